@@ -1,0 +1,41 @@
+"""How migrations run: one at a time, each in a transaction, never waiting long for a lock."""
+
+import sqlalchemy as sa
+from alembic import context
+
+from moorage_server.storage import tables
+
+# Registered here alone: the lock that keeps two migrators apart.
+MIGRATION_LOCK = 7711
+LOCK_TIMEOUT = "2s"
+STATEMENT_TIMEOUT = "60s"
+
+
+def run() -> None:
+    """Runs the migrations on the connection that the caller hands over, or on a URL."""
+    connection = context.config.attributes.get("connection")
+    if connection is not None:
+        migrate(connection)
+        return
+    url = context.config.get_main_option("sqlalchemy.url") or context.get_x_argument(
+        as_dictionary=True
+    ).get("url", "")
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.connect() as own:
+        migrate(own)
+
+
+def migrate(connection: sa.Connection) -> None:
+    """Applies what is asked for, under a lock that ends with the transaction."""
+    context.configure(
+        connection=connection, target_metadata=tables.metadata, transaction_per_migration=False
+    )
+    with context.begin_transaction():
+        connection.execute(sa.text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
+        connection.execute(sa.text(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'"))
+        connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+        context.run_migrations()
+    connection.commit()
+
+
+run()

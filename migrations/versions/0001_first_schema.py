@@ -1,0 +1,241 @@
+"""The first schema: VRFs, pools, reservations, nodes, blocks, attachments, allocations, events."""
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+SERVICE_ROLE = "moorage_service"
+
+TABLES = {
+    "vrfs": """
+CREATE TABLE vrfs (
+    vrf_id INTEGER GENERATED ALWAYS AS IDENTITY,
+    name TEXT NOT NULL,
+    description TEXT DEFAULT '' NOT NULL,
+    catalog_version BIGINT DEFAULT '1' NOT NULL,
+    uid UUID DEFAULT gen_random_uuid() NOT NULL,
+    version BIGINT DEFAULT '1' NOT NULL,
+    create_time timestamptz DEFAULT clock_timestamp() NOT NULL,
+    update_time timestamptz DEFAULT clock_timestamp() NOT NULL,
+    labels JSONB DEFAULT '{}' NOT NULL,
+    CONSTRAINT vrfs_pkey PRIMARY KEY (vrf_id),
+    CONSTRAINT vrfs_name_key UNIQUE (name)
+)
+""",
+    "pools": """
+CREATE TABLE pools (
+    vrf_id INTEGER NOT NULL,
+    pool_id BIGINT GENERATED ALWAYS AS IDENTITY,
+    name TEXT NOT NULL,
+    cidr CIDR NOT NULL,
+    block_size SMALLINT NOT NULL,
+    node_selector TEXT NOT NULL,
+    namespace_selector TEXT DEFAULT '' NOT NULL,
+    allowed_uses TEXT[] NOT NULL,
+    assignment_mode TEXT NOT NULL,
+    disabled BOOLEAN NOT NULL,
+    block_affinity TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    result_form TEXT NOT NULL,
+    gateway INET,
+    routes JSONB DEFAULT '[]' NOT NULL,
+    dns JSONB DEFAULT '{}' NOT NULL,
+    excluded_ranges TEXT[] NOT NULL,
+    exclude_network_addresses BOOLEAN NOT NULL,
+    uid UUID DEFAULT gen_random_uuid() NOT NULL,
+    version BIGINT DEFAULT '1' NOT NULL,
+    create_time timestamptz DEFAULT clock_timestamp() NOT NULL,
+    update_time timestamptz DEFAULT clock_timestamp() NOT NULL,
+    labels JSONB DEFAULT '{}' NOT NULL,
+    CONSTRAINT pools_pkey PRIMARY KEY (vrf_id, pool_id),
+    CONSTRAINT pools_vrf_fkey FOREIGN KEY (vrf_id) REFERENCES vrfs (vrf_id),
+    CONSTRAINT pools_vrf_id_name_key UNIQUE (vrf_id, name),
+    CONSTRAINT pools_vrf_id_pool_id_cidr_key UNIQUE (vrf_id, pool_id, cidr),
+    CONSTRAINT pools_no_overlap EXCLUDE USING gist (vrf_id WITH =, cidr inet_ops WITH &&),
+    CONSTRAINT pools_block_size
+        CHECK (block_size >= masklen(cidr)
+            AND CASE family(cidr) WHEN 4 THEN block_size BETWEEN 20 AND 32
+            ELSE block_size BETWEEN 116 AND 128 END),
+    CONSTRAINT pools_gateway CHECK (gateway <<= cidr),
+    CONSTRAINT pools_assignment_mode CHECK (assignment_mode IN ('AUTOMATIC', 'MANUAL')),
+    CONSTRAINT pools_block_affinity CHECK (block_affinity IN ('NODE', 'NONE')),
+    CONSTRAINT pools_result_form CHECK (result_form IN ('HOST', 'BLOCK', 'POOL'))
+)
+""",
+    "pool_frontiers": """
+CREATE TABLE pool_frontiers (
+    vrf_id INTEGER NOT NULL,
+    pool_id BIGINT NOT NULL,
+    unused INT8MULTIRANGE NOT NULL,
+    CONSTRAINT pool_frontiers_pkey PRIMARY KEY (vrf_id, pool_id),
+    CONSTRAINT pool_frontiers_pool_fkey
+        FOREIGN KEY (vrf_id, pool_id) REFERENCES pools (vrf_id, pool_id) ON DELETE CASCADE
+)
+""",
+    "reservations": """
+CREATE TABLE reservations (
+    vrf_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    cidrs CIDR[] NOT NULL,
+    description TEXT DEFAULT '' NOT NULL,
+    uid UUID DEFAULT gen_random_uuid() NOT NULL,
+    version BIGINT DEFAULT '1' NOT NULL,
+    create_time timestamptz DEFAULT clock_timestamp() NOT NULL,
+    update_time timestamptz DEFAULT clock_timestamp() NOT NULL,
+    labels JSONB DEFAULT '{}' NOT NULL,
+    CONSTRAINT reservations_pkey PRIMARY KEY (vrf_id, name),
+    CONSTRAINT reservations_vrf_fkey FOREIGN KEY (vrf_id) REFERENCES vrfs (vrf_id),
+    CONSTRAINT reservations_cidrs CHECK (cardinality(cidrs) BETWEEN 1 AND 256)
+)
+""",
+    "nodes": """
+CREATE TABLE nodes (
+    vrf_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    uid UUID DEFAULT gen_random_uuid() NOT NULL,
+    version BIGINT DEFAULT '1' NOT NULL,
+    create_time timestamptz DEFAULT clock_timestamp() NOT NULL,
+    update_time timestamptz DEFAULT clock_timestamp() NOT NULL,
+    labels JSONB DEFAULT '{}' NOT NULL,
+    CONSTRAINT nodes_pkey PRIMARY KEY (vrf_id, name),
+    CONSTRAINT nodes_vrf_fkey FOREIGN KEY (vrf_id) REFERENCES vrfs (vrf_id)
+)
+""",
+    "blocks": """
+CREATE TABLE blocks (
+    vrf_id INTEGER NOT NULL,
+    cidr CIDR NOT NULL,
+    pool_id BIGINT NOT NULL,
+    pool_cidr CIDR NOT NULL,
+    node TEXT,
+    free SMALLINT[] NOT NULL,
+    has_room BOOLEAN GENERATED ALWAYS AS (cardinality(free) > 0) STORED NOT NULL,
+    open_time timestamptz DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT blocks_pkey PRIMARY KEY (vrf_id, cidr),
+    CONSTRAINT blocks_pool_fkey
+        FOREIGN KEY (vrf_id, pool_id, pool_cidr) REFERENCES pools (vrf_id, pool_id, cidr),
+    CONSTRAINT blocks_no_overlap EXCLUDE USING gist (vrf_id WITH =, cidr inet_ops WITH &&),
+    CONSTRAINT blocks_inside_pool CHECK (cidr <<= pool_cidr),
+    CONSTRAINT blocks_free
+        CHECK (cardinality(free) <= 1 << (CASE family(cidr) WHEN 4 THEN 32
+            ELSE 128 END - masklen(cidr)))
+)
+WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02)
+""",
+    "attachments": """
+CREATE TABLE attachments (
+    vrf_id INTEGER NOT NULL,
+    uid UUID NOT NULL,
+    network TEXT NOT NULL,
+    container_id TEXT NOT NULL,
+    interface TEXT NOT NULL,
+    state TEXT NOT NULL,
+    boot_id TEXT,
+    boot_time_ns BIGINT,
+    node TEXT DEFAULT '' NOT NULL,
+    namespace TEXT DEFAULT '' NOT NULL,
+    pod TEXT DEFAULT '' NOT NULL,
+    pod_uid TEXT DEFAULT '' NOT NULL,
+    owner_key TEXT DEFAULT '' NOT NULL,
+    use TEXT NOT NULL,
+    labels JSONB DEFAULT '{}' NOT NULL,
+    change_time timestamptz DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT attachments_pkey PRIMARY KEY (vrf_id, uid),
+    CONSTRAINT attachments_vrf_fkey FOREIGN KEY (vrf_id) REFERENCES vrfs (vrf_id),
+    CONSTRAINT attachments_vrf_id_network_container_id_interface_key
+        UNIQUE (vrf_id, network, container_id, interface),
+    CONSTRAINT attachments_state CHECK (state IN ('HELD', 'RELEASED')),
+    CONSTRAINT attachments_use CHECK (use IN ('WORKLOAD', 'TUNNEL', 'LOAD_BALANCER')),
+    CONSTRAINT attachments_attempt CHECK ((boot_id IS NULL) = (boot_time_ns IS NULL))
+)
+WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02)
+""",
+    "allocations": """
+CREATE TABLE allocations (
+    vrf_id INTEGER NOT NULL,
+    address INET NOT NULL,
+    block CIDR NOT NULL,
+    attachment_uid UUID NOT NULL,
+    position SMALLINT NOT NULL,
+    generation BIGINT NOT NULL,
+    assign_time timestamptz NOT NULL,
+    CONSTRAINT allocations_pkey PRIMARY KEY (vrf_id, address),
+    CONSTRAINT allocations_block_fkey
+        FOREIGN KEY (vrf_id, block) REFERENCES blocks (vrf_id, cidr),
+    CONSTRAINT allocations_attachment_fkey
+        FOREIGN KEY (vrf_id, attachment_uid) REFERENCES attachments (vrf_id, uid),
+    CONSTRAINT allocations_vrf_id_attachment_uid_position_key
+        UNIQUE (vrf_id, attachment_uid, position),
+    CONSTRAINT allocations_inside_block CHECK (address <<= block),
+    CONSTRAINT allocations_canonical
+        CHECK (masklen(address) = CASE family(address) WHEN 4 THEN 32
+            ELSE 128 END
+            AND NOT address <<= '::ffff:0.0.0.0/96'::inet),
+    CONSTRAINT allocations_generation CHECK (generation > 0)
+)
+WITH (autovacuum_vacuum_scale_factor = 0.02)
+""",
+    "events": """
+CREATE TABLE events (
+    vrf_id INTEGER NOT NULL,
+    event_id BIGINT GENERATED ALWAYS AS IDENTITY (CACHE 1),
+    kind TEXT NOT NULL,
+    event_time timestamptz DEFAULT clock_timestamp() NOT NULL,
+    address INET NOT NULL,
+    block CIDR NOT NULL,
+    pool TEXT NOT NULL,
+    network TEXT NOT NULL,
+    container_id TEXT NOT NULL,
+    interface TEXT NOT NULL,
+    node TEXT DEFAULT '' NOT NULL,
+    namespace TEXT DEFAULT '' NOT NULL,
+    pod TEXT DEFAULT '' NOT NULL,
+    pod_uid TEXT DEFAULT '' NOT NULL,
+    owner_key TEXT DEFAULT '' NOT NULL,
+    use TEXT NOT NULL,
+    labels JSONB DEFAULT '{}' NOT NULL,
+    CONSTRAINT events_pkey PRIMARY KEY (vrf_id, event_id),
+    CONSTRAINT events_kind CHECK (kind IN ('ASSIGNED', 'RELEASED')),
+    CONSTRAINT events_canonical
+        CHECK (masklen(address) = CASE family(address) WHEN 4 THEN 32
+            ELSE 128 END
+            AND NOT address <<= '::ffff:0.0.0.0/96'::inet)
+)
+""",
+}
+
+INDEXES = (
+    "CREATE INDEX blocks_node_room_idx ON blocks (vrf_id, node, pool_id, cidr)"
+    " WHERE has_room AND node IS NOT NULL",
+    "CREATE INDEX blocks_room_idx ON blocks (vrf_id, pool_id, cidr) WHERE has_room",
+    "CREATE INDEX attachments_node_idx ON attachments (vrf_id, node)",
+    "CREATE INDEX attachments_owner_idx ON attachments (vrf_id, owner_key) WHERE owner_key <> ''",
+    "CREATE INDEX attachments_pod_idx ON attachments (vrf_id, namespace, pod)",
+    "CREATE INDEX attachments_tombstone_idx ON attachments (change_time) WHERE state = 'RELEASED'",
+    "CREATE INDEX events_address_idx ON events (vrf_id, address, event_id)",
+)
+
+# History is only added to: whoever holds the service's role can neither change
+# nor remove what happened.
+APPEND_ONLY = ("events",)
+
+
+def upgrade() -> None:
+    """Creates everything and grants the service's role what it needs."""
+    op.execute("CREATE EXTENSION IF NOT EXISTS btree_gist")
+    for statement in (*TABLES.values(), *INDEXES):
+        op.execute(statement)
+    for table in TABLES:
+        rights = "SELECT, INSERT" if table in APPEND_ONLY else "SELECT, INSERT, UPDATE, DELETE"
+        op.execute(f"GRANT {rights} ON {table} TO {SERVICE_ROLE}")
+    op.execute(f"GRANT SELECT ON alembic_version TO {SERVICE_ROLE}")
+    op.execute("INSERT INTO vrfs (name, description) VALUES ('default', 'The default VRF')")
+
+
+def downgrade() -> None:
+    """Drops everything, history included."""
+    for table in reversed(TABLES):
+        op.execute(f"DROP TABLE {table}")

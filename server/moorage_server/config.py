@@ -1,0 +1,79 @@
+"""Settings, read from the environment once; a wrong value names its variable."""
+
+import dataclasses
+import ipaddress
+from collections.abc import Mapping
+from typing import Self
+
+DEFAULT_LISTEN = "127.0.0.1:7711"
+DEFAULT_THREADS = 8
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names it and says what is expected."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a server runs.
+
+    `listen` is host:port (port 0: any free one) or unix:///path. `threads` is how
+    many transactions run at the same time besides the batch. `insecure_bind`
+    admits plain text beyond loopback.
+    """
+
+    database_url: str
+    listen: str = DEFAULT_LISTEN
+    threads: int = DEFAULT_THREADS
+    reflection: bool = True
+    insecure_bind: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuses what would be unsafe or cannot work."""
+        if not 1 <= self.threads <= 64:
+            raise SettingsError(f"MOORAGE_THREADS is {self.threads}; give 1 to 64")
+        if not self.insecure_bind and not is_local(self.listen):
+            raise SettingsError(
+                f"MOORAGE_LISTEN is {self.listen!r}: plain text is served on loopback or a Unix "
+                "socket only; set --insecure-bind where the network itself is trusted"
+            )
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str], *, database_url: str | None = None) -> Self:
+        """From DATABASE_URL and the MOORAGE_… variables; the argument wins."""
+        url = database_url or environment.get("DATABASE_URL", "")
+        if not url:
+            raise SettingsError("DATABASE_URL is not set; give --database-url or set it")
+        return cls(
+            database_url=url,
+            listen=environment.get("MOORAGE_LISTEN", DEFAULT_LISTEN),
+            threads=_number("MOORAGE_THREADS", environment, DEFAULT_THREADS),
+            reflection=_flag("MOORAGE_REFLECTION", environment, default=True),
+            insecure_bind=_flag("MOORAGE_INSECURE_BIND", environment, default=False),
+        )
+
+
+def is_local(listen: str) -> bool:
+    """Whether only this machine can connect."""
+    if listen.startswith("unix:"):
+        return True
+    host = listen.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _number(name: str, environment: Mapping[str, str], default: int) -> int:
+    text = environment.get(name, str(default))
+    try:
+        return int(text)
+    except ValueError:
+        raise SettingsError(f"{name} is {text!r}; give a whole number") from None
+
+
+def _flag(name: str, environment: Mapping[str, str], *, default: bool) -> bool:
+    text = environment.get(name, str(default)).lower()
+    if text not in ("true", "false", "1", "0"):
+        raise SettingsError(f"{name} is {text!r}; give true or false")
+    return text in ("true", "1")

@@ -1,0 +1,1 @@
+"""Pure decisions about pools, blocks and addresses; standard library only."""

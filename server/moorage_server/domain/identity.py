@@ -1,0 +1,119 @@
+"""Same attachment, again: what a repeated assign or a release means.
+
+An attachment's record is what the database remembers of it: the addresses it
+holds, or, after its release, a tombstone. New addresses are `placement`'s.
+"""
+
+import dataclasses
+import uuid
+
+from moorage_server.domain import catalog, errors, model
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is remembered of an attachment.
+
+    `allocations` are in the order they were asked for; none of them is left in a
+    tombstone. `stamp` is the newest attempt seen.
+    """
+
+    uid: uuid.UUID
+    stamp: model.AttemptStamp | None
+    allocations: tuple[model.Allocation, ...]
+
+
+def replay(
+    request: model.AssignRequest, record: Record | None, pools: catalog.Catalog
+) -> tuple[model.Allocation, ...]:
+    """The addresses the attachment holds already; none where they are to be placed.
+
+    Raises AttachmentChanged where they contradict the request, AttachmentReleased
+    where the attachment was released after this attempt began.
+    """
+    if record is None:
+        return ()
+    if not record.allocations:
+        if not is_newer(request.attempt, record.stamp):
+            raise errors.AttachmentReleased(**_facts(request.attachment))
+        return ()
+    if not _satisfies(record.allocations, request, pools):
+        held = [str(each.address) for each in record.allocations]
+        raise errors.AttachmentChanged(held, **_facts(request.attachment))
+    return record.allocations
+
+
+def releasable(
+    request: model.ReleaseRequest, record: Record | None
+) -> tuple[model.Allocation, ...]:
+    """Which of the attachment's addresses a release frees.
+
+    None where it is fenced off: it began before the assignment did, or names
+    other generations.
+    """
+    if record is None or _is_older(request.attempt, record.stamp):
+        return ()
+    if not request.generations:
+        return record.allocations
+    return tuple(each for each in record.allocations if each.generation in request.generations)
+
+
+def leaves_trace(request: model.ReleaseRequest, record: Record | None) -> bool:
+    """Whether a release is to be remembered.
+
+    One that is fenced off is not; one of an unknown attachment only by its stamp,
+    without which it could fence nothing.
+    """
+    if record is None:
+        return request.attempt is not None
+    return not _is_older(request.attempt, record.stamp)
+
+
+def newest(
+    first: model.AttemptStamp | None, second: model.AttemptStamp | None
+) -> model.AttemptStamp | None:
+    """The stamp to remember of two; the second arrived later."""
+    return first if second is None or _is_older(second, first) else second
+
+
+def is_newer(attempt: model.AttemptStamp | None, than: model.AttemptStamp | None) -> bool:
+    """Whether an attempt began after a remembered one.
+
+    Only stamps of one boot can be compared. Without a stamp, or after a reboot,
+    what arrives later counts as newer: containers do not outlive a boot.
+    """
+    if attempt is None or than is None or attempt.boot_id != than.boot_id:
+        return True
+    return attempt.boot_time_ns > than.boot_time_ns
+
+
+def _is_older(attempt: model.AttemptStamp | None, than: model.AttemptStamp | None) -> bool:
+    if attempt is None or than is None or attempt.boot_id != than.boot_id:
+        return False
+    return attempt.boot_time_ns < than.boot_time_ns
+
+
+def _satisfies(
+    held: tuple[model.Allocation, ...], request: model.AssignRequest, pools: catalog.Catalog
+) -> bool:
+    if len(held) != len(request.addresses):
+        return False
+    pairs = zip(held, request.addresses, strict=True)
+    return all(_answers(each, want, pools) for each, want in pairs)
+
+
+def _answers(held: model.Allocation, want: model.AddressRequest, pools: catalog.Catalog) -> bool:
+    if held.address.version != want.family:
+        return False
+    if want.candidates:
+        return held.address in want.candidates
+    return not want.pools or held.pool in {pools.named(text).name for text in want.pools}
+
+
+def _facts(attachment: model.AttachmentKey) -> dict[str, str]:
+    return {
+        "vrf": attachment.vrf,
+        "network": attachment.network,
+        "container_id": attachment.container_id,
+        "interface": attachment.interface,
+    }

@@ -1,0 +1,148 @@
+"""What operators administer: VRFs, pools, reservations and nodes.
+
+Their fields are checked where they enter (`api.decode`); rules that need other
+rows, such as overlap, are the use cases'.
+"""
+
+import dataclasses
+import datetime
+import enum
+from collections.abc import Mapping
+
+from moorage_server.domain import addresses
+from moorage_server.domain.model import Use
+
+NEVER = datetime.datetime.fromtimestamp(0, datetime.UTC)
+DEFAULT_BLOCK_SIZE = {addresses.Family.IPV4: 26, addresses.Family.IPV6: 122}
+BLOCK_SIZE_RANGE = {addresses.Family.IPV4: (20, 32), addresses.Family.IPV6: (116, 128)}
+
+
+class AssignmentMode(enum.StrEnum):
+    """Whether a pool serves requests that name no pool."""
+
+    AUTOMATIC = "AUTOMATIC"
+    MANUAL = "MANUAL"
+
+
+class BlockAffinity(enum.StrEnum):
+    """Whether blocks of a pool belong to nodes."""
+
+    NODE = "NODE"
+    NONE = "NONE"
+
+
+class ResultForm(enum.StrEnum):
+    """Which prefix length an allocation is returned with."""
+
+    HOST = "HOST"
+    BLOCK = "BLOCK"
+    POOL = "POOL"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What every stored resource carries: identity, version, times.
+
+    A resource that is not stored yet has version 0.
+    """
+
+    uid: str = ""
+    version: int = 0
+    create_time: datetime.datetime = NEVER
+    update_time: datetime.datetime = NEVER
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Vrf(Stored):
+    """A routing domain: inside one, an address is unique."""
+
+    name: str
+    description: str = ""
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A route for the workload; without a gateway, by the pool's."""
+
+    destination: addresses.Network
+    gateway: addresses.Address | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Dns:
+    """Name resolution for the workload, as in a CNI result."""
+
+    nameservers: tuple[addresses.Address, ...] = ()
+    domain: str = ""
+    searches: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Pool(Stored):
+    """One CIDR and the rules about who may draw from it.
+
+    `excluded` spans are never assigned; `gateway` and, where asked, the network
+    addresses are withheld as well (see `withheld`).
+    """
+
+    vrf: str
+    name: str
+    cidr: addresses.Network
+    block_size: int
+    node_selector: str = "all()"
+    namespace_selector: str = ""
+    allowed_uses: frozenset[Use] = frozenset({Use.WORKLOAD, Use.TUNNEL})
+    assignment_mode: AssignmentMode = AssignmentMode.AUTOMATIC
+    disabled: bool = False
+    block_affinity: BlockAffinity = BlockAffinity.NODE
+    priority: int = 0
+    result_form: ResultForm = ResultForm.HOST
+    gateway: addresses.Address | None = None
+    routes: tuple[Route, ...] = ()
+    dns: Dns = Dns()
+    excluded: tuple[addresses.Span, ...] = ()
+    exclude_network_addresses: bool = False
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def family(self) -> addresses.Family:
+        """The family of its addresses."""
+        return addresses.family_of(self.cidr)
+
+    @property
+    def block_count(self) -> int:
+        """How many blocks the range holds."""
+        return 1 << (self.block_size - self.cidr.prefixlen)
+
+    def withheld(self) -> addresses.RangeSet:
+        """Every address of the pool that is never assigned."""
+        spans = list(self.excluded)
+        if self.gateway is not None:
+            spans.append(addresses.Span.of(self.gateway))
+        if self.exclude_network_addresses:
+            spans.append(addresses.Span.of(self.cidr[0]))
+            if self.family is addresses.Family.IPV4:
+                spans.append(addresses.Span.of(self.cidr[-1]))
+        return addresses.RangeSet(self.family, spans)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation(Stored):
+    """CIDRs hidden from automatic assignment."""
+
+    vrf: str
+    name: str
+    cidrs: tuple[addresses.Network, ...]
+    description: str = ""
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Node(Stored):
+    """A machine, and the labels that node selectors see."""
+
+    vrf: str
+    name: str
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)

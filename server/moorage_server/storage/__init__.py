@@ -1,0 +1,1 @@
+"""All SQL and nothing else: tables, statements, transactions, error translation."""

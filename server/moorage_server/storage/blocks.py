@@ -1,0 +1,150 @@
+"""Rows of blocks and frontiers: locking what a decision needs, writing what it changed.
+
+Locked after the attachment, blocks before nothing but rows of their own. Two ways:
+
+* skipping: rows that others hold are left out, and the answer says whether there
+  were any, so that "nothing there" and "nothing that is not locked" are never
+  confused;
+* waiting, under the transaction's lock_timeout, for one request alone.
+"""
+
+from collections.abc import Collection, Sequence
+
+import sqlalchemy as sa
+
+from moorage_server.domain import addresses, blocks, shelf
+from moorage_server.storage import arrays
+
+_ROOM = """
+FROM blocks WHERE vrf_id = :vrf_id AND {condition} AND has_room
+    AND cidr <> ALL (CAST(:seen AS cidr[]))
+"""
+_OWN = _ROOM.format(condition="node = :node AND pool_id = ANY (CAST(:pool_ids AS bigint[]))")
+_UNOWNED = _ROOM.format(condition="node IS NULL AND pool_id = ANY (CAST(:pool_ids AS bigint[]))")
+_ANY = _ROOM.format(condition="pool_id = ANY (CAST(:pool_ids AS bigint[]))")
+_AT = "FROM blocks WHERE vrf_id = :vrf_id AND cidr = CAST(:cidr AS cidr)"
+_FRONTIER = "FROM pool_frontiers WHERE vrf_id = :vrf_id AND pool_id = :pool_id"
+
+
+class _Look:
+    """One question in its three forms: skipping, waiting, and whether there is anything."""
+
+    def __init__(self, columns: str, source: str, tail: str = "") -> None:
+        query = f"SELECT {columns} {source} {tail} FOR UPDATE"
+        self.waiting = sa.text(query)
+        self.skipping = sa.text(f"{query} SKIP LOCKED")
+        self.exists = sa.text(f"SELECT EXISTS (SELECT {source})")
+
+
+_BLOCK = "pool_id, cidr, node, free"
+_LOOKS = {
+    shelf.OwnBlocks: _Look(_BLOCK, _OWN, "ORDER BY cidr LIMIT :limit"),
+    shelf.UnownedBlocks: _Look(_BLOCK, _UNOWNED, "ORDER BY cidr LIMIT :limit"),
+    shelf.AnyBlock: _Look(_BLOCK, _ANY, "ORDER BY cidr LIMIT :limit"),
+    shelf.BlockAt: _Look(_BLOCK, _AT),
+    shelf.PoolFrontier: _Look("pool_id, unused", _FRONTIER),
+}
+_FREE_COUNT = sa.text(f"SELECT coalesce(sum(cardinality(free)), 0) {_ANY}")
+
+_OPEN = sa.text("""
+INSERT INTO blocks (vrf_id, cidr, pool_id, pool_cidr, node, free)
+SELECT :vrf_id, new.cidr, new.pool_id, p.cidr, new.node, CAST(new.free AS smallint[])
+FROM unnest(CAST(:cidrs AS cidr[]), CAST(:pool_ids AS bigint[]), CAST(:nodes AS text[]),
+    CAST(:frees AS text[])) AS new (cidr, pool_id, node, free)
+JOIN pools p ON p.vrf_id = :vrf_id AND p.pool_id = new.pool_id
+""")
+_CHANGE = sa.text("""
+UPDATE blocks b SET free = CAST(new.free AS smallint[])
+FROM unnest(CAST(:cidrs AS cidr[]), CAST(:frees AS text[])) AS new (cidr, free)
+WHERE b.vrf_id = :vrf_id AND b.cidr = new.cidr
+""")
+_ADVANCE = sa.text("""
+UPDATE pool_frontiers f SET unused = CAST(new.unused AS int8multirange)
+FROM unnest(CAST(:pool_ids AS bigint[]), CAST(:unused AS text[])) AS new (pool_id, unused)
+WHERE f.vrf_id = :vrf_id AND f.pool_id = new.pool_id
+""")
+
+
+def answer(
+    connection: sa.Connection,
+    vrf_id: int,
+    need: shelf.Need,
+    on: shelf.Shelf,
+    *,
+    waiting: bool,
+) -> shelf.Answer:
+    """Locks the rows that a need is about and reads them."""
+    parameters = _parameters(vrf_id, need, on)
+    if isinstance(need, shelf.FreeCount):
+        return shelf.Answer(free_count=connection.scalar(_FREE_COUNT, parameters) or 0)
+    look = _LOOKS[type(need)]
+    rows = connection.execute(look.waiting if waiting else look.skipping, parameters).all()
+    # The second look, taken only where the first found nothing: it takes no lock,
+    # so it sees what is locked by others, and it never waits.
+    contended = not rows and not waiting and bool(connection.scalar(look.exists, parameters))
+    if isinstance(need, shelf.PoolFrontier):
+        frontier = next((_frontier(row) for row in rows), None)
+        return shelf.Answer(frontier=frontier, contended=contended)
+    return shelf.Answer(found=tuple(_block(row) for row in rows), contended=contended)
+
+
+def write(connection: sa.Connection, vrf_id: int, on: shelf.Shelf) -> None:
+    """Writes every change on a shelf."""
+    opened = [on.blocks[cidr] for cidr in sorted(on.opened, key=_order)]
+    changed = [on.blocks[cidr] for cidr in sorted(on.changed - on.opened, key=_order)]
+    if opened:
+        connection.execute(_OPEN, {"vrf_id": vrf_id, **_columns(opened)})
+    if changed:
+        connection.execute(_CHANGE, {"vrf_id": vrf_id, **_columns(changed)})
+    if on.advanced:
+        _advance(connection, vrf_id, [on.frontiers[each] for each in sorted(on.advanced)])
+
+
+def _advance(
+    connection: sa.Connection, vrf_id: int, frontiers: Collection[blocks.Frontier]
+) -> None:
+    parameters = {
+        "vrf_id": vrf_id,
+        "pool_ids": [each.pool_id for each in frontiers],
+        "unused": [arrays.multirange(each.unused) for each in frontiers],
+    }
+    connection.execute(_ADVANCE, parameters)
+
+
+def _parameters(vrf_id: int, need: shelf.Need, on: shelf.Shelf) -> dict[str, object]:
+    match need:
+        case shelf.BlockAt():
+            return {"vrf_id": vrf_id, "cidr": str(need.cidr)}
+        case shelf.PoolFrontier():
+            return {"vrf_id": vrf_id, "pool_id": need.pool_id}
+        case shelf.AnyBlock():
+            asked: dict[str, object] = {"pool_ids": [need.pool_id]}
+        case shelf.OwnBlocks():
+            asked = {"pool_ids": list(need.pool_ids), "node": need.node}
+        case shelf.UnownedBlocks() | shelf.FreeCount():
+            asked = {"pool_ids": list(need.pool_ids)}
+    seen = [str(cidr) for cidr in on.blocks]
+    # One block serves most batches; where it did not, ask for ever more.
+    return {"vrf_id": vrf_id, "seen": seen, "limit": 4 ** on.asked(need), **asked}
+
+
+def _columns(rows: Sequence[blocks.Block]) -> dict[str, object]:
+    return {
+        "cidrs": [str(each.cidr) for each in rows],
+        "pool_ids": [each.pool_id for each in rows],
+        "nodes": [each.node for each in rows],
+        "frees": [arrays.smallint_array(each.free) for each in rows],
+    }
+
+
+def _order(cidr: addresses.Network) -> tuple[int, int]:
+    return cidr.version, int(cidr.network_address)
+
+
+def _block(row: arrays.Row) -> blocks.Block:
+    return blocks.Block(pool_id=row.pool_id, cidr=row.cidr, node=row.node, free=tuple(row.free))
+
+
+def _frontier(row: arrays.Row) -> blocks.Frontier:
+    runs = tuple((run.lower, run.upper) for run in row.unused)
+    return blocks.Frontier(pool_id=row.pool_id, unused=runs)

@@ -1,0 +1,186 @@
+"""Transactions: the only place that commits.
+
+A transaction knows whether its COMMIT was sent. Before that, whatever fails is
+rolled back and may be run again; after that, COMMIT is never sent again and a
+lost answer is an unknown outcome, which the caller resolves by repeating the
+call (assign and release are idempotent).
+"""
+
+import dataclasses
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import psycopg
+import sqlalchemy as sa
+
+from moorage_server.domain import errors
+from moorage_server.storage import errors as database_errors
+from moorage_server.storage.errors import Verdict
+
+T = TypeVar("T")
+
+# What use cases pass on without looking inside.
+Transaction = sa.Connection
+
+ATTEMPTS = 5
+FIRST_PAUSE = 0.01  # seconds; doubled with every attempt, jittered
+CONNECT_TIMEOUT = 3  # seconds
+IDLE_IN_TRANSACTION = "10s"  # a frozen server must not hold its locks for longer
+CONNECTION_LIFETIME = 600  # seconds: a new primary and new addresses get noticed
+RESERVE_CONNECTIONS = 2  # beside one for each thread: readiness, and one to spare
+
+_SET_LIMITS = sa.text(
+    "SELECT set_config('lock_timeout', :lock, true), set_config('statement_timeout', :statement,"
+    " true), set_config('idle_in_transaction_session_timeout', :idle, true),"
+    " set_config('timezone', 'UTC', true)"
+)
+
+# PostgreSQL reports a COMMIT whose wait for the synchronous standby was cancelled
+# as done, with a warning of this SQLSTATE; the row may yet be lost at failover.
+_WARNING = "01000"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long one transaction may wait, in seconds.
+
+    `deadline` is on time.monotonic()'s clock; nothing is begun or retried after it.
+    """
+
+    lock: float
+    statement: float
+    deadline: float
+
+    @classmethod
+    def until(cls, deadline: float) -> "Limits":
+        """Half of the remaining time for one lock, at most 2 s; at most 5 s for a statement."""
+        remaining = max(deadline - time.monotonic(), 0.0)
+        return cls(
+            lock=min(2.0, remaining / 2),
+            statement=min(5.0, max(remaining - 0.2, 0.05)),
+            deadline=deadline,
+        )
+
+
+class Database:
+    """A pool of connections to one PostgreSQL, and the way to run transactions on it."""
+
+    def __init__(self, url: str, *, threads: int) -> None:
+        """Connects when first used; `threads` may run transactions at the same time."""
+        self._engine = sa.create_engine(
+            url,
+            pool_size=threads + RESERVE_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=1,
+            pool_recycle=CONNECTION_LIFETIME,
+            connect_args={
+                "connect_timeout": CONNECT_TIMEOUT,
+                "tcp_user_timeout": 5000,
+                "keepalives_idle": 2,
+                "keepalives_interval": 1,
+                "keepalives_count": 3,
+                "prepare_threshold": 2,
+            },
+        )
+        sa.event.listen(self._engine, "connect", _collect_warnings)
+
+    def close(self) -> None:
+        """Closes every connection that is not in use."""
+        self._engine.dispose()
+
+    def run(
+        self, work: Callable[[sa.Connection], T], limits: Limits, *, snapshot: bool = False
+    ) -> T:
+        """Runs `work` in one transaction and commits it.
+
+        `work` may run several times, and must not act on anything but the
+        connection. With `snapshot`, all its statements see one moment: for queries
+        only, since a write may then fail for being late.
+
+        Raises what `work` raises, the IpamError that a failure of the database
+        amounts to, or Fault.
+        """
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._once(work, limits, snapshot=snapshot)
+            except _Again as again:
+                pause = FIRST_PAUSE * 2**attempt * random.uniform(0.5, 1.5)  # noqa: S311  # jitter
+                if attempt + 1 == ATTEMPTS or time.monotonic() + pause >= limits.deadline:
+                    raise again.refusal from again
+                time.sleep(pause)
+        raise AssertionError("unreachable")
+
+    def _once(self, work: Callable[[sa.Connection], T], limits: Limits, *, snapshot: bool) -> T:
+        with self._connect() as connection:
+            if snapshot:
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            try:
+                self._set_limits(connection, limits)
+                result = work(connection)
+            except sa.exc.DBAPIError as error:
+                raise self._judged(database_errors.before_commit(error), error) from error
+            self._commit(connection)
+            return result
+
+    def _connect(self) -> sa.Connection:
+        try:
+            return self._engine.connect()
+        except (sa.exc.OperationalError, sa.exc.TimeoutError) as error:
+            raise _Again(errors.DatabaseUnavailable()) from error
+
+    def _set_limits(self, connection: sa.Connection, limits: Limits) -> None:
+        if time.monotonic() >= limits.deadline:
+            raise errors.DeadlineTooShort
+        connection.info["warnings"].clear()
+        connection.execute(
+            _SET_LIMITS,
+            {
+                "lock": f"{max(int(limits.lock * 1000), 1)}ms",
+                "statement": f"{max(int(limits.statement * 1000), 1)}ms",
+                "idle": IDLE_IN_TRANSACTION,
+            },
+        )
+
+    def _commit(self, connection: sa.Connection) -> None:
+        # From here on nothing may be cancelled, and nothing that fails is sent
+        # again: the row may be there although we were not told.
+        try:
+            connection.commit()
+        except sa.exc.DBAPIError as error:
+            raise self._judged(database_errors.at_commit(error), error) from error
+        if _WARNING in connection.info["warnings"]:
+            raise errors.OutcomeUnknown
+
+    def _judged(self, verdict: Verdict, error: sa.exc.DBAPIError) -> Exception:
+        if verdict is Verdict.UNAVAILABLE:
+            # A demoted primary keeps its connections and answers pings on them.
+            self._engine.dispose()
+        refusal = database_errors.refusal(verdict)
+        if refusal is None:
+            return Fault(database_errors.describe(error))
+        if verdict in (Verdict.RETRY, Verdict.RECONNECT, Verdict.UNAVAILABLE):
+            return _Again(refusal)
+        return refusal
+
+
+class Fault(Exception):
+    """A statement failed for a reason that is neither expected nor transient.
+
+    The message names the SQLSTATE and the constraint; the driver's error is its cause.
+    """
+
+
+class _Again(Exception):
+    """The transaction was rolled back and may be run again."""
+
+    def __init__(self, refusal: errors.IpamError) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+
+
+def _collect_warnings(connection: psycopg.Connection, record: sa.pool.ConnectionPoolEntry) -> None:
+    warnings: list[str | None] = []
+    record.info["warnings"] = warnings
+    connection.add_notice_handler(lambda notice: warnings.append(notice.sqlstate))

@@ -1,0 +1,90 @@
+"""What a database error means, by SQLSTATE and constraint name, never by its text.
+
+Before COMMIT was sent an error means that nothing happened; at COMMIT it may mean
+that nobody knows.
+"""
+
+import enum
+
+import psycopg
+import sqlalchemy as sa
+
+from moorage_server.domain import errors
+
+
+class Verdict(enum.Enum):
+    """What to do about a failed transaction."""
+
+    RETRY = "run the whole transaction again"
+    RECONNECT = "run it again on another connection"
+    UNKNOWN = "it may have been committed"
+    CONTENTION = "somebody else holds a lock"
+    TIMED_OUT = "the time for the statement is up"
+    UNAVAILABLE = "the database does not take writes now"
+    FAULT = "neither expected nor transient"
+
+
+# SQLSTATE, or the class that its first two characters are.
+_BEFORE_COMMIT = {
+    "40001": Verdict.RETRY,
+    "40P01": Verdict.RETRY,
+    "55P03": Verdict.CONTENTION,
+    "57014": Verdict.TIMED_OUT,
+    "57P01": Verdict.RECONNECT,
+    "57P02": Verdict.RECONNECT,
+    "57P03": Verdict.RECONNECT,
+    "57P05": Verdict.RECONNECT,
+    "25P03": Verdict.RECONNECT,
+    "25006": Verdict.UNAVAILABLE,
+    "08": Verdict.RECONNECT,
+    "53": Verdict.UNAVAILABLE,
+}
+
+
+def sqlstate(error: sa.exc.DBAPIError) -> str | None:
+    """The SQLSTATE; None where the connection broke without one."""
+    return error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None
+
+
+def violated(error: sa.exc.DBAPIError) -> str | None:
+    """The name of the constraint that was violated, if one was."""
+    return error.orig.diag.constraint_name if isinstance(error.orig, psycopg.Error) else None
+
+
+def describe(error: sa.exc.DBAPIError) -> str:
+    """SQLSTATE and constraint, for a log: the text may hold values of requests."""
+    return f"SQLSTATE {sqlstate(error)}, constraint {violated(error)}"
+
+
+def before_commit(error: sa.exc.DBAPIError) -> Verdict:
+    """The verdict on an error of a statement: COMMIT was not sent."""
+    state = sqlstate(error)
+    if state is None:
+        lost = error.connection_invalidated or isinstance(error.orig, psycopg.OperationalError)
+        return Verdict.RECONNECT if lost else Verdict.FAULT
+    return _BEFORE_COMMIT.get(state, _BEFORE_COMMIT.get(state[:2], Verdict.FAULT))
+
+
+def at_commit(error: sa.exc.DBAPIError) -> Verdict:
+    """The verdict on an error of COMMIT itself.
+
+    A serialization failure or a violated constraint is PostgreSQL's word that it
+    rolled back; any other end of the conversation leaves the outcome open.
+    """
+    state = sqlstate(error) or ""
+    if state[:2] == "40":
+        return Verdict.RETRY
+    return Verdict.FAULT if state[:2] == "23" else Verdict.UNKNOWN
+
+
+def refusal(verdict: Verdict) -> errors.IpamError | None:
+    """What the caller is told; None where the error itself must be reported."""
+    told: dict[Verdict, type[errors.IpamError]] = {
+        Verdict.RETRY: errors.Contention,
+        Verdict.CONTENTION: errors.Contention,
+        Verdict.RECONNECT: errors.DatabaseUnavailable,
+        Verdict.UNAVAILABLE: errors.DatabaseUnavailable,
+        Verdict.TIMED_OUT: errors.DeadlineTooShort,
+        Verdict.UNKNOWN: errors.OutcomeUnknown,
+    }
+    return told[verdict]() if verdict in told else None  # type: ignore[call-arg]  # these leaves take nothing

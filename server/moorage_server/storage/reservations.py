@@ -1,0 +1,91 @@
+"""Rows of reservations: reading, creating, changing and deleting them.
+
+Whoever writes one holds `vrfs.lock` of its VRF. What a reservation hides is
+decided in `domain.catalog`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from moorage_server.domain import addresses, errors, resources
+from moorage_server.storage import arrays, stored, tables, vrfs
+from moorage_server.storage import errors as database_errors
+
+_TABLE = tables.reservations
+_SELECT = sa.select(tables.vrfs.c.name.label("vrf"), _TABLE).join_from(
+    _TABLE, tables.vrfs, tables.vrfs.c.vrf_id == _TABLE.c.vrf_id
+)
+
+
+def get(connection: sa.Connection, vrf: str, name: str) -> resources.Reservation:
+    """A reservation; raises ReservationNotFound, also where the VRF is not there."""
+    query = _SELECT.where(tables.vrfs.c.name == vrf, _TABLE.c.name == name)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise errors.ReservationNotFound(vrf, name)
+    return _reservation(row)
+
+
+def page(
+    connection: sa.Connection, vrf: str, *, labels: Mapping[str, str], after: str, limit: int
+) -> list[resources.Reservation]:
+    """Reservations of a VRF in order of name, from the one behind `after`."""
+    of_vrf = _SELECT.where(tables.vrfs.c.name == vrf)
+    query = stored.page(of_vrf, _TABLE, labels=labels, after=after, limit=limit)
+    return [_reservation(row) for row in connection.execute(query)]
+
+
+def spans(connection: sa.Connection, vrf_id: int) -> tuple[addresses.Span, ...]:
+    """Everything that the reservations of a VRF hide."""
+    query = sa.select(sa.func.unnest(_TABLE.c.cidrs)).where(_TABLE.c.vrf_id == vrf_id)
+    return tuple(addresses.Span.of(cidr) for cidr in connection.scalars(query))
+
+
+def create(connection: sa.Connection, reservation: resources.Reservation) -> None:
+    """Adds a reservation; raises ReservationAlreadyExists."""
+    insert = _TABLE.insert().values(
+        vrf_id=vrfs.id_of(reservation.vrf), name=reservation.name, **_fields(reservation)
+    )
+    try:
+        connection.execute(insert)
+    except sa.exc.IntegrityError as error:
+        if database_errors.violated(error) == tables.Constraint.RESERVATION_NAME:
+            raise errors.ReservationAlreadyExists(reservation.vrf, reservation.name) from error
+        raise
+
+
+def update(connection: sa.Connection, reservation: resources.Reservation) -> None:
+    """Writes the fields of a reservation that may change."""
+    values = {**_fields(reservation), **stored.changed(_TABLE)}
+    connection.execute(_TABLE.update().where(*_is(reservation)).values(values))
+
+
+def delete(connection: sa.Connection, reservation: resources.Reservation) -> None:
+    """Removes a reservation."""
+    connection.execute(_TABLE.delete().where(*_is(reservation)))
+
+
+def _is(reservation: resources.Reservation) -> tuple[sa.ColumnElement[bool], ...]:
+    return _TABLE.c.vrf_id == vrfs.id_of(reservation.vrf), _TABLE.c.name == reservation.name
+
+
+def _fields(reservation: resources.Reservation) -> dict[str, Any]:  # columns of many types
+    return {
+        # Cast from text, because one array parameter cannot hold both families.
+        "cidrs": sa.cast([str(cidr) for cidr in reservation.cidrs], pg.ARRAY(pg.CIDR)),
+        "description": reservation.description,
+        "labels": dict(reservation.labels),
+    }
+
+
+def _reservation(row: arrays.Row) -> resources.Reservation:
+    return resources.Reservation(
+        vrf=row.vrf,
+        name=row.name,
+        cidrs=tuple(row.cidrs),
+        description=row.description,
+        **stored.common(row),
+    )

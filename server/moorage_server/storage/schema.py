@@ -1,0 +1,69 @@
+"""The schema's version: bringing a database up to it, and telling whether it is.
+
+The statements themselves are in `migrations/`.
+"""
+
+import functools
+import pathlib
+
+import alembic.command
+import alembic.config
+import alembic.script
+import sqlalchemy as sa
+
+from moorage_server.storage import tables
+
+
+class SchemaError(Exception):
+    """The database cannot be migrated or served as it is; the message says what to do."""
+
+
+def migrations_path() -> pathlib.Path:
+    """The folder bundled in the wheel if there is one, else the checkout's."""
+    package = pathlib.Path(__file__).resolve().parent.parent
+    bundled = package / "migrations"
+    return bundled if bundled.is_dir() else package.parent.parent / "migrations"
+
+
+@functools.cache
+def head() -> str:
+    """The newest revision this server knows."""
+    revision = alembic.script.ScriptDirectory(str(migrations_path())).get_current_head()
+    if revision is None:
+        raise SchemaError(f"no migrations in {migrations_path()}; reinstall moorage-server")
+    return revision
+
+
+def migrate(owner_url: str, revision: str = "head") -> None:
+    """Brings the schema to a revision, as the role that owns it."""
+    engine = sa.create_engine(owner_url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        _require_service_role(connection)
+        config = alembic.config.Config()
+        config.set_main_option("script_location", str(migrations_path()))
+        config.attributes["connection"] = connection
+        if revision == "base":
+            alembic.command.downgrade(config, revision)
+        else:
+            alembic.command.upgrade(config, revision)
+
+
+def _require_service_role(connection: sa.Connection) -> None:
+    found = sa.text("SELECT count(*) FROM pg_roles WHERE rolname = :role")
+    if not connection.scalar(found, {"role": tables.SERVICE_ROLE}):
+        raise SchemaError(
+            f"the role {tables.SERVICE_ROLE}, which the server connects as, does not exist; "
+            f"create it first: CREATE ROLE {tables.SERVICE_ROLE} LOGIN PASSWORD '...'"
+        )
+    connection.rollback()
+
+
+def require_current(connection: sa.Connection) -> None:
+    """Raises SchemaError unless the database is at this server's revision."""
+    known = connection.scalar(sa.text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+    found = connection.scalar(sa.text("SELECT version_num FROM alembic_version")) if known else None
+    if found != head():
+        raise SchemaError(
+            f"the database is at schema {found or 'none'}, this server needs {head()}; "
+            "run: moorage-server migrate --database-url URL-OF-THE-OWNER"
+        )

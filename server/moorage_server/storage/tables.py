@@ -1,0 +1,305 @@
+"""The tables, and the name of every constraint that code reacts to.
+
+`migrations/` creates them; a test proves that both describe one schema. Every key
+starts with the VRF, so that the schema can be distributed by it.
+"""
+
+import enum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+SERVICE_ROLE = "moorage_service"
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    }
+)
+
+
+class Constraint(enum.StrEnum):
+    """Constraints whose violation is an answer; that of any other is a fault."""
+
+    VRF_NAME = "vrfs_name_key"
+    POOL_NAME = "pools_vrf_id_name_key"
+    POOL_CIDR = "pools_no_overlap"
+    RESERVATION_NAME = "reservations_pkey"
+
+
+Column = sa.Column[Any]  # a table's columns are of many types; statements name them
+
+
+def _text(name: str) -> Column:
+    return sa.Column(name, sa.Text, nullable=False, server_default="")
+
+
+def _time(name: str) -> Column:
+    # now() stands still inside a transaction; a fact carries the time it became so.
+    default = sa.text("clock_timestamp()")
+    return sa.Column(name, sa.TIMESTAMP(timezone=True), nullable=False, server_default=default)
+
+
+def _json(name: str, empty: str) -> Column:
+    return sa.Column(name, pg.JSONB, nullable=False, server_default=sa.text(f"'{empty}'"))
+
+
+def _vrf() -> Column:
+    return sa.Column("vrf_id", sa.Integer, primary_key=True)
+
+
+def _of_vrf(table: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(["vrf_id"], ["vrfs.vrf_id"], name=f"{table}_vrf_fkey")
+
+
+def _stored() -> list[Column]:
+    uid = sa.Column("uid", pg.UUID, nullable=False, server_default=sa.text("gen_random_uuid()"))
+    version = sa.Column("version", sa.BigInteger, nullable=False, server_default="1")
+    return [uid, version, _time("create_time"), _time("update_time"), _json("labels", "{}")]
+
+
+def _one_of(column: str, *values: str) -> sa.CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return sa.CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+vrfs = sa.Table(
+    "vrfs",
+    metadata,
+    sa.Column("vrf_id", sa.Integer, sa.Identity(always=True), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    _text("description"),
+    # Grows with every change of the VRF's pools and reservations, so that a
+    # compiled catalog is known to be current by one number.
+    sa.Column("catalog_version", sa.BigInteger, nullable=False, server_default="1"),
+    *_stored(),
+    sa.UniqueConstraint("name"),
+)
+
+pools = sa.Table(
+    "pools",
+    metadata,
+    _vrf(),
+    sa.Column("pool_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("cidr", pg.CIDR, nullable=False),
+    sa.Column("block_size", sa.SmallInteger, nullable=False),
+    sa.Column("node_selector", sa.Text, nullable=False),
+    _text("namespace_selector"),
+    sa.Column("allowed_uses", pg.ARRAY(sa.Text), nullable=False),
+    sa.Column("assignment_mode", sa.Text, nullable=False),
+    sa.Column("disabled", sa.Boolean, nullable=False),
+    sa.Column("block_affinity", sa.Text, nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("result_form", sa.Text, nullable=False),
+    sa.Column("gateway", pg.INET),
+    _json("routes", "[]"),
+    _json("dns", "{}"),
+    sa.Column("excluded_ranges", pg.ARRAY(sa.Text), nullable=False),
+    sa.Column("exclude_network_addresses", sa.Boolean, nullable=False),
+    *_stored(),
+    _of_vrf("pools"),
+    sa.UniqueConstraint("vrf_id", "name"),
+    sa.UniqueConstraint("vrf_id", "pool_id", "cidr"),
+    pg.ExcludeConstraint(
+        (sa.column("vrf_id"), "="),
+        (sa.column("cidr"), "&&"),
+        name=Constraint.POOL_CIDR,
+        using="gist",
+        ops={"cidr": "inet_ops"},
+    ),
+    sa.CheckConstraint(
+        "block_size >= masklen(cidr) AND CASE family(cidr)"
+        " WHEN 4 THEN block_size BETWEEN 20 AND 32 ELSE block_size BETWEEN 116 AND 128 END",
+        name="block_size",
+    ),
+    sa.CheckConstraint("gateway <<= cidr", name="gateway"),
+    _one_of("assignment_mode", "AUTOMATIC", "MANUAL"),
+    _one_of("block_affinity", "NODE", "NONE"),
+    _one_of("result_form", "HOST", "BLOCK", "POOL"),
+)
+
+pool_frontiers = sa.Table(
+    "pool_frontiers",
+    metadata,
+    _vrf(),
+    sa.Column("pool_id", sa.BigInteger, primary_key=True),
+    # Indexes of blocks that were never opened. Beside the pool, not in it: this
+    # row is locked whenever a block is opened.
+    sa.Column("unused", pg.INT8MULTIRANGE, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["vrf_id", "pool_id"],
+        ["pools.vrf_id", "pools.pool_id"],
+        name="pool_frontiers_pool_fkey",
+        ondelete="CASCADE",
+    ),
+)
+
+reservations = sa.Table(
+    "reservations",
+    metadata,
+    _vrf(),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("cidrs", pg.ARRAY(pg.CIDR), nullable=False),
+    _text("description"),
+    *_stored(),
+    _of_vrf("reservations"),
+    sa.CheckConstraint("cardinality(cidrs) BETWEEN 1 AND 256", name="cidrs"),
+)
+
+nodes = sa.Table(
+    "nodes",
+    metadata,
+    _vrf(),
+    sa.Column("name", sa.Text, primary_key=True),
+    *_stored(),
+    _of_vrf("nodes"),
+)
+
+blocks = sa.Table(
+    "blocks",
+    metadata,
+    _vrf(),
+    sa.Column("cidr", pg.CIDR, primary_key=True),
+    sa.Column("pool_id", sa.BigInteger, nullable=False),
+    sa.Column("pool_cidr", pg.CIDR, nullable=False),
+    sa.Column("node", sa.Text),
+    # Free ordinals, the one longest unused first.
+    sa.Column("free", pg.ARRAY(sa.SmallInteger), nullable=False),
+    # Changes only when the block fills up or empties out again, so that other
+    # updates of `free` touch no index.
+    sa.Column(
+        "has_room", sa.Boolean, sa.Computed("cardinality(free) > 0", persisted=True), nullable=False
+    ),
+    _time("open_time"),
+    sa.ForeignKeyConstraint(
+        ["vrf_id", "pool_id", "pool_cidr"],
+        ["pools.vrf_id", "pools.pool_id", "pools.cidr"],
+        name="blocks_pool_fkey",
+    ),
+    pg.ExcludeConstraint(
+        (sa.column("vrf_id"), "="),
+        (sa.column("cidr"), "&&"),
+        name="blocks_no_overlap",
+        using="gist",
+        ops={"cidr": "inet_ops"},
+    ),
+    sa.CheckConstraint("cidr <<= pool_cidr", name="inside_pool"),
+    sa.CheckConstraint(
+        "cardinality(free) <= 1 << (CASE family(cidr) WHEN 4 THEN 32 ELSE 128 END - masklen(cidr))",
+        name="free",
+    ),
+    sa.Index("blocks_room_idx", "vrf_id", "pool_id", "cidr", postgresql_where=sa.text("has_room")),
+    sa.Index(
+        "blocks_node_room_idx",
+        "vrf_id",
+        "node",
+        "pool_id",
+        "cidr",
+        postgresql_where=sa.text("has_room AND node IS NOT NULL"),
+    ),
+    postgresql_with={"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0.02"},
+)
+
+attachments = sa.Table(
+    "attachments",
+    metadata,
+    _vrf(),
+    sa.Column("uid", pg.UUID, primary_key=True),
+    sa.Column("network", sa.Text, nullable=False),
+    sa.Column("container_id", sa.Text, nullable=False),
+    sa.Column("interface", sa.Text, nullable=False),
+    # HELD, or RELEASED: a tombstone, which fences attempts that began earlier.
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("boot_id", sa.Text),
+    sa.Column("boot_time_ns", sa.BigInteger),
+    _text("node"),
+    _text("namespace"),
+    _text("pod"),
+    _text("pod_uid"),
+    _text("owner_key"),
+    sa.Column("use", sa.Text, nullable=False),
+    _json("labels", "{}"),
+    _time("change_time"),
+    _of_vrf("attachments"),
+    sa.UniqueConstraint("vrf_id", "network", "container_id", "interface"),
+    _one_of("state", "HELD", "RELEASED"),
+    _one_of("use", "WORKLOAD", "TUNNEL", "LOAD_BALANCER"),
+    sa.CheckConstraint("(boot_id IS NULL) = (boot_time_ns IS NULL)", name="attempt"),
+    sa.Index("attachments_pod_idx", "vrf_id", "namespace", "pod"),
+    sa.Index("attachments_node_idx", "vrf_id", "node"),
+    sa.Index(
+        "attachments_owner_idx", "vrf_id", "owner_key", postgresql_where=sa.text("owner_key <> ''")
+    ),
+    sa.Index(
+        "attachments_tombstone_idx",
+        "change_time",
+        postgresql_where=sa.text("state = 'RELEASED'"),
+    ),
+    postgresql_with={"fillfactor": "70", "autovacuum_vacuum_scale_factor": "0.02"},
+)
+
+# One address, one row, whatever the code believes: written in the two families'
+# host masks only, and never as an IPv4-mapped IPv6 address.
+CANONICAL_ADDRESS = (
+    "masklen(address) = CASE family(address) WHEN 4 THEN 32 ELSE 128 END"
+    " AND NOT address <<= '::ffff:0.0.0.0/96'::inet"
+)
+
+allocations = sa.Table(
+    "allocations",
+    metadata,
+    _vrf(),
+    sa.Column("address", pg.INET, primary_key=True),
+    sa.Column("block", pg.CIDR, nullable=False),
+    sa.Column("attachment_uid", pg.UUID, nullable=False),
+    sa.Column("position", sa.SmallInteger, nullable=False),
+    sa.Column("generation", sa.BigInteger, nullable=False),
+    sa.Column("assign_time", sa.TIMESTAMP(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(
+        ["vrf_id", "block"], ["blocks.vrf_id", "blocks.cidr"], name="allocations_block_fkey"
+    ),
+    sa.ForeignKeyConstraint(
+        ["vrf_id", "attachment_uid"],
+        ["attachments.vrf_id", "attachments.uid"],
+        name="allocations_attachment_fkey",
+    ),
+    sa.UniqueConstraint("vrf_id", "attachment_uid", "position"),
+    sa.CheckConstraint("address <<= block", name="inside_block"),
+    sa.CheckConstraint(CANONICAL_ADDRESS, name="canonical"),
+    sa.CheckConstraint("generation > 0", name="generation"),
+    postgresql_with={"autovacuum_vacuum_scale_factor": "0.02"},
+)
+
+# History: one row per change, written in the transaction of the change. The
+# service's role may add to it and read it, nothing else. The id is the address's
+# generation: it is drawn under the lock of the address's block, so for one
+# address ids grow in the order of the changes.
+events = sa.Table(
+    "events",
+    metadata,
+    _vrf(),
+    sa.Column("event_id", sa.BigInteger, sa.Identity(always=True, cache=1), primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    _time("event_time"),
+    sa.Column("address", pg.INET, nullable=False),
+    sa.Column("block", pg.CIDR, nullable=False),
+    sa.Column("pool", sa.Text, nullable=False),
+    sa.Column("network", sa.Text, nullable=False),
+    sa.Column("container_id", sa.Text, nullable=False),
+    sa.Column("interface", sa.Text, nullable=False),
+    _text("node"),
+    _text("namespace"),
+    _text("pod"),
+    _text("pod_uid"),
+    _text("owner_key"),
+    sa.Column("use", sa.Text, nullable=False),
+    _json("labels", "{}"),
+    _one_of("kind", "ASSIGNED", "RELEASED"),
+    sa.CheckConstraint(CANONICAL_ADDRESS, name="canonical"),
+    sa.Index("events_address_idx", "vrf_id", "address", "event_id"),
+)

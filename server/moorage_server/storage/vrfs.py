@@ -1,0 +1,112 @@
+"""Rows of VRFs, and the locks on them that the administration of a VRF begins with."""
+
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+
+from moorage_server.domain import errors, resources
+from moorage_server.storage import arrays, stored, tables
+from moorage_server.storage import errors as database_errors
+
+_TABLE = tables.vrfs
+_ID = sa.select(_TABLE.c.vrf_id)
+
+
+def lock(connection: sa.Connection, vrf: str) -> None:
+    """Nobody else administers this VRF until the transaction ends.
+
+    Taken before anything else by whoever writes its pools or reservations, so that
+    what was found there, such as a range that nothing overlaps, stays true until it
+    is acted on. Does nothing where there is no such VRF.
+    """
+    # NO KEY, because the rows of attachments refer to this one and hold a KEY SHARE
+    # lock on it: under load there is always some transaction that does, and a plain
+    # FOR UPDATE would wait for a moment without any.
+    connection.execute(_ID.where(_TABLE.c.name == vrf).with_for_update(key_share=True))
+
+
+def lock_for_deletion(connection: sa.Connection, vrf: str) -> None:
+    """Nobody adds a row of any table to this VRF until the transaction ends."""
+    connection.execute(_ID.where(_TABLE.c.name == vrf).with_for_update())
+
+
+def keep(connection: sa.Connection, vrf: str) -> None:
+    """The VRF is there until the transaction ends; raises VrfNotFound."""
+    query = _ID.where(_TABLE.c.name == vrf).with_for_update(read=True, key_share=True)
+    if connection.scalar(query) is None:
+        raise errors.VrfNotFound(vrf)
+
+
+def require_id(connection: sa.Connection, vrf: str) -> int:
+    """The row id of a VRF; raises VrfNotFound."""
+    vrf_id: int | None = connection.scalar(_ID.where(_TABLE.c.name == vrf))
+    if vrf_id is None:
+        raise errors.VrfNotFound(vrf)
+    return vrf_id
+
+
+def id_of(vrf: str) -> "sa.ScalarSelect[int]":
+    """The row id of a VRF, as a part of statements on its rows."""
+    return _ID.where(_TABLE.c.name == vrf).scalar_subquery()
+
+
+def bump(connection: sa.Connection, vrf: str) -> None:
+    """Tells every server that the pools or reservations of a VRF have changed."""
+    connection.execute(
+        _TABLE.update()
+        .where(_TABLE.c.name == vrf)
+        .values(catalog_version=_TABLE.c.catalog_version + 1)
+    )
+
+
+def get(connection: sa.Connection, vrf: str) -> resources.Vrf:
+    """A VRF; raises VrfNotFound."""
+    row = connection.execute(sa.select(_TABLE).where(_TABLE.c.name == vrf)).one_or_none()
+    if row is None:
+        raise errors.VrfNotFound(vrf)
+    return _vrf(row)
+
+
+def page(
+    connection: sa.Connection, *, labels: Mapping[str, str], after: str, limit: int
+) -> list[resources.Vrf]:
+    """VRFs in order of name, from the one behind `after`."""
+    query = stored.page(sa.select(_TABLE), _TABLE, labels=labels, after=after, limit=limit)
+    return [_vrf(row) for row in connection.execute(query)]
+
+
+def create(connection: sa.Connection, vrf: resources.Vrf) -> None:
+    """Adds a VRF; raises VrfAlreadyExists."""
+    try:
+        connection.execute(_TABLE.insert().values(name=vrf.name, **_fields(vrf)))
+    except sa.exc.IntegrityError as error:
+        if database_errors.violated(error) == tables.Constraint.VRF_NAME:
+            raise errors.VrfAlreadyExists(vrf.name) from error
+        raise
+
+
+def update(connection: sa.Connection, vrf: resources.Vrf) -> None:
+    """Writes the fields of a VRF that may change."""
+    values = {**_fields(vrf), **stored.changed(_TABLE)}
+    connection.execute(_TABLE.update().where(_TABLE.c.name == vrf.name).values(values))
+
+
+def has_pools(connection: sa.Connection, vrf: str) -> bool:
+    """Whether there is any pool in a VRF."""
+    pool = sa.select(tables.pools.c.pool_id).where(tables.pools.c.vrf_id == id_of(vrf))
+    return bool(connection.scalar(sa.select(pool.exists())))
+
+
+def delete(connection: sa.Connection, vrf: str) -> None:
+    """Removes a VRF without pools and all that is in it; its history stays."""
+    for table in (tables.reservations, tables.nodes, tables.attachments):
+        connection.execute(table.delete().where(table.c.vrf_id == id_of(vrf)))
+    connection.execute(_TABLE.delete().where(_TABLE.c.name == vrf))
+
+
+def _fields(vrf: resources.Vrf) -> dict[str, object]:
+    return {"description": vrf.description, "labels": dict(vrf.labels)}
+
+
+def _vrf(row: arrays.Row) -> resources.Vrf:
+    return resources.Vrf(name=row.name, description=row.description, **stored.common(row))

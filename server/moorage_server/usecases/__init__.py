@@ -1,0 +1,1 @@
+"""One module per verb: where a transaction begins and ends."""

@@ -1,0 +1,55 @@
+"""Administration of nodes: their labels. Their blocks and allocations are not touched here."""
+
+from collections.abc import Mapping
+
+from moorage_server.domain import resources
+from moorage_server.storage import database, nodes, vrfs
+from moorage_server.usecases.targets import Target
+
+
+def upsert(
+    store: database.Database, limits: database.Limits, node: resources.Node
+) -> resources.Node:
+    """The node as stored; raises VrfNotFound."""
+
+    def work(transaction: database.Transaction) -> resources.Node:
+        vrfs.keep(transaction, node.vrf)
+        nodes.upsert(transaction, node)
+        return nodes.get(transaction, node.vrf, node.name)
+
+    return store.run(work, limits)
+
+
+def get(store: database.Database, limits: database.Limits, vrf: str, name: str) -> resources.Node:
+    """One node; raises NodeNotFound."""
+    return store.run(lambda transaction: nodes.get(transaction, vrf, name), limits)
+
+
+def page(
+    store: database.Database,
+    limits: database.Limits,
+    vrf: str,
+    *,
+    labels: Mapping[str, str],
+    after: str,
+    size: int,
+) -> tuple[list[resources.Node], bool]:
+    """A page of nodes in order of name, and whether more follow; raises VrfNotFound."""
+
+    def work(transaction: database.Transaction) -> list[resources.Node]:
+        vrfs.require_id(transaction, vrf)
+        return nodes.page(transaction, vrf, labels=labels, after=after, limit=size + 1)
+
+    found = store.run(work, limits)
+    return found[:size], len(found) > size
+
+
+def delete(store: database.Database, limits: database.Limits, target: Target) -> None:
+    """Removes a node; raises NodeNotFound or EtagMismatch."""
+
+    def work(transaction: database.Transaction) -> None:
+        node = nodes.get(transaction, target.vrf, target.name, locking=True)
+        target.require_version(node)
+        nodes.delete(transaction, node)
+
+    store.run(work, limits)

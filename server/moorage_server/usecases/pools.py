@@ -1,0 +1,100 @@
+"""Administration of pools. Drawing addresses from them is `assign`'s."""
+
+from collections.abc import Callable, Mapping
+
+from moorage_server.domain import errors, resources
+from moorage_server.storage import database, pools, vrfs
+from moorage_server.usecases.targets import Target
+
+Change = Callable[[resources.Pool], resources.Pool]
+
+
+def create(
+    store: database.Database, limits: database.Limits, pool: resources.Pool
+) -> resources.Pool:
+    """The pool as stored; raises VrfNotFound, PoolAlreadyExists or PoolOverlaps."""
+
+    def work(transaction: database.Transaction) -> resources.Pool:
+        vrfs.lock(transaction, pool.vrf)
+        vrfs.require_id(transaction, pool.vrf)
+        _refuse_conflict(transaction, pool)
+        pools.create(transaction, pool)
+        vrfs.bump(transaction, pool.vrf)
+        return pools.get(transaction, pool.vrf, pool.name)
+
+    return store.run(work, limits)
+
+
+def get(store: database.Database, limits: database.Limits, vrf: str, name: str) -> resources.Pool:
+    """One pool; raises PoolNotFound."""
+    return store.run(lambda transaction: pools.get(transaction, vrf, name), limits)
+
+
+def page(
+    store: database.Database,
+    limits: database.Limits,
+    vrf: str,
+    *,
+    labels: Mapping[str, str],
+    after: str,
+    size: int,
+) -> tuple[list[resources.Pool], bool]:
+    """A page of pools in order of name, and whether more follow; raises VrfNotFound."""
+
+    def work(transaction: database.Transaction) -> list[resources.Pool]:
+        vrfs.require_id(transaction, vrf)
+        return pools.page(transaction, vrf, labels=labels, after=after, limit=size + 1)
+
+    found = store.run(work, limits)
+    return found[:size], len(found) > size
+
+
+def update(
+    store: database.Database, limits: database.Limits, target: Target, change: Change
+) -> resources.Pool:
+    """The pool as changed; raises PoolNotFound, EtagMismatch, and what `change` raises."""
+
+    def work(transaction: database.Transaction) -> resources.Pool:
+        vrfs.lock(transaction, target.vrf)
+        before = pools.get(transaction, target.vrf, target.name)
+        target.require_version(before)
+        after = change(before)
+        if after == before:
+            return before
+        pools.update(transaction, after)
+        vrfs.bump(transaction, target.vrf)
+        return pools.get(transaction, target.vrf, target.name)
+
+    return store.run(work, limits)
+
+
+def delete(store: database.Database, limits: database.Limits, target: Target) -> None:
+    """Removes a pool; raises PoolNotFound, EtagMismatch or PoolInUse."""
+
+    def work(transaction: database.Transaction) -> None:
+        vrfs.lock(transaction, target.vrf)
+        pool = pools.get(transaction, target.vrf, target.name)
+        target.require_version(pool)
+        # Twice: a pool in use is not kept from its users just to be refused; and what
+        # is true once its blocks are locked stays true.
+        _refuse_in_use(transaction, pool)
+        pools.lock_blocks(transaction, pool)
+        _refuse_in_use(transaction, pool)
+        pools.delete(transaction, pool)
+        vrfs.bump(transaction, target.vrf)
+
+    store.run(work, limits)
+
+
+def _refuse_conflict(transaction: database.Transaction, pool: resources.Pool) -> None:
+    other = pools.in_the_way(transaction, pool)
+    if other == pool.name:
+        raise errors.PoolAlreadyExists(pool.vrf, pool.name)
+    if other is not None:
+        raise errors.PoolOverlaps(pool.vrf, pool.name, str(pool.cidr), other)
+
+
+def _refuse_in_use(transaction: database.Transaction, pool: resources.Pool) -> None:
+    count = pools.allocation_count(transaction, pool)
+    if count:
+        raise errors.PoolInUse(pool.vrf, pool.name, count)

@@ -1,0 +1,54 @@
+"""Queries: who holds an address, and which allocations there are."""
+
+from moorage_server.domain import addresses, catalog, errors, model
+from moorage_server.storage import allocations, catalogs, database
+
+
+def get(
+    store: database.Database,
+    limits: database.Limits,
+    compiled: catalogs.Catalogs,
+    *,
+    vrf: str,
+    address: addresses.Address,
+) -> catalog.Shown:
+    """The allocation of an address; raises AllocationNotFound."""
+
+    def work(transaction: database.Transaction) -> catalog.Shown:
+        found = allocations.get(transaction, vrf, address)
+        if found is None:
+            raise errors.AllocationNotFound(vrf, str(address))
+        return _pools(transaction, compiled, vrf).show([found])[0]
+
+    return store.run(work, limits, snapshot=True)
+
+
+def page(
+    store: database.Database,
+    limits: database.Limits,
+    compiled: catalogs.Catalogs,
+    *,
+    vrf: str,
+    wanted: model.AllocationFilter,
+    after: addresses.Address | None,
+    size: int,
+) -> tuple[tuple[catalog.Shown, ...], bool]:
+    """A page of allocations in order of address, and whether more follow."""
+
+    def work(transaction: database.Transaction) -> tuple[catalog.Shown, ...]:
+        pools = _pools(transaction, compiled, vrf)
+        return pools.show(
+            allocations.page(transaction, pools.vrf_id, wanted, after=after, limit=size + 1)
+        )
+
+    found = store.run(work, limits, snapshot=True)
+    return found[:size], len(found) > size
+
+
+def _pools(
+    transaction: database.Transaction, compiled: catalogs.Catalogs, vrf: str
+) -> catalog.Catalog:
+    scope = compiled.scopes(transaction, {(vrf, "")}).get((vrf, ""))
+    if scope is None:
+        raise errors.VrfNotFound(vrf)
+    return scope.catalog

@@ -1,0 +1,15 @@
+"""Whether this server can do its work now."""
+
+from moorage_server.storage import database, schema
+
+
+class NotReady(Exception):
+    """The database answers, but not as it should; the message says what to do."""
+
+
+def probe(store: database.Database, limits: database.Limits) -> None:
+    """A round trip to the primary, at the right schema; raises what is in the way."""
+    try:
+        store.run(schema.require_current, limits)
+    except schema.SchemaError as error:
+        raise NotReady(str(error)) from error

@@ -1,0 +1,73 @@
+"""Administration of VRFs. What is inside one is administered beside this module."""
+
+from collections.abc import Callable, Mapping
+
+from moorage_server.domain import errors, resources
+from moorage_server.storage import database, vrfs
+from moorage_server.usecases.targets import Target
+
+Change = Callable[[resources.Vrf], resources.Vrf]
+
+
+def create(store: database.Database, limits: database.Limits, vrf: resources.Vrf) -> resources.Vrf:
+    """The VRF as stored; raises VrfAlreadyExists."""
+
+    def work(transaction: database.Transaction) -> resources.Vrf:
+        vrfs.create(transaction, vrf)
+        return vrfs.get(transaction, vrf.name)
+
+    return store.run(work, limits)
+
+
+def get(store: database.Database, limits: database.Limits, name: str) -> resources.Vrf:
+    """One VRF; raises VrfNotFound."""
+    return store.run(lambda transaction: vrfs.get(transaction, name), limits)
+
+
+def page(
+    store: database.Database,
+    limits: database.Limits,
+    *,
+    labels: Mapping[str, str],
+    after: str,
+    size: int,
+) -> tuple[list[resources.Vrf], bool]:
+    """A page of VRFs in order of name, and whether more follow."""
+    found = store.run(
+        lambda transaction: vrfs.page(transaction, labels=labels, after=after, limit=size + 1),
+        limits,
+    )
+    return found[:size], len(found) > size
+
+
+def update(
+    store: database.Database, limits: database.Limits, target: Target, change: Change
+) -> resources.Vrf:
+    """The VRF as changed; raises VrfNotFound, EtagMismatch, and what `change` raises."""
+
+    def work(transaction: database.Transaction) -> resources.Vrf:
+        vrfs.lock(transaction, target.vrf)
+        before = vrfs.get(transaction, target.vrf)
+        target.require_version(before)
+        after = change(before)
+        if after == before:
+            return before
+        vrfs.update(transaction, after)
+        return vrfs.get(transaction, target.vrf)
+
+    return store.run(work, limits)
+
+
+def delete(store: database.Database, limits: database.Limits, target: Target) -> None:
+    """Removes a VRF; raises VrfNotFound, EtagMismatch or VrfInUse."""
+
+    def work(transaction: database.Transaction) -> None:
+        vrfs.lock(transaction, target.vrf)
+        target.require_version(vrfs.get(transaction, target.vrf))
+        if vrfs.has_pools(transaction, target.vrf):
+            raise errors.VrfInUse(target.vrf)
+        # Only now: a VRF in use is not kept from its users just to be refused.
+        vrfs.lock_for_deletion(transaction, target.vrf)
+        vrfs.delete(transaction, target.vrf)
+
+    store.run(work, limits)

@@ -1,0 +1,49 @@
+"""The rules that must hold whatever happened, as SQL: each query must find nothing."""
+
+from harness.postgres import Database
+
+INVARIANTS = {
+    "every address of a block is either free or assigned, never both, never neither": """
+        WITH freed AS (
+            SELECT vrf_id, cidr, ordinal + set_masklen(cidr::inet,
+                CASE family(cidr) WHEN 4 THEN 32 ELSE 128 END) AS address
+            FROM blocks CROSS JOIN unnest(free) AS ordinal
+        ), counted AS (
+            SELECT vrf_id, block AS cidr, address FROM allocations
+            UNION ALL SELECT vrf_id, cidr, address FROM freed
+        )
+        SELECT b.vrf_id, b.cidr, count(c.address), count(DISTINCT c.address) FROM blocks b
+        LEFT JOIN counted c USING (vrf_id, cidr) GROUP BY b.vrf_id, b.cidr
+        HAVING count(c.address) <> count(DISTINCT c.address) OR count(c.address)
+            <> 2 ^ (CASE family(b.cidr) WHEN 4 THEN 32 ELSE 128 END - masklen(b.cidr))""",
+    "a block that was opened is not at the frontier, and the rest is": """
+        SELECT p.name FROM pools p JOIN pool_frontiers f USING (vrf_id, pool_id)
+        WHERE (SELECT coalesce(sum(upper(run) - lower(run)), 0) FROM unnest(f.unused) AS run)
+            + (SELECT count(*) FROM blocks b WHERE b.vrf_id = p.vrf_id AND b.pool_id = p.pool_id)
+            <> 2 ^ (p.block_size - masklen(p.cidr))""",
+    "only an attachment that is held has addresses, and it has some": """
+        SELECT a.uid FROM attachments a LEFT JOIN allocations l
+            ON l.vrf_id = a.vrf_id AND l.attachment_uid = a.uid
+        GROUP BY a.vrf_id, a.uid HAVING (a.state = 'HELD') <> (count(l.address) > 0)""",
+    "the events of an address alternate and end where the table is": """
+        WITH chain AS (
+            SELECT vrf_id, address, kind, event_id,
+                lag(kind) OVER w AS before, lead(kind) OVER w AS after
+            FROM events WINDOW w AS (PARTITION BY vrf_id, address ORDER BY event_id)
+        )
+        SELECT vrf_id, address FROM chain
+        WHERE (before IS NULL AND kind <> 'ASSIGNED') OR before = kind
+        UNION
+        SELECT coalesce(c.vrf_id, l.vrf_id), coalesce(c.address, l.address)
+        FROM (SELECT * FROM chain WHERE after IS NULL AND kind = 'ASSIGNED') c
+        FULL JOIN allocations l ON l.vrf_id = c.vrf_id AND l.address = c.address
+            AND l.generation = c.event_id
+        WHERE c.address IS NULL OR l.address IS NULL""",
+}
+
+
+def check(database: Database) -> None:
+    """Fails with the rule and the rows that break it."""
+    for rule, query in INVARIANTS.items():
+        broken = database.rows(query)
+        assert not broken, f"broken: {rule}: {broken[:5]}"

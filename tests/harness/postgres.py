@@ -1,0 +1,127 @@
+"""Databases for tests: one cluster for a run, one database for a test.
+
+The schema is migrated once into a template; every test gets a copy of its own.
+"""
+
+import contextlib
+import itertools
+import os
+import pathlib
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from moorage_server.embedded import cluster
+from moorage_server.storage import schema
+
+_TEMPLATE = f"moorage_template_{os.getpid()}"
+
+
+class Postgres:
+    """A cluster, seen as its superuser, with the two roles of the product."""
+
+    def __init__(self, admin_url: str) -> None:
+        """Takes the URL of a superuser on any database."""
+        self.admin_url = sa.make_url(admin_url)
+        self._numbers = itertools.count()
+        self._admin = sa.create_engine(
+            self.admin_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
+        )
+
+    def execute(self, statement: str) -> None:
+        """Runs a statement as the superuser, outside of a transaction."""
+        with self._admin.connect() as connection:
+            connection.execute(sa.text(statement))
+
+    def prepare(self) -> None:
+        """Makes the roles and the migrated template."""
+        for role in (cluster.OWNER_ROLE, cluster.SERVICE_ROLE):
+            self.execute(
+                f"DO $$ BEGIN CREATE ROLE {role} LOGIN PASSWORD '{role}';"
+                " EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+            )
+        self.execute(f"DROP DATABASE IF EXISTS {_TEMPLATE}")
+        self.execute(f"CREATE DATABASE {_TEMPLATE} OWNER {cluster.OWNER_ROLE}")
+        schema.migrate(self.url(cluster.OWNER_ROLE, _TEMPLATE))
+
+    def discard(self) -> None:
+        """Drops the template."""
+        self.execute(f"DROP DATABASE IF EXISTS {_TEMPLATE} WITH (FORCE)")
+
+    @contextlib.contextmanager
+    def database(self, *, template: str = _TEMPLATE) -> Iterator["Database"]:
+        """A database of the product's schema, dropped afterwards."""
+        name = f"moorage_test_{os.getpid()}_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {cluster.OWNER_ROLE}")
+        try:
+            yield Database(self, name)
+        finally:
+            self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def url(self, role: str | None, database: str) -> str:
+        """The URL of a database for a role; None: the superuser."""
+        url = self.admin_url.set(database=database)
+        if role is not None:
+            url = url.set(username=role, password=role)
+        return url.render_as_string(hide_password=False)
+
+
+class Database:
+    """One test's database."""
+
+    def __init__(self, postgres: Postgres, name: str) -> None:
+        """Belongs to a cluster."""
+        self.postgres = postgres
+        self.name = name
+
+    @property
+    def service_url(self) -> str:
+        """For the server."""
+        return self.postgres.url(cluster.SERVICE_ROLE, self.name)
+
+    @property
+    def owner_url(self) -> str:
+        """For migrations."""
+        return self.postgres.url(cluster.OWNER_ROLE, self.name)
+
+    @property
+    def admin_url(self) -> str:
+        """For tests that look at, or break, what no role of the product may."""
+        return self.postgres.url(None, self.name)
+
+    @contextlib.contextmanager
+    def connect(self, url: str | None = None) -> Iterator[sa.Connection]:
+        """A connection, as the superuser unless told otherwise."""
+        engine = sa.create_engine(url or self.admin_url, poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            yield connection
+
+    def rows(self, query: str, **parameters: object) -> list[sa.Row[tuple[object, ...]]]:
+        """The rows of a query."""
+        with self.connect() as connection:
+            return list(connection.execute(sa.text(query), parameters))
+
+    def scalar(self, query: str, **parameters: object) -> object:
+        """The one value of a query."""
+        with self.connect() as connection:
+            return connection.scalar(sa.text(query), parameters)
+
+    def execute(self, statement: str, **parameters: object) -> None:
+        """Runs a statement and commits it."""
+        with self.connect() as connection:
+            connection.execute(sa.text(statement), parameters)
+            connection.commit()
+
+
+@contextlib.contextmanager
+def running(state: pathlib.Path) -> Iterator[Postgres]:
+    """The cluster DATABASE_URL names, as its superuser, or a throw-away one."""
+    given = os.environ.get("DATABASE_URL")
+    with contextlib.ExitStack() as until:
+        if not given:
+            own = until.enter_context(cluster.Cluster(state, durable=False))
+            given = own.url(role=cluster.BOOTSTRAP_ROLE, database="postgres")
+        postgres = Postgres(given)
+        postgres.prepare()
+        until.callback(postgres.discard)
+        yield postgres

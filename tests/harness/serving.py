@@ -1,0 +1,85 @@
+"""Servers for tests: on a loop of their own in this process, or as the installed program."""
+
+import asyncio
+import contextlib
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from harness.postgres import Database
+from moorage_server.api.server import Server
+from moorage_server.config import Settings
+
+PROGRAM = pathlib.Path(sys.executable).parent / "moorage-server"
+
+
+class Serving:
+    """A server that is up, and the database it works on."""
+
+    def __init__(self, target: str, database: Database) -> None:
+        """Bound to `target`."""
+        self.target = target
+        self.database = database
+
+
+@contextlib.contextmanager
+def in_process(database: Database, *, threads: int = 4) -> Iterator[Serving]:
+    """A server on an event loop in a thread; fast to start."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="server")
+    thread.start()
+    settings = Settings(database_url=database.service_url, listen="127.0.0.1:0", threads=threads)
+
+    async def start() -> tuple[Server, str]:
+        server = Server(settings)
+        return server, await server.start()
+
+    server, target = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
+    try:
+        yield Serving(target, database)
+    finally:
+        asyncio.run_coroutine_threadsafe(server.stop(grace=1.0), loop).result(30)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+class Process:
+    """The installed program, to be killed at any moment."""
+
+    def __init__(self, database: Database, port: int, log: pathlib.Path) -> None:
+        """Starts serving on a loopback port."""
+        self.target = f"127.0.0.1:{port}"
+        self._log = log.open("ab")
+        self.process = subprocess.Popen(
+            [PROGRAM, "serve", "--database-url", database.service_url, "--listen", self.target],
+            stderr=self._log,
+        )
+
+    def wait_ready(self) -> None:
+        """Returns when the server says that it can do its work."""
+        with grpc.insecure_channel(self.target) as channel:
+            grpc.channel_ready_future(channel).result(timeout=30)
+            health = health_pb2_grpc.HealthStub(channel)
+            request = health_pb2.HealthCheckRequest()
+            serving = health_pb2.HealthCheckResponse.SERVING
+            statuses = health.Watch(request, timeout=30)  # type: ignore[attr-defined]  # not in the stubs
+            assert any(status.status == serving for status in statuses)
+
+    def kill(self) -> None:
+        """Ends it as a crash would."""
+        self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        """Ends it as an operator would."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(timeout=40)
+        self._log.close()
