@@ -117,7 +117,7 @@ CREATE TABLE blocks (
     CONSTRAINT blocks_pkey PRIMARY KEY (vrf_id, cidr),
     CONSTRAINT blocks_pool_fkey
         FOREIGN KEY (vrf_id, pool_id, pool_cidr) REFERENCES pools (vrf_id, pool_id, cidr),
-    CONSTRAINT blocks_no_overlap EXCLUDE USING gist (vrf_id WITH =, cidr inet_ops WITH &&),
+    CONSTRAINT blocks_no_overlap EXCLUDE USING gist (cidr inet_ops WITH &&, vrf_id WITH =),
     CONSTRAINT blocks_inside_pool CHECK (cidr <<= pool_cidr),
     CONSTRAINT blocks_free
         CHECK (cardinality(free) <= 1 << (CASE family(cidr) WHEN 4 THEN 32
@@ -127,8 +127,8 @@ WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02)
 """,
     "attachments": """
 CREATE TABLE attachments (
-    vrf_id INTEGER NOT NULL,
     uid UUID NOT NULL,
+    vrf_id INTEGER NOT NULL,
     network TEXT NOT NULL,
     container_id TEXT NOT NULL,
     interface TEXT NOT NULL,
@@ -143,10 +143,12 @@ CREATE TABLE attachments (
     use TEXT NOT NULL,
     labels JSONB DEFAULT '{}' NOT NULL,
     change_time timestamptz DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT attachments_pkey PRIMARY KEY (vrf_id, uid),
+    CONSTRAINT attachments_pkey PRIMARY KEY (uid, vrf_id),
     CONSTRAINT attachments_vrf_fkey FOREIGN KEY (vrf_id) REFERENCES vrfs (vrf_id),
-    CONSTRAINT attachments_vrf_id_network_container_id_interface_key
-        UNIQUE (vrf_id, network, container_id, interface),
+    CONSTRAINT attachments_uid
+        CHECK (uid = CAST(encode(substring(sha256(convert_to(vrf_id || '/'
+            || network || '/' || container_id || '/' || interface, 'UTF8')) FOR 16), 'hex')
+            AS uuid)),
     CONSTRAINT attachments_state CHECK (state IN ('HELD', 'RELEASED')),
     CONSTRAINT attachments_use CHECK (use IN ('WORKLOAD', 'TUNNEL', 'LOAD_BALANCER')),
     CONSTRAINT attachments_attempt CHECK ((boot_id IS NULL) = (boot_time_ns IS NULL))
@@ -166,9 +168,9 @@ CREATE TABLE allocations (
     CONSTRAINT allocations_block_fkey
         FOREIGN KEY (vrf_id, block) REFERENCES blocks (vrf_id, cidr),
     CONSTRAINT allocations_attachment_fkey
-        FOREIGN KEY (vrf_id, attachment_uid) REFERENCES attachments (vrf_id, uid),
-    CONSTRAINT allocations_vrf_id_attachment_uid_position_key
-        UNIQUE (vrf_id, attachment_uid, position),
+        FOREIGN KEY (attachment_uid, vrf_id) REFERENCES attachments (uid, vrf_id),
+    CONSTRAINT allocations_attachment_uid_vrf_id_position_key
+        UNIQUE (attachment_uid, vrf_id, position),
     CONSTRAINT allocations_inside_block CHECK (address <<= block),
     CONSTRAINT allocations_canonical
         CHECK (masklen(address) = CASE family(address) WHEN 4 THEN 32
@@ -208,14 +210,15 @@ CREATE TABLE events (
 }
 
 INDEXES = (
-    "CREATE INDEX blocks_node_room_idx ON blocks (vrf_id, node, pool_id, cidr)"
+    "CREATE INDEX blocks_node_room_idx ON blocks (node, vrf_id, pool_id, cidr)"
     " WHERE has_room AND node IS NOT NULL",
-    "CREATE INDEX blocks_room_idx ON blocks (vrf_id, pool_id, cidr) WHERE has_room",
-    "CREATE INDEX attachments_node_idx ON attachments (vrf_id, node)",
-    "CREATE INDEX attachments_owner_idx ON attachments (vrf_id, owner_key) WHERE owner_key <> ''",
-    "CREATE INDEX attachments_pod_idx ON attachments (vrf_id, namespace, pod)",
+    "CREATE INDEX blocks_room_idx ON blocks (pool_id, vrf_id, cidr) WHERE has_room",
+    "CREATE INDEX attachments_container_idx ON attachments (container_id, vrf_id)",
+    "CREATE INDEX attachments_node_idx ON attachments (node, vrf_id)",
+    "CREATE INDEX attachments_owner_idx ON attachments (owner_key, vrf_id) WHERE owner_key <> ''",
+    "CREATE INDEX attachments_pod_idx ON attachments (namespace, pod, vrf_id)",
     "CREATE INDEX attachments_tombstone_idx ON attachments (change_time) WHERE state = 'RELEASED'",
-    "CREATE INDEX events_address_idx ON events (vrf_id, address, event_id)",
+    "CREATE INDEX events_address_idx ON events (address, vrf_id, event_id)",
 )
 
 # History is only added to: whoever holds the service's role can neither change

@@ -1,0 +1,1 @@
+"""The CNI plugin `moorage`: one container runtime call in, one JSON document or nothing out."""

@@ -5,7 +5,6 @@ address is taken from the pools it returns is decided in `placement`.
 """
 
 import dataclasses
-import functools
 from collections.abc import Iterable, Mapping
 
 from moorage_server.domain import addresses, errors, model, resources, selectors
@@ -103,6 +102,7 @@ class Catalog:
         self.offers = sorted(offers, key=lambda each: (-each.pool.priority, each.name))
         self._by_name = {each.name: each for each in offers}
         self._by_cidr = {each.pool.cidr: each for each in offers}
+        self._by_first = {family: _by_first(family, offers) for family in addresses.Family}
         self._by_id = {each.pool_id: each for each in offers}
 
     def by_id(self, pool_id: int) -> Offer:
@@ -123,21 +123,17 @@ class Catalog:
 
     def show(self, held: Iterable[model.Allocation]) -> tuple[Shown, ...]:
         """Allocations of this VRF, each with its pool."""
-        return tuple(Shown(allocation=each, pool=self._by_name[each.pool].pool) for each in held)
-
-    @functools.cached_property
-    def _prefix_lengths(self) -> dict[addresses.Family, set[int]]:
-        lengths: dict[addresses.Family, set[int]] = {family: set() for family in addresses.Family}
-        for cidr in self._by_cidr:
-            lengths[addresses.family_of(cidr)].add(cidr.prefixlen)
-        return lengths
+        return tuple(Shown(allocation=each, pool=self.holding(each.address).pool) for each in held)
 
     def holding(self, address: addresses.Address) -> Offer:
         """The pool that an address lies in; raises AddressNotInPool."""
-        for length in self._prefix_lengths[addresses.family_of(address)]:
-            supernet = addresses.parse_network_or_address(str(address)).supernet(new_prefix=length)
-            if supernet in self._by_cidr:
-                return self._by_cidr[supernet]
+        family = addresses.family_of(address)
+        value = int(address)
+        for prefix_length, firsts in self._by_first[family].items():
+            shift = family.bits - prefix_length
+            found = firsts.get(value >> shift << shift)
+            if found is not None:
+                return found
         raise errors.AddressNotInPool(self.vrf, str(address))
 
     def tiers(self, want: model.AddressRequest, asker: Asker) -> list[list[Offer]]:
@@ -185,6 +181,16 @@ class Catalog:
                 use=asker.use,
             )
         return eligible
+
+
+def _by_first(family: addresses.Family, offers: Iterable[Offer]) -> dict[int, dict[int, Offer]]:
+    """The pools of a family by prefix length, then by their first address."""
+    found: dict[int, dict[int, Offer]] = {}
+    for each in offers:
+        cidr = each.pool.cidr
+        if addresses.family_of(cidr) is family:
+            found.setdefault(cidr.prefixlen, {})[int(cidr.network_address)] = each
+    return found
 
 
 def passed_over(each: Offer, asker: Asker) -> str | None:

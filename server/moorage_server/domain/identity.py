@@ -5,7 +5,6 @@ holds, or, after its release, a tombstone. New addresses are `placement`'s.
 """
 
 import dataclasses
-import uuid
 
 from moorage_server.domain import catalog, errors, model
 
@@ -18,7 +17,6 @@ class Record:
     tombstone. `stamp` is the newest attempt seen.
     """
 
-    uid: uuid.UUID
     stamp: model.AttemptStamp | None
     allocations: tuple[model.Allocation, ...]
 
@@ -107,7 +105,8 @@ def _answers(held: model.Allocation, want: model.AddressRequest, pools: catalog.
         return False
     if want.candidates:
         return held.address in want.candidates
-    return not want.pools or held.pool in {pools.named(text).name for text in want.pools}
+    pool = pools.holding(held.address)
+    return not want.pools or pool in {pools.named(text) for text in want.pools}
 
 
 def _facts(attachment: model.AttachmentKey) -> dict[str, str]:

@@ -7,6 +7,8 @@ in `placement` and `identity`.
 import dataclasses
 import datetime
 import enum
+import hashlib
+import uuid
 from collections.abc import Mapping
 
 from moorage_server.domain import addresses
@@ -31,9 +33,13 @@ class AttachmentKey:
     container_id: str
     interface: str
 
-    def __str__(self) -> str:
-        """For messages."""
-        return f"{self.network}/{self.container_id}/{self.interface}"
+    def uid(self, vrf_id: int) -> uuid.UUID:
+        """The key in 16 bytes, the same wherever it is computed; `vrf_id` is the VRF's row.
+
+        None of the parts contains the separator.
+        """
+        text = f"{vrf_id}/{self.network}/{self.container_id}/{self.interface}"
+        return uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16])
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,15 +71,22 @@ class AddressRequest:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is recorded with an assignment, for policy, queries and audit."""
+
+    workload: Workload = Workload()
+    use: Use = Use.WORKLOAD
+    owner_key: str = ""
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AssignRequest:
     """Addresses wanted for one attachment, all or none of them."""
 
     attachment: AttachmentKey
     addresses: tuple[AddressRequest, ...]
-    workload: Workload = Workload()
-    use: Use = Use.WORKLOAD
-    owner_key: str = ""
-    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    facts: Facts = Facts()
     attempt: AttemptStamp | None = None
 
 
@@ -96,20 +109,23 @@ class Allocation:
     attachment: AttachmentKey
     address: addresses.Address
     generation: int
-    pool: str
     block: addresses.Network
     assign_time: datetime.datetime
-    workload: Workload
-    use: Use
-    owner_key: str
-    labels: Mapping[str, str]
+    facts: Facts
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationFilter:
-    """Which allocations are meant; whatever is set must match."""
+    """Which allocations are meant; whatever is set must match.
 
-    pools: tuple[str, ...] = ()
+    `pools`: the CIDRs of some pools, in any of which the address lies. A whole
+    `attachment` finds its addresses by key, single parts of one by search.
+    """
+
+    vrf: str
+    attachment: AttachmentKey | None = None
+
+    pools: tuple[addresses.Network, ...] = ()
     within: addresses.Network | None = None
     network: str = ""
     container_id: str = ""

@@ -5,12 +5,28 @@ both families, or queues of different length, do not fit into one typed array.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
+from moorage_server.domain import model
+
 Row = sa.Row[Any]  # its columns are those that the statement names
+
+
+def facts(all_facts: Sequence[model.Facts]) -> dict[str, list[str]]:
+    """The columns of facts."""
+    workloads = [each.workload for each in all_facts]
+    return {
+        "nodes": [each.node for each in workloads],
+        "namespaces": [each.namespace for each in workloads],
+        "pods": [each.pod for each in workloads],
+        "pod_uids": [each.pod_uid for each in workloads],
+        "owner_keys": [each.owner_key for each in all_facts],
+        "uses": [each.use.value for each in all_facts],
+        "labels": [json_text(each.labels) for each in all_facts],
+    }
 
 
 def json_text(value: Mapping[str, str]) -> str:

@@ -6,8 +6,8 @@ of one attachment never run at the same time, whichever replica has them.
 """
 
 import dataclasses
-import uuid
-from collections.abc import Sequence
+import zlib
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
@@ -18,43 +18,37 @@ from moorage_server.storage import allocations, arrays
 ATTACHMENT_LOCK = 1
 
 _TRY_LOCK = sa.text("""
-SELECT pg_try_advisory_xact_lock(:lock_class, hashtext(key))
-FROM unnest(CAST(:keys AS text[])) WITH ORDINALITY AS wanted (key, at) ORDER BY at
+SELECT pg_try_advisory_xact_lock(:lock_class, key)
+FROM unnest(CAST(:keys AS int[])) WITH ORDINALITY AS wanted (key, at) ORDER BY at
 """)
 _LOCK = sa.text("""
-SELECT pg_advisory_xact_lock(:lock_class, hashtext(key))
-FROM unnest(CAST(:keys AS text[])) WITH ORDINALITY AS wanted (key, at) ORDER BY at
+SELECT pg_advisory_xact_lock(:lock_class, key)
+FROM unnest(CAST(:keys AS int[])) WITH ORDINALITY AS wanted (key, at) ORDER BY at
 """)
 
 # FOR UPDATE although the advisory lock is held: a transaction that writes nothing
 # commits without waiting for the disk or the standby, and a repeated assign must
 # not be acknowledged before the first one is durable.
-_RECORDS = sa.text(f"""
-SELECT a.boot_id, a.boot_time_ns, {allocations.COLUMNS}
-FROM unnest(CAST(:vrfs AS text[]), CAST(:networks AS text[]), CAST(:container_ids AS text[]),
-            CAST(:interfaces AS text[])) AS wanted (vrf, network, container_id, interface)
-JOIN vrfs v ON v.name = wanted.vrf
-JOIN attachments a ON (a.vrf_id, a.network, a.container_id, a.interface)
-    = (v.vrf_id, wanted.network, wanted.container_id, wanted.interface)
-LEFT JOIN allocations l ON l.vrf_id = a.vrf_id AND l.attachment_uid = a.uid
-LEFT JOIN blocks b ON b.vrf_id = l.vrf_id AND b.cidr = l.block
-LEFT JOIN pools p ON p.vrf_id = b.vrf_id AND p.pool_id = b.pool_id
-ORDER BY a.vrf_id, a.uid, l.position
+_RECORDS = sa.text("""
+SELECT a.*, l.address, l.generation, l.block, l.assign_time
+FROM attachments a LEFT JOIN allocations l ON l.attachment_uid = a.uid
+WHERE a.uid = ANY (CAST(:uids AS uuid[]))
+ORDER BY a.uid, l.position
 FOR UPDATE OF a
-""")  # noqa: S608  # a constant list of columns
+""")
 
 _HOLD = sa.text("""
 INSERT INTO attachments AS a (vrf_id, uid, network, container_id, interface, state, boot_id,
     boot_time_ns, node, namespace, pod, pod_uid, owner_key, use, labels)
-SELECT vrf_id, uid, network, container_id, interface, 'HELD', boot_id,
+SELECT :vrf_id, uid, network, container_id, interface, 'HELD', boot_id,
     boot_time_ns, node, namespace, pod, pod_uid, owner_key, use, labels
-FROM unnest(CAST(:vrf_ids AS int[]), CAST(:uids AS uuid[]), CAST(:networks AS text[]),
+FROM unnest(CAST(:uids AS uuid[]), CAST(:networks AS text[]),
     CAST(:container_ids AS text[]), CAST(:interfaces AS text[]), CAST(:boot_ids AS text[]),
     CAST(:boot_times AS bigint[]), CAST(:nodes AS text[]), CAST(:namespaces AS text[]),
     CAST(:pods AS text[]), CAST(:pod_uids AS text[]), CAST(:owner_keys AS text[]),
-    CAST(:uses AS text[]), CAST(:labels AS jsonb[])) AS new (vrf_id, uid, network, container_id,
+    CAST(:uses AS text[]), CAST(:labels AS jsonb[])) AS new (uid, network, container_id,
     interface, boot_id, boot_time_ns, node, namespace, pod, pod_uid, owner_key, use, labels)
-ON CONFLICT (vrf_id, uid) DO UPDATE SET state = 'HELD',
+ON CONFLICT (uid, vrf_id) DO UPDATE SET state = 'HELD',
     boot_id = excluded.boot_id, boot_time_ns = excluded.boot_time_ns, node = excluded.node,
     namespace = excluded.namespace, pod = excluded.pod, pod_uid = excluded.pod_uid,
     owner_key = excluded.owner_key, use = excluded.use, labels = excluded.labels,
@@ -64,31 +58,20 @@ ON CONFLICT (vrf_id, uid) DO UPDATE SET state = 'HELD',
 _MARK = sa.text("""
 INSERT INTO attachments AS a (vrf_id, uid, network, container_id, interface, state, boot_id,
     boot_time_ns, use)
-SELECT vrf_id, uid, network, container_id, interface, state, boot_id, boot_time_ns, 'WORKLOAD'
-FROM unnest(CAST(:vrf_ids AS int[]), CAST(:uids AS uuid[]), CAST(:networks AS text[]),
+SELECT :vrf_id, uid, network, container_id, interface, state, boot_id, boot_time_ns, 'WORKLOAD'
+FROM unnest(CAST(:uids AS uuid[]), CAST(:networks AS text[]),
     CAST(:container_ids AS text[]), CAST(:interfaces AS text[]), CAST(:states AS text[]),
     CAST(:boot_ids AS text[]), CAST(:boot_times AS bigint[]))
-    AS new (vrf_id, uid, network, container_id, interface, state, boot_id, boot_time_ns)
-ON CONFLICT (vrf_id, uid) DO UPDATE SET state = excluded.state, boot_id = excluded.boot_id,
+    AS new (uid, network, container_id, interface, state, boot_id, boot_time_ns)
+ON CONFLICT (uid, vrf_id) DO UPDATE SET state = excluded.state, boot_id = excluded.boot_id,
     boot_time_ns = excluded.boot_time_ns, change_time = clock_timestamp()
 """)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """A new holding to be written."""
-
-    vrf_id: int
-    uid: uuid.UUID
-    request: model.AssignRequest
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """What a release leaves: a tombstone, or a holding with fewer addresses."""
 
-    vrf_id: int
-    uid: uuid.UUID
     key: model.AttachmentKey
     stamp: model.AttemptStamp | None
     still_held: bool
@@ -101,10 +84,9 @@ def lock(
 
     Without `waiting` it leaves out those that another transaction works on.
     """
-    parameters = {
-        "lock_class": ATTACHMENT_LOCK,
-        "keys": [f"{key.vrf}/{key}" for key in keys],
-    }
+    # Two attachments of one number merely take turns.
+    numbers = [zlib.crc32(repr(key).encode()) - 2**31 for key in keys]
+    parameters = {"lock_class": ATTACHMENT_LOCK, "keys": numbers}
     if waiting:
         connection.execute(_LOCK, parameters)
         return set(keys)
@@ -113,62 +95,45 @@ def lock(
 
 
 def records(
-    connection: sa.Connection, keys: Sequence[model.AttachmentKey]
+    connection: sa.Connection, vrf_id: int, keys: Collection[model.AttachmentKey]
 ) -> dict[model.AttachmentKey, identity.Record]:
-    """What is remembered of each attachment, with its row locked."""
-    rows = connection.execute(_RECORDS, _key_columns(keys)).all()
+    """What is remembered of attachments of one VRF, with their rows locked."""
+    by_uid = {key.uid(vrf_id): key for key in keys}
+    rows = connection.execute(_RECORDS, {"uids": [str(uid) for uid in by_uid]}).all()
     found: dict[model.AttachmentKey, identity.Record] = {}
     for row in rows:
-        key = allocations.attachment_key(row)
-        known = found.get(key)
-        held = known.allocations if known else ()
+        key = by_uid[row.uid]
+        held = found[key].allocations if key in found else ()
         if row.address is not None:
-            held = (*held, allocations.allocation(row))
-        found[key] = identity.Record(uid=row.uid, stamp=_stamp(row), allocations=held)
+            held = (*held, allocations.allocation(row, key.vrf))
+        found[key] = identity.Record(stamp=_stamp(row), allocations=held)
     return found
 
 
-def hold(connection: sa.Connection, holds: Sequence[Hold]) -> None:
+def hold(connection: sa.Connection, vrf_id: int, requests: Sequence[model.AssignRequest]) -> None:
     """Writes attachments that hold addresses from now on."""
-    requests = [each.request for each in holds]
-    keys = [each.attachment for each in requests]
-    workloads = [each.workload for each in requests]
-    connection.execute(
-        _HOLD,
-        {
-            **_key_columns(keys),
-            "vrf_ids": [each.vrf_id for each in holds],
-            **_stamp_columns([each.attempt for each in requests]),
-            "uids": [each.uid for each in holds],
-            "nodes": [each.node for each in workloads],
-            "namespaces": [each.namespace for each in workloads],
-            "pods": [each.pod for each in workloads],
-            "pod_uids": [each.pod_uid for each in workloads],
-            "owner_keys": [each.owner_key for each in requests],
-            "uses": [each.use.value for each in requests],
-            "labels": [arrays.json_text(each.labels) for each in requests],
-        },
-    )
+    parameters = {
+        **_key_columns(vrf_id, [each.attachment for each in requests]),
+        **_stamp_columns([each.attempt for each in requests]),
+        **arrays.facts([each.facts for each in requests]),
+    }
+    connection.execute(_HOLD, parameters)
 
 
-def mark(connection: sa.Connection, marks: Sequence[Mark]) -> None:
+def mark(connection: sa.Connection, vrf_id: int, marks: Sequence[Mark]) -> None:
     """Writes what releases leave of attachments."""
-    keys = [each.key for each in marks]
-    connection.execute(
-        _MARK,
-        {
-            **_key_columns(keys),
-            "vrf_ids": [each.vrf_id for each in marks],
-            **_stamp_columns([each.stamp for each in marks]),
-            "uids": [each.uid for each in marks],
-            "states": ["HELD" if each.still_held else "RELEASED" for each in marks],
-        },
-    )
+    parameters = {
+        **_key_columns(vrf_id, [each.key for each in marks]),
+        **_stamp_columns([each.stamp for each in marks]),
+        "states": ["HELD" if each.still_held else "RELEASED" for each in marks],
+    }
+    connection.execute(_MARK, parameters)
 
 
-def _key_columns(keys: Sequence[model.AttachmentKey]) -> dict[str, list[str]]:
+def _key_columns(vrf_id: int, keys: Sequence[model.AttachmentKey]) -> dict[str, object]:
     return {
-        "vrfs": [key.vrf for key in keys],
+        "vrf_id": vrf_id,
+        "uids": [str(key.uid(vrf_id)) for key in keys],
         "networks": [key.network for key in keys],
         "container_ids": [key.container_id for key in keys],
         "interfaces": [key.interface for key in keys],

@@ -48,20 +48,22 @@ _FREE_COUNT = sa.text(f"SELECT coalesce(sum(cardinality(free)), 0) {_ANY}")
 
 _OPEN = sa.text("""
 INSERT INTO blocks (vrf_id, cidr, pool_id, pool_cidr, node, free)
-SELECT :vrf_id, new.cidr, new.pool_id, p.cidr, new.node, CAST(new.free AS smallint[])
+SELECT :vrf_id, cidr, pool_id,
+    (SELECT p.cidr FROM pools p WHERE p.vrf_id = :vrf_id AND p.pool_id = new.pool_id),
+    node, CAST(free AS smallint[])
 FROM unnest(CAST(:cidrs AS cidr[]), CAST(:pool_ids AS bigint[]), CAST(:nodes AS text[]),
     CAST(:frees AS text[])) AS new (cidr, pool_id, node, free)
-JOIN pools p ON p.vrf_id = :vrf_id AND p.pool_id = new.pool_id
 """)
 _CHANGE = sa.text("""
-UPDATE blocks b SET free = CAST(new.free AS smallint[])
-FROM unnest(CAST(:cidrs AS cidr[]), CAST(:frees AS text[])) AS new (cidr, free)
-WHERE b.vrf_id = :vrf_id AND b.cidr = new.cidr
+UPDATE blocks SET free = CAST(
+    (CAST(:frees AS text[]))[array_position(CAST(:cidrs AS cidr[]), cidr)] AS smallint[])
+WHERE vrf_id = :vrf_id AND cidr = ANY (CAST(:cidrs AS cidr[]))
 """)
 _ADVANCE = sa.text("""
-UPDATE pool_frontiers f SET unused = CAST(new.unused AS int8multirange)
-FROM unnest(CAST(:pool_ids AS bigint[]), CAST(:unused AS text[])) AS new (pool_id, unused)
-WHERE f.vrf_id = :vrf_id AND f.pool_id = new.pool_id
+UPDATE pool_frontiers SET unused = CAST(
+    (CAST(:unused AS text[]))[array_position(CAST(:pool_ids AS bigint[]), pool_id)]
+    AS int8multirange)
+WHERE vrf_id = :vrf_id AND pool_id = ANY (CAST(:pool_ids AS bigint[]))
 """)
 
 

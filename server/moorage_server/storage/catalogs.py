@@ -13,10 +13,10 @@ from moorage_server.domain import catalog
 from moorage_server.storage import pools, reservations
 
 _SCOPES = sa.text("""
-SELECT v.vrf_id, v.name AS vrf, v.catalog_version, asked.node, n.labels
+SELECT v.vrf_id, v.name AS vrf, v.catalog_version, asked.node,
+    (SELECT n.labels FROM nodes n WHERE n.vrf_id = v.vrf_id AND n.name = asked.node) AS labels
 FROM unnest(CAST(:vrfs AS text[]), CAST(:nodes AS text[])) AS asked (vrf, node)
 JOIN vrfs v ON v.name = asked.vrf
-LEFT JOIN nodes n ON n.vrf_id = v.vrf_id AND n.name = asked.node
 """)
 
 

@@ -31,11 +31,15 @@ IDLE_IN_TRANSACTION = "10s"  # a frozen server must not hold its locks for longe
 CONNECTION_LIFETIME = 600  # seconds: a new primary and new addresses get noticed
 RESERVE_CONNECTIONS = 2  # beside one for each thread: readiness, and one to spare
 
-_SET_LIMITS = sa.text(
-    "SELECT set_config('lock_timeout', :lock, true), set_config('statement_timeout', :statement,"
-    " true), set_config('idle_in_transaction_session_timeout', :idle, true),"
-    " set_config('timezone', 'UTC', true)"
-)
+# Set with the first round trip of every transaction, so that they also hold behind
+# a pooler. Every statement finds its rows by key; the last three keep a plan that
+# was made while the tables were small from scanning them once they are not.
+_SET_LIMITS = sa.text("""
+SELECT set_config('lock_timeout', :lock, true), set_config('statement_timeout', :statement, true),
+    set_config('idle_in_transaction_session_timeout', :idle, true),
+    set_config('timezone', 'UTC', true), set_config('enable_seqscan', 'off', true),
+    set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
+""")
 
 # PostgreSQL reports a COMMIT whose wait for the synchronous standby was cancelled
 # as done, with a warning of this SQLSTATE; the row may yet be lost at failover.

@@ -23,17 +23,10 @@ INSERT INTO pool_frontiers (vrf_id, pool_id, unused)
 VALUES (:vrf_id, :pool_id, CAST(:unused AS int8multirange))
 """)
 
-# The blocks of a pool are all that lie in its CIDR: by their primary key, not by
-# the pool's id, which no index of all blocks begins with.
-_IN_POOL = "vrf_id = (SELECT vrf_id FROM vrfs WHERE name = :vrf) AND {key} BETWEEN :first AND :last"
-_BLOCKS = _IN_POOL.format(key="cidr")
 _LOCK_FRONTIER = sa.text("""
 SELECT FROM pool_frontiers JOIN pools USING (vrf_id, pool_id) JOIN vrfs v USING (vrf_id)
 WHERE v.name = :vrf AND pools.name = :name FOR UPDATE OF pool_frontiers
 """)
-_LOCK_BLOCKS = sa.text(f"SELECT FROM blocks WHERE {_BLOCKS} ORDER BY cidr FOR UPDATE")
-_DELETE_BLOCKS = sa.text(f"DELETE FROM blocks WHERE {_BLOCKS}")
-_COUNT = sa.text(f"SELECT count(*) FROM allocations WHERE {_IN_POOL.format(key='address')}")
 
 
 def get(connection: sa.Connection, vrf: str, name: str) -> resources.Pool:
@@ -102,17 +95,21 @@ def lock_blocks(connection: sa.Connection, pool: resources.Pool) -> None:
     The frontier first: whoever opens a block holds it until the block can be seen.
     """
     connection.execute(_LOCK_FRONTIER, {"vrf": pool.vrf, "name": pool.name})
-    connection.execute(_LOCK_BLOCKS, _within(pool))
+    cidr = tables.blocks.c.cidr
+    inside = sa.select(cidr).where(*_inside(cidr, pool))
+    connection.execute(inside.order_by(cidr).with_for_update())
 
 
 def allocation_count(connection: sa.Connection, pool: resources.Pool) -> int:
     """How many addresses of a pool are assigned."""
-    return connection.scalar(_COUNT, _within(pool)) or 0
+    inside = _inside(tables.allocations.c.address, pool)
+    return connection.scalar(sa.select(sa.func.count()).where(*inside)) or 0
 
 
 def delete(connection: sa.Connection, pool: resources.Pool) -> None:
     """Removes a pool of which nothing is assigned, and its blocks."""
-    connection.execute(_DELETE_BLOCKS, _within(pool))
+    inside = _inside(tables.blocks.c.cidr, pool)
+    connection.execute(tables.blocks.delete().where(*inside))
     connection.execute(_TABLE.delete().where(*_is(pool)))
 
 
@@ -120,10 +117,14 @@ def _is(pool: resources.Pool) -> tuple[sa.ColumnElement[bool], ...]:
     return _TABLE.c.vrf_id == vrfs.id_of(pool.vrf), _TABLE.c.name == pool.name
 
 
-def _within(pool: resources.Pool) -> dict[str, str]:
-    # PostgreSQL orders networks by their bits first, a shorter prefix before a longer
-    # one; so the blocks of a pool lie between its CIDR and its last address.
-    return {"vrf": pool.vrf, "first": str(pool.cidr), "last": str(pool.cidr[-1])}
+def _inside(
+    column: sa.Column[Any], pool: resources.Pool
+) -> tuple[sa.ColumnElement[bool], ...]:  # a column of networks or addresses, the last of its key
+    # By key, because pools overlap nowhere and no index of blocks begins with their
+    # pool. PostgreSQL orders networks by their bits, a shorter prefix before a longer
+    # one: what is in a CIDR lies between the CIDR and its last address.
+    first, last = str(pool.cidr), str(pool.cidr[-1])
+    return column.table.c.vrf_id == vrfs.id_of(pool.vrf), column.between(first, last)
 
 
 def _refusal(pool: resources.Pool, error: sa.exc.IntegrityError) -> Exception:

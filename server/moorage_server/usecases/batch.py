@@ -5,12 +5,12 @@ as DEFERRED and run again alone, waiting, while other batches go on.
 """
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
-from moorage_server.domain import errors, model, placement
+from moorage_server.domain import catalog, errors, model, placement
 from moorage_server.storage import catalogs, database
 from moorage_server.usecases import assign, release
-from moorage_server.usecases.ledger import Ledger, Request, Shown
+from moorage_server.usecases.ledger import Ledger, Request
 
 
 class Deferred(enum.Enum):
@@ -19,8 +19,9 @@ class Deferred(enum.Enum):
     DEFERRED = "deferred"
 
 
-Outcome = Shown | errors.IpamError | Deferred
-_Answer = Callable[[assign.Written], Outcome]
+Held = tuple[model.Allocation, ...]
+_Decision = Held | errors.IpamError | Deferred
+Outcome = tuple[catalog.Shown, ...] | errors.IpamError | Deferred
 
 
 def run(
@@ -33,8 +34,8 @@ def run(
 ) -> list[Outcome]:
     """One outcome for each request, in order; no two may be of one attachment.
 
-    Raises what ends the whole transaction. With `waiting` nothing is deferred, so
-    it is for one request alone.
+    Raises what ends the whole transaction. With `waiting` nothing is deferred for
+    a lock that can be waited for, so it is for one request alone.
     """
     return store.run(
         lambda transaction: _decide(Ledger(transaction, compiled, waiting=waiting), requests),
@@ -44,38 +45,41 @@ def run(
 
 def _decide(ledger: Ledger, requests: Sequence[Request]) -> list[Outcome]:
     locked = ledger.open(requests)
-    answers: dict[int, _Answer] = {}
+    decisions: dict[model.AttachmentKey, _Decision] = {}
     # Releases first: what they give back may be what an assign is waiting for.
-    for at in sorted(range(len(requests)), key=lambda at: _is_assign(requests[at])):
-        answers[at] = _settle(ledger, requests[at], locked)
-    written = ledger.write()
-    return [answers[at](written) for at in range(len(requests))]
+    for request in sorted(requests, key=lambda each: isinstance(each, model.AssignRequest)):
+        decisions[request.attachment] = _settle(ledger, request, locked)
+    granted = ledger.write()
+    return [_outcome(ledger, each, decisions[each.attachment], granted) for each in requests]
 
 
-def _settle(ledger: Ledger, request: Request, locked: set[model.AttachmentKey]) -> _Answer:
+def _settle(ledger: Ledger, request: Request, locked: set[model.AttachmentKey]) -> _Decision:
     on = ledger.shelf(request.attachment.vrf)
     try:
         ledger.scope(request)
         if request.attachment not in locked:
-            return lambda _: Deferred.DEFERRED
-        answer = _decided(ledger, request)
+            return Deferred.DEFERRED
+        if isinstance(request, model.AssignRequest):
+            decision = assign.assign(ledger, request)
+        else:
+            decision = release.release(ledger, request)
     except placement.Contended:
         on.undo()
-        return lambda _: Deferred.DEFERRED
+        return Deferred.DEFERRED
     except errors.IpamError as refusal:
         on.undo()
-        told = refusal
-        return lambda _: told
+        return refusal
     on.keep()
-    return answer
+    return decision
 
 
-def _decided(ledger: Ledger, request: Request) -> _Answer:
-    if isinstance(request, model.AssignRequest):
-        return assign.assign(ledger, request)
-    released = release.release(ledger, request)
-    return lambda _: released
-
-
-def _is_assign(request: Request) -> bool:
-    return isinstance(request, model.AssignRequest)
+def _outcome(
+    ledger: Ledger,
+    request: Request,
+    decision: _Decision,
+    granted: Mapping[model.AttachmentKey, Held],
+) -> Outcome:
+    if not isinstance(decision, tuple):
+        return decision
+    held = granted.get(request.attachment, decision)
+    return ledger.scope(request).catalog.show(held)

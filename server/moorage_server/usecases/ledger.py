@@ -3,16 +3,29 @@
 `assign` and `release` decide on it; `batch` opens it and has it written.
 """
 
-import uuid
-from collections.abc import Callable, Sequence
+import collections
+import dataclasses
+from collections.abc import Sequence
 from typing import TypeVar
 
 from moorage_server.domain import catalog, errors, identity, model, placement, shelf
-from moorage_server.storage import allocations, attachments, blocks, catalogs, database
+from moorage_server.storage import allocations, attachments, blocks, catalogs, database, events
 
 T = TypeVar("T")
 Request = model.AssignRequest | model.ReleaseRequest
 Shown = tuple[catalog.Shown, ...]
+
+
+@dataclasses.dataclass(slots=True)
+class _Page:
+    """What is decided in one VRF."""
+
+    blocks: shelf.Shelf = dataclasses.field(default_factory=shelf.Shelf)
+    released: list[catalog.Shown] = dataclasses.field(default_factory=list)
+    marks: list[attachments.Mark] = dataclasses.field(default_factory=list)
+    granted: list[tuple[model.AssignRequest, list[placement.Placed]]] = dataclasses.field(
+        default_factory=list
+    )
 
 
 class Ledger:
@@ -28,23 +41,22 @@ class Ledger:
         self._scopes: dict[tuple[str, str], catalogs.Scope] = {}
         self._vrf_ids: dict[str, int] = {}
         self._records: dict[model.AttachmentKey, identity.Record] = {}
-        self._shelves: dict[str, shelf.Shelf] = {}
-        self._holds: list[attachments.Hold] = []
-        self._grants: list[allocations.Grant] = []
-        self._marks: list[attachments.Mark] = []
-        self._released: list[model.Allocation] = []
+        self._pages: dict[str, _Page] = collections.defaultdict(_Page)
 
     def open(self, requests: Sequence[Request]) -> set[model.AttachmentKey]:
         """Locks the attachments and reads what decisions depend on; returns those locked."""
         keys = [each.attachment for each in requests]
         locked = attachments.lock(self._transaction, keys, waiting=self._waiting)
-        # Statements of their own, in this order: a record is as of after the lock
-        # was given, and the catalog knows every pool that a record speaks of.
-        self._records = attachments.records(self._transaction, list(locked))
+        # Statements of their own, after the lock was given: from now on nobody but
+        # this transaction changes what these attachments hold, so the catalog read
+        # here knows every pool that their records speak of.
         self._scopes = self._compiled.scopes(
             self._transaction, {(each.attachment.vrf, _node(each)) for each in requests}
         )
         self._vrf_ids = {vrf: scope.catalog.vrf_id for (vrf, _), scope in self._scopes.items()}
+        for vrf, vrf_id in self._vrf_ids.items():
+            here = [key for key in locked if key.vrf == vrf]
+            self._records |= attachments.records(self._transaction, vrf_id, here)
         return locked
 
     def scope(self, request: Request) -> catalogs.Scope:
@@ -62,7 +74,7 @@ class Ledger:
         """What placement works on for a request."""
         scope = self.scope(request)
         asker = catalog.Asker(
-            workload=request.workload, node_labels=scope.node_labels, use=request.use
+            workload=request.facts.workload, node_labels=scope.node_labels, use=request.facts.use
         )
         return placement.Setting(
             pools=scope.catalog, asker=asker, shelf=self.shelf(request.attachment.vrf)
@@ -70,7 +82,7 @@ class Ledger:
 
     def shelf(self, vrf: str) -> shelf.Shelf:
         """The locked blocks of a VRF."""
-        return self._shelves.setdefault(vrf, shelf.Shelf())
+        return self._pages[vrf].blocks
 
     def converse(self, vrf: str, conversation: placement.Conversation[T]) -> T:
         """Answers what a decision needs to see until it is made."""
@@ -85,50 +97,97 @@ class Ledger:
             result: T = made.value
             return result
 
-    def grant(
-        self, request: model.AssignRequest, placed: Sequence[placement.Placed]
-    ) -> list[allocations.Grant]:
+    def grant(self, request: model.AssignRequest, placed: list[placement.Placed]) -> None:
         """Notes addresses to be written for an attachment."""
-        record = self.record(request.attachment)
-        uid = record.uid if record else uuid.uuid4()
-        vrf_id = self._vrf_ids[request.attachment.vrf]
-        grants = [
-            allocations.Grant(
-                vrf_id=vrf_id,
-                uid=uid,
-                position=position,
-                address=each.address,
-                block=each.block,
-                pool=each.offer.name,
-            )
-            for position, each in enumerate(placed)
-        ]
-        self._holds.append(attachments.Hold(vrf_id=vrf_id, uid=uid, request=request))
-        self._grants += grants
-        return grants
+        self._pages[request.attachment.vrf].granted.append((request, placed))
 
-    def release(self, released: Sequence[model.Allocation], mark: attachments.Mark) -> None:
+    def release(self, released: Shown, mark: attachments.Mark) -> None:
         """Notes addresses to be removed, and what is left of their attachment."""
-        self._released += released
-        self._marks.append(mark)
+        page = self._pages[mark.key.vrf]
+        page.released += released
+        page.marks.append(mark)
 
-    def write(self) -> Callable[[allocations.Grant], allocations.Written]:
-        """Writes everything noted; returns what tells a grant's generation and time.
+    def write(self) -> dict[model.AttachmentKey, tuple[model.Allocation, ...]]:
+        """Writes everything noted; returns what each attachment was granted.
 
-        Releases go before assigns, because an address may be in both; blocks go
-        before events, so that the ids of an address's events follow its lock.
+        Blocks go before events, so that the ids of an address's events follow its
+        block's lock; releases before assigns, because an address may be in both.
         """
-        for vrf, on in self._shelves.items():
-            blocks.write(self._transaction, self._vrf_ids[vrf], on)
-        if self._released:
-            allocations.release(self._transaction, self._released, self._vrf_ids)
-        if self._marks:
-            attachments.mark(self._transaction, self._marks)
-        if self._holds:
-            attachments.hold(self._transaction, self._holds)
-        written = allocations.assign(self._transaction, self._grants) if self._grants else {}
-        return lambda grant: written[grant.vrf_id, grant.address]
+        granted: dict[model.AttachmentKey, tuple[model.Allocation, ...]] = {}
+        for vrf, page in self._pages.items():
+            if vrf in self._vrf_ids:
+                granted |= self._write_page(self._vrf_ids[vrf], page)
+        return granted
+
+    def _write_page(
+        self, vrf_id: int, page: _Page
+    ) -> dict[model.AttachmentKey, tuple[model.Allocation, ...]]:
+        blocks.write(self._transaction, vrf_id, page.blocks)
+        if page.marks:
+            attachments.mark(self._transaction, vrf_id, page.marks)
+        if page.granted:
+            attachments.hold(self._transaction, vrf_id, [request for request, _ in page.granted])
+        if page.released:
+            released = [each.allocation for each in page.released]
+            allocations.delete(self._transaction, vrf_id, released)
+        told = events.write(self._transaction, _events(vrf_id, page)) if _changes(page) else {}
+        granted = {
+            request.attachment: tuple(
+                _allocation(request, each, told[events.Kind.ASSIGNED, vrf_id, each.address])
+                for each in placed
+            )
+            for request, placed in page.granted
+        }
+        if granted:
+            allocations.insert(self._transaction, vrf_id, list(granted.values()))
+        return granted
 
 
 def _node(request: Request) -> str:
-    return request.workload.node if isinstance(request, model.AssignRequest) else ""
+    return request.facts.workload.node if isinstance(request, model.AssignRequest) else ""
+
+
+def _changes(page: _Page) -> bool:
+    return bool(page.released or page.granted)
+
+
+def _events(vrf_id: int, page: _Page) -> list[events.Event]:
+    released = [
+        events.Event(
+            kind=events.Kind.RELEASED,
+            vrf_id=vrf_id,
+            address=each.allocation.address,
+            block=each.allocation.block,
+            pool=each.pool.name,
+            attachment=each.allocation.attachment,
+            facts=each.allocation.facts,
+        )
+        for each in page.released
+    ]
+    assigned = [
+        events.Event(
+            kind=events.Kind.ASSIGNED,
+            vrf_id=vrf_id,
+            address=each.address,
+            block=each.block,
+            pool=each.offer.name,
+            attachment=request.attachment,
+            facts=request.facts,
+        )
+        for request, placed in page.granted
+        for each in placed
+    ]
+    return released + assigned
+
+
+def _allocation(
+    request: model.AssignRequest, placed: placement.Placed, told: events.Told
+) -> model.Allocation:
+    return model.Allocation(
+        attachment=request.attachment,
+        address=placed.address,
+        generation=told.generation,
+        block=placed.block,
+        assign_time=told.time,
+        facts=request.facts,
+    )

@@ -1,5 +1,7 @@
 """Queries: who holds an address, and which allocations there are."""
 
+import dataclasses
+
 from moorage_server.domain import addresses, catalog, errors, model
 from moorage_server.storage import allocations, catalogs, database
 
@@ -15,10 +17,11 @@ def get(
     """The allocation of an address; raises AllocationNotFound."""
 
     def work(transaction: database.Transaction) -> catalog.Shown:
-        found = allocations.get(transaction, vrf, address)
+        known = _pools(transaction, compiled, vrf)
+        found = allocations.get(transaction, known.vrf_id, vrf, address)
         if found is None:
             raise errors.AllocationNotFound(vrf, str(address))
-        return _pools(transaction, compiled, vrf).show([found])[0]
+        return known.show([found])[0]
 
     return store.run(work, limits, snapshot=True)
 
@@ -28,17 +31,23 @@ def page(
     limits: database.Limits,
     compiled: catalogs.Catalogs,
     *,
-    vrf: str,
     wanted: model.AllocationFilter,
+    pools: tuple[str, ...],
     after: addresses.Address | None,
     size: int,
 ) -> tuple[tuple[catalog.Shown, ...], bool]:
-    """A page of allocations in order of address, and whether more follow."""
+    """A page of allocations in order of address, and whether more follow.
+
+    With `pools`, only of these; raises PoolNotFound.
+    """
 
     def work(transaction: database.Transaction) -> tuple[catalog.Shown, ...]:
-        pools = _pools(transaction, compiled, vrf)
-        return pools.show(
-            allocations.page(transaction, pools.vrf_id, wanted, after=after, limit=size + 1)
+        known = _pools(transaction, compiled, wanted.vrf)
+        narrowed = dataclasses.replace(
+            wanted, pools=tuple(known.named(each).pool.cidr for each in pools)
+        )
+        return known.show(
+            allocations.page(transaction, known.vrf_id, narrowed, after=after, limit=size + 1)
         )
 
     found = store.run(work, limits, snapshot=True)

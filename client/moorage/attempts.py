@@ -1,0 +1,26 @@
+"""The stamp that orders an Assign against a Release of the same attachment.
+
+Taken once when a caller begins, sent with every try. What the server concludes from it is not
+decided here.
+"""
+
+import pathlib
+import time
+
+from moorage.v1 import resources_pb2
+
+BOOT_ID = pathlib.Path("/proc/sys/kernel/random/boot_id")
+
+
+def stamp() -> resources_pb2.AttemptStamp | None:
+    """Return the stamp of an attempt that begins now; None on a system that has no such clock.
+
+    The boot-time clock goes on while the machine sleeps and is never set, so that of two attempts
+    on one node the later one always has the higher stamp.
+    """
+    try:
+        boot_id = BOOT_ID.read_text().strip()
+    except OSError:
+        return None
+    clock = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    return resources_pb2.AttemptStamp(boot_id=boot_id, boot_time_ns=clock)

@@ -1,0 +1,64 @@
+"""How a connection to a server is opened: its target and its settings.
+
+What is sent over it, and what is sent again, is decided in `moorage.client` and `moorage.retries`.
+The connection is plain text; whoever needs TLS opens a channel and gives it to the client.
+"""
+
+import ipaddress
+import re
+
+import grpc
+
+from moorage import names
+
+OPTIONS: tuple[tuple[str, int | str], ...] = (
+    # One place decides on retries, `moorage.retries`: it knows reasons, gRPC only codes.
+    ("grpc.enable_retries", 0),
+    # A proxy of the environment is meant for the web and would break calls inside a cluster.
+    ("grpc.enable_http_proxy", 0),
+    # Every replica that the name resolves to takes its share, and a dead one is passed over.
+    ("grpc.lb_policy_name", "round_robin"),
+    ("grpc.dns_min_time_between_resolutions_ms", 5_000),
+    # A peer that fell silent is noticed within 25 seconds. The server tolerates one ping every 10.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    # gRPC would wait up to two minutes before it connects again, and twenty seconds for a peer
+    # that does not answer; a call's retries must find it connected as soon as a server is back.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 5_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # The server's own limits, mirrored: requests are small, pages of a listing are not.
+    ("grpc.max_send_message_length", 256 * 1024),
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+)
+
+_SCHEME = re.compile(r"(dns|ipv4|ipv6|unix|unix-abstract|xds|vsock):")
+
+
+def open_channel(target: str) -> grpc.Channel:
+    """Return a channel to `target`; it connects with the first call."""
+    return grpc.insecure_channel(target_uri(target), options=OPTIONS)
+
+
+def target_uri(target: str) -> str:
+    """Return `target` as gRPC wants it: a host or address gets the default port, a URI stays."""
+    if _SCHEME.match(target):
+        return target
+    return f"dns:///{_with_port(target)}"
+
+
+def _with_port(target: str) -> str:
+    if _is_ipv6(target):
+        return f"[{target}]:{names.DEFAULT_PORT}"
+    if target.endswith("]") or ":" not in target:
+        return f"{target}:{names.DEFAULT_PORT}"
+    return target
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,145 @@
+"""The client: typed calls to a Moorage server, with one deadline for each call and its retries.
+
+Resources are the messages of `moorage.v1.resources_pb2`; requests, stubs, channels and pages stay
+in here. What is sent again is decided in `moorage.retries`, what a failure raises in
+`moorage.failures`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Self
+
+import grpc
+
+from moorage import administration, attempts, names
+from moorage import channel as channels
+from moorage.v1 import (
+    allocation_service_pb2,
+    allocation_service_pb2_grpc,
+    resources_pb2,
+)
+
+DEFAULT_TIMEOUT = 10.0
+
+
+class Client(administration.Administration):
+    """A connection to a Moorage server, safe to share between threads.
+
+        with moorage.Client("ipam.example:7711") as client:
+            for allocation in client.allocations():
+                print(allocation.address)
+
+    `target` is a host or an address, its port optional, or a gRPC target such as
+    "unix:/run/moorage/server.sock". `timeout` is how many seconds one call may take, its retries
+    included; every method takes another one for a single call, and a listing has it for each page.
+    A `channel` that is given, one with TLS say, takes the place of `target` and stays open.
+
+    Resources are named by id and VRF, or by their full name, which then wins over `vrf`. What a
+    method returns is as the server stored it. Every method can raise a `moorage.MoorageError`.
+    """
+
+    def __init__(
+        self,
+        target: str = names.DEFAULT_SERVER,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        channel: grpc.Channel | None = None,
+    ) -> None:
+        self._owns_channel = channel is None
+        self._channel = channels.open_channel(target) if channel is None else channel
+        super().__init__(self._channel, timeout)
+        self._allocations = allocation_service_pb2_grpc.AllocationServiceStub(self._channel)
+
+    def __enter__(self) -> Self:
+        """Return the client itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the connection."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; calls still running fail. Closing twice does no harm."""
+        if self._owns_channel:
+            self._channel.close()
+
+    def assign(  # noqa: PLR0913 - one for each field of the request, and all but two by name
+        self,
+        attachment: resources_pb2.Attachment,
+        addresses: Iterable[allocation_service_pb2.AddressRequest],
+        *,
+        workload: resources_pb2.Workload | None = None,
+        use: resources_pb2.Use.ValueType = resources_pb2.USE_UNSPECIFIED,
+        owner_key: str = "",
+        labels: Mapping[str, str] | None = None,
+        vrf: str = names.DEFAULT_VRF,
+        attempt: resources_pb2.AttemptStamp | None = None,
+        timeout: float | None = None,
+    ) -> list[resources_pb2.Allocation]:
+        """Assign addresses to an attachment: one allocation for each asked for, or an error.
+
+        The same call again returns the same allocations. `attempt` is when the caller began, by
+        default now; a Release that began later wins.
+        """
+        request = allocation_service_pb2.AssignAddressesRequest(
+            parent=names.vrf(vrf),
+            attachment=attachment,
+            addresses=addresses,
+            workload=workload,
+            use=use,
+            owner_key=owner_key,
+            labels=labels,
+            attempt=attempt or attempts.stamp(),
+        )
+        return list(self._call(self._allocations.AssignAddresses, request, timeout).allocations)
+
+    def release(
+        self,
+        attachment: resources_pb2.Attachment,
+        *,
+        generations: Iterable[int] = (),
+        vrf: str = names.DEFAULT_VRF,
+        attempt: resources_pb2.AttemptStamp | None = None,
+        timeout: float | None = None,
+    ) -> list[resources_pb2.Allocation]:
+        """Release what an attachment holds, or only what it held at these generations.
+
+        Returns what was released; releasing what is not there succeeds. `attempt` is when the
+        caller began, by default now: a release that is sent long after it was asked for gives the
+        stamp of that moment, and so never touches a later assignment.
+        """
+        request = allocation_service_pb2.ReleaseAddressesRequest(
+            parent=names.vrf(vrf),
+            attachment=attachment,
+            attempt=attempt or attempts.stamp(),
+            generations=generations,
+        )
+        return list(self._call(self._allocations.ReleaseAddresses, request, timeout).allocations)
+
+    def get_allocation(
+        self, address: names.Address, *, vrf: str = names.DEFAULT_VRF, timeout: float | None = None
+    ) -> resources_pb2.Allocation:
+        """Return who holds an address; raises NotFound when nobody does."""
+        name = names.allocation(address, vrf)
+        request = allocation_service_pb2.GetAllocationRequest(name=name)
+        return self._call(self._allocations.GetAllocation, request, timeout).allocation
+
+    def allocations(
+        self,
+        filter: allocation_service_pb2.AllocationFilter | None = None,
+        *,
+        vrf: str = names.DEFAULT_VRF,
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> Iterator[resources_pb2.Allocation]:
+        """List allocations by address, page after page as they are consumed."""
+        request = allocation_service_pb2.ListAllocationsRequest(
+            parent=names.vrf(vrf), filter=filter, page_size=page_size
+        )
+        for page in self._pages(self._allocations.ListAllocations, request, timeout):
+            yield from page.allocations

@@ -1,0 +1,161 @@
+"""The annotations of pods and namespaces: every key there is, what it may say, and who wins.
+
+Precedence holds for each key by itself: the pod's annotation, then the namespace's, then the CNI
+config, then whatever the pools' own selectors let through. The winner replaces, lists are never
+merged. An empty text is an absent annotation.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from moorage.cni import addresses, constraints, errors, origin, settings
+from moorage.cni.addresses import Family
+
+IPV4_POOLS = "cni.projectcalico.org/ipv4pools"
+IPV6_POOLS = "cni.projectcalico.org/ipv6pools"
+IP_FAMILIES = "cni.projectcalico.org/ipFamilies"
+IP_ADDRS = "cni.projectcalico.org/ipAddrs"
+IP_ADDRS_NO_IPAM = "cni.projectcalico.org/ipAddrsNoIpam"
+FLOATING_IPS = "cni.projectcalico.org/floatingIPs"
+OWNER = "moorage.dev/owner"
+STICKY = "moorage.dev/sticky"
+WAIT = "moorage.dev/wait"
+
+LONGEST_VALUE = 4096
+LONGEST_OWNER = 253
+
+_POOL_KEYS: Mapping[Family, str] = {4: IPV4_POOLS, 6: IPV6_POOLS}
+_FAMILY_NAMES: Mapping[str, Family] = {"IPv4": 4, "IPv6": 6}
+_UNSUPPORTED_ON_PODS = (IP_ADDRS_NO_IPAM, FLOATING_IPS)
+_UNSUPPORTED = (STICKY, WAIT)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """The annotations of one object; `where` names it, as in "pod default/web-0"."""
+
+    where: str
+    annotations: Mapping[str, str]
+
+
+def resolve(
+    pod: Level,
+    namespace: Level,
+    chosen: settings.Settings,
+    fixed: constraints.Constraints | None = None,
+) -> constraints.Constraints:
+    """Decides what to ask for; `fixed` is what the runtime named itself, which wins.
+
+    Raises:
+        CniError: ANNOTATION_REFUSED, naming the annotation, its object, its value, the rule and the
+            next step; INVALID_CONFIG where no family is left to assign.
+    """
+    _refuse_unsupported(pod, namespace)
+    owner = _find(OWNER, (pod,))
+    listed = None if fixed else _find(IP_ADDRS, (pod,))
+    if listed:
+        fixed = _listed(listed, chosen.one_address_per_family)
+    found = fixed or _drawn((pod, namespace), chosen)
+    return dataclasses.replace(found, owner_key=_owner(owner) if owner else "")
+
+
+def _drawn(levels: Sequence[Level], chosen: settings.Settings) -> constraints.Constraints:
+    said_by = []
+    families = chosen.families
+    if wanted := _find(IP_FAMILIES, levels):
+        families = _families(wanted)
+        said_by.append(str(wanted))
+    if not families:
+        raise errors.CniError(
+            errors.Code.INVALID_CONFIG,
+            "no address to assign: the CNI config switches assign_ipv4 and assign_ipv6 off",
+            f'set one of them to "true", or annotate with {IP_FAMILIES}',
+        )
+    # Both lists are read, also that of a family which is not assigned: a mistake is a mistake.
+    pools = {family: _pools(family, levels, chosen) for family in addresses.FAMILIES}
+    choices = [constraints.Choice(family=family, pools=pools[family][0]) for family in families]
+    said_by += [place for family in families if (place := pools[family][1])]
+    return constraints.Constraints(choices=tuple(choices), said_by=tuple(said_by))
+
+
+def _find(key: str, levels: Sequence[Level]) -> origin.Origin | None:
+    for level in levels:
+        if value := level.annotations.get(key):
+            found = _annotation(key, value, level.where)
+            if len(value) > LONGEST_VALUE or len(value.encode(errors="replace")) > LONGEST_VALUE:
+                raise found.refuse(f"longer than {LONGEST_VALUE} bytes", "shorten it")
+            return found
+    return None
+
+
+def _annotation(key: str, value: str, where: str) -> origin.Origin:
+    return origin.Origin(
+        name=f'annotation "{key}"',
+        where=where,
+        value=value,
+        code=errors.Code.ANNOTATION_REFUSED,
+    )
+
+
+def _refuse_unsupported(pod: Level, namespace: Level) -> None:
+    on_pod = [_find(key, (pod,)) for key in _UNSUPPORTED_ON_PODS]
+    for found in on_pod + [_find(key, (pod, namespace)) for key in _UNSUPPORTED]:
+        if found:
+            raise found.refuse("Moorage does not offer this", "take the annotation away")
+
+
+def _pools(
+    family: Family, levels: Sequence[Level], chosen: settings.Settings
+) -> tuple[tuple[str, ...], str]:
+    found = _find(_POOL_KEYS[family], levels)
+    if not found:
+        listed = chosen.pools[family]
+        return listed, str(chosen.pool_origins[family]) if listed else ""
+    items = origin.strings(found, settings.MOST_POOLS)
+    return tuple(addresses.pool(found, item, family) for item in items), str(found)
+
+
+def _families(source: origin.Origin) -> tuple[Family, ...]:
+    items = origin.strings(source, len(_FAMILY_NAMES))
+    next_step = 'list "IPv4", "IPv6" or both'
+    for item in items:
+        if item not in _FAMILY_NAMES:
+            rule = f"error parsing ipFamilies: {errors.quote(item)}"
+            raise source.refuse(rule, next_step)
+    if not items:
+        raise source.refuse("names no family, so there is no address to assign", next_step)
+    named = {_FAMILY_NAMES[item] for item in items}
+    return tuple(family for family in addresses.FAMILIES if family in named)
+
+
+def _listed(source: origin.Origin, one_per_family: bool) -> constraints.Constraints:
+    texts = origin.strings(source, addresses.MOST_LISTED)
+    if not texts:
+        raise source.refuse("specified but empty", "list an address, or take the annotation away")
+    try:
+        parsed = [addresses.parse(text) for text in texts]
+    except ValueError as error:
+        raise source.refuse(str(error), "list plain addresses, without prefix length") from error
+    choices = []
+    for family in addresses.FAMILIES:
+        candidates = [address for address in parsed if address.version == family]
+        if one_per_family and len(candidates) > 1:
+            raise _several(source, family)
+        if candidates:
+            unique = tuple(dict.fromkeys(candidates))
+            choices.append(constraints.Choice(family=family, candidates=unique))
+    return constraints.Constraints(choices=tuple(choices), said_by=(str(source),))
+
+
+def _several(source: origin.Origin, family: Family) -> errors.CniError:
+    return source.refuse(
+        f'cannot have more than one IPv{family} address for "{IP_ADDRS}" annotation',
+        'list one, or set "ip_addrs": "any" in the CNI config to be given any one that is free',
+    )
+
+
+def _owner(source: origin.Origin) -> str:
+    if len(source.value) > LONGEST_OWNER or not source.value.isprintable():
+        rule = f"not at most {LONGEST_OWNER} printable characters"
+        raise source.refuse(rule, "write a name that outlives the pod, such as web-0")
+    return source.value

@@ -1,0 +1,77 @@
+"""The calls to the server, their failures worded for a container runtime.
+
+Importing this loads gRPC, most of what a program of one call costs: a verb does so only once it has
+found its input good.
+"""
+
+from collections.abc import Sequence
+
+import moorage
+from moorage import client
+from moorage.cni import constraints, errors, netconf, request
+from moorage.cni.deadline import Deadline
+from moorage.cni.invocation import Invocation
+from moorage.v1 import allocation_service_pb2, resources_pb2
+
+
+def assign(
+    conf: netconf.NetConf,
+    call: Invocation,
+    wanted: constraints.Constraints,
+    *,
+    workload: resources_pb2.Workload,
+    attempt: resources_pb2.AttemptStamp | None,
+    deadline: Deadline,
+) -> Sequence[resources_pb2.Allocation]:
+    """Assigns all that is wanted, or nothing.
+
+    Raises:
+        CniError: as errors.from_rpc words it, with the places the constraints were written in.
+    """
+    left = deadline.remaining(f"server {conf.server}")
+    with client.Client(conf.server, timeout=left) as server:
+        try:
+            return server.assign(
+                request.attachment(conf, call),
+                request.addresses(wanted.choices),
+                workload=workload,
+                owner_key=wanted.owner_key,
+                vrf=conf.vrf,
+                attempt=attempt,
+            )
+        except moorage.MoorageError as failure:
+            asked = [f"asked for by {place}" for place in wanted.said_by]
+            raise errors.from_rpc(failure, conf.server, "; ".join(asked)) from failure
+
+
+def release(conf: netconf.NetConf, call: Invocation, deadline: Deadline) -> None:
+    """Releases what the attachment holds; nothing to release is success.
+
+    Raises:
+        CniError: as errors.from_rpc words it.
+    """
+    left = deadline.remaining(f"server {conf.server}")
+    with client.Client(conf.server, timeout=left) as server:
+        try:
+            server.release(request.attachment(conf, call), vrf=conf.vrf)
+        except moorage.MoorageError as failure:
+            # A VRF that is not there holds no address: its pools would have to be there first.
+            if failure.reason != "VRF_NOT_FOUND":
+                raise errors.from_rpc(failure, conf.server) from failure
+
+
+def held(
+    conf: netconf.NetConf, call: Invocation, deadline: Deadline
+) -> Sequence[resources_pb2.Allocation]:
+    """Lists what the attachment holds.
+
+    Raises:
+        CniError: as errors.from_rpc words it.
+    """
+    wanted = allocation_service_pb2.AllocationFilter(attachment=request.attachment(conf, call))
+    left = deadline.remaining(f"server {conf.server}")
+    with client.Client(conf.server, timeout=left) as server:
+        try:
+            return list(server.allocations(wanted, vrf=conf.vrf))
+        except moorage.MoorageError as failure:
+            raise errors.from_rpc(failure, conf.server) from failure

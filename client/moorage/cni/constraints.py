@@ -1,0 +1,23 @@
+"""What one ADD asks for, already parsed: the vocabulary between the sources and the request."""
+
+from dataclasses import dataclass
+
+from moorage.cni.addresses import Address, Family
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One address: any one of `candidates`, else any of `pools`, else any at all."""
+
+    family: Family
+    pools: tuple[str, ...] = ()
+    candidates: tuple[Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraints:
+    """All that an ADD asks for; `said_by` names, for error messages, whose words it follows."""
+
+    choices: tuple[Choice, ...]
+    owner_key: str = ""
+    said_by: tuple[str, ...] = ()

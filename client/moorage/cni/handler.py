@@ -1,0 +1,123 @@
+"""Answers one plugin call: environment and standard input in, standard output and exit code out.
+
+Knows no process: plugin runs it in one of its own, and any other host may run it as well.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from moorage.cni import (
+    annotations,
+    errors,
+    invocation,
+    netconf,
+    result,
+    runtime_ips,
+    settings,
+    subject,
+)
+from moorage.cni.deadline import Deadline
+from moorage.cni.invocation import Invocation, Verb
+
+# A runtime repeats a DEL that failed; one that hangs holds up the pod's whole deletion.
+LONGEST_DEL = 20.0
+
+_SINCE = {Verb.ADD: "0.1.0", Verb.DEL: "0.1.0", Verb.CHECK: "0.4.0"}
+_SINCE |= {Verb.GC: "1.1.0", Verb.STATUS: "1.1.0"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What the program prints, one JSON document or nothing, and how it ends."""
+
+    stdout: bytes
+    exit_code: int
+
+
+def handle(environment: Mapping[str, str], stdin: bytes) -> Reply:
+    """Answers a call; every failure that was thought of is an answer too."""
+    try:
+        return Reply(stdout=_answer(environment, stdin), exit_code=0)
+    except errors.CniError as error:
+        return failure(error, stdin)
+
+
+def failure(error: errors.CniError, stdin: bytes = b"") -> Reply:
+    """Answers that the call failed, in the version that stdin asks for."""
+    document = errors.document(error, netconf.answer_version(stdin))
+    return Reply(stdout=document, exit_code=1)
+
+
+def _answer(environment: Mapping[str, str], stdin: bytes) -> bytes:
+    call = invocation.parse(environment)
+    if call.verb is Verb.VERSION:
+        return _versions(stdin)
+    conf = netconf.parse(stdin)
+    netconf.require_version(conf, _SINCE[call.verb], call.verb)
+    if call.verb in (Verb.ADD, Verb.DEL):
+        invocation.refuse_own_netns(environment)
+    return _VERBS[call.verb](conf, call)
+
+
+def _versions(stdin: bytes) -> bytes:
+    version = netconf.answer_version(stdin)
+    fields = {"cniVersion": version, "supportedVersions": netconf.VERSIONS}
+    return json.dumps(fields).encode() + b"\n"
+
+
+def _add(conf: netconf.NetConf, call: Invocation) -> bytes:
+    from moorage import attempts  # noqa: PLC0415 - loads protobuf
+
+    # Stamped before anything that takes time: a DEL that comes meanwhile is then the later one.
+    attempt = attempts.stamp()
+    deadline = Deadline.after(conf.timeout_seconds)
+    chosen = settings.parse(conf)
+    fixed = runtime_ips.read(conf, call)
+    node = settings.node_name(chosen)
+    described = subject.describe(conf, call, chosen.cluster, deadline)
+    wanted = annotations.resolve(described.pod, described.namespace, chosen, fixed)
+    from moorage.cni import calls, request  # noqa: PLC0415 - loads gRPC
+
+    workload = request.workload(call, described, node)
+    allocations = calls.assign(
+        conf, call, wanted, workload=workload, attempt=attempt, deadline=deadline
+    )
+    return result.render(allocations, conf.cni_version)
+
+
+def _del(conf: netconf.NetConf, call: Invocation) -> bytes:
+    from moorage.cni import calls  # noqa: PLC0415 - loads gRPC
+
+    calls.release(conf, call, Deadline.after(min(conf.timeout_seconds, LONGEST_DEL)))
+    return b""
+
+
+def _check(conf: netconf.NetConf, call: Invocation) -> bytes:
+    previous = result.previous_addresses(conf)
+    from moorage.cni import calls  # noqa: PLC0415 - loads gRPC
+
+    held = calls.held(conf, call, Deadline.after(conf.timeout_seconds))
+    result.compare(previous, held)
+    return b""
+
+
+def _status(conf: netconf.NetConf, _: Invocation) -> bytes:
+    # The server is not asked: a runtime takes a failure for a node that is not ready, and a short
+    # absence of the server is no reason to take pods away from it.
+    settings.parse(conf)
+    return b""
+
+
+def _gc(_conf: netconf.NetConf, _call: Invocation) -> bytes:
+    # Allowed by the specification, and what host-local does: nothing is collected here.
+    return b""
+
+
+_VERBS: Mapping[Verb, Callable[[netconf.NetConf, Invocation], bytes]] = {
+    Verb.ADD: _add,
+    Verb.DEL: _del,
+    Verb.CHECK: _check,
+    Verb.STATUS: _status,
+    Verb.GC: _gc,
+}

@@ -1,0 +1,216 @@
+"""Two GETs to the Kubernetes API: the metadata of a pod and of its namespace.
+
+What the annotations in them mean is annotations' part.
+"""
+
+import http.client
+import os
+import re
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from moorage.cni import errors, jsontext
+from moorage.cni.deadline import Deadline
+from moorage.cni.kubeconfig import Access
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+LONGEST_BODY = 4 << 20
+_MIRROR_POD = "kubernetes.io/config.mirror"
+
+_ACCEPT = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_TRY_AGAIN_STATUSES = {408, 409, 429, 500, 502, 503, 504}
+_NEXT_STEPS = {
+    401: "renew the token or certificate that the CNI config names",
+    403: 'grant the verb "get" on pods and namespaces to the identity of the CNI config',
+    404: "the object is gone or never was; nothing is left to do for it",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """Of one object: what Moorage reads of it."""
+
+    uid: str
+    annotations: Mapping[str, str]
+    labels: Mapping[str, str]
+
+    @property
+    def is_mirror(self) -> bool:
+        """Whether it stands for a static pod."""
+        return _MIRROR_POD in self.annotations
+
+
+class Api:
+    """One connection to an API server, within one deadline; a context manager."""
+
+    def __init__(self, access: Access, deadline: Deadline) -> None:
+        self._access = access
+        self._deadline = deadline
+        self._connection = http.client.HTTPSConnection(access.host, access.port)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def namespace(self, name: str) -> Metadata:
+        """Reads a namespace; errors as in pod()."""
+        return self._get(f"/api/v1/namespaces/{_checked(name)}", f"namespace {name}")
+
+    def pod(self, namespace: str, name: str) -> Metadata:
+        """Reads a pod.
+
+        Raises:
+            CniError: TRY_AGAIN_LATER, no answer or a failing server; KUBERNETES_REFUSED, a refusal
+                that trying again does not change; INVALID_ENVIRONMENT, the name cannot be one.
+        """
+        path = f"/api/v1/namespaces/{_checked(namespace)}/pods/{_checked(name)}"
+        return self._get(path, f"pod {namespace}/{name}")
+
+    def _get(self, path: str, what: str) -> Metadata:
+        try:
+            status, body = self._exchange(path)
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
+            raise self._try_again(what, type(error).__name__) from error
+        except ssl.SSLError as error:
+            raise self._untrusted(what, error) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise self._try_again(what, type(error).__name__) from error
+        if status in _TRY_AGAIN_STATUSES:
+            raise self._try_again(what, f"HTTP status {status}")
+        if status != 200:
+            raise self._refused(what, f"HTTP status {status}", _NEXT_STEPS.get(status, ""))
+        return self._metadata(what, body)
+
+    def _exchange(self, path: str) -> tuple[int, bytes]:
+        if self._connection.sock is None:
+            self._connection.sock = _connect(self._access, self._deadline)
+        self._connection.request("GET", self._access.path + path, headers=_headers(self._access))
+        response = self._connection.getresponse()
+        body = response.read(LONGEST_BODY + 1)
+        if len(body) > LONGEST_BODY:
+            raise http.client.HTTPException("too long")
+        if response.length:
+            raise http.client.IncompleteRead(body, response.length)
+        return response.status, body
+
+    def _metadata(self, what: str, body: bytes) -> Metadata:
+        try:
+            document = jsontext.decode(body)
+            return _metadata_of(document)
+        except ValueError as error:
+            rule = f"the answer is no Kubernetes object: {error}"
+            raise self._refused(what, rule, "check that api_root is an API server") from error
+
+    def _try_again(self, what: str, why: str) -> errors.CniError:
+        return errors.CniError(
+            errors.Code.TRY_AGAIN_LATER,
+            f"cannot read {what} from the Kubernetes API at {self._server}: {why}",
+            "the runtime tries again; if this stays, check that the node can reach the API server",
+        )
+
+    def _untrusted(self, what: str, error: ssl.SSLError) -> errors.CniError:
+        why = getattr(error, "verify_message", None) or error.reason or "handshake failed"
+        return self._refused(
+            what, f"TLS: {why}", "check the CA and the client certificate that the CNI config names"
+        )
+
+    def _refused(self, what: str, why: str, next_step: str) -> errors.CniError:
+        return errors.CniError(
+            errors.Code.KUBERNETES_REFUSED,
+            f"cannot read {what} from the Kubernetes API at {self._server}: {why}",
+            next_step,
+        )
+
+    @property
+    def _server(self) -> str:
+        return f"{self._access.host}:{self._access.port}"
+
+
+def _connect(access: Access, deadline: Deadline) -> ssl.SSLSocket:
+    waiting_for = f"the Kubernetes API at {access.host}:{access.port}"
+
+    class TimedSocket(ssl.SSLSocket):
+        """Its reads are bounded together: a server that drips bytes is no reason to stay."""
+
+        def recv_into(
+            self, buffer: "WriteableBuffer", nbytes: int | None = None, flags: int = 0
+        ) -> int:
+            self.settimeout(deadline.remaining(waiting_for))
+            return super().recv_into(buffer, nbytes, flags)
+
+    context = _tls(access)
+    context.sslsocket_class = TimedSocket
+    left = deadline.remaining(waiting_for)
+    plain = socket.create_connection((access.host, access.port), timeout=left)
+    return context.wrap_socket(plain, server_hostname=access.server_name or access.host)
+
+
+def _tls(access: Access) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        if access.ca_pem:
+            context.load_verify_locations(cadata=access.ca_pem)
+        else:
+            context.load_default_certs()
+        if access.certificate_pem:
+            _load_certificate(context, access.certificate_pem, access.key_pem)
+    except (ssl.SSLError, ValueError) as error:
+        raise errors.CniError(
+            errors.Code.INVALID_CONFIG,
+            "the CA, client certificate or client key of the Kubernetes configuration is unusable",
+            "name files of PEM text, and the key that belongs to the certificate",
+        ) from error
+    return context
+
+
+def _load_certificate(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    # The ssl module reads certificates from files only; this one is in memory, never on a disk.
+    with os.fdopen(os.memfd_create("client-certificate"), "w") as file:
+        file.write(f"{certificate}\n{key}\n")
+        file.flush()
+        context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
+
+
+def _headers(access: Access) -> dict[str, str]:
+    headers = {"Accept": _ACCEPT, "User-Agent": "moorage"}
+    if access.token:
+        headers["Authorization"] = f"Bearer {access.token}"
+    return headers
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name) or ".." in name:
+        raise errors.CniError(
+            errors.Code.INVALID_ENVIRONMENT,
+            f"CNI_ARGS names a pod or namespace {errors.quote(name)}, which is no Kubernetes name",
+            "pass K8S_POD_NAMESPACE and K8S_POD_NAME as the runtime knows them",
+        )
+    return name
+
+
+def _metadata_of(document: object) -> Metadata:
+    metadata = document.get("metadata") if isinstance(document, dict) else None
+    if not isinstance(metadata, dict):
+        raise ValueError("it has no metadata")
+    return Metadata(
+        uid=str(metadata.get("uid", "")),
+        annotations=_texts(metadata.get("annotations")),
+        labels=_texts(metadata.get("labels")),
+    )
+
+
+def _texts(value: object) -> dict[str, str]:
+    entries = value.items() if isinstance(value, dict) else ()
+    texts = {key: text for key, text in entries if isinstance(text, str)}
+    if value is not None and (not isinstance(value, dict) or len(texts) < len(value)):
+        raise ValueError("annotations or labels are no texts")
+    return texts

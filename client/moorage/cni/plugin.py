@@ -1,0 +1,117 @@
+"""The program `moorage`: the process around the handler.
+
+Reads standard input, prints the one answer, and gives an address back that nobody was there to
+hear of. What the answer is, is the handler's part.
+"""
+
+import gc
+import os
+import sys
+from typing import NoReturn
+
+LONGEST_STDIN = 16 << 20
+
+
+def main() -> NoReturn:
+    """Answers the one call that the environment describes, and ends the process."""
+    # A process that lives for one call is gone before collecting could pay.
+    gc.disable()
+    _isolate()
+    _occupy_standard_descriptors()
+    code = _serve() if os.environ.get("CNI_COMMAND") else _about()
+    # Tearing the interpreter down costs a fifth of a call, for nothing.
+    os._exit(code)
+
+
+def _isolate() -> None:
+    # A runtime passes its daemon's environment on: PYTHON variables in it are not meant for us.
+    if not sys.flags.isolated and any(name.startswith("PYTHON") for name in os.environ):
+        os.execv(sys.executable, [sys.executable, "-I", *sys.argv])  # noqa: S606 - no shell wanted
+
+
+def _occupy_standard_descriptors() -> None:
+    # The next socket would get the number of a closed standard output. Opened the wrong way
+    # round, so that reading and printing still fail.
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY if descriptor else os.O_WRONLY)
+
+
+def _about() -> int:
+    from moorage.cni import netconf  # noqa: PLC0415 - nothing is imported before _isolate()
+
+    _print(
+        "moorage: CNI IPAM plugin that asks a Moorage server for addresses\n"
+        f"CNI protocol versions supported: {', '.join(netconf.VERSIONS)}\n".encode(),
+        descriptor=2,
+    )
+    return 0
+
+
+def _serve() -> int:
+    environment = dict(os.environ)
+    # The C core of gRPC would write to standard error, which ends in the runtime's log.
+    os.environ["GRPC_VERBOSITY"] = "NONE"
+    try:
+        return _answer(environment)
+    except Exception as error:  # the outermost frame: whatever it is, the runtime gets a document
+        _print(_incident(error))
+        return 1
+
+
+def _answer(environment: dict[str, str]) -> int:
+    from moorage.cni import errors, handler  # noqa: PLC0415 - nothing before _isolate()
+
+    try:
+        stdin = _read_stdin()
+    except OSError as error:
+        rule = f"standard input cannot be read: {error.strerror}"
+        unread = errors.CniError(errors.Code.IO_FAILURE, rule, "pass the network configuration")
+        _print(handler.failure(unread).stdout)
+        return 1
+    reply = handler.handle(environment, stdin)
+    if _print(reply.stdout):
+        return reply.exit_code
+    if environment["CNI_COMMAND"] == "ADD":
+        # Nobody heard which addresses they are, so nobody is going to use them.
+        handler.handle({**environment, "CNI_COMMAND": "DEL"}, stdin)
+    return 1
+
+
+def _read_stdin() -> bytes:
+    parts = []
+    left = LONGEST_STDIN
+    while part := os.read(0, min(left, 65536)):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def _print(document: bytes, descriptor: int = 1) -> bool:
+    """Says whether all of it was written."""
+    try:
+        while document:
+            document = document[os.write(descriptor, document) :]
+    except OSError:
+        return False
+    return True
+
+
+def _incident(error: Exception) -> bytes:
+    import json  # noqa: PLC0415 - nothing is imported before _isolate()
+
+    places = []
+    trace = error.__traceback__
+    while trace:
+        code = trace.tb_frame.f_code
+        places.append(f"{os.path.basename(code.co_filename)}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    fields = {
+        "cniVersion": "1.1.0",
+        "code": 999,
+        "msg": f"internal error of moorage: {type(error).__name__}",
+        "details": f"please report it with this incident: {' > '.join(places)}",
+    }
+    return json.dumps(fields).encode() + b"\n"

@@ -1,0 +1,41 @@
+"""moorctl apply: makes resources as their manifests say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import click
+
+from moorage.ctl import changes, exits, manifests, options, settings
+
+
+@click.command("apply")
+@options.manifests(required=True)
+@options.output(["text", "json"])
+@settings.after_command
+def command(where: settings.Settings, sources: Sequence[str], output: str) -> None:
+    """Create or configure what manifests say.
+
+    \b
+      moorctl apply -f pools.yaml
+      moorctl get pools -o yaml | moorctl apply -f -
+
+    The whole input is checked before the first change; VRFs and nodes come before pools and
+    reservations. A field that a manifest leaves out goes back to its default. Stops at the first
+    failure; applying again goes on from there. With -o json there is one object on each line.
+    """
+    found = manifests.read(sources, where.vrf)
+    with where.connected("apply") as client:
+        for manifest in found:
+            with exits.doing(f"apply {manifest.label} ({manifest.where})", where.server):
+                outcome = changes.make(client, changes.find(client, manifest))
+            _show(manifest, outcome, output)
+
+
+def _show(manifest: manifests.Manifest, outcome: str, output: str) -> None:
+    if output == "text":
+        click.echo(f"{manifest.label} {outcome}")
+        return
+    line = {"kind": manifest.kind.title, "name": manifest.resource.name, "result": outcome}
+    click.echo(json.dumps(line))

@@ -1,0 +1,85 @@
+"""What has to change so that a resource is as its manifest says.
+
+A manifest says all about its resource: a field that it leaves out goes back to the default. The
+defaults stand in `resources.proto`; knowing them here only spares the server an update that would
+change nothing.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+import moorage
+from moorage.ctl import kinds, manifests, specs
+from moorage.v1 import resources_pb2
+
+CREATED = "created"
+CONFIGURED = "configured"
+UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a manifest asks of the server: `current` is None where it must be created."""
+
+    manifest: manifests.Manifest
+    current: kinds.Resource | None
+    paths: tuple[str, ...]
+
+
+def find(client: moorage.Client, manifest: manifests.Manifest) -> Change:
+    """Compare a manifest with what the server has."""
+    wanted = manifest.resource
+    try:
+        current = kinds.fetch(client, manifest.kind, wanted.name, "")
+    except moorage.NotFound:
+        return Change(manifest=manifest, current=None, paths=())
+    return Change(manifest=manifest, current=current, paths=_differences(current, wanted))
+
+
+def make(client: moorage.Client, change: Change) -> str:
+    """Bring a change about; return what became of the resource."""
+    wanted = change.manifest.resource
+    if change.current is None:
+        kinds.create(client, wanted)
+        return CREATED
+    if not change.paths:
+        return UNCHANGED
+    # Without an etag: what a manifest says does not depend on what was there before.
+    stored = kinds.update(client, wanted, change.paths)
+    return CONFIGURED if _differences(change.current, stored) else UNCHANGED
+
+
+def _differences(current: kinds.Resource, wanted: kinds.Resource) -> tuple[str, ...]:
+    """Return the fields, by their name in the proto, in which two resources are not the same."""
+    ours, theirs = _complete(wanted, current), _complete(current, current)
+    fields = [
+        known for known in current.DESCRIPTOR.fields if known.json_name not in specs.NOT_IN_SPEC
+    ]
+    compared = [known.name for known in fields] + ["labels"]
+    return tuple(name for name in compared if getattr(ours, name) != getattr(theirs, name))
+
+
+def _complete(resource: kinds.Resource, current: kinds.Resource) -> kinds.Resource:
+    """Return a pool with its defaults written out, and anything else as it is."""
+    if not isinstance(resource, resources_pb2.Pool) or not isinstance(current, resources_pb2.Pool):
+        return resource
+    pool = resources_pb2.Pool()
+    pool.CopyFrom(resource)
+    pool.cidr = str(ipaddress.ip_network(pool.cidr))
+    # Fixed when the pool was created; a manifest that leaves it out does not ask for another.
+    pool.block_size = pool.block_size or current.block_size
+    pool.node_selector = pool.node_selector or "all()"
+    pool.assignment_mode = pool.assignment_mode or resources_pb2.ASSIGNMENT_MODE_AUTOMATIC
+    pool.block_affinity = pool.block_affinity or resources_pb2.BLOCK_AFFINITY_NODE
+    pool.result_form = pool.result_form or resources_pb2.RESULT_FORM_HOST
+    if not pool.allowed_uses:
+        pool.allowed_uses.extend(_default_uses(pool))
+    return pool
+
+
+def _default_uses(pool: resources_pb2.Pool) -> list[resources_pb2.Use.ValueType]:
+    if pool.namespace_selector:
+        return [resources_pb2.USE_WORKLOAD]
+    return [resources_pb2.USE_WORKLOAD, resources_pb2.USE_TUNNEL]

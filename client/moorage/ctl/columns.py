@@ -1,0 +1,117 @@
+"""Which columns a table has for each kind of resource."""
+
+from collections.abc import Mapping
+
+from google.protobuf import timestamp_pb2
+
+from moorage import names
+from moorage.ctl import kinds, specs
+from moorage.v1 import resources_pb2
+
+Shown = kinds.Resource | resources_pb2.Allocation
+Cells = dict[str, str]
+
+
+def cells(resource: Shown, *, wide: bool) -> Cells:
+    """Return one row of a table, by column; a wide one has all columns."""
+    narrow, more = _both(resource)
+    return narrow | more if wide else narrow
+
+
+def _both(resource: Shown) -> tuple[Cells, Cells]:
+    match resource:
+        case resources_pb2.Vrf():
+            return _vrf(resource)
+        case resources_pb2.Node():
+            return _node(resource)
+        case resources_pb2.Pool():
+            return _pool(resource)
+        case resources_pb2.Reservation():
+            return _reservation(resource)
+        case resources_pb2.Allocation():
+            return _allocation(resource)
+
+
+def _vrf(vrf: resources_pb2.Vrf) -> tuple[Cells, Cells]:
+    narrow = {"NAME": names.id_of(vrf.name), "DESCRIPTION": vrf.description}
+    return narrow, {
+        "LABELS": _labels(vrf.labels),
+        "UID": vrf.uid,
+        "CREATED": _time(vrf.create_time),
+    }
+
+
+def _node(node: resources_pb2.Node) -> tuple[Cells, Cells]:
+    narrow = {"NAME": names.id_of(node.name), "LABELS": _labels(node.labels)}
+    return narrow, {"CREATED": _time(node.create_time), "UPDATED": _time(node.update_time)}
+
+
+def _pool(pool: resources_pb2.Pool) -> tuple[Cells, Cells]:
+    narrow = {
+        "NAME": names.id_of(pool.name),
+        "CIDR": pool.cidr,
+        "BLOCKS": f"/{pool.block_size}",
+        "MODE": specs.short_name(resources_pb2.AssignmentMode.DESCRIPTOR, pool.assignment_mode),
+        "STATE": "DISABLED" if pool.disabled else "ENABLED",
+        "NODES": pool.node_selector,
+        "NAMESPACES": pool.namespace_selector,
+    }
+    uses = [specs.short_name(resources_pb2.Use.DESCRIPTOR, use) for use in pool.allowed_uses]
+    more = {
+        "USES": ",".join(uses),
+        "AFFINITY": specs.short_name(resources_pb2.BlockAffinity.DESCRIPTOR, pool.block_affinity),
+        "PRIORITY": str(pool.priority),
+        "RESULT": specs.short_name(resources_pb2.ResultForm.DESCRIPTOR, pool.result_form),
+        "GATEWAY": pool.gateway,
+        "LABELS": _labels(pool.labels),
+        "UID": pool.uid,
+        "CREATED": _time(pool.create_time),
+    }
+    return narrow, more
+
+
+def _reservation(reservation: resources_pb2.Reservation) -> tuple[Cells, Cells]:
+    narrow = {
+        "NAME": names.id_of(reservation.name),
+        "CIDRS": ",".join(reservation.cidrs),
+        "DESCRIPTION": reservation.description,
+    }
+    more = {
+        "LABELS": _labels(reservation.labels),
+        "UID": reservation.uid,
+        "CREATED": _time(reservation.create_time),
+    }
+    return narrow, more
+
+
+def _allocation(allocation: resources_pb2.Allocation) -> tuple[Cells, Cells]:
+    workload, attachment = allocation.workload, allocation.attachment
+    narrow = {
+        "ADDRESS": f"{allocation.address}/{allocation.prefix_length}",
+        "POOL": names.id_of(allocation.pool),
+        "NODE": workload.node,
+        "NAMESPACE": workload.namespace,
+        "POD": workload.pod,
+        "OWNER": allocation.owner_key,
+        "ASSIGNED": _time(allocation.assign_time),
+    }
+    more = {
+        "NETWORK": attachment.network,
+        "CONTAINER": attachment.container_id,
+        "INTERFACE": attachment.interface,
+        "GENERATION": str(allocation.generation),
+        "BLOCK": allocation.block,
+        "GATEWAY": allocation.gateway,
+        "USE": specs.short_name(resources_pb2.Use.DESCRIPTOR, allocation.use),
+        "POD-UID": workload.pod_uid,
+        "LABELS": _labels(allocation.labels),
+    }
+    return narrow, more
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+
+
+def _time(time: timestamp_pb2.Timestamp) -> str:
+    return time.ToDatetime().isoformat(timespec="seconds") + "Z"

@@ -1,0 +1,38 @@
+"""moorctl diff: says what apply would do, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from moorage.ctl import changes, exits, manifests, options, settings
+
+
+@click.command("diff")
+@options.manifests(required=True)
+@settings.after_command
+def command(where: settings.Settings, sources: Sequence[str]) -> None:
+    """Say what apply would create or configure.
+
+    \b
+      moorctl diff -f pools.yaml
+
+    Exit code 1 if there is anything, 0 if there is nothing.
+    """
+    found = manifests.read(sources, where.vrf)
+    with where.connected("compare the manifests") as client:
+        lines = [_line(changes.find(client, manifest)) for manifest in found]
+    for line in filter(None, lines):
+        click.echo(line)
+    if any(lines):
+        raise click.exceptions.Exit(exits.Exit.DIFFERENT)
+
+
+def _line(change: changes.Change) -> str:
+    """Return what would be done, or nothing."""
+    if change.current is None:
+        return f"{change.manifest.label} {changes.CREATED}"
+    if not change.paths:
+        return ""
+    return f"{change.manifest.label} {changes.CONFIGURED}: {', '.join(change.paths)}"

@@ -1,0 +1,125 @@
+"""Reads YAML: files, directories and standard input become documents with their place of origin.
+
+What a document means is the matter of `moorage.ctl.manifests`. JSON is YAML too.
+"""
+
+import pathlib
+import sys
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+
+import yaml
+
+import moorage
+from moorage.ctl import exits
+
+SUFFIXES = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One document, and where it stands."""
+
+    where: str
+    value: object
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without duplicate keys: of two, one would be ignored in silence."""
+
+    def construct_mapping(
+        self, node: yaml.MappingNode, deep: bool = False
+    ) -> dict[Hashable, object]:
+        """Return the mapping, or refuse it at its second key of one name."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key.value!r} stands here twice", problem_mark=key.start_mark
+                )
+            if isinstance(key, yaml.ScalarNode):
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read(sources: Sequence[str]) -> list[Document]:
+    """Return the documents of files, directories and "-", empty ones left out."""
+    found: list[Document] = []
+    for source in sources:
+        for name, text in _texts(source):
+            found += _documents(name, text)
+    if not found:
+        raise exits.refused(f"there is no document in {', '.join(sources)}")
+    return found
+
+
+def _texts(source: str) -> Iterator[tuple[str, str]]:
+    """Yield name and content of each file that `source` stands for."""
+    if source == "-":
+        yield "standard input", _text("standard input", sys.stdin.buffer.read())
+        return
+    for path in _files(pathlib.Path(source)):
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise exits.refused(f"cannot read {path}: {error.strerror}") from error
+        yield str(path), _text(str(path), content)
+
+
+def _files(path: pathlib.Path) -> list[pathlib.Path]:
+    if not path.is_dir():
+        return [path]
+    try:
+        return sorted(child for child in path.iterdir() if child.suffix in SUFFIXES)
+    except OSError as error:
+        raise exits.refused(f"cannot read {path}: {error.strerror}") from error
+
+
+def _text(name: str, content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise exits.refused(f"{name} is not text in UTF-8: {error.reason}") from error
+
+
+def _documents(name: str, text: str) -> Iterator[Document]:
+    loader = _Loader(text)
+    try:
+        number = 0
+        while loader.check_node() and (node := loader.get_node()):
+            number += 1
+            where = f"{name}, document {number} (line {node.start_mark.line + 1})"
+            value = loader.construct_document(node)
+            if value is not None:
+                yield from _items(Document(where=where, value=value))
+    except yaml.YAMLError as error:
+        problem = moorage.Violation(_place(name, error), _problem(error))
+        raise exits.refused("cannot read YAML; nothing was changed", [problem]) from error
+    except RecursionError as error:
+        raise exits.refused(f"{name} is nested too deeply to be a manifest") from error
+    finally:
+        loader.dispose()
+
+
+def _items(document: Document) -> Iterator[Document]:
+    """Yield the items of a `kind: List`, or the document itself."""
+    value = document.value
+    if not isinstance(value, dict) or value.get("kind") != "List":
+        yield document
+        return
+    items = value.get("items")
+    if not isinstance(items, list):
+        raise exits.refused(f"{document.where}: `items` of a List must be a list")
+    for index, item in enumerate(items):
+        yield Document(where=f"{document.where}, items[{index}]", value=item)
+
+
+def _place(name: str, error: yaml.YAMLError) -> str:
+    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+    return f"{name}, line {mark.line + 1}, column {mark.column + 1}" if mark else name
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem:
+        return error.problem
+    return str(error).splitlines()[0]

@@ -1,0 +1,169 @@
+"""The kinds of resources, and the calls that each kind is read and written by.
+
+How a kind is written in YAML is said in `moorage.ctl.manifests`, how it is printed in
+`moorage.ctl.columns`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+import click
+
+import moorage
+from moorage import names
+from moorage.v1 import resources_pb2
+
+Resource: TypeAlias = (
+    resources_pb2.Vrf | resources_pb2.Node | resources_pb2.Pool | resources_pb2.Reservation
+)
+
+
+class Kind(enum.Enum):
+    """What a command can speak of, in the order in which manifests are applied."""
+
+    VRF = "vrf"
+    NODE = "node"
+    POOL = "pool"
+    RESERVATION = "reservation"
+    ALLOCATION = "allocation"
+
+    @property
+    def plural(self) -> str:
+        """As in `moorctl get pools`."""
+        return f"{self.value}s"
+
+    @property
+    def title(self) -> str:
+        """As in `kind: Pool`."""
+        return self.value.capitalize()
+
+    @property
+    def in_vrf(self) -> bool:
+        """Whether it lives in a VRF."""
+        return self is not Kind.VRF
+
+
+WRITABLE = (Kind.VRF, Kind.NODE, Kind.POOL, Kind.RESERVATION)
+
+
+class KindType(click.ParamType[Kind]):
+    """A kind on the command line, singular or plural."""
+
+    name = "kind"
+
+    def __init__(self, kinds: Sequence[Kind]) -> None:
+        self._kinds = {text: kind for kind in kinds for text in (kind.plural, kind.value)}
+        self._choices = ", ".join(kind.plural for kind in kinds)
+
+    def convert(
+        self, value: str | Kind, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Kind:
+        """Return the kind that `value` spells."""
+        if isinstance(value, Kind):
+            return value
+        kind = self._kinds.get(value.lower())
+        if kind is None:
+            near = difflib.get_close_matches(value.lower(), self._kinds, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            self.fail(f"{value!r} is none of: {self._choices}{hint}", param, ctx)
+        return kind
+
+
+def name_of(kind: Kind, own_id: str, vrf: str) -> str:
+    """Return the full name of a resource, given its id and the id of its VRF."""
+    return f"{names.vrf(vrf)}/{kind.plural}/{own_id}" if kind.in_vrf else names.vrf(own_id)
+
+
+def blank(kind: Kind) -> Resource:
+    """Return an empty resource of a kind."""
+    match kind:
+        case Kind.VRF:
+            return resources_pb2.Vrf()
+        case Kind.NODE:
+            return resources_pb2.Node()
+        case Kind.POOL:
+            return resources_pb2.Pool()
+        case _:
+            return resources_pb2.Reservation()
+
+
+def kind_of(resource: Resource | resources_pb2.Allocation) -> Kind:
+    """Return the kind of a resource."""
+    return Kind(type(resource).__name__.lower())
+
+
+def label_of(resource: Resource | resources_pb2.Allocation) -> str:
+    """Return how a resource is spoken of in output: "pool/web"."""
+    return f"{kind_of(resource).value}/{names.id_of(resource.name)}"
+
+
+def fetch(client: moorage.Client, kind: Kind, name: str, vrf: str) -> Resource:
+    """Return one resource, by id or name; raises NotFound."""
+    match kind:
+        case Kind.VRF:
+            return client.get_vrf(name)
+        case Kind.NODE:
+            return client.get_node(name, vrf=vrf)
+        case Kind.POOL:
+            return client.get_pool(name, vrf=vrf)
+        case _:
+            return client.get_reservation(name, vrf=vrf)
+
+
+def listing(
+    client: moorage.Client, kind: Kind, labels: Mapping[str, str], vrf: str
+) -> Iterator[Resource]:
+    """Return the resources of a kind that carry these labels."""
+    match kind:
+        case Kind.VRF:
+            return client.vrfs(labels=labels)
+        case Kind.NODE:
+            return client.nodes(labels=labels, vrf=vrf)
+        case Kind.POOL:
+            return client.pools(labels=labels, vrf=vrf)
+        case _:
+            return client.reservations(labels=labels, vrf=vrf)
+
+
+def create(client: moorage.Client, resource: Resource) -> Resource:
+    """Create a resource of the id and in the VRF that its name says."""
+    own_id, vrf = names.id_of(resource.name), names.vrf_of(resource.name)
+    match resource:
+        case resources_pb2.Vrf():
+            return client.create_vrf(own_id, resource)
+        case resources_pb2.Node():
+            return client.upsert_node(resource)
+        case resources_pb2.Pool():
+            return client.create_pool(own_id, resource, vrf=vrf)
+        case resources_pb2.Reservation():
+            return client.create_reservation(own_id, resource, vrf=vrf)
+
+
+def update(client: moorage.Client, resource: Resource, paths: Sequence[str]) -> Resource:
+    """Change these fields of a resource."""
+    match resource:
+        case resources_pb2.Vrf():
+            return client.update_vrf(resource, update_mask=paths)
+        case resources_pb2.Node():
+            return client.upsert_node(resource)
+        case resources_pb2.Pool():
+            return client.update_pool(resource, update_mask=paths)
+        case resources_pb2.Reservation():
+            return client.update_reservation(resource, update_mask=paths)
+
+
+def delete(client: moorage.Client, kind: Kind, name: str, vrf: str) -> None:
+    """Delete a resource, by id or name; raises NotFound."""
+    match kind:
+        case Kind.VRF:
+            client.delete_vrf(name)
+        case Kind.NODE:
+            client.delete_node(name, vrf=vrf)
+        case Kind.POOL:
+            client.delete_pool(name, vrf=vrf)
+        case _:
+            client.delete_reservation(name, vrf=vrf)

@@ -1,0 +1,103 @@
+"""Which server moorctl speaks to, for how long, and in which VRF.
+
+An option after the command wins over one before it, that one over the environment, and the
+environment over the default.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Iterator
+
+import click
+
+import moorage
+from moorage import names
+from moorage.ctl import exits
+
+DEFAULT_TIMEOUT = 10.0
+LONGEST_TIMEOUT = 3600.0
+
+_Function = Callable[..., None]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the connection options say."""
+
+    server: str = names.DEFAULT_SERVER
+    timeout: float = DEFAULT_TIMEOUT
+    vrf: str = names.DEFAULT_VRF
+
+    @contextlib.contextmanager
+    def connected(self, action: str) -> Iterator[moorage.Client]:
+        """Give a client; a call that fails inside is reported as "cannot <action>: ..."."""
+        # What gRPC would write to standard error by itself is also in the error that it raises.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        with (
+            exits.doing(action, self.server),
+            moorage.Client(self.server, timeout=self.timeout) as client,
+        ):
+            yield client
+
+
+class _Seconds(click.ParamType[float]):
+    name = "seconds"
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = math.nan
+        if not 0 < seconds <= LONGEST_TIMEOUT:
+            self.fail(
+                f"{value!r} is not a number of seconds, up to {LONGEST_TIMEOUT:.0f}", param, ctx
+            )
+        return seconds
+
+
+def before_command(function: _Function) -> _Function:
+    """Add the options that stand before the command, with their environment variables."""
+    return _options(
+        function,
+        server=f"Address of the server. [MOORAGE_SERVER; default: {names.DEFAULT_SERVER}]",
+        timeout=f"Time for each call. [MOORAGE_TIMEOUT; default: {DEFAULT_TIMEOUT:.0f}]",
+        vrf=f"VRF to work in. [MOORAGE_VRF; default: {names.DEFAULT_VRF}]",
+        prefix="MOORAGE_",
+    )
+
+
+def after_command(function: _Function) -> _Function:
+    """Add the same options where they stand after the command, and pass the settings to it."""
+    decorated = _options(
+        function, server="As before the command.", timeout="Likewise.", vrf="Likewise.", prefix=None
+    )
+    return click.pass_obj(decorated)
+
+
+def _options(
+    function: _Function, *, server: str, timeout: str, vrf: str, prefix: str | None
+) -> _Function:
+    for name, kind, text in (
+        ("vrf", click.STRING, vrf),
+        ("timeout", _Seconds(), timeout),
+        ("server", click.STRING, server),
+    ):
+        variable = f"{prefix}{name.upper()}" if prefix else None
+        option = click.option(
+            f"--{name}", type=kind, help=text, envvar=variable, expose_value=False, callback=_keep
+        )
+        function = option(function)
+    return function
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: str | float | None) -> None:
+    if value is None:
+        return
+    settings = ctx.obj or Settings()
+    ctx.obj = dataclasses.replace(settings, **{str(param.name): value})

@@ -1,0 +1,162 @@
+"""Turns the `spec` of a manifest into a message and back.
+
+A spec is the protobuf JSON mapping of a resource's own fields, strict where that mapping is lenient
+(unknown fields, numbers as text) and shorter in one thing: enumeration values are written without
+their prefix. Which message a spec belongs to is known to `moorage.ctl.manifests`.
+"""
+
+import difflib
+from dataclasses import dataclass, field, replace
+from typing import TypeGuard
+
+from google.protobuf import descriptor, json_format
+
+import moorage
+from moorage.ctl import kinds
+
+# Chosen by the server, or written in the metadata of a manifest.
+NOT_IN_SPEC = frozenset({"name", "uid", "etag", "createTime", "updateTime", "labels"})
+
+_Field = descriptor.FieldDescriptor
+_SCALARS: dict[int, tuple[type, str]] = {
+    _Field.CPPTYPE_INT32: (int, "a whole number"),
+    _Field.CPPTYPE_INT64: (int, "a whole number"),
+    _Field.CPPTYPE_BOOL: (bool, "true or false"),
+    _Field.CPPTYPE_STRING: (str, "text in quotes"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A path inside a document, and the list that everything wrong is written on."""
+
+    where: str
+    path: str = ""
+    problems: list[moorage.Violation] = field(default_factory=list)
+
+    def child(self, name: str) -> "Place":
+        """Return the place of a field."""
+        return replace(self, path=f"{self.path}.{name}" if self.path else name)
+
+    def item(self, index: int) -> "Place":
+        """Return the place of an element of a list."""
+        return replace(self, path=f"{self.path}[{index}]")
+
+    def refuse(self, description: str) -> None:
+        """Record that something is wrong here."""
+        place = f"{self.where}: {self.path}" if self.path else self.where
+        self.problems.append(moorage.Violation(place, description))
+
+
+def mapping(value: object, known: list[str], place: Place, owner: str) -> dict[str, object]:
+    """Return what `value` gives for these fields of `owner`; a field without a value is absent.
+
+    Unknown fields, and anything but a mapping, are refused.
+    """
+    if not isinstance(value, dict):
+        place.refuse(f"must be a mapping of the fields of {owner}")
+        return {}
+    for key in value:
+        if key not in known:
+            hint = near(str(key), known) or f"; its fields are {', '.join(known) or 'none'}"
+            place.child(str(key)).refuse(f"is not a field of {owner}{hint}")
+    return {key: value[key] for key in known if value.get(key) is not None}
+
+
+def near(word: str, known: list[str]) -> str:
+    """Return the end of a sentence about an unknown word: what may have been meant."""
+    matches = difflib.get_close_matches(word, known, n=1)
+    return f'; did you mean "{matches[0]}"?' if matches else ""
+
+
+def is_text(value: object) -> TypeGuard[str]:
+    """Whether a value is text that UTF-8 can carry; YAML can spell halves of characters."""
+    return isinstance(value, str) and value.encode(errors="replace").decode() == value
+
+
+def fill(resource: kinds.Resource, spec: object, place: Place) -> bool:
+    """Set the fields of `resource` that `spec` gives; return whether all of them were right."""
+    known_problems = len(place.problems)
+    values = _message(resource.DESCRIPTOR, spec, place, NOT_IN_SPEC)
+    if len(place.problems) == known_problems:
+        try:
+            json_format.ParseDict(values, resource)
+        except json_format.ParseError as error:
+            place.refuse(str(error))
+    return len(place.problems) == known_problems
+
+
+def spec_of(resource: kinds.Resource) -> dict[str, object]:
+    """Return the spec that stands for a resource; `fill` reads it back."""
+    return _short(resource.DESCRIPTOR, json_format.MessageToDict(resource), NOT_IN_SPEC)
+
+
+def short_name(kind: descriptor.EnumDescriptor, number: int) -> str:
+    """Return the name of an enumeration value without its prefix; a number if it has none here."""
+    known = kind.values_by_number.get(number)
+    return known.name.removeprefix(_prefix(kind)) if known else str(number)
+
+
+def _message(
+    kind: descriptor.Descriptor, value: object, place: Place, hidden: frozenset[str] = frozenset()
+) -> dict[str, object]:
+    fields = {known.json_name: known for known in kind.fields if known.json_name not in hidden}
+    given = mapping(value, list(fields), place, kind.name)
+    return {name: _field(fields[name], given[name], place.child(name)) for name in given}
+
+
+def _field(known: _Field, value: object, place: Place) -> object:
+    if not known.is_repeated:
+        return _single(known, value, place)
+    if not isinstance(value, list):
+        place.refuse("must be a list")
+        return []
+    return [_single(known, item, place.item(index)) for index, item in enumerate(value)]
+
+
+def _single(known: _Field, value: object, place: Place) -> object:
+    if known.message_type:
+        return _message(known.message_type, value, place)
+    if known.enum_type:
+        return _enumerated(known.enum_type, value, place)
+    expected, words = _SCALARS[known.cpp_type]
+    # A boolean is a number in Python, and must not pass for one here.
+    if type(value) is not expected or (expected is str and not is_text(value)):
+        place.refuse(f"must be {words}, not {_shown(value)}")
+    return value
+
+
+def _enumerated(kind: descriptor.EnumDescriptor, value: object, place: Place) -> str:
+    prefix = _prefix(kind)
+    known = [entry.name.removeprefix(prefix) for entry in kind.values if entry.number != 0]
+    word = value.upper().removeprefix(prefix) if isinstance(value, str) else ""
+    if word not in known:
+        place.refuse(f"must be one of {', '.join(known)}, not {_shown(value)}{near(word, known)}")
+    return prefix + word
+
+
+def _shown(value: object) -> str:
+    """Return a value cut short; never a whole structure, which may contain itself."""
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return f"{value!r:.60}"
+
+
+def _prefix(kind: descriptor.EnumDescriptor) -> str:
+    return kind.values_by_number[0].name.removesuffix("UNSPECIFIED")
+
+
+def _short(
+    kind: descriptor.Descriptor, values: dict[str, object], hidden: frozenset[str] = frozenset()
+) -> dict[str, object]:
+    """Return the JSON form of a message without its hidden fields, enumerations shortened."""
+    fields = {known.json_name: known for known in kind.fields if known.json_name not in hidden}
+    return {name: _shortened(fields[name], values[name]) for name in values if name in fields}
+
+
+def _shortened(known: _Field, value: object) -> object:
+    if isinstance(value, list):
+        return [_shortened(known, item) for item in value]
+    if known.message_type and isinstance(value, dict):
+        return _short(known.message_type, value)
+    return str(value).removeprefix(_prefix(known.enum_type)) if known.enum_type else value

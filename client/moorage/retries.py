@@ -1,0 +1,121 @@
+"""Which failed calls are sent again, how soon, and until when.
+
+A call has one deadline for all its tries, and every try sends the same request object. What an
+error is, is decided in `moorage.failures`.
+
+Everything that `RULES` does not name is final. DEADLINE_EXCEEDED: the time was the caller's, and it
+is used up. POOL_EXHAUSTED: the pool is as full a moment later, and asking at once keeps it busy.
+ETAG_MISMATCH: only the caller can merge. INTERNAL: a fault does not go away by repetition.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from dataclasses import dataclass
+from typing import TypeVar
+
+import grpc
+
+from moorage import errors, failures
+
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 2.0
+
+_LOG = logging.getLogger(__name__)
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One kind of failure that a later try can mend; `reason` None stands for any other."""
+
+    code: grpc.StatusCode
+    reason: str | None
+    creates: bool
+    why: str
+
+
+RULES = (
+    Rule(
+        code=grpc.StatusCode.UNAVAILABLE,
+        reason="DATABASE_UNAVAILABLE",
+        creates=True,
+        why="The server could not reach its database and says that nothing was changed.",
+    ),
+    Rule(
+        code=grpc.StatusCode.UNAVAILABLE,
+        reason=None,
+        creates=False,
+        why=(
+            "The request or its answer was lost. Repeating is harmless, except for a Create: if"
+            " its first try succeeded, the second would be told that the id is taken."
+        ),
+    ),
+    Rule(
+        code=grpc.StatusCode.ABORTED,
+        reason="CONTENTION",
+        creates=True,
+        why="The transaction was rolled back because another one held a lock for too long.",
+    ),
+    Rule(
+        code=grpc.StatusCode.RESOURCE_EXHAUSTED,
+        reason="SERVER_BUSY",
+        creates=True,
+        why="The call was turned away before anything was done for it.",
+    ),
+)
+
+
+def call(
+    method: grpc.UnaryUnaryMultiCallable[_Request, _Response],
+    request: _Request,
+    *,
+    timeout: float,
+    creates: bool = False,
+) -> _Response:
+    """Call `method` until it answers, fails for good, or `timeout` seconds are over.
+
+    Raises the error of the last try; its `in_doubt` speaks for all of them.
+    """
+    deadline = time.monotonic() + timeout
+    step, in_doubt = FIRST_PAUSE, False
+    while True:
+        try:
+            return _send(method, request, deadline - time.monotonic())
+        except errors.MoorageError as error:
+            error.in_doubt = in_doubt = in_doubt or error.in_doubt
+            rule, pause = _rule(error), _pause(error, step)
+            if rule is None or (creates and not rule.creates):
+                raise
+            if time.monotonic() + pause >= deadline:
+                raise
+            _LOG.info("%s %s; trying again in %.2f s", error.code.name, error.reason, pause)
+        time.sleep(pause)
+        step = min(2 * step, LONGEST_PAUSE)
+
+
+def _send(
+    method: grpc.UnaryUnaryMultiCallable[_Request, _Response], request: _Request, timeout: float
+) -> _Response:
+    try:
+        return method(request, timeout=timeout)
+    except grpc.RpcError as error:
+        raise failures.from_rpc(error) from error
+
+
+def _rule(error: errors.MoorageError) -> Rule | None:
+    """Return the first rule that speaks of this failure: `RULES` has the particular ones first."""
+    reasons = (error.reason, None)
+    return next((r for r in RULES if r.code is error.code and r.reason in reasons), None)
+
+
+def _pause(error: errors.MoorageError, step: float) -> float:
+    """Return the seconds until the next try: what the server asked for, and never in step.
+
+    The random part spreads out callers that were all turned away at the same moment.
+    """
+    spread = random.uniform(step / 2, step)  # noqa: S311 - spreads load, guards nothing
+    return (error.retry_delay or 0.0) + spread

@@ -1,0 +1,63 @@
+"""AllocationService: the data path, and the questions about it."""
+
+from moorage.v1 import allocation_service_pb2 as messages
+from moorage.v1 import allocation_service_pb2_grpc
+from moorage_server.api import decode, encode, page_tokens
+from moorage_server.api.collector import Collector
+from moorage_server.api.desk import Context, Desk, deadline_of
+from moorage_server.storage import catalogs
+from moorage_server.usecases import query
+
+
+class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
+    """Assigns and releases through the collector, asks through the desk."""
+
+    def __init__(self, desk: Desk, collector: Collector, compiled: catalogs.Catalogs) -> None:
+        """Takes what every service shares."""
+        self._desk = desk
+        self._collector = collector
+        self._compiled = compiled
+
+    async def AssignAddresses(
+        self, request: messages.AssignAddressesRequest, context: Context
+    ) -> messages.AssignAddressesResponse:
+        """Assigns addresses to one attachment."""
+        wanted = decode.assign_request(request)
+        held = await self._collector.submit(wanted, deadline_of(context))
+        return messages.AssignAddressesResponse(allocations=map(encode.allocation, held))
+
+    async def ReleaseAddresses(
+        self, request: messages.ReleaseAddressesRequest, context: Context
+    ) -> messages.ReleaseAddressesResponse:
+        """Releases the addresses of one attachment."""
+        wanted = decode.release_request(request)
+        released = await self._collector.submit(wanted, deadline_of(context))
+        return messages.ReleaseAddressesResponse(allocations=map(encode.allocation, released))
+
+    async def GetAllocation(
+        self, request: messages.GetAllocationRequest, context: Context
+    ) -> messages.GetAllocationResponse:
+        """Shows who holds one address."""
+        vrf, address = decode.allocation_name(request)
+        found = await self._desk.run(context, query.get, self._compiled, vrf=vrf, address=address)
+        return messages.GetAllocationResponse(allocation=encode.allocation(found))
+
+    async def ListAllocations(
+        self, request: messages.ListAllocationsRequest, context: Context
+    ) -> messages.ListAllocationsResponse:
+        """Lists allocations in order of address."""
+        wanted, size, after = decode.listing(request)
+        found, more = await self._desk.run(
+            context,
+            query.page,
+            self._compiled,
+            wanted=wanted,
+            pools=tuple(request.filter.pools),
+            after=after,
+            size=size,
+        )
+        last_key = str(found[-1].allocation.address) if more else ""
+        return messages.ListAllocationsResponse(
+            allocations=map(encode.allocation, found),
+            next_page_token=page_tokens.encode(request, last_key) if more else "",
+        )

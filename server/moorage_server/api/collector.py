@@ -1,0 +1,159 @@
+"""Collects concurrent assigns and releases into batches.
+
+One batch runs at a time, on a thread of its own; the next begins when it has
+committed, with whatever has arrived meanwhile. So a lone call never waits, and a
+crowd shares one commit. What a batch had to leave because of a lock is run again
+alone on the other threads, where it may wait.
+"""
+
+import asyncio
+import collections
+import concurrent.futures
+import dataclasses
+import time
+from collections.abc import Callable
+
+import structlog
+
+from moorage_server.api.desk import Desk
+from moorage_server.domain import errors, model
+from moorage_server.storage import catalogs, database
+from moorage_server.usecases import batch
+from moorage_server.usecases.ledger import Request, Shown
+
+BATCH_SIZE = 128
+WAITING_CALLS = 4096  # more are refused at once with SERVER_BUSY
+WAITING_ALONE = 4  # transactions that may wait for locks at the same time
+BATCH_LOCK_WAIT = 0.1  # seconds; a batch waits for no lock on purpose, this is a backstop
+BATCH_TIME = 5.0  # seconds
+
+# What ends a batch but says nothing about a single request of it.
+_RUN_ALONE = (errors.Contention, errors.DeadlineTooShort)
+
+_log = structlog.get_logger()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Ticket:
+    """A waiting call."""
+
+    request: Request
+    deadline: float
+    answer: "asyncio.Future[Shown]"
+
+    def tell(self, outcome: Shown | BaseException) -> None:
+        if self.answer.done():
+            return  # the caller has gone; what was committed stays, and answers its retry
+        if isinstance(outcome, BaseException):
+            self.answer.set_exception(outcome)
+        else:
+            self.answer.set_result(outcome)
+
+
+class Collector:
+    """The queue of assigns and releases of one server process."""
+
+    def __init__(self, desk: Desk, compiled: catalogs.Catalogs) -> None:
+        """Uses the desk's threads for what runs alone."""
+        self._desk = desk
+        self._compiled = compiled
+        self._queue: collections.deque[_Ticket] = collections.deque()
+        self._arrived = asyncio.Event()
+        self._thread = concurrent.futures.ThreadPoolExecutor(1, "batch")
+        self._alone = asyncio.Semaphore(WAITING_ALONE)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Begins to work on the running loop."""
+        self._spawn(self._work())
+
+    async def close(self) -> None:
+        """Stops working; calls still waiting are told that the server is going away."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for ticket in self._queue:
+            ticket.tell(errors.DatabaseUnavailable())
+        self._thread.shutdown(wait=True)
+
+    async def submit(self, request: Request, deadline: float) -> Shown:
+        """The outcome of a request; `deadline` is on time.monotonic()'s clock."""
+        if len(self._queue) >= WAITING_CALLS:
+            raise errors.ServerBusy
+        answer: asyncio.Future[Shown] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Ticket(request=request, deadline=deadline, answer=answer))
+        self._arrived.set()
+        return await answer
+
+    async def _work(self) -> None:
+        while True:
+            await self._arrived.wait()
+            tickets = self._take()
+            if tickets:
+                await self._run_batch(tickets)
+
+    def _take(self) -> list[_Ticket]:
+        """The calls for the next batch: at most one for each attachment."""
+        taken: dict[model.AttachmentKey, _Ticket] = {}
+        left: list[_Ticket] = []
+        while self._queue and len(taken) < BATCH_SIZE:
+            ticket = self._queue.popleft()
+            if ticket.answer.done():
+                continue
+            if time.monotonic() >= ticket.deadline:
+                ticket.tell(errors.DeadlineTooShort())
+            elif ticket.request.attachment in taken:
+                left.append(ticket)
+            else:
+                taken[ticket.request.attachment] = ticket
+        self._queue.extendleft(reversed(left))
+        if not self._queue:
+            self._arrived.clear()
+        return list(taken.values())
+
+    async def _run_batch(self, tickets: list[_Ticket]) -> None:
+        limits = database.Limits(
+            lock=BATCH_LOCK_WAIT,
+            statement=BATCH_TIME,
+            deadline=time.monotonic() + BATCH_TIME,
+        )
+        work = self._transaction(tickets, limits, waiting=False)
+        try:
+            outcomes = await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except _RUN_ALONE:
+            outcomes = [batch.Deferred.DEFERRED] * len(tickets)
+        except errors.IpamError as refusal:
+            outcomes = [refusal] * len(tickets)
+        except database.Fault as fault:
+            # One of them breaks a rule of the schema; alone it breaks nobody else.
+            _log.warning("batch failed, running its requests alone", exc_info=fault)
+            outcomes = [batch.Deferred.DEFERRED] * len(tickets)
+        for ticket, outcome in zip(tickets, outcomes, strict=True):
+            if outcome is batch.Deferred.DEFERRED:
+                self._spawn(self._run_alone(ticket))
+            else:
+                ticket.tell(outcome)
+
+    async def _run_alone(self, ticket: _Ticket) -> None:
+        async with self._alone:
+            limits = database.Limits.until(ticket.deadline)
+            work = self._transaction([ticket], limits, waiting=True)
+            try:
+                (outcome,) = await self._desk.call(work)
+            except (errors.IpamError, database.Fault) as refusal:
+                ticket.tell(refusal)
+                return
+        ticket.tell(errors.Contention() if outcome is batch.Deferred.DEFERRED else outcome)
+
+    def _transaction(
+        self, tickets: list[_Ticket], limits: database.Limits, *, waiting: bool
+    ) -> Callable[[], list[batch.Outcome]]:
+        requests = [ticket.request for ticket in tickets]
+        return lambda: batch.run(
+            self._desk.store, limits, requests, compiled=self._compiled, waiting=waiting
+        )
+
+    def _spawn(self, work: "collections.abc.Coroutine[None, None, None]") -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,240 @@
+"""Messages of the data path -> domain requests; refuses what is malformed, all at once."""
+
+import re
+
+from moorage.v1 import allocation_service_pb2 as allocation_messages
+from moorage.v1 import resources_pb2 as messages
+from moorage_server.api import limits, names, page_tokens
+from moorage_server.api.violations import Violations
+from moorage_server.domain import addresses, model
+
+FAMILIES = {
+    messages.IP_FAMILY_IPV4: addresses.Family.IPV4,
+    messages.IP_FAMILY_IPV6: addresses.Family.IPV6,
+}
+USES = {
+    messages.USE_WORKLOAD: model.Use.WORKLOAD,
+    messages.USE_TUNNEL: model.Use.TUNNEL,
+    messages.USE_LOAD_BALANCER: model.Use.LOAD_BALANCER,
+}
+
+_CNI_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_INTERFACE = re.compile(r"(?!\.{1,2}\Z)[^/:\s]+")
+_CNI_NAME_EXPECTED = "a letter or digit, then letters, digits, _, . and -"
+
+
+def assign_request(message: allocation_messages.AssignAddressesRequest) -> model.AssignRequest:
+    """What AssignAddresses asks for."""
+    found = Violations()
+    request = model.AssignRequest(
+        attachment=_attachment(found, message.parent, message.attachment),
+        addresses=_wants(found, message),
+        facts=model.Facts(
+            workload=_workload(found, message.workload),
+            use=_use(found, message.use),
+            owner_key=found.text("owner_key", message.owner_key, limits.TEXT_LENGTH),
+            labels=found.labels("labels", message.labels),
+        ),
+        attempt=_attempt(found, message),
+    )
+    if message.HasField("wait") and message.wait.ToNanoseconds() != 0:
+        found.add("wait", "this server does not wait for a predecessor; leave it out")
+    found.check()
+    return request
+
+
+def release_request(message: allocation_messages.ReleaseAddressesRequest) -> model.ReleaseRequest:
+    """What ReleaseAddresses asks for."""
+    found = Violations()
+    found.at_most("generations", message.generations, limits.GENERATIONS_PER_REQUEST)
+    if any(generation <= 0 for generation in message.generations):
+        found.add("generations", "must be positive; give what the assign returned")
+    request = model.ReleaseRequest(
+        attachment=_attachment(found, message.parent, message.attachment),
+        attempt=_attempt(found, message),
+        generations=frozenset(message.generations),
+    )
+    found.check()
+    return request
+
+
+def allocation_name(
+    message: allocation_messages.GetAllocationRequest,
+) -> tuple[str, addresses.Address]:
+    """The VRF and the address that GetAllocation asks for."""
+    found = Violations()
+    vrf, address = names.allocation(found, message.name)
+    if address is None:
+        found.check()
+    found.check()
+    return vrf, address  # type: ignore[return-value]  # None was noted, so check has raised
+
+
+def listing(
+    message: allocation_messages.ListAllocationsRequest,
+) -> tuple[model.AllocationFilter, int, addresses.Address | None]:
+    """The filter, the page size and the key to continue behind."""
+    found = Violations()
+    size = page_tokens.page_size(found, message.page_size)
+    wanted = _filter(found, names.parent(found, message.parent), message.filter)
+    found.check()
+    last_key = page_tokens.decode(message, message.page_token)
+    return wanted, size, addresses.parse_address(last_key) if last_key else None
+
+
+def _attachment(
+    found: Violations, parent: str, message: messages.Attachment
+) -> model.AttachmentKey:
+    for field, value, longest in (
+        ("attachment.network", message.network, limits.NETWORK_LENGTH),
+        ("attachment.container_id", message.container_id, limits.CONTAINER_ID_LENGTH),
+    ):
+        found.text(field, value, longest, required=True)
+        found.matching(field, value, _CNI_NAME, _CNI_NAME_EXPECTED)
+    found.text("attachment.interface", message.interface, limits.INTERFACE_LENGTH, required=True)
+    expected = "an interface name: no /, : or white space, not . or .."
+    found.matching("attachment.interface", message.interface, _INTERFACE, expected)
+    return model.AttachmentKey(
+        vrf=names.parent(found, parent),
+        network=message.network,
+        container_id=message.container_id,
+        interface=message.interface,
+    )
+
+
+def _wants(
+    found: Violations, message: allocation_messages.AssignAddressesRequest
+) -> tuple[model.AddressRequest, ...]:
+    if not message.addresses:
+        found.add("addresses", "is required; ask for at least one address")
+    if not found.at_most("addresses", message.addresses, limits.ADDRESSES_PER_REQUEST):
+        return ()
+    wants = (_want(found, f"addresses[{at}]", each) for at, each in enumerate(message.addresses))
+    return tuple(want for want in wants if want is not None)
+
+
+def _want(
+    found: Violations, field: str, message: allocation_messages.AddressRequest
+) -> model.AddressRequest | None:
+    family = FAMILIES.get(message.family)
+    if family is None:
+        found.add(f"{field}.family", "must be IP_FAMILY_IPV4 or IP_FAMILY_IPV6")
+        return None
+    if message.pools and message.candidate_addresses:
+        found.add(field, "has both pools and candidate_addresses; give one of them")
+    return model.AddressRequest(
+        family=family,
+        pools=_pools(found, f"{field}.pools", message),
+        candidates=_candidates(found, f"{field}.candidate_addresses", message, family),
+    )
+
+
+def _pools(
+    found: Violations, field: str, message: allocation_messages.AddressRequest
+) -> tuple[str, ...]:
+    if not found.at_most(field, message.pools, limits.POOLS_PER_REQUEST):
+        return ()
+    for at, pool in enumerate(message.pools):
+        found.text(f"{field}[{at}]", pool, limits.NAME_LENGTH, required=True)
+    return tuple(message.pools)
+
+
+def _candidates(
+    found: Violations,
+    field: str,
+    message: allocation_messages.AddressRequest,
+    family: addresses.Family,
+) -> tuple[addresses.Address, ...]:
+    if not found.at_most(field, message.candidate_addresses, limits.CANDIDATES_PER_REQUEST):
+        return ()
+    parsed = found.each(field, message.candidate_addresses, addresses.parse_address)
+    for address in parsed:
+        if addresses.family_of(address) is not family:
+            found.add(field, f"{address} is not an {family.name} address")
+    return tuple(dict.fromkeys(parsed))
+
+
+def _workload(found: Violations, message: messages.Workload) -> model.Workload:
+    return model.Workload(
+        node=found.text("workload.node", message.node, limits.TEXT_LENGTH),
+        namespace=found.text("workload.namespace", message.namespace, limits.TEXT_LENGTH),
+        pod=found.text("workload.pod", message.pod, limits.TEXT_LENGTH),
+        pod_uid=found.text("workload.pod_uid", message.pod_uid, limits.UID_LENGTH),
+        namespace_labels=found.labels(
+            "workload.namespace_labels",
+            message.namespace_labels,
+            most=limits.OBJECT_LABELS,
+            longest_key=limits.OBJECT_LABEL_KEY_LENGTH,
+        ),
+    )
+
+
+def _use(found: Violations, value: messages.Use.ValueType) -> model.Use:
+    if value and value not in USES:
+        found.add("use", f"{value} is not a known use; leave it out for USE_WORKLOAD")
+    return USES.get(value, model.Use.WORKLOAD)
+
+
+def _attempt(
+    found: Violations,
+    message: allocation_messages.AssignAddressesRequest
+    | allocation_messages.ReleaseAddressesRequest,
+) -> model.AttemptStamp | None:
+    if not message.HasField("attempt"):
+        return None
+    stamp = message.attempt
+    found.text("attempt.boot_id", stamp.boot_id, limits.BOOT_ID_LENGTH, required=True)
+    if stamp.boot_time_ns <= 0:
+        found.add("attempt.boot_time_ns", f"is {stamp.boot_time_ns}; it must be positive")
+    return model.AttemptStamp(boot_id=stamp.boot_id, boot_time_ns=stamp.boot_time_ns)
+
+
+def _filter(
+    found: Violations, vrf: str, message: allocation_messages.AllocationFilter
+) -> model.AllocationFilter:
+    found.at_most("filter.pools", message.pools, limits.POOLS_PER_REQUEST)
+    for field, value, longest in _filter_texts(message):
+        found.text(f"filter.{field}", value, longest)
+    if message.workload.namespace_labels:
+        found.add("filter.workload.namespace_labels", "cannot be filtered by; leave it out")
+    within = None
+    if message.cidr:
+        within = found.parsed("filter.cidr", message.cidr, addresses.parse_network_or_address)
+    return model.AllocationFilter(
+        vrf=vrf,
+        attachment=_whole_attachment(vrf, message.attachment),
+        within=within,
+        network=message.attachment.network,
+        container_id=message.attachment.container_id,
+        interface=message.attachment.interface,
+        node=message.workload.node,
+        namespace=message.workload.namespace,
+        pod=message.workload.pod,
+        pod_uid=message.workload.pod_uid,
+        owner_key=message.owner_key,
+        labels=found.labels("filter.labels", message.labels),
+    )
+
+
+def _whole_attachment(vrf: str, message: messages.Attachment) -> model.AttachmentKey | None:
+    parts = (message.network, message.container_id, message.interface)
+    if not all(parts):
+        return None
+    return model.AttachmentKey(vrf=vrf, network=parts[0], container_id=parts[1], interface=parts[2])
+
+
+def _filter_texts(
+    message: allocation_messages.AllocationFilter,
+) -> list[tuple[str, str, int]]:
+    attachment, workload = message.attachment, message.workload
+    return [
+        *(("pools", pool, limits.NAME_LENGTH) for pool in message.pools),
+        ("attachment.network", attachment.network, limits.NETWORK_LENGTH),
+        ("attachment.container_id", attachment.container_id, limits.CONTAINER_ID_LENGTH),
+        ("attachment.interface", attachment.interface, limits.INTERFACE_LENGTH),
+        ("workload.node", workload.node, limits.TEXT_LENGTH),
+        ("workload.namespace", workload.namespace, limits.TEXT_LENGTH),
+        ("workload.pod", workload.pod, limits.TEXT_LENGTH),
+        ("workload.pod_uid", workload.pod_uid, limits.UID_LENGTH),
+        ("owner_key", message.owner_key, limits.TEXT_LENGTH),
+    ]

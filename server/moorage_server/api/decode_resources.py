@@ -1,0 +1,169 @@
+"""Messages about VRFs, reservations and nodes -> domain; pools are in `decode_pools`.
+
+Everything that is wrong with a request is refused at once. An update is decoded
+into a change: what it makes of the resource that is stored, or why it must not.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from moorage.v1 import node_service_pb2 as node_messages
+from moorage.v1 import reservation_service_pb2 as reservation_messages
+from moorage.v1 import resources_pb2 as messages
+from moorage.v1 import vrf_service_pb2 as vrf_messages
+from moorage_server.api import encode_resources, field_masks, limits, names
+from moorage_server.api.violations import Violations
+from moorage_server.domain import addresses, resources
+from moorage_server.usecases.targets import Target
+
+S = TypeVar("S", bound=resources.Stored)
+
+
+def vrf_target(name: str, etag: str = "") -> Target:
+    """The VRF that a get or delete names."""
+    found = Violations()
+    target = _vrf_target(found, "name", name, etag)
+    found.check()
+    return target
+
+
+def target(name: str, collection: str, etag: str = "") -> Target:
+    """The pool, reservation or node that a get or delete names."""
+    found = Violations()
+    decoded = child_target(found, "name", name, collection, etag=etag)
+    found.check()
+    return decoded
+
+
+def child_target(
+    found: Violations, field: str, name: str, collection: str, *, etag: str = ""
+) -> Target:
+    """The resource inside a VRF that a full name names."""
+    vrf, child = names.child(found, name, collection, field)
+    if child:
+        names.child_id(found, field, child)
+    return Target(vrf=vrf, name=child, resource=name, etag=etag)
+
+
+def replaced(stored: S, decoded: S) -> S:
+    """What was decoded, as the successor of what is stored."""
+    return dataclasses.replace(
+        decoded,
+        uid=stored.uid,
+        version=stored.version,
+        create_time=stored.create_time,
+        update_time=stored.update_time,
+    )
+
+
+def new_vrf(request: vrf_messages.CreateVrfRequest) -> resources.Vrf:
+    """The VRF that CreateVrf adds."""
+    found = Violations()
+    vrf = _vrf(found, names.vrf_id(found, "vrf_id", request.vrf_id), request.vrf)
+    found.check()
+    return vrf
+
+
+def vrf_change(
+    request: vrf_messages.UpdateVrfRequest,
+) -> tuple[Target, Callable[[resources.Vrf], resources.Vrf]]:
+    """What UpdateVrf is about, and what it makes of it."""
+    found = Violations()
+    target = _vrf_target(found, "vrf.name", request.vrf.name, request.vrf.etag)
+    mask = field_masks.decode(found, request.update_mask, messages.Vrf.DESCRIPTOR)
+    found.check()
+
+    def change(stored: resources.Vrf) -> resources.Vrf:
+        found = Violations()
+        merged = field_masks.merged(mask, given=request.vrf, stored=encode_resources.vrf(stored))
+        decoded = _vrf(found, stored.name, merged)
+        found.check()
+        return replaced(stored, decoded)
+
+    return target, change
+
+
+def new_reservation(
+    request: reservation_messages.CreateReservationRequest,
+) -> resources.Reservation:
+    """The reservation that CreateReservation adds."""
+    found = Violations()
+    vrf = names.parent(found, request.parent)
+    name = names.child_id(found, "reservation_id", request.reservation_id)
+    reservation = _reservation(found, vrf, name, request.reservation)
+    found.check()
+    return reservation
+
+
+def reservation_change(
+    request: reservation_messages.UpdateReservationRequest,
+) -> tuple[Target, Callable[[resources.Reservation], resources.Reservation]]:
+    """What UpdateReservation is about, and what it makes of it."""
+    found = Violations()
+    given = request.reservation
+    target = child_target(
+        found, "reservation.name", given.name, names.RESERVATIONS, etag=given.etag
+    )
+    mask = field_masks.decode(found, request.update_mask, messages.Reservation.DESCRIPTOR)
+    found.check()
+
+    def change(stored: resources.Reservation) -> resources.Reservation:
+        found = Violations()
+        merged = field_masks.merged(mask, given=given, stored=encode_resources.reservation(stored))
+        decoded = _reservation(found, stored.vrf, stored.name, merged)
+        found.check()
+        return replaced(stored, decoded)
+
+    return target, change
+
+
+def node(request: node_messages.UpsertNodeRequest) -> resources.Node:
+    """The node that UpsertNode records."""
+    found = Violations()
+    target = child_target(found, "node.name", request.node.name, names.NODES)
+    labels = found.labels(
+        "node.labels",
+        request.node.labels,
+        most=limits.OBJECT_LABELS,
+        longest_key=limits.OBJECT_LABEL_KEY_LENGTH,
+    )
+    found.check()
+    return resources.Node(vrf=target.vrf, name=target.name, labels=labels)
+
+
+def _vrf_target(found: Violations, field: str, name: str, etag: str) -> Target:
+    if not name:
+        found.add(field, 'is required; write "vrfs/{vrf}"')
+    vrf = names.parent(found, name, field)
+    return Target(vrf=vrf, name=vrf, resource=name, etag=etag)
+
+
+def _vrf(found: Violations, name: str, message: messages.Vrf) -> resources.Vrf:
+    description = message.description
+    return resources.Vrf(
+        name=name,
+        description=found.text("vrf.description", description, limits.DESCRIPTION_LENGTH),
+        labels=found.labels("vrf.labels", message.labels),
+    )
+
+
+def _reservation(
+    found: Violations, vrf: str, name: str, message: messages.Reservation
+) -> resources.Reservation:
+    field, description = "reservation.description", message.description
+    return resources.Reservation(
+        vrf=vrf,
+        name=name,
+        cidrs=_cidrs(found, "reservation.cidrs", message.cidrs),
+        description=found.text(field, description, limits.DESCRIPTION_LENGTH),
+        labels=found.labels("reservation.labels", message.labels),
+    )
+
+
+def _cidrs(found: Violations, field: str, values: Sequence[str]) -> tuple[addresses.Network, ...]:
+    if not values:
+        found.add(field, "is required; give at least one CIDR or address")
+    if not found.at_most(field, values, limits.CIDRS_PER_RESERVATION):
+        return ()
+    return found.each(field, values, addresses.parse_network_or_address)

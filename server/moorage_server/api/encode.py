@@ -1,0 +1,68 @@
+"""Allocations -> messages, each in the form that its pool asks for."""
+
+import datetime
+
+from google.protobuf import timestamp_pb2
+
+from moorage.v1 import resources_pb2 as messages
+from moorage_server.api import encode_resources, names
+from moorage_server.domain import catalog, model, resources
+
+USES = {
+    model.Use.WORKLOAD: messages.USE_WORKLOAD,
+    model.Use.TUNNEL: messages.USE_TUNNEL,
+    model.Use.LOAD_BALANCER: messages.USE_LOAD_BALANCER,
+}
+
+
+def allocation(shown: catalog.Shown) -> messages.Allocation:
+    """One allocation."""
+    held, pool = shown.allocation, shown.pool
+    vrf = held.attachment.vrf
+    return messages.Allocation(
+        name=names.child_name(vrf, names.ALLOCATIONS, str(held.address)),
+        address=str(held.address),
+        prefix_length=_prefix_length(shown),
+        generation=held.generation,
+        pool=names.child_name(vrf, names.POOLS, pool.name),
+        block=str(held.block),
+        attachment=_attachment(held.attachment),
+        workload=_workload(held.facts.workload),
+        owner_key=held.facts.owner_key,
+        use=USES[held.facts.use],
+        labels=held.facts.labels,
+        gateway="" if pool.gateway is None else str(pool.gateway),
+        routes=encode_resources.routes(pool),
+        dns=encode_resources.dns(pool),
+        assign_time=_timestamp(held.assign_time),
+    )
+
+
+def _prefix_length(shown: catalog.Shown) -> int:
+    forms = {
+        resources.ResultForm.HOST: shown.pool.family.bits,
+        resources.ResultForm.BLOCK: shown.pool.block_size,
+        resources.ResultForm.POOL: shown.pool.cidr.prefixlen,
+    }
+    return forms[shown.pool.result_form]
+
+
+def _attachment(key: model.AttachmentKey) -> messages.Attachment:
+    return messages.Attachment(
+        network=key.network, container_id=key.container_id, interface=key.interface
+    )
+
+
+def _workload(workload: model.Workload) -> messages.Workload:
+    return messages.Workload(
+        node=workload.node,
+        namespace=workload.namespace,
+        pod=workload.pod,
+        pod_uid=workload.pod_uid,
+    )
+
+
+def _timestamp(moment: datetime.datetime) -> timestamp_pb2.Timestamp:
+    stamp = timestamp_pb2.Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp

@@ -1,0 +1,120 @@
+"""Administered resources -> messages. Allocations are encoded in `encode`."""
+
+import datetime
+
+from google.protobuf import timestamp_pb2
+
+from moorage.v1 import resources_pb2 as messages
+from moorage_server.api import enums, names
+from moorage_server.domain import addresses, resources
+
+
+def vrf(stored: resources.Vrf) -> messages.Vrf:
+    """A VRF."""
+    return messages.Vrf(
+        name=names.vrf_name(stored.name),
+        uid=stored.uid,
+        description=stored.description,
+        labels=stored.labels,
+        etag=etag(stored),
+        create_time=timestamp(stored.create_time),
+        update_time=timestamp(stored.update_time),
+    )
+
+
+def pool(stored: resources.Pool) -> messages.Pool:
+    """A pool; the gateways of its routes as they were given."""
+    return messages.Pool(
+        name=names.child_name(stored.vrf, names.POOLS, stored.name),
+        uid=stored.uid,
+        cidr=str(stored.cidr),
+        block_size=stored.block_size,
+        node_selector=stored.node_selector,
+        namespace_selector=stored.namespace_selector,
+        allowed_uses=sorted(map(enums.USES.encode, stored.allowed_uses)),
+        assignment_mode=enums.ASSIGNMENT_MODES.encode(stored.assignment_mode),
+        disabled=stored.disabled,
+        block_affinity=enums.BLOCK_AFFINITIES.encode(stored.block_affinity),
+        priority=stored.priority,
+        result_form=enums.RESULT_FORMS.encode(stored.result_form),
+        gateway=_text(stored.gateway),
+        routes=[_route(route, route.gateway) for route in stored.routes],
+        dns=dns(stored),
+        excluded_ranges=map(_span, stored.excluded),
+        exclude_network_addresses=stored.exclude_network_addresses,
+        labels=stored.labels,
+        etag=etag(stored),
+        create_time=timestamp(stored.create_time),
+        update_time=timestamp(stored.update_time),
+    )
+
+
+def routes(stored: resources.Pool) -> list[messages.Route]:
+    """The routes of a pool for a workload: those without a gateway go by the pool's."""
+    return [_route(route, route.gateway or stored.gateway) for route in stored.routes]
+
+
+def dns(stored: resources.Pool) -> messages.Dns | None:
+    """The name resolution of a pool, if it has any."""
+    if stored.dns == resources.Dns():
+        return None
+    return messages.Dns(
+        nameservers=map(str, stored.dns.nameservers),
+        domain=stored.dns.domain,
+        searches=stored.dns.searches,
+        options=stored.dns.options,
+    )
+
+
+def reservation(stored: resources.Reservation) -> messages.Reservation:
+    """A reservation."""
+    return messages.Reservation(
+        name=names.child_name(stored.vrf, names.RESERVATIONS, stored.name),
+        uid=stored.uid,
+        cidrs=map(str, stored.cidrs),
+        description=stored.description,
+        labels=stored.labels,
+        etag=etag(stored),
+        create_time=timestamp(stored.create_time),
+        update_time=timestamp(stored.update_time),
+    )
+
+
+def node(stored: resources.Node) -> messages.Node:
+    """A node."""
+    return messages.Node(
+        name=names.child_name(stored.vrf, names.NODES, stored.name),
+        labels=stored.labels,
+        etag=etag(stored),
+        create_time=timestamp(stored.create_time),
+        update_time=timestamp(stored.update_time),
+    )
+
+
+def etag(stored: resources.Stored) -> str:
+    """What changes with every update."""
+    return str(stored.version)
+
+
+def timestamp(moment: datetime.datetime) -> timestamp_pb2.Timestamp:
+    """A moment, to the microsecond."""
+    stamp = timestamp_pb2.Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp
+
+
+def _route(route: resources.Route, gateway: addresses.Address | None) -> messages.Route:
+    return messages.Route(destination=str(route.destination), gateway=_text(gateway))
+
+
+def _span(span: addresses.Span) -> str:
+    """The shortest spelling: an address, a CIDR, else "first-last"."""
+    first, last = span.family.address(span.first), span.family.address(span.last)
+    if first == last:
+        return str(first)
+    networks = addresses.RangeSet(span.family, [span]).networks()
+    return str(networks[0]) if len(networks) == 1 else f"{first}-{last}"
+
+
+def _text(address: addresses.Address | None) -> str:
+    return "" if address is None else str(address)

@@ -1,0 +1,78 @@
+"""The contract's enums and the domain's: one table each, for both directions."""
+
+from collections.abc import Mapping
+from typing import Generic, TypeVar
+
+from moorage.v1 import resources_pb2 as messages
+from moorage_server.api.violations import Violations
+from moorage_server.domain import addresses, model, resources
+
+N = TypeVar("N", bound=int)
+T = TypeVar("T")
+
+UNSPECIFIED = 0
+
+
+class Terms(Generic[N, T]):
+    """The published numbers of one enum and what they mean."""
+
+    def __init__(self, meanings: Mapping[N, T], names: str) -> None:
+        """Takes every number but UNSPECIFIED; `names` is the choice, for messages."""
+        self._meanings = meanings
+        self._numbers = {meaning: number for number, meaning in meanings.items()}
+        self._names = names
+
+    def decode(self, found: Violations, field: str, number: N, absent: T) -> T:
+        """The meaning of a number; `absent` where it is not given, or not known, which is noted."""
+        if number != UNSPECIFIED:
+            self.require(found, field, number)
+        return self._meanings.get(number, absent)
+
+    def require(self, found: Violations, field: str, number: N) -> T | None:
+        """The meaning of a number; None where it has none, which is noted."""
+        if number not in self._meanings:
+            found.add(field, f"{number} is not one of the known values; give {self._names}")
+        return self._meanings.get(number)
+
+    def encode(self, meaning: T) -> N:
+        """The published number."""
+        return self._numbers[meaning]
+
+
+FAMILIES = Terms(
+    {
+        messages.IP_FAMILY_IPV4: addresses.Family.IPV4,
+        messages.IP_FAMILY_IPV6: addresses.Family.IPV6,
+    },
+    "IP_FAMILY_IPV4 or IP_FAMILY_IPV6",
+)
+USES = Terms(
+    {
+        messages.USE_WORKLOAD: model.Use.WORKLOAD,
+        messages.USE_TUNNEL: model.Use.TUNNEL,
+        messages.USE_LOAD_BALANCER: model.Use.LOAD_BALANCER,
+    },
+    "USE_WORKLOAD, USE_TUNNEL or USE_LOAD_BALANCER",
+)
+ASSIGNMENT_MODES = Terms(
+    {
+        messages.ASSIGNMENT_MODE_AUTOMATIC: resources.AssignmentMode.AUTOMATIC,
+        messages.ASSIGNMENT_MODE_MANUAL: resources.AssignmentMode.MANUAL,
+    },
+    "ASSIGNMENT_MODE_AUTOMATIC or ASSIGNMENT_MODE_MANUAL",
+)
+BLOCK_AFFINITIES = Terms(
+    {
+        messages.BLOCK_AFFINITY_NODE: resources.BlockAffinity.NODE,
+        messages.BLOCK_AFFINITY_NONE: resources.BlockAffinity.NONE,
+    },
+    "BLOCK_AFFINITY_NODE or BLOCK_AFFINITY_NONE",
+)
+RESULT_FORMS = Terms(
+    {
+        messages.RESULT_FORM_HOST: resources.ResultForm.HOST,
+        messages.RESULT_FORM_BLOCK: resources.ResultForm.BLOCK,
+        messages.RESULT_FORM_POOL: resources.ResultForm.POOL,
+    },
+    "RESULT_FORM_HOST, RESULT_FORM_BLOCK or RESULT_FORM_POOL",
+)

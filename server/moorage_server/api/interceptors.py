@@ -1,0 +1,76 @@
+"""What happens around every call: errors become statuses, one line is logged."""
+
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, cast
+
+import grpc
+import grpc.aio
+import structlog
+
+from moorage_server.api import desk
+from moorage_server.api import errors as statuses
+from moorage_server.domain import errors
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+Behaviour = Callable[[Question, desk.Context], Awaitable[Answer]]
+
+_log = structlog.get_logger()
+
+# A fault of ours, or a state of ours that an operator must know of.
+_ERRORS = (errors.InternalError, errors.DatabaseUnavailable, errors.OutcomeUnknown)
+
+
+class Boundary(grpc.aio.ServerInterceptor):
+    """The outermost interceptor: nothing but a published reason leaves the server."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[
+            [grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHandler[Question, Answer] | None"]
+        ],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "grpc.RpcMethodHandler[Question, Answer] | None":
+        """Wraps unary methods of ours; those of health and reflection go through."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or handler.unary_unary is None or "/moorage." not in method:
+            return handler
+        return grpc.unary_unary_rpc_method_handler(
+            # The type stubs know only synchronous behaviours.
+            _guarded(
+                method.rpartition("/")[2], cast(Behaviour[Question, Answer], handler.unary_unary)
+            ),
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+
+def _guarded(action: str, behaviour: Behaviour[Question, Answer]) -> Behaviour[Question, Answer]:
+    async def call(request: Question, context: desk.Context) -> Answer:
+        began = time.perf_counter()
+        try:
+            response = await behaviour(request, context)
+        except errors.IpamError as error:
+            refusal = error
+        except Exception as error:  # the server's outermost edge
+            refusal = errors.InternalError(uuid.uuid4().hex[:12])
+            _log.exception("fault", action=action, **refusal.metadata, exc_info=error)
+        else:
+            _tell(action, began, "OK")
+            return response
+        _tell(action, began, refusal.reason, refusal)
+        return await statuses.abort(context, refusal)
+
+    return call
+
+
+def _tell(action: str, began: float, outcome: str, refusal: errors.IpamError | None = None) -> None:
+    milliseconds = round((time.perf_counter() - began) * 1000, 2)
+    if refusal is None:
+        _log.debug("call", action=action, outcome=outcome, ms=milliseconds)
+        return
+    log = _log.error if isinstance(refusal, _ERRORS) else _log.info
+    log("call", action=action, outcome=outcome, ms=milliseconds, **refusal.metadata)

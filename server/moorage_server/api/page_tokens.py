@@ -1,0 +1,55 @@
+"""Opaque page tokens: where a listing stopped, bound to what was listed.
+
+A token carries the last key and a digest of the method and its filter; with any
+other filter it is refused rather than silently continued somewhere else.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+
+from google.protobuf import message
+
+from moorage_server.api import limits
+from moorage_server.api.violations import Violations
+from moorage_server.domain import errors
+
+
+def digest(request: message.Message) -> str:
+    """What a listing is of: its type and every field but those that turn the page."""
+    listing = type(request)()
+    listing.CopyFrom(request)
+    listing.ClearField("page_token")
+    listing.ClearField("page_size")
+    content = listing.SerializeToString(deterministic=True)
+    return hashlib.sha256(request.DESCRIPTOR.full_name.encode() + content).hexdigest()[:16]
+
+
+def encode(request: message.Message, last_key: str) -> str:
+    """The token that continues behind `last_key`."""
+    text = json.dumps([digest(request), last_key])
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode(request: message.Message, token: str) -> str:
+    """The key to continue behind; empty for the first page. Raises PageTokenMismatch."""
+    if not token:
+        return ""
+    if len(token) > limits.PAGE_TOKEN_LENGTH:
+        raise errors.PageTokenMismatch
+    try:
+        padded = token + "=" * (-len(token) % 4)
+        of, last_key = json.loads(base64.urlsafe_b64decode(padded.encode()))
+    except (binascii.Error, ValueError, TypeError):
+        raise errors.PageTokenMismatch from None
+    if of != digest(request) or not isinstance(last_key, str):
+        raise errors.PageTokenMismatch
+    return last_key
+
+
+def page_size(found: Violations, value: int) -> int:
+    """How many to return: the default for 0, clamped to the maximum."""
+    if value < 0:
+        found.add("page_size", f"is {value}; leave it out or give 1 to {limits.PAGE_SIZE_MAXIMUM}")
+    return min(value, limits.PAGE_SIZE_MAXIMUM) if value > 0 else limits.PAGE_SIZE_DEFAULT

@@ -1,0 +1,60 @@
+"""PoolService: administration of pools."""
+
+from moorage.v1 import pool_service_pb2 as messages
+from moorage.v1 import pool_service_pb2_grpc
+from moorage_server.api import decode_pools, decode_resources, encode_resources, listings, names
+from moorage_server.api.desk import Context, Desk
+from moorage_server.usecases import pools
+
+
+class PoolService(pool_service_pb2_grpc.PoolServiceServicer):
+    """Decodes, calls a use case, encodes."""
+
+    def __init__(self, desk: Desk) -> None:
+        """Takes what every service shares."""
+        self._desk = desk
+
+    async def CreatePool(
+        self, request: messages.CreatePoolRequest, context: Context
+    ) -> messages.CreatePoolResponse:
+        """Creates a pool."""
+        pool = decode_pools.new_pool(request)
+        stored = await self._desk.run(context, pools.create, pool)
+        return messages.CreatePoolResponse(pool=encode_resources.pool(stored))
+
+    async def GetPool(
+        self, request: messages.GetPoolRequest, context: Context
+    ) -> messages.GetPoolResponse:
+        """Shows one pool."""
+        target = decode_resources.target(request.name, names.POOLS)
+        stored = await self._desk.run(context, pools.get, target.vrf, target.name)
+        return messages.GetPoolResponse(pool=encode_resources.pool(stored))
+
+    async def ListPools(
+        self, request: messages.ListPoolsRequest, context: Context
+    ) -> messages.ListPoolsResponse:
+        """Lists pools in order of id."""
+        vrf, page = listings.page_of_vrf(request)
+        listed, more = await self._desk.run(
+            context, pools.page, vrf, labels=page.labels, after=page.after, size=page.size
+        )
+        return messages.ListPoolsResponse(
+            pools=map(encode_resources.pool, listed),
+            next_page_token=listings.next_page_token(request, listed, more=more),
+        )
+
+    async def UpdatePool(
+        self, request: messages.UpdatePoolRequest, context: Context
+    ) -> messages.UpdatePoolResponse:
+        """Changes the fields that the mask names."""
+        target, change = decode_pools.pool_change(request)
+        stored = await self._desk.run(context, pools.update, target, change)
+        return messages.UpdatePoolResponse(pool=encode_resources.pool(stored))
+
+    async def DeletePool(
+        self, request: messages.DeletePoolRequest, context: Context
+    ) -> messages.DeletePoolResponse:
+        """Deletes a pool of which nothing is assigned."""
+        target = decode_resources.target(request.name, names.POOLS, request.etag)
+        await self._desk.run(context, pools.delete, target)
+        return messages.DeletePoolResponse()

@@ -1,0 +1,144 @@
+"""Builds the gRPC server: services, the boundary, health, reflection, graceful stop."""
+
+import asyncio
+import time
+from typing import Final
+
+import grpc.aio
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from moorage.v1 import (
+    allocation_service_pb2,
+    allocation_service_pb2_grpc,
+    node_service_pb2,
+    node_service_pb2_grpc,
+    pool_service_pb2,
+    pool_service_pb2_grpc,
+    reservation_service_pb2,
+    reservation_service_pb2_grpc,
+    vrf_service_pb2,
+    vrf_service_pb2_grpc,
+)
+from moorage_server.api.allocation_service import AllocationService
+from moorage_server.api.collector import Collector
+from moorage_server.api.desk import Desk
+from moorage_server.api.interceptors import Boundary
+from moorage_server.api.node_service import NodeService
+from moorage_server.api.pool_service import PoolService
+from moorage_server.api.reservation_service import ReservationService
+from moorage_server.api.vrf_service import VrfService
+from moorage_server.config import Settings
+from moorage_server.domain import errors
+from moorage_server.storage import catalogs, database
+from moorage_server.usecases import readiness
+
+GRACE = 30.0  # seconds that calls under way get to finish
+READINESS_PERIOD = 2.0  # seconds between two round trips to the database
+READINESS_TIMEOUT = 5.0
+
+SERVICES: Final = tuple(
+    file.DESCRIPTOR.services_by_name[name]
+    for file, name in (
+        (allocation_service_pb2, "AllocationService"),
+        (pool_service_pb2, "PoolService"),
+        (reservation_service_pb2, "ReservationService"),
+        (node_service_pb2, "NodeService"),
+        (vrf_service_pb2, "VrfService"),
+    )
+)
+
+# Reasons are in docs/architecture.md, "Settings of the gRPC server".
+OPTIONS: Final = (
+    ("grpc.max_receive_message_length", 256 * 1024),
+    ("grpc.max_send_message_length", 4 * 1024 * 1024),
+    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.max_concurrent_streams", 1000),
+    ("grpc.max_connection_idle_ms", 300_000),
+    ("grpc.server_handshake_timeout_ms", 5_000),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.so_reuseport", 0),
+)
+
+_log = structlog.get_logger()
+
+
+class Server:
+    """One server process: bound when started, stopped without losing a call."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Connects to the database when first used."""
+        self._settings = settings
+        self._store = database.Database(settings.database_url, threads=settings.threads)
+        self._desk = Desk(self._store, threads=settings.threads)
+        self._grpc = grpc.aio.server(interceptors=(Boundary(),), options=OPTIONS)
+        self._health = health.aio.HealthServicer()
+        self._compiled = catalogs.Catalogs()
+        self._collector = Collector(self._desk, self._compiled)
+        self._watch: asyncio.Task[None] | None = None
+
+    async def start(self) -> str:
+        """Serves; returns the address it is bound to."""
+        self._register()
+        bound = self._grpc.add_insecure_port(self._settings.listen)
+        self._collector.start()
+        await self._grpc.start()
+        await self._report()
+        self._watch = asyncio.create_task(self._watch_database())
+        return _address(self._settings.listen, bound)
+
+    async def stop(self, grace: float = GRACE) -> None:
+        """Refuses new calls, lets those under way finish, closes the database."""
+        await self._health.enter_graceful_shutdown()
+        if self._watch is not None:
+            self._watch.cancel()
+        await self._grpc.stop(grace)
+        await self._collector.close()
+        self._desk.close()
+        self._store.close()
+
+    def _register(self) -> None:
+        allocation_service_pb2_grpc.add_AllocationServiceServicer_to_server(
+            AllocationService(self._desk, self._collector, self._compiled), self._grpc
+        )
+        pool_service_pb2_grpc.add_PoolServiceServicer_to_server(PoolService(self._desk), self._grpc)
+        reservation_service_pb2_grpc.add_ReservationServiceServicer_to_server(
+            ReservationService(self._desk), self._grpc
+        )
+        node_service_pb2_grpc.add_NodeServiceServicer_to_server(NodeService(self._desk), self._grpc)
+        vrf_service_pb2_grpc.add_VrfServiceServicer_to_server(VrfService(self._desk), self._grpc)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
+        if self._settings.reflection:
+            names = [service.full_name for service in SERVICES]
+            names += [health.SERVICE_NAME, reflection.SERVICE_NAME]
+            reflection.enable_server_reflection(names, self._grpc)
+
+    async def _watch_database(self) -> None:
+        while True:
+            await asyncio.sleep(READINESS_PERIOD)
+            await self._report()
+
+    async def _report(self) -> None:
+        """Ready means that a write has just been possible; alive, that this loop turns."""
+        limits = database.Limits.until(time.monotonic() + READINESS_TIMEOUT)
+        try:
+            await self._desk.call(lambda: readiness.probe(self._store, limits))
+            ready = True
+        except (errors.IpamError, database.Fault, readiness.NotReady) as error:
+            _log.warning("not ready", why=str(error))
+            ready = False
+        states = health_pb2.HealthCheckResponse
+        status = states.SERVING if ready else states.NOT_SERVING
+        await self._health.set("", status)
+        for service in SERVICES:
+            await self._health.set(service.full_name, status)
+
+
+def _address(listen: str, port: int) -> str:
+    if listen.startswith("unix:"):
+        return listen
+    return f"{listen.rpartition(':')[0]}:{port}"

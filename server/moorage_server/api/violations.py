@@ -1,0 +1,91 @@
+"""Collects everything that is wrong with a request, so that it can be mended in one go."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from moorage_server.api import limits
+from moorage_server.domain import errors
+
+T = TypeVar("T")
+
+# Control characters and lone surrogates: they end up in logs, terminals and files.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_SHOWN = 80
+
+
+def shown(value: str) -> str:
+    """A value as a message shows it: quoted, escaped, cut."""
+    cut = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
+    return '"' + _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", cut) + '"'
+
+
+class Violations:
+    """What is wrong so far; `check` raises when there is anything."""
+
+    def __init__(self) -> None:
+        """Begins with nothing wrong."""
+        self._found: list[tuple[str, str]] = []
+
+    def add(self, field: str, text: str) -> None:
+        """Notes what is wrong with a field and what to do about it."""
+        self._found.append((field, text))
+
+    def check(self) -> None:
+        """Raises InvalidRequest with everything noted."""
+        if self._found:
+            raise errors.InvalidRequest(self._found)
+
+    def text(self, field: str, value: str, longest: int, *, required: bool = False) -> str:
+        """A printable text of limited length."""
+        if required and not value:
+            self.add(field, "is required")
+        if len(value) > longest:
+            self.add(field, f"has {len(value)} characters; at most {longest} are allowed")
+        elif _UNPRINTABLE.search(value):
+            self.add(field, f"contains control characters: {shown(value)}; remove them")
+        return value
+
+    def matching(self, field: str, value: str, pattern: re.Pattern[str], expected: str) -> str:
+        """A text of one shape; an empty one is for `text` to refuse."""
+        if value and not pattern.fullmatch(value):
+            self.add(field, f"{shown(value)} is not {expected}")
+        return value
+
+    def at_most(self, field: str, values: Sequence[object] | Mapping[str, str], most: int) -> bool:
+        """Whether there are no more entries than allowed."""
+        if len(values) <= most:
+            return True
+        self.add(field, f"has {len(values)} entries; at most {most} are allowed")
+        return False
+
+    def parsed(self, field: str, value: str, parse: Callable[[str], T]) -> T | None:
+        """What `parse` makes of a text; None where it raises ValueError, which is noted."""
+        if len(value) > limits.SELECTOR_LENGTH:
+            self.add(field, f"has {len(value)} characters; that is far too long")
+            return None
+        try:
+            return parse(value)
+        except ValueError as error:
+            self.add(field, f"{shown(value)}: {error}")
+            return None
+
+    def each(self, field: str, values: Sequence[str], parse: Callable[[str], T]) -> tuple[T, ...]:
+        """What `parse` makes of every text, those that it refuses left out."""
+        parsed = (self.parsed(f"{field}[{at}]", value, parse) for at, value in enumerate(values))
+        return tuple(value for value in parsed if value is not None)
+
+    def labels(
+        self,
+        field: str,
+        labels: Mapping[str, str],
+        *,
+        most: int = limits.LABELS,
+        longest_key: int = limits.LABEL_KEY_LENGTH,
+    ) -> dict[str, str]:
+        """Labels with printable keys and values of limited number and length."""
+        if self.at_most(field, labels, most):
+            for key, value in labels.items():
+                self.text(f"{field} key", key, longest_key, required=True)
+                self.text(f"{field}[{key[:_SHOWN]}]", value, limits.LABEL_VALUE_LENGTH)
+        return dict(labels)

@@ -1,0 +1,60 @@
+"""VrfService: administration of VRFs."""
+
+from moorage.v1 import vrf_service_pb2 as messages
+from moorage.v1 import vrf_service_pb2_grpc
+from moorage_server.api import decode_resources, encode_resources, listings
+from moorage_server.api.desk import Context, Desk
+from moorage_server.usecases import vrfs
+
+
+class VrfService(vrf_service_pb2_grpc.VrfServiceServicer):
+    """Decodes, calls a use case, encodes."""
+
+    def __init__(self, desk: Desk) -> None:
+        """Takes what every service shares."""
+        self._desk = desk
+
+    async def CreateVrf(
+        self, request: messages.CreateVrfRequest, context: Context
+    ) -> messages.CreateVrfResponse:
+        """Creates a VRF."""
+        vrf = decode_resources.new_vrf(request)
+        stored = await self._desk.run(context, vrfs.create, vrf)
+        return messages.CreateVrfResponse(vrf=encode_resources.vrf(stored))
+
+    async def GetVrf(
+        self, request: messages.GetVrfRequest, context: Context
+    ) -> messages.GetVrfResponse:
+        """Shows one VRF."""
+        target = decode_resources.vrf_target(request.name)
+        stored = await self._desk.run(context, vrfs.get, target.name)
+        return messages.GetVrfResponse(vrf=encode_resources.vrf(stored))
+
+    async def ListVrfs(
+        self, request: messages.ListVrfsRequest, context: Context
+    ) -> messages.ListVrfsResponse:
+        """Lists VRFs in order of id."""
+        page = listings.page(request)
+        listed, more = await self._desk.run(
+            context, vrfs.page, labels=page.labels, after=page.after, size=page.size
+        )
+        return messages.ListVrfsResponse(
+            vrfs=map(encode_resources.vrf, listed),
+            next_page_token=listings.next_page_token(request, listed, more=more),
+        )
+
+    async def UpdateVrf(
+        self, request: messages.UpdateVrfRequest, context: Context
+    ) -> messages.UpdateVrfResponse:
+        """Changes the fields that the mask names."""
+        target, change = decode_resources.vrf_change(request)
+        stored = await self._desk.run(context, vrfs.update, target, change)
+        return messages.UpdateVrfResponse(vrf=encode_resources.vrf(stored))
+
+    async def DeleteVrf(
+        self, request: messages.DeleteVrfRequest, context: Context
+    ) -> messages.DeleteVrfResponse:
+        """Deletes a VRF without pools."""
+        target = decode_resources.vrf_target(request.name, request.etag)
+        await self._desk.run(context, vrfs.delete, target)
+        return messages.DeleteVrfResponse()

@@ -1,0 +1,141 @@
+"""The moorage-server program: argument parsing and starting things, nothing more."""
+
+import asyncio
+import contextlib
+import os
+import pathlib
+import signal
+import sys
+from collections.abc import Iterator
+
+import click
+import structlog
+
+import moorage_server
+from moorage_server import config, logs
+from moorage_server.api.server import Server
+from moorage_server.embedded import cluster
+from moorage_server.embedded.errors import EmbeddedError
+from moorage_server.storage import schema
+
+_STATE = click.Path(path_type=pathlib.Path, file_okay=False)
+_FAILURES = (config.SettingsError, schema.SchemaError, EmbeddedError)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(moorage_server.__version__, prog_name="moorage-server")
+def program() -> None:
+    """Serve IP addresses out of PostgreSQL.
+
+    \b
+    Try it:            moorage-server serve --embedded ./state
+    In production:     moorage-server migrate --database-url URL-OF-THE-OWNER
+                       moorage-server serve --database-url URL-OF-THE-SERVICE
+    """
+
+
+@program.command()
+@click.option("--database-url", help="PostgreSQL to use, as role moorage_service [DATABASE_URL].")
+@click.option("--embedded", type=_STATE, help="Run a PostgreSQL of our own in this directory.")
+@click.option("--listen", help=f"host:port or unix:///path [{config.DEFAULT_LISTEN}].")
+@click.option("--insecure-bind", is_flag=True, help="Serve plain text beyond loopback.")
+def serve(
+    database_url: str | None, embedded: pathlib.Path | None, listen: str | None, insecure_bind: bool
+) -> None:
+    """Serve until SIGTERM or Ctrl-C, then finish the calls under way."""
+    logs.configure()
+    environment = dict(os.environ)
+    if listen:
+        environment["MOORAGE_LISTEN"] = listen
+    if insecure_bind:
+        environment["MOORAGE_INSECURE_BIND"] = "true"
+    with _reported(), _database(embedded, database_url) as url:
+        asyncio.run(_serve(config.Settings.read(environment, database_url=url)))
+
+
+@program.command()
+@click.option("--database-url", required=True, help="PostgreSQL, as the owner of the schema.")
+@click.option("--revision", default="head", help='Revision, or "base" to drop everything.')
+def migrate(database_url: str, revision: str) -> None:
+    """Bring the schema of a database up to this version."""
+    with _reported():
+        schema.migrate(database_url, revision)
+    click.echo(f"schema is at {revision if revision != 'head' else schema.head()}")
+
+
+@program.group()
+def db() -> None:
+    """Look into a running embedded PostgreSQL."""
+
+
+@db.command(context_settings={"ignore_unknown_options": True})
+@click.argument("state", type=_STATE)
+@click.argument("arguments", nargs=-1)
+def psql(state: pathlib.Path, arguments: tuple[str, ...]) -> None:
+    """Open psql on the database in STATE."""
+    _become(state, "psql", arguments)
+
+
+@db.command(context_settings={"ignore_unknown_options": True})
+@click.argument("state", type=_STATE)
+@click.argument("arguments", nargs=-1)
+def dump(state: pathlib.Path, arguments: tuple[str, ...]) -> None:
+    """Write the database in STATE to stdout, as SQL."""
+    _become(state, "pg_dump", arguments)
+
+
+@db.command()
+@click.argument("state", type=_STATE)
+def url(state: pathlib.Path) -> None:
+    """Print the URL of the database in STATE, for another server or migrate."""
+    with _reported():
+        click.echo(cluster.Cluster(state).url(role=cluster.OWNER_ROLE))
+
+
+def main() -> None:
+    """Runs the program."""
+    program(prog_name="moorage-server")
+
+
+def _become(state: pathlib.Path, tool: str, arguments: tuple[str, ...]) -> None:
+    with _reported():
+        command = [*cluster.Cluster(state).tool(tool), *arguments]
+        os.execv(command[0], command)  # noqa: S606  # the program of our own binaries
+
+
+@contextlib.contextmanager
+def _reported() -> Iterator[None]:
+    try:
+        yield
+    except _FAILURES as error:
+        click.echo(f"moorage-server: {error}", err=True)
+        sys.exit(1)
+
+
+@contextlib.contextmanager
+def _database(state: pathlib.Path | None, database_url: str | None) -> Iterator[str | None]:
+    """The URL to serve from; an embedded PostgreSQL runs, migrated, for as long as that."""
+    if state is None:
+        yield database_url
+        return
+    log = structlog.get_logger()
+    with contextlib.ExitStack() as running:
+        postgres = cluster.Cluster(state)
+        postgres.start(lambda line: log.info("embedded PostgreSQL", state=line))
+        running.callback(postgres.stop)
+        schema.migrate(postgres.url(role=cluster.OWNER_ROLE))
+        log.info("embedded PostgreSQL ready", version=postgres.version, directory=str(state))
+        yield postgres.url(role=cluster.SERVICE_ROLE)
+
+
+async def _serve(settings: config.Settings) -> None:
+    server = Server(settings)
+    stopping = asyncio.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(each, stopping.set)
+    address = await server.start()
+    log = structlog.get_logger()
+    log.info("serving", address=address, version=moorage_server.__version__)
+    await stopping.wait()
+    log.info("stopping")
+    await server.stop()

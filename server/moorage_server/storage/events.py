@@ -1,0 +1,84 @@
+"""Rows of events: history, one row per change, written in the change's transaction.
+
+An event's id is the generation of what it tells of. It is drawn after the block
+of the address was locked and written, so for one address ids grow in the order of
+the changes, and whoever drew one holds a transaction id that can be waited for.
+"""
+
+import dataclasses
+import datetime
+import enum
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from moorage_server.domain import addresses, model
+from moorage_server.storage import arrays
+
+_WRITE = sa.text("""
+INSERT INTO events (vrf_id, kind, address, block, pool, network, container_id, interface,
+    node, namespace, pod, pod_uid, owner_key, use, labels)
+SELECT vrf_id, kind, address, block, pool, network, container_id, interface,
+    node, namespace, pod, pod_uid, owner_key, use, labels
+FROM unnest(CAST(:vrf_ids AS int[]), CAST(:kinds AS text[]), CAST(:addresses AS inet[]),
+    CAST(:blocks AS cidr[]), CAST(:pools AS text[]), CAST(:networks AS text[]),
+    CAST(:container_ids AS text[]), CAST(:interfaces AS text[]), CAST(:nodes AS text[]),
+    CAST(:namespaces AS text[]), CAST(:pods AS text[]), CAST(:pod_uids AS text[]),
+    CAST(:owner_keys AS text[]), CAST(:uses AS text[]), CAST(:labels AS jsonb[]))
+    WITH ORDINALITY AS told (vrf_id, kind, address, block, pool, network, container_id, interface,
+    node, namespace, pod, pod_uid, owner_key, use, labels, at)
+ORDER BY at
+RETURNING kind, vrf_id, address, event_id, event_time
+""")
+
+
+class Kind(enum.StrEnum):
+    """What happened to an address."""
+
+    ASSIGNED = "ASSIGNED"
+    RELEASED = "RELEASED"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A change to be told of."""
+
+    kind: Kind
+    vrf_id: int
+    address: addresses.Address
+    block: addresses.Network
+    pool: str
+    attachment: model.AttachmentKey
+    facts: model.Facts
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the database adds to an event."""
+
+    generation: int
+    time: datetime.datetime
+
+
+Key = tuple[str, int, addresses.Address]
+
+
+def write(connection: sa.Connection, told: Sequence[Event]) -> dict[Key, Told]:
+    """Writes events in this order; returns what was added, by kind, VRF and address."""
+    keys = [each.attachment for each in told]
+    parameters = {
+        "vrf_ids": [each.vrf_id for each in told],
+        "kinds": [each.kind.value for each in told],
+        "addresses": [str(each.address) for each in told],
+        "blocks": [str(each.block) for each in told],
+        "pools": [each.pool for each in told],
+        "networks": [key.network for key in keys],
+        "container_ids": [key.container_id for key in keys],
+        "interfaces": [key.interface for key in keys],
+        **arrays.facts([each.facts for each in told]),
+    }
+    rows = connection.execute(_WRITE, parameters)
+    return {
+        (row.kind, row.vrf_id, row.address): Told(generation=row.event_id, time=row.event_time)
+        for row in rows
+    }

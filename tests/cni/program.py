@@ -1,0 +1,89 @@
+"""Runs the installed CNI plugin as a container runtime would, and reads what it answers."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+MOORAGE = Path(sys.executable).with_name("moorage")
+VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
+# A port that nothing listens on.
+NOWHERE = "127.0.0.1:1"
+
+CONTAINER = {
+    "CNI_CONTAINERID": "c0ffee",
+    "CNI_NETNS": "/run/netns/of-nobody",
+    "CNI_IFNAME": "eth0",
+    "CNI_PATH": "/opt/cni/bin",
+}
+POD_ARGS = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0;K8S_POD_UID=u-1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one call ended."""
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def document(self) -> dict[str, object]:
+        """What was printed: exactly one JSON object, on a line of its own."""
+        assert self.stdout.endswith(b"\n")
+        assert self.stdout.count(b"\n") == 1
+        document = json.loads(self.stdout)
+        assert isinstance(document, dict)
+        return document
+
+    @property
+    def error(self) -> dict[str, object]:
+        """The error document, whose shape the CNI specification gives."""
+        assert self.code == 1, self
+        assert self.document.keys() <= {"cniVersion", "code", "msg", "details"}, self
+        return self.document
+
+    @property
+    def text(self) -> str:
+        """What a runtime shows of an error."""
+        return f"{self.error['msg']}; {self.error.get('details', '')}"
+
+
+def config(
+    cni_version: str = "1.0.0",
+    ipam: Mapping[str, object] | None = None,
+    rest: Mapping[str, object] | None = None,
+) -> dict[str, object]:
+    """A network configuration; nothing answers where its server is, unless `ipam` says more."""
+    own = {"type": "moorage", "server": NOWHERE, "timeout_seconds": 1}
+    document: dict[str, object] = {"cniVersion": cni_version, "name": "pods", "type": "bridge"}
+    return document | {"ipam": own | dict(ipam or {})} | dict(rest or {})
+
+
+def annotated(
+    annotations: Mapping[str, object], ipam: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """A configuration with which a runtime has passed the pod's annotations."""
+    runtime = {"io.kubernetes.cri.pod-annotations": annotations}
+    return config(ipam=ipam, rest={"runtimeConfig": runtime})
+
+
+def run(
+    verb: str,
+    stdin: Mapping[str, object] | bytes = b"",
+    *,
+    environment: Mapping[str, str] | None = None,
+    without: tuple[str, ...] = (),
+) -> Outcome:
+    """Calls the plugin; `environment` adds to what every runtime sets, `without` takes away."""
+    variables = {"CNI_COMMAND": verb} | CONTAINER | dict(environment or {})
+    for name in without:
+        variables.pop(name, None)
+    text = stdin if isinstance(stdin, bytes) else json.dumps(stdin).encode()
+    # Nothing but what is given: no HOME, no PATH, as a daemon may leave it.
+    done = subprocess.run(
+        [MOORAGE], input=text, env=variables, capture_output=True, timeout=60, check=False
+    )
+    return Outcome(code=done.returncode, stdout=done.stdout, stderr=done.stderr)

@@ -1,0 +1,45 @@
+"""The fixtures that every kind of test shares."""
+
+from collections.abc import Iterator
+
+import grpc
+import pytest
+
+import moorage
+from harness import invariants, postgres, serving
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Postgres]:
+    """A PostgreSQL with the product's roles and a migrated template."""
+    with postgres.running(tmp_path_factory.mktemp("postgres")) as running:
+        yield running
+
+
+@pytest.fixture
+def database(cluster: postgres.Postgres) -> Iterator[postgres.Database]:
+    """An empty database of the product; its invariants hold at the end of every test."""
+    with cluster.database() as fresh:
+        yield fresh
+        invariants.check(fresh)
+
+
+@pytest.fixture
+def server(database: postgres.Database) -> Iterator[serving.Serving]:
+    """A server on an empty database with the VRF "default"."""
+    with serving.in_process(database) as running:
+        yield running
+
+
+@pytest.fixture
+def channel(server: serving.Serving) -> Iterator[grpc.Channel]:
+    """A channel to the server."""
+    with grpc.insecure_channel(server.target) as open_channel:
+        yield open_channel
+
+
+@pytest.fixture
+def client(server: serving.Serving) -> Iterator[moorage.Client]:
+    """The SDK's client of the server."""
+    with moorage.Client(server.target) as open_client:
+        yield open_client

@@ -1,0 +1,206 @@
+"""apply and diff: what manifests make of a server's resources."""
+
+import json
+import pathlib
+
+import pytest
+
+import moorage
+from ctl import program
+from moorage.v1 import resources_pb2
+
+POOL = """
+apiVersion: moorage.dev/v1
+kind: Pool
+metadata: {name: web, labels: {tier: front}}
+spec: {cidr: 10.0.0.0/24, nodeSelector: zone=="east", assignmentMode: manual}
+"""
+EVERYTHING = """
+apiVersion: moorage.dev/v1
+kind: Reservation
+metadata: {name: printers, vrf: blue}
+spec: {cidrs: [10.0.0.16/28, 10.0.0.9], description: second floor}
+---
+apiVersion: moorage.dev/v1
+kind: Pool
+metadata: {name: web, vrf: blue}
+spec: {cidr: 10.0.0.0/24}
+---
+apiVersion: moorage.dev/v1
+kind: Node
+metadata: {name: n1, vrf: blue, labels: {zone: east}}
+---
+apiVersion: moorage.dev/v1
+kind: Vrf
+metadata: {name: blue, labels: {tenant: shop}}
+spec: {description: of the shop}
+"""
+
+
+def test_a_resource_is_created_then_unchanged_then_configured(moorctl: program.Moorctl) -> None:
+    assert moorctl.must("apply", "-f", "-", stdin=POOL) == "pool/web created\n"
+    assert moorctl.must("apply", "-f", "-", stdin=POOL) == "pool/web unchanged\n"
+    changed = POOL.replace("tier: front", "tier: back")
+    assert moorctl.must("apply", "-f", "-", stdin=changed) == "pool/web configured\n"
+    assert moorctl.must("apply", "-f", "-", stdin=changed) == "pool/web unchanged\n"
+
+
+def test_an_unchanged_resource_is_not_touched(
+    moorctl: program.Moorctl, client: moorage.Client
+) -> None:
+    plain = POOL.replace(', nodeSelector: zone=="east"', "")
+    moorctl.must("apply", "-f", "-", stdin=plain)
+    before = client.get_pool("web")
+    assert moorctl.must("apply", "-f", "-", stdin=plain) == "pool/web unchanged\n"
+    assert client.get_pool("web") == before
+
+
+def test_what_lies_in_something_is_applied_after_it(moorctl: program.Moorctl) -> None:
+    assert moorctl.must("apply", "-f", "-", stdin=EVERYTHING).splitlines() == [
+        "vrf/blue created",
+        "node/n1 created",
+        "pool/web created",
+        "reservation/printers created",
+    ]
+    again = moorctl.must("apply", "-f", "-", stdin=EVERYTHING)
+    assert {line.split()[1] for line in again.splitlines()} == {"unchanged"}
+
+
+def test_a_resource_is_stored_as_its_manifest_says(
+    moorctl: program.Moorctl, client: moorage.Client
+) -> None:
+    moorctl.must("apply", "-f", "-", stdin=POOL)
+    pool = client.get_pool("web")
+    assert (pool.cidr, pool.node_selector, dict(pool.labels)) == (
+        "10.0.0.0/24",
+        'zone == "east"',
+        {"tier": "front"},
+    )
+    assert pool.assignment_mode == resources_pb2.ASSIGNMENT_MODE_MANUAL
+
+
+def test_a_field_that_is_left_out_goes_back_to_its_default(
+    moorctl: program.Moorctl, client: moorage.Client
+) -> None:
+    manifest = POOL.replace("assignmentMode: manual", "disabled: true, priority: 5")
+    moorctl.must("apply", "-f", "-", stdin=manifest)
+    bare = (
+        "apiVersion: moorage.dev/v1\nkind: Pool\nmetadata: {name: web}\nspec: {cidr: 10.0.0.0/24}"
+    )
+    assert moorctl.must("apply", "-f", "-", stdin=bare) == "pool/web configured\n"
+    pool = client.get_pool("web")
+    assert (pool.disabled, pool.priority, pool.node_selector) == (False, 0, "all()")
+    assert not pool.labels
+    assert moorctl.must("apply", "-f", "-", stdin=bare) == "pool/web unchanged\n"
+
+
+@pytest.mark.parametrize("output", ["yaml", "json"])
+def test_what_get_shows_can_be_applied_as_it_is(moorctl: program.Moorctl, output: str) -> None:
+    moorctl.must("apply", "-f", "-", stdin=EVERYTHING)
+    shown = {
+        kind: moorctl.must("get", kind, "--vrf", "blue", "-o", output)
+        for kind in ("vrfs", "nodes", "pools", "reservations")
+    }
+    for kind, text in shown.items():
+        applied = moorctl.must("apply", "-f", "-", stdin=text)
+        assert {line.split()[1] for line in applied.splitlines()} == {"unchanged"}
+        assert moorctl.must("get", kind, "--vrf", "blue", "-o", output) == text
+
+
+@pytest.mark.parametrize("output", ["yaml", "json"])
+def test_what_was_shown_brings_back_what_was_deleted(moorctl: program.Moorctl, output: str) -> None:
+    moorctl.must("apply", "-f", "-", stdin=POOL)
+    shown = moorctl.must("get", "pool", "web", "-o", output)
+    moorctl.must("delete", "pool", "web")
+    assert moorctl.must("apply", "-f", "-", stdin=shown) == "pool/web created\n"
+
+
+def test_nothing_is_written_when_one_manifest_of_many_is_wrong(
+    moorctl: program.Moorctl, client: moorage.Client
+) -> None:
+    ended = moorctl("apply", "-f", "-", stdin=f"{POOL}---\n{POOL.replace('cidr', 'cdir')}")
+    assert (ended.code, ended.out) == (2, "")
+    assert list(client.pools()) == []
+
+
+def test_files_and_directories_are_read_in_order(
+    moorctl: program.Moorctl, tmp_path: pathlib.Path
+) -> None:
+    for number, suffix in ((2, "yaml"), (1, "yml"), (3, "json"), (4, "txt")):
+        pool = {
+            "apiVersion": "moorage.dev/v1",
+            "kind": "Pool",
+            "metadata": {"name": f"p{number}"},
+            "spec": {"cidr": f"10.0.{number}.0/24"},
+        }
+        (tmp_path / f"{number}.{suffix}").write_text(json.dumps(pool))
+    single = tmp_path / "4.txt"
+    assert moorctl.must("apply", "-f", str(tmp_path), "-f", str(single)).splitlines() == [
+        f"pool/p{number} created" for number in (1, 2, 3, 4)
+    ]
+
+
+def test_a_manifest_without_a_vrf_means_the_one_of_the_command(
+    moorctl: program.Moorctl, client: moorage.Client
+) -> None:
+    client.create_vrf("blue")
+    moorctl.must("apply", "-f", "-", "--vrf", "blue", stdin=POOL)
+    assert [pool.name for pool in client.pools(vrf="blue")] == ["vrfs/blue/pools/web"]
+    assert list(client.pools()) == []
+
+
+def test_json_says_what_became_of_each_resource_on_a_line(moorctl: program.Moorctl) -> None:
+    out = moorctl.must("apply", "-o", "json", "-f", "-", stdin=EVERYTHING)
+    assert [json.loads(line) for line in out.splitlines()] == [
+        {"kind": "Vrf", "name": "vrfs/blue", "result": "created"},
+        {"kind": "Node", "name": "vrfs/blue/nodes/n1", "result": "created"},
+        {"kind": "Pool", "name": "vrfs/blue/pools/web", "result": "created"},
+        {"kind": "Reservation", "name": "vrfs/blue/reservations/printers", "result": "created"},
+    ]
+
+
+def test_a_field_that_never_changes_is_refused_by_the_server(moorctl: program.Moorctl) -> None:
+    moorctl.must("apply", "-f", "-", stdin=POOL)
+    ended = moorctl("apply", "-f", "-", stdin=POOL.replace("10.0.0.0/24", "10.0.1.0/24"))
+    assert (ended.code, ended.out) == (4, "")
+    assert "cannot apply pool/web (standard input, document 1 (line 2))" in ended.err
+    assert "FIELD_IMMUTABLE" in ended.err
+
+
+def test_apply_stops_at_the_first_failure_and_goes_on_when_repeated(
+    moorctl: program.Moorctl,
+) -> None:
+    other = POOL.replace("name: web", "name: zoo").replace("10.0.0.0/24", "10.0.1.0/24")
+    clash = POOL.replace("name: web", "name: web-2")
+    ended = moorctl("apply", "-f", "-", stdin=f"{POOL}---{clash}---{other}")
+    assert (ended.code, ended.out) == (4, "pool/web created\n")
+    assert "POOL_OVERLAPS" in ended.err
+    rest = moorctl.must("apply", "-f", "-", stdin=f"{POOL}---{other}")
+    assert rest == "pool/web unchanged\npool/zoo created\n"
+
+
+def test_a_selector_that_the_server_refuses_is_shown_with_its_field(
+    moorctl: program.Moorctl,
+) -> None:
+    ended = moorctl("apply", "-f", "-", stdin=POOL.replace('zone=="east"', "zone=="))
+    assert (ended.code, ended.out) == (2, "")
+    assert "node_selector: " in ended.err
+
+
+def test_diff_says_what_apply_would_do_and_does_nothing(
+    moorctl: program.Moorctl, client: moorage.Client
+) -> None:
+    ended = moorctl("diff", "-f", "-", stdin=POOL)
+    assert (ended.code, ended.out, ended.err) == (1, "pool/web created\n", "")
+    assert list(client.pools()) == []
+    moorctl.must("apply", "-f", "-", stdin=POOL)
+    changed = POOL.replace("tier: front", "tier: back").replace("manual", "automatic")
+    ended = moorctl("diff", "-f", "-", stdin=changed)
+    assert (ended.code, ended.err) == (1, "")
+    assert ended.out == "pool/web configured: assignment_mode, labels\n"
+
+
+def test_diff_of_what_is_already_so_is_empty(moorctl: program.Moorctl) -> None:
+    plain = POOL.replace(', nodeSelector: zone=="east"', "")
+    moorctl.must("apply", "-f", "-", stdin=plain)
+    assert moorctl.must("diff", "-f", "-", stdin=plain) == ""

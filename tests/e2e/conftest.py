@@ -1,0 +1,102 @@
+"""Fixtures of the CNI chain: which programs, which pools, which IPAM plugin, and the open lab."""
+
+import ipaddress
+import secrets
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from e2e import cnilab, ipams, toolchain
+from harness import invariants, postgres
+
+SUBNETS = {
+    "ipv4": ("10.98.0.0/24",),
+    "dual-stack": ("10.98.0.0/24", "fd00:98::/64"),
+}
+START_TIMEOUT_S = 60
+
+
+@pytest.fixture(params=["debian", "upstream"])
+def chain(request: pytest.FixtureRequest) -> cnilab.Chain:
+    """Debian's packaged plugins, and the release that speaks the newest CNI specification."""
+    sources: dict[str, Callable[[], dict[str, Path]]] = {
+        "debian": _debian_plugins,
+        "upstream": _upstream_plugins,
+    }
+    try:
+        toolchain.require_namespaces()
+        cnitool = toolchain.go_program(toolchain.CNITOOL)
+        plugins = sources[request.param]()
+    except toolchain.UnavailableError as reason:
+        pytest.skip(f"the CNI lab cannot be set up here: {reason}")
+    version = cnilab.newest_version(plugins["bridge"])
+    plugins["moorage"] = ipams.PROGRAMS / "moorage"
+    return cnilab.Chain(cnitool=cnitool, plugins=plugins, cni_version=version)
+
+
+@pytest.fixture(params=SUBNETS)
+def subnets(request: pytest.FixtureRequest) -> tuple[cnilab.IPNetwork, ...]:
+    """The pools that the network draws from: one family, or both."""
+    return tuple(ipaddress.ip_network(subnet) for subnet in SUBNETS[request.param])
+
+
+@pytest.fixture(scope="session")
+def socket_server(
+    cluster: postgres.Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The installed server on a Unix socket: a port would be out of the lab's reach."""
+    directory = tmp_path_factory.mktemp("server")
+    target = f"unix://{directory}/moorage.sock"
+    with cluster.database() as database, (directory / "server.log").open("w") as log:
+        program = str(ipams.PROGRAMS / "moorage-server")
+        options = ("--database-url", database.service_url, "--listen", target)
+        with subprocess.Popen((program, "serve", *options), stdout=log, stderr=log) as server:
+            try:
+                _wait_until_reachable(target)
+                yield target
+            finally:
+                server.terminate()
+        invariants.check(database)
+
+
+@pytest.fixture
+def moorage(socket_server: str, subnets: tuple[cnilab.IPNetwork, ...]) -> ipams.Moorage:
+    """Moorage with one pool for each subnet, in a VRF of the test's own."""
+    return ipams.Moorage(socket_server, f"lab-{secrets.token_hex(4)}", subnets)
+
+
+@pytest.fixture(params=["host-local", "moorage"])
+def ipam(
+    request: pytest.FixtureRequest, tmp_path: Path, subnets: tuple[cnilab.IPNetwork, ...]
+) -> ipams.Ipam:
+    """The IPAM plugin under test, its pools laid out and nothing assigned."""
+    if request.param == "host-local":
+        return ipams.HostLocal(tmp_path / "host-local", subnets)
+    # Asked for by name, so that the reference plugin is tried without a server.
+    moorage: ipams.Moorage = request.getfixturevalue("moorage")
+    return moorage
+
+
+@pytest.fixture
+def lab(tmp_path: Path, chain: cnilab.Chain, ipam: ipams.Ipam) -> Iterator[cnilab.Lab]:
+    """Two namespaces that nothing is attached to yet."""
+    with cnilab.opened(tmp_path, chain=chain, ipam=ipam.configuration()) as lab:
+        yield lab
+
+
+def _debian_plugins() -> dict[str, Path]:
+    directory = toolchain.debian_plugins()
+    return {name: directory / name for name in ("bridge", "host-local")}
+
+
+def _upstream_plugins() -> dict[str, Path]:
+    modules = {"bridge": toolchain.BRIDGE, "host-local": toolchain.HOST_LOCAL}
+    return {name: toolchain.go_program(module) for name, module in modules.items()}
+
+
+def _wait_until_reachable(target: str) -> None:
+    with grpc.insecure_channel(target) as channel:
+        grpc.channel_ready_future(channel).result(timeout=START_TIMEOUT_S)
