@@ -7,13 +7,22 @@ import pytest
 
 import moorage
 from harness import invariants, postgres, serving
+from moorage_server import logs
+
+logs.configure(level="WARNING")
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Postgres]:
+def cluster() -> Iterator[postgres.Postgres]:
     """A PostgreSQL with the product's roles and a migrated template."""
-    with postgres.running(tmp_path_factory.mktemp("postgres")) as running:
+    with postgres.running() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def program() -> str:
+    """The installed moorage-server."""
+    return str(serving.PROGRAM)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Requests about pools of the VRF "default", and pools that must be refused."""
 
+from google.protobuf import field_mask_pb2
+
 from moorage.v1 import pool_service_pb2 as messages
 from moorage.v1 import pool_service_pb2_grpc, resources_pb2
 
@@ -22,7 +24,8 @@ def create(pools: Stub, pool_id: str, cidr: str, **fields: object) -> Pool:
 
 def update(pool: Pool, *paths: str) -> messages.UpdatePoolRequest:
     """The request that updates a pool with these paths, or without a mask."""
-    return messages.UpdatePoolRequest(pool=pool, update_mask={"paths": paths} if paths else None)
+    mask = field_mask_pb2.FieldMask(paths=paths) if paths else None
+    return messages.UpdatePoolRequest(pool=pool, update_mask=mask)
 
 
 def name(pool_id: str, vrf: str = "default") -> str:
@@ -133,10 +136,10 @@ REFUSED: list[tuple[Pool, list[str], str]] = [
             node_selector="(",
             priority=5000,
             gateway="y",
-            result_form=9,
+            dns=Dns(options=[""]),
             excluded_ranges=["z"],
         ),
-        ["cidr", "node_selector", "priority", "result_form", "gateway", "excluded_ranges[0]"],
+        ["cidr", "node_selector", "priority", "gateway", "dns.options[0]", "excluded_ranges[0]"],
         '"x"',
     ),
 ]

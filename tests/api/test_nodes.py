@@ -25,7 +25,7 @@ def upsert(
 
 def test_a_node_is_recorded_and_returned(nodes: node_service_pb2_grpc.NodeServiceStub) -> None:
     made = upsert(nodes, "n1.example", {"zone": "east"})
-    assert (made.name, made.labels) == ("vrfs/default/nodes/n1.example", {"zone": "east"})
+    assert (made.name, dict(made.labels)) == ("vrfs/default/nodes/n1.example", {"zone": "east"})
     assert (made.etag, made.create_time.seconds > 0) == ("1", True)
     assert nodes.GetNode(messages.GetNodeRequest(name=made.name)).node == made
 
@@ -35,7 +35,7 @@ def test_labels_are_replaced_and_the_node_keeps_its_creation(
 ) -> None:
     made = upsert(nodes, "n1", {"zone": "east", "rack": "r1"})
     after = upsert(nodes, "n1", {"zone": "west"})
-    assert (after.labels, after.etag) == ({"zone": "west"}, "2")
+    assert (dict(after.labels), after.etag) == ({"zone": "west"}, "2")
     assert after.create_time == made.create_time
     assert after.update_time.ToNanoseconds() > made.update_time.ToNanoseconds()
 
@@ -153,3 +153,23 @@ def test_pages_are_in_order_and_filtered_by_labels(
     request.labels["zone"] = "west"
     refusal = refusals.of(nodes.ListNodes, request)
     assert refusal.told() == (grpc.StatusCode.INVALID_ARGUMENT, "PAGE_TOKEN_MISMATCH", {})
+
+
+def test_a_page_ends_before_it_is_too_large_for_a_message(
+    nodes: node_service_pb2_grpc.NodeServiceStub, server: serving.Serving
+) -> None:
+    server.database.execute(
+        "INSERT INTO nodes (vrf_id, name, labels) SELECT 1, 'n' || at,"
+        " (SELECT jsonb_object_agg(lpad(key::text, 317, '0'), repeat('v', 256))"
+        "  FROM generate_series(1, 128) AS key) FROM generate_series(1000, 1079) AS at"
+    )
+    request = messages.ListNodesRequest(page_size=1000)
+    sizes: list[int] = []
+    names: list[str] = []
+    while not sizes or request.page_token:
+        page = nodes.ListNodes(request)
+        sizes.append(len(page.nodes))
+        names += [each.name for each in page.nodes]
+        request.page_token = page.next_page_token
+    assert names == [f"vrfs/default/nodes/n{at}" for at in range(1000, 1080)]
+    assert sizes == [28, 28, 24]

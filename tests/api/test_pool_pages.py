@@ -12,7 +12,11 @@ from moorage.v1 import node_service_pb2 as node_messages
 from moorage.v1 import node_service_pb2_grpc, resources_pb2
 from moorage.v1 import pool_service_pb2 as messages
 
-TOLD = (grpc.StatusCode.INVALID_ARGUMENT, "PAGE_TOKEN_MISMATCH", {})
+TOLD: tuple[grpc.StatusCode, str, dict[str, str]] = (
+    grpc.StatusCode.INVALID_ARGUMENT,
+    "PAGE_TOKEN_MISMATCH",
+    {},
+)
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def test_every_field_is_kept_and_returned_in_canonical_spelling(pools: pool_requ
     ]
     assert made.dns == Dns(nameservers=["10.0.0.53"], domain="a", searches=["b"], options=["c"])
     ranges = ["fd00::2", "fd00::100/120", "fd00::8/125", "fd00::9-fd00::a"]
-    assert (made.excluded_ranges, made.labels) == (ranges, {"a": "b"})
+    assert (list(made.excluded_ranges), dict(made.labels)) == (ranges, {"a": "b"})
     assert pools.GetPool(messages.GetPoolRequest(name=name("a.b-c"))).pool == made
 
 

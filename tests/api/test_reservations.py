@@ -2,6 +2,7 @@
 
 import grpc
 import pytest
+from google.protobuf import field_mask_pb2
 
 from api import refusals
 from harness import serving
@@ -39,7 +40,7 @@ def test_a_reservation_is_returned_as_stored_in_canonical_spelling(reservations:
     )
     assert made.name == NAME
     assert made.cidrs == ["10.0.0.0/30", "10.0.0.9/32", "fd00::/64", "10.0.0.10/32"]
-    assert (made.description, made.labels, made.etag) == ("Printers", {"a": "b"}, "1")
+    assert (made.description, dict(made.labels), made.etag) == ("Printers", {"a": "b"}, "1")
     assert made.uid not in ("", "mine")
     assert reservations.GetReservation(messages.GetReservationRequest(name=NAME)).reservation == (
         made
@@ -93,17 +94,17 @@ def test_an_update_changes_what_its_mask_names(reservations: Stub) -> None:
     create(reservations, "10.0.0.0/30", description="Printers", labels={"a": "b"})
     given = Reservation(name=NAME, cidrs=["10.0.0.4/30"], etag="1")
     partial = messages.UpdateReservationRequest(
-        reservation=given, update_mask={"paths": ["cidrs", "etag"]}
+        reservation=given, update_mask=field_mask_pb2.FieldMask(paths=["cidrs", "etag"])
     )
     after = reservations.UpdateReservation(partial).reservation
     assert after.cidrs == ["10.0.0.4/30"]
-    assert (after.description, after.labels, after.etag) == ("Printers", {"a": "b"}, "2")
+    assert (after.description, dict(after.labels), after.etag) == ("Printers", {"a": "b"}, "2")
     given.etag = "2"
     everything = messages.UpdateReservationRequest(
-        reservation=given, update_mask={"paths": ["*", "cidrs"]}
+        reservation=given, update_mask=field_mask_pb2.FieldMask(paths=["*", "cidrs"])
     )
     whole = reservations.UpdateReservation(everything).reservation
-    assert (whole.description, whole.labels, whole.etag) == ("", {}, "3")
+    assert (whole.description, dict(whole.labels), whole.etag) == ("", {}, "3")
 
 
 def test_an_update_that_changes_nothing_leaves_no_trace(
@@ -183,11 +184,11 @@ def test_a_malformed_update_is_refused_before_and_after_it_is_merged(reservation
     create(reservations, "10.0.0.0/30")
     given = Reservation(name=NAME, description="x" * 257)
     bad_mask = messages.UpdateReservationRequest(
-        reservation=given, update_mask={"paths": ["cidrs.x"]}
+        reservation=given, update_mask=field_mask_pb2.FieldMask(paths=["cidrs.x"])
     )
     assert refusals.of(reservations.UpdateReservation, bad_mask).fields == ["update_mask"]
     too_many = messages.UpdateReservationRequest(
-        reservation=given, update_mask={"paths": ["cidrs"] * 65}
+        reservation=given, update_mask=field_mask_pb2.FieldMask(paths=["cidrs"] * 65)
     )
     assert refusals.of(reservations.UpdateReservation, too_many).fields == ["update_mask"]
     bad_fields = messages.UpdateReservationRequest(reservation=given)

@@ -2,6 +2,7 @@
 
 import grpc
 import pytest
+from google.protobuf import field_mask_pb2
 
 from api import refusals
 from harness import serving
@@ -34,7 +35,7 @@ def create(vrfs: vrf_service_pb2_grpc.VrfServiceStub, vrf_id: str, vrf: Vrf | No
 def test_a_vrf_is_returned_as_stored(vrfs: vrf_service_pb2_grpc.VrfServiceStub) -> None:
     given = Vrf(name="vrfs/other", uid="mine", description="Blue", labels={"a": "b"}, etag="7")
     made = create(vrfs, "blue", given)
-    assert (made.name, made.description, made.labels) == ("vrfs/blue", "Blue", {"a": "b"})
+    assert (made.name, made.description, dict(made.labels)) == ("vrfs/blue", "Blue", {"a": "b"})
     assert made.etag == "1"
     assert made.uid not in ("", "mine")
     assert made.create_time.seconds > 0
@@ -85,7 +86,8 @@ def test_an_id_is_taken_once(vrfs: vrf_service_pb2_grpc.VrfServiceStub) -> None:
         (messages.UpdateVrfRequest(), ["vrf.name"]),
         (
             messages.UpdateVrfRequest(
-                vrf=Vrf(name="default"), update_mask={"paths": ["colour", "labels.a"]}
+                vrf=Vrf(name="default"),
+                update_mask=field_mask_pb2.FieldMask(paths=["colour", "labels.a"]),
             ),
             ["vrf.name", "update_mask", "update_mask"],
         ),
@@ -129,14 +131,16 @@ def test_an_update_changes_what_its_mask_names(
 ) -> None:
     made = create(vrfs, "blue", Vrf(description="Blue", labels={"a": "b"}))
     given = Vrf(name="vrfs/blue", description="Navy", uid="ignored")
-    partial = messages.UpdateVrfRequest(vrf=given, update_mask={"paths": ["description", "uid"]})
+    partial = messages.UpdateVrfRequest(
+        vrf=given, update_mask=field_mask_pb2.FieldMask(paths=["description", "uid"])
+    )
     after = vrfs.UpdateVrf(partial).vrf
-    assert (after.description, after.labels) == ("Navy", {"a": "b"})
+    assert (after.description, dict(after.labels)) == ("Navy", {"a": "b"})
     assert (after.etag, after.uid) == ("2", made.uid)
     assert after.create_time == made.create_time
     assert after.update_time.ToNanoseconds() > made.update_time.ToNanoseconds()
     whole = vrfs.UpdateVrf(messages.UpdateVrfRequest(vrf=given)).vrf
-    assert (whole.description, whole.labels, whole.etag) == ("Navy", {}, "3")
+    assert (whole.description, dict(whole.labels), whole.etag) == ("Navy", {}, "3")
     assert vrfs.UpdateVrf(messages.UpdateVrfRequest(vrf=given)).vrf == whole
 
 
@@ -227,6 +231,24 @@ def test_a_vrf_whose_last_pool_comes_while_it_is_deleted_stays(
         refusals.wait_for_locks(server.database, 2)
     creation.result()
     assert refusals.read(deletion.exception()).reason == "VRF_IN_USE"
+
+
+def test_what_comes_for_a_vrf_while_it_is_deleted_finds_it_gone(
+    vrfs: vrf_service_pb2_grpc.VrfServiceStub, channel: grpc.Channel, server: serving.Serving
+) -> None:
+    create(vrfs, "blue")
+    fill(channel, "vrfs/blue")
+    nodes = node_service_pb2_grpc.NodeServiceStub(channel)
+    node = resources_pb2.Node(name="vrfs/blue/nodes/late")
+    with server.database.connect() as held:
+        held.exec_driver_sql("SELECT FROM reservations FOR UPDATE")
+        deletion = vrfs.DeleteVrf.future(messages.DeleteVrfRequest(name="vrfs/blue"))
+        refusals.wait_for_locks(server.database, 1)
+        upsert = nodes.UpsertNode.future(node_messages.UpsertNodeRequest(node=node))
+        refusals.wait_for_locks(server.database, 2)
+    deletion.result()
+    refusal = refusals.read(upsert.exception())
+    assert refusal.told() == (grpc.StatusCode.NOT_FOUND, "VRF_NOT_FOUND", {"vrf": "blue"})
 
 
 def test_pages_are_in_order_and_filtered_by_labels(

@@ -57,7 +57,9 @@ def config(
     rest: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
     """A network configuration; nothing answers where its server is, unless `ipam` says more."""
-    own = {"type": "moorage", "server": NOWHERE, "timeout_seconds": 1}
+    own: dict[str, object] = {"type": "moorage"}
+    if "server" not in (ipam or {}):
+        own |= {"server": NOWHERE, "timeout_seconds": 1}
     document: dict[str, object] = {"cniVersion": cni_version, "name": "pods", "type": "bridge"}
     return document | {"ipam": own | dict(ipam or {})} | dict(rest or {})
 

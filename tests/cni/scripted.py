@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 import grpc
-from google.protobuf import any_pb2
+from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -76,17 +76,21 @@ class Script(allocation_service_pb2_grpc.AllocationServiceServicer):
 def refusal(
     code: grpc.StatusCode, message: str, reason: str = "", **metadata: str
 ) -> Callable[[grpc.ServicerContext], NoReturn]:
-    """A failure as a Moorage server sends it; without a reason, as anything else may."""
+    """A failure as a Moorage server sends it; without a reason, as anything else may.
+
+    It asks to be left alone for longer than any test waits, so that no client tries again.
+    """
 
     def abort(context: grpc.ServicerContext) -> NoReturn:
         if not reason:
             context.abort(code, message)
-        info = any_pb2.Any()
+        info, later = any_pb2.Any(), any_pb2.Any()
         info.Pack(
             error_details_pb2.ErrorInfo(domain="moorage.dev", reason=reason, metadata=metadata)
         )
+        later.Pack(error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=600)))
         number: int = code.value[0]
-        status = status_pb2.Status(code=number, message=message, details=[info])
+        status = status_pb2.Status(code=number, message=message, details=[info, later])
         context.abort_with_status(rpc_status.to_status(status))
         raise AssertionError("abort returned")
 

@@ -26,9 +26,9 @@ TRY_AGAIN = {
 OWN_CODE = {"ADDRESS_IN_USE": 103, "POOL_EXHAUSTED": 104, "INTERNAL": 999}
 
 
-def call(verb: str, script: scripted.Script) -> program.Outcome:
+def call(verb: str, script: scripted.Script, seconds: float = 20) -> program.Outcome:
     previous = {"prevResult": {"ips": [{"address": "10.0.0.7/32"}]}}
-    ipam = {"server": script.target, "timeout_seconds": 0.3}
+    ipam = {"server": script.target, "timeout_seconds": seconds}
     return program.run(verb, program.config(ipam=ipam, rest=previous))
 
 
@@ -37,7 +37,7 @@ def test_no_failed_release_says_what_a_runtime_takes_for_success(
     code: grpc.StatusCode, script: scripted.Script
 ) -> None:
     script.abort = scripted.refusal(code, TREACHEROUS)
-    outcome = call("DEL", script)
+    outcome = call("DEL", script, seconds=0.5)
     said = outcome.text.lower() + outcome.stderr.decode().lower()
     assert not [phrase for phrase in SWALLOWED if phrase in said]
 
@@ -92,7 +92,7 @@ def test_a_refusal_names_the_annotation_that_asked_for_it(script: scripted.Scrip
 @pytest.mark.parametrize("verb", ["ADD", "DEL", "CHECK"])
 def test_a_server_that_is_away_is_tried_again(verb: str, script: scripted.Script) -> None:
     script.abort = scripted.refusal(grpc.StatusCode.UNAVAILABLE, TREACHEROUS)
-    outcome = call(verb, script)
+    outcome = call(verb, script, seconds=0.5)
     assert outcome.error["code"] == 11
     assert script.target in str(outcome.error["msg"])
     assert "Domain name" not in outcome.text

@@ -221,7 +221,7 @@ def test_a_silent_server_is_waited_for_no_longer_than_the_timeout(
     api.misbehave = lambda _: _wait(api.stopping)
     began = time.monotonic()
     assert add(api.settings, seconds=0.5).startswith("11 ")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize("beginning", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n{"])
@@ -236,7 +236,7 @@ def test_a_dripping_server_is_waited_for_no_longer_than_the_timeout(
     api.misbehave = drip
     began = time.monotonic()
     assert add(api.settings, seconds=0.5).startswith("11 ")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
 
 
 def _wait(stopping: threading.Event) -> None:

@@ -30,31 +30,29 @@ def assigned(moorctl: program.Moorctl, *arguments: str) -> list[str]:
     return [held["address"] for held in document["allocations"]]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "pools_drawn_from"),
-    [
-        ([], ["v4"]),
-        (["-4"], ["v4"]),
-        (["-6"], ["v6"]),
-        (["-4", "-6"], ["v4", "v6"]),
-        (["--pool", "named"], ["named"]),
-        (["--pool", "10.0.1.0/30"], ["named"]),
-        (["--pool", "v6"], ["v6"]),
-        (["--pool", "named", "--pool", "v6"], ["named", "v6"]),
-        (["--pool", "named", "-4", "-6"], ["named", "v6"]),
-        (["--ip", "fd00::7"], ["v6"]),
-        (["--ip", "10.0.1.1", "--ip", "fd00::7"], ["named", "v6"]),
-    ],
-)
+FAMILIES = [
+    ([], ["v4"]),
+    (["-4"], ["v4"]),
+    (["-6"], ["v6"]),
+    (["-4", "-6"], ["v4", "v6"]),
+    (["--pool", "named"], ["named"]),
+    (["--pool", "10.0.1.0/30"], ["named"]),
+    (["--pool", "v6"], ["v6"]),
+    (["--pool", "named", "--pool", "v6"], ["named", "v6"]),
+    (["--pool", "named", "-4", "-6"], ["named", "v6"]),
+    (["--ip", "fd00::7"], ["v6"]),
+    (["--ip", "10.0.1.1", "--ip", "fd00::7"], ["named", "v6"]),
+]
+
+
 def test_families_follow_from_flags_pools_and_addresses(
-    moorctl: program.Moorctl,
-    pools: moorage.Client,
-    arguments: list[str],
-    pools_drawn_from: list[str],
+    moorctl: program.Moorctl, pools: moorage.Client
 ) -> None:
-    document = json.loads(moorctl.must("assign", "--container-id", "c1", "-o", "json", *arguments))
-    drawn = [held["pool"] for held in document["allocations"]]
-    assert drawn == [f"vrfs/default/pools/{pool}" for pool in pools_drawn_from]
+    for arguments, expected in FAMILIES:
+        out = moorctl.must("assign", "--container-id", "c1", "-o", "json", *arguments)
+        drawn = [held["pool"] for held in json.loads(out)["allocations"]]
+        assert drawn == [f"vrfs/default/pools/{pool}" for pool in expected], arguments
+        moorctl.must("release", "--container-id", "c1")
 
 
 def test_the_same_command_again_shows_the_same_addresses(

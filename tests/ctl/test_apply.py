@@ -48,10 +48,9 @@ def test_a_resource_is_created_then_unchanged_then_configured(moorctl: program.M
 def test_an_unchanged_resource_is_not_touched(
     moorctl: program.Moorctl, client: moorage.Client
 ) -> None:
-    plain = POOL.replace(', nodeSelector: zone=="east"', "")
-    moorctl.must("apply", "-f", "-", stdin=plain)
+    moorctl.must("apply", "-f", "-", stdin=POOL)
     before = client.get_pool("web")
-    assert moorctl.must("apply", "-f", "-", stdin=plain) == "pool/web unchanged\n"
+    assert moorctl.must("apply", "-f", "-", stdin=POOL) == "pool/web unchanged\n"
     assert client.get_pool("web") == before
 
 
@@ -201,6 +200,26 @@ def test_diff_says_what_apply_would_do_and_does_nothing(
 
 
 def test_diff_of_what_is_already_so_is_empty(moorctl: program.Moorctl) -> None:
-    plain = POOL.replace(', nodeSelector: zone=="east"', "")
-    moorctl.must("apply", "-f", "-", stdin=plain)
-    assert moorctl.must("diff", "-f", "-", stdin=plain) == ""
+    moorctl.must("apply", "-f", "-", stdin=EVERYTHING)
+    assert moorctl.must("diff", "-f", "-", stdin=EVERYTHING) == ""
+
+
+SPELLINGS = [
+    POOL.replace('zone=="east"', "\"zone == 'east'\""),
+    POOL.replace("manual", "MANUAL, allowedUses: [TUNNEL, WORKLOAD]"),
+    POOL.replace("cidr:", "blockSize: 26, priority: 0, disabled: false, cidr:"),
+]
+
+
+def test_another_spelling_is_no_difference(moorctl: program.Moorctl) -> None:
+    moorctl.must("apply", "-f", "-", stdin=POOL)
+    for manifest in SPELLINGS:
+        assert moorctl.must("diff", "-f", "-", stdin=manifest) == ""
+
+
+def test_a_spelling_that_only_the_server_understands_is_unchanged_all_the_same(
+    moorctl: program.Moorctl,
+) -> None:
+    moorctl.must("apply", "-f", "-", stdin=POOL)
+    manifest = POOL.replace('zone=="east"', '((zone=="east"))')
+    assert moorctl.must("apply", "-f", "-", stdin=manifest) == "pool/web unchanged\n"

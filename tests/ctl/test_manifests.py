@@ -24,7 +24,7 @@ HERE = "standard input, document 1 (line 1)"
 REFUSED = [
     # the document
     ("- 1", "must be a mapping of the fields of a manifest"),
-    ("a: [1", "standard input, line 1, column 7"),
+    ("a: [1", "standard input, line 1, column 6"),
     ("a: 1\na: 2", "standard input, line 2, column 1: the key 'a' stands here twice"),
     ("? [1]\n: 2", "found unhashable key"),
     ("\x00", "special characters are not allowed"),
@@ -106,7 +106,7 @@ def test_all_problems_are_named_with_file_document_and_path(
     offline: program.Moorctl, tmp_path: pathlib.Path
 ) -> None:
     first, second = tmp_path / "a.yaml", tmp_path / "b.yml"
-    first.write_text(f"{manifest()}---\n{manifest('{cdir: x, disabled: 1}')}")
+    first.write_text(f"{manifest()}---\n{manifest('{cdir: x, disabled: 1}', name='db')}")
     second.write_text(manifest(kind="Pol"))
     ended = offline("apply", "-f", str(tmp_path))
     assert ended.err.splitlines()[0] == (

@@ -108,6 +108,27 @@ def test_a_wrong_command_line_is_explained_in_json_where_json_is_asked_for(
     assert "did you mean 'pools'?" in str(ended.error()["message"])
 
 
+@pytest.mark.parametrize(
+    "spelling", [["-o", "json"], ["-ojson"], ["--output", "json"], ["--output=json"]]
+)
+def test_json_may_be_asked_for_in_every_spelling(
+    offline: program.Moorctl, spelling: list[str]
+) -> None:
+    assert offline("get", "pools", *spelling).error()["code"] == "UNAVAILABLE"
+
+
+def test_a_name_is_not_taken_for_an_option(offline: program.Moorctl) -> None:
+    assert offline("get", "pool", "web-ojson").err.startswith("moorctl: cannot get pool/web-ojson")
+
+
+def test_an_empty_name_is_not_taken_for_no_name(
+    peer: peers.Peer, scripted: program.Moorctl
+) -> None:
+    peer.will(peers.refuse(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"))
+    assert scripted("get", "pool", "").code == 2
+    assert [call.method for call in peer.calls] == ["/moorage.v1.PoolService/GetPool"]
+
+
 def test_what_is_not_utf8_is_refused(offline: program.Moorctl) -> None:
     ended = offline("get", "pool", b"\xff")
     assert (ended.code, ended.out) == (2, "")
@@ -320,3 +341,19 @@ def test_a_reader_that_stops_reading_ends_the_program_quietly(
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(30) == 141
+
+
+def test_releasing_an_address_is_fenced_by_the_generation_that_was_read(
+    peer: peers.Peer, scripted: program.Moorctl
+) -> None:
+    holder = resources_pb2.Attachment(network="net", container_id="c1", interface="eth0")
+    held = resources_pb2.Allocation(address="10.0.0.7", generation=5, attachment=holder)
+    peer.will(
+        peers.answer(allocation_service_pb2.GetAllocationResponse(allocation=held)),
+        peers.answer(allocation_service_pb2.ReleaseAddressesResponse()),
+    )
+    ended = scripted("release", "--ip", "10.0.0.7")
+    assert (ended.code, ended.out) == (4, "")
+    assert ended.err.startswith("moorctl: 10.0.0.7 changed hands while it was being released")
+    request = allocation_service_pb2.ReleaseAddressesRequest.FromString(peer.calls[1].request)
+    assert (request.attachment, list(request.generations)) == (holder, [5])

@@ -19,7 +19,7 @@ SUBNETS = {
 START_TIMEOUT_S = 60
 
 
-@pytest.fixture(params=["debian", "upstream"])
+@pytest.fixture(scope="session", params=["debian", "upstream"])
 def chain(request: pytest.FixtureRequest) -> cnilab.Chain:
     """Debian's packaged plugins, and the release that speaks the newest CNI specification."""
     sources: dict[str, Callable[[], dict[str, Path]]] = {

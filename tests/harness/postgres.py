@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import os
 import pathlib
+import tempfile
 from collections.abc import Iterator
 
 import sqlalchemy as sa
@@ -20,8 +21,9 @@ _TEMPLATE = f"moorage_template_{os.getpid()}"
 class Postgres:
     """A cluster, seen as its superuser, with the two roles of the product."""
 
-    def __init__(self, admin_url: str) -> None:
-        """Takes the URL of a superuser on any database."""
+    def __init__(self, admin_url: str, *, strategy: str = "wal_log") -> None:
+        """Takes the URL of a superuser on any database, and how copies of one are made."""
+        self._strategy = strategy
         self.admin_url = sa.make_url(admin_url)
         self._numbers = itertools.count()
         self._admin = sa.create_engine(
@@ -52,7 +54,10 @@ class Postgres:
     def database(self, *, template: str = _TEMPLATE) -> Iterator["Database"]:
         """A database of the product's schema, dropped afterwards."""
         name = f"moorage_test_{os.getpid()}_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {cluster.OWNER_ROLE}")
+        self.execute(
+            f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY {self._strategy}"
+            f" OWNER {cluster.OWNER_ROLE}"
+        )
         try:
             yield Database(self, name)
         finally:
@@ -96,10 +101,10 @@ class Database:
         with engine.connect() as connection:
             yield connection
 
-    def rows(self, query: str, **parameters: object) -> list[sa.Row[tuple[object, ...]]]:
+    def rows(self, query: str, **parameters: object) -> list[tuple[object, ...]]:
         """The rows of a query."""
         with self.connect() as connection:
-            return list(connection.execute(sa.text(query), parameters))
+            return [tuple(row) for row in connection.execute(sa.text(query), parameters)]
 
     def scalar(self, query: str, **parameters: object) -> object:
         """The one value of a query."""
@@ -114,14 +119,19 @@ class Database:
 
 
 @contextlib.contextmanager
-def running(state: pathlib.Path) -> Iterator[Postgres]:
-    """The cluster DATABASE_URL names, as its superuser, or a throw-away one."""
+def running() -> Iterator[Postgres]:
+    """The cluster DATABASE_URL names, as its superuser, or a throw-away one in memory."""
     given = os.environ.get("DATABASE_URL")
     with contextlib.ExitStack() as until:
-        if not given:
-            own = until.enter_context(cluster.Cluster(state, durable=False))
-            given = own.url(role=cluster.BOOTSTRAP_ROLE, database="postgres")
-        postgres = Postgres(given)
+        if given:
+            postgres = Postgres(given)
+        else:
+            memory = "/dev/shm" if pathlib.Path("/dev/shm").is_dir() else None
+            state = until.enter_context(tempfile.TemporaryDirectory(dir=memory))
+            own = until.enter_context(cluster.Cluster(pathlib.Path(state), durable=False))
+            url = own.url(role=cluster.BOOTSTRAP_ROLE, database="postgres")
+            # Copying files is the fast way where nothing is flushed to a disk.
+            postgres = Postgres(url, strategy="file_copy")
         postgres.prepare()
         until.callback(postgres.discard)
         yield postgres

@@ -73,10 +73,10 @@ class World:
                 return shelf.Answer(frontier=self.frontiers[need.pool_id])
             case shelf.BlockAt():
                 found = [self.blocks[need.cidr]] if need.cidr in self.blocks else []
-            case shelf.FreeCount():
+            case shelf.MoreRoom():
                 unseen = [each for each in self.blocks.values() if each.cidr not in on.blocks]
-                free = sum(len(each.free) for each in unseen if each.pool_id in need.pool_ids)
-                return shelf.Answer(free_count=free)
+                room = any(each.free for each in unseen if each.pool_id in need.pool_ids)
+                return shelf.Answer(contended=room)
             case _:
                 found = [
                     each

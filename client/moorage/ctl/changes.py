@@ -8,6 +8,7 @@ change nothing.
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 
 import moorage
@@ -62,21 +63,42 @@ def _differences(current: kinds.Resource, wanted: kinds.Resource) -> tuple[str, 
 
 
 def _complete(resource: kinds.Resource, current: kinds.Resource) -> kinds.Resource:
-    """Return a pool with its defaults written out, and anything else as it is."""
-    if not isinstance(resource, resources_pb2.Pool) or not isinstance(current, resources_pb2.Pool):
-        return resource
+    """Return a resource with its defaults written out and its ranges in canonical spelling."""
+    if isinstance(resource, resources_pb2.Reservation):
+        reservation = resources_pb2.Reservation()
+        reservation.CopyFrom(resource)
+        networks = [ipaddress.ip_network(cidr, strict=False) for cidr in resource.cidrs]
+        reservation.cidrs[:] = sorted(map(str, networks))
+        return reservation
+    if isinstance(resource, resources_pb2.Pool) and isinstance(current, resources_pb2.Pool):
+        return _complete_pool(resource, current)
+    return resource
+
+
+def _complete_pool(resource: resources_pb2.Pool, current: resources_pb2.Pool) -> resources_pb2.Pool:
     pool = resources_pb2.Pool()
     pool.CopyFrom(resource)
     pool.cidr = str(ipaddress.ip_network(pool.cidr))
     # Fixed when the pool was created; a manifest that leaves it out does not ask for another.
     pool.block_size = pool.block_size or current.block_size
-    pool.node_selector = pool.node_selector or "all()"
+    pool.node_selector = _plain(pool.node_selector) or "all()"
+    pool.namespace_selector = _plain(pool.namespace_selector)
     pool.assignment_mode = pool.assignment_mode or resources_pb2.ASSIGNMENT_MODE_AUTOMATIC
     pool.block_affinity = pool.block_affinity or resources_pb2.BLOCK_AFFINITY_NODE
     pool.result_form = pool.result_form or resources_pb2.RESULT_FORM_HOST
-    if not pool.allowed_uses:
-        pool.allowed_uses.extend(_default_uses(pool))
+    pool.allowed_uses[:] = sorted(pool.allowed_uses or _default_uses(pool))
     return pool
+
+
+def _plain(selector: str) -> str:
+    """Return a selector without blanks and with one kind of quotes, as far as that is safe.
+
+    The server stores its own spelling; a difference in spelling alone is none.
+    """
+    words = re.findall(r'"[^"]*"|\'[^\']*\'|[^\s"\']+', selector)
+    return "".join(
+        f'"{word[1:-1]}"' if word[0] == "'" and '"' not in word else word for word in words
+    )
 
 
 def _default_uses(pool: resources_pb2.Pool) -> list[resources_pb2.Use.ValueType]:

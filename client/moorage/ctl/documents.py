@@ -3,6 +3,7 @@
 What a document means is the matter of `moorage.ctl.manifests`. JSON is YAML too.
 """
 
+import itertools
 import pathlib
 import sys
 from collections.abc import Hashable, Iterator, Sequence
@@ -32,13 +33,12 @@ class _Loader(yaml.SafeLoader):
     ) -> dict[Hashable, object]:
         """Return the mapping, or refuse it at its second key of one name."""
         seen: set[str] = set()
-        for key, _ in node.value:
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
                 raise yaml.MarkedYAMLError(
                     problem=f"the key {key.value!r} stands here twice", problem_mark=key.start_mark
                 )
-            if isinstance(key, yaml.ScalarNode):
-                seen.add(key.value)
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
@@ -82,23 +82,26 @@ def _text(name: str, content: bytes) -> str:
         raise exits.refused(f"{name} is not text in UTF-8: {error.reason}") from error
 
 
-def _documents(name: str, text: str) -> Iterator[Document]:
-    loader = _Loader(text)
+def _documents(name: str, text: str) -> list[Document]:
     try:
-        number = 0
-        while loader.check_node() and (node := loader.get_node()):
-            number += 1
-            where = f"{name}, document {number} (line {node.start_mark.line + 1})"
-            value = loader.construct_document(node)
-            if value is not None:
-                yield from _items(Document(where=where, value=value))
+        return list(_parsed(name, text))
     except yaml.YAMLError as error:
         problem = moorage.Violation(_place(name, error), _problem(error))
         raise exits.refused("cannot read YAML; nothing was changed", [problem]) from error
     except RecursionError as error:
         raise exits.refused(f"{name} is nested too deeply to be a manifest") from error
-    finally:
-        loader.dispose()
+
+
+def _parsed(name: str, text: str) -> Iterator[Document]:
+    loader = _Loader(text)
+    for number in itertools.count(1):
+        node = loader.get_node() if loader.check_node() else None
+        if node is None:
+            return
+        where = f"{name}, document {number} (line {node.start_mark.line + 1})"
+        value = loader.construct_document(node)
+        if value is not None:
+            yield from _items(Document(where=where, value=value))
 
 
 def _items(document: Document) -> Iterator[Document]:

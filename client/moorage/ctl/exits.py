@@ -144,7 +144,8 @@ def _report(action: str, server: str, error: moorage.MoorageError) -> Report:
 
 def _text(report: Report) -> str:
     lines = [f"moorctl: {report.message}"]
-    lines += [f"  {field}: {description}" for field, description in report.violations]
+    # What the message already says is not said again.
+    lines += [f"  {name}: {text}" for name, text in report.violations if text not in report.message]
     if report.reason and report.metadata:
         facts = ", ".join(f"{key}={value}" for key, value in sorted(report.metadata.items()))
         lines.append(f"  {report.reason}: {facts}")

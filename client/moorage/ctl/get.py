@@ -55,17 +55,17 @@ def command(
 
     With -o yaml and -o json, all but allocations are shown as manifests for `moorctl apply`.
     """
-    if (pools or any(filters.values())) and (name or kind is not kinds.Kind.ALLOCATION):
+    if (pools or any(filters.values())) and (name is not None or kind is not kinds.Kind.ALLOCATION):
         raise click.UsageError("these filters are for a listing of allocations")
-    if name and labels:
+    if name is not None and labels:
         raise click.UsageError("a label narrows down a listing; leave it or the name out")
-    wanted = f"{kind.value}/{name}" if name else kind.plural
+    wanted = f"{kind.value}/{name}" if name is not None else kind.plural
     with where.connected(f"get {wanted}") as client:
-        if name:
+        if name is not None:
             render.one(_fetch(client, kind, name, where.vrf), output)
         elif kind is kinds.Kind.ALLOCATION:
             found = _filter(pools, dict(labels), filters)
-            render.many(kind, client.allocations(found, vrf=where.vrf, page_size=1000), output)
+            render.many(kind, client.allocations(found, vrf=where.vrf), output)
         else:
             render.many(kind, kinds.listing(client, kind, dict(labels), where.vrf), output)
 

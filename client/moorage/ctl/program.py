@@ -5,6 +5,7 @@ needs neither protobuf nor gRPC.
 """
 
 import importlib
+import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -102,8 +103,11 @@ def _refuse_bytes(arguments: Sequence[str]) -> None:
 
 def _wants_json(arguments: Sequence[str]) -> bool:
     """Tell the format of errors from the bare arguments: those may be what is wrong."""
-    text = "\0".join(arguments)
-    return any(f"{o}json" in text for o in ("-o\0", "-o", "--output\0", "--output="))
+    pairs = itertools.pairwise([*arguments, ""])
+    return any(
+        first in {"-ojson", "--output=json"} or (first in {"-o", "--output"} and second == "json")
+        for first, second in pairs
+    )
 
 
 def _refuse(error: click.ClickException, *, as_json: bool) -> int:

@@ -136,14 +136,17 @@ class Collector:
 
     async def _run_alone(self, ticket: _Ticket) -> None:
         async with self._alone:
-            limits = database.Limits.until(ticket.deadline)
-            work = self._transaction([ticket], limits, waiting=True)
-            try:
-                (outcome,) = await self._desk.call(work)
-            except (errors.IpamError, database.Fault) as refusal:
-                ticket.tell(refusal)
-                return
-        ticket.tell(errors.Contention() if outcome is batch.Deferred.DEFERRED else outcome)
+            outcome: batch.Outcome = batch.Deferred.DEFERRED
+            while outcome is batch.Deferred.DEFERRED and not ticket.answer.done():
+                limits = database.Limits.until(ticket.deadline)
+                work = self._transaction([ticket], limits, waiting=True)
+                try:
+                    (outcome,) = await self._desk.call(work)
+                except (errors.IpamError, database.Fault) as refusal:
+                    ticket.tell(refusal)
+                    return
+        if outcome is not batch.Deferred.DEFERRED:
+            ticket.tell(outcome)
 
     def _transaction(
         self, tickets: list[_Ticket], limits: database.Limits, *, waiting: bool

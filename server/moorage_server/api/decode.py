@@ -1,22 +1,13 @@
 """Messages of the data path -> domain requests; refuses what is malformed, all at once."""
 
 import re
+from collections.abc import Sequence
 
 from moorage.v1 import allocation_service_pb2 as allocation_messages
 from moorage.v1 import resources_pb2 as messages
-from moorage_server.api import limits, names, page_tokens
+from moorage_server.api import enums, limits, names, page_tokens
 from moorage_server.api.violations import Violations
 from moorage_server.domain import addresses, model
-
-FAMILIES = {
-    messages.IP_FAMILY_IPV4: addresses.Family.IPV4,
-    messages.IP_FAMILY_IPV6: addresses.Family.IPV6,
-}
-USES = {
-    messages.USE_WORKLOAD: model.Use.WORKLOAD,
-    messages.USE_TUNNEL: model.Use.TUNNEL,
-    messages.USE_LOAD_BALANCER: model.Use.LOAD_BALANCER,
-}
 
 _CNI_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _INTERFACE = re.compile(r"(?!\.{1,2}\Z)[^/:\s]+")
@@ -31,7 +22,7 @@ def assign_request(message: allocation_messages.AssignAddressesRequest) -> model
         addresses=_wants(found, message),
         facts=model.Facts(
             workload=_workload(found, message.workload),
-            use=_use(found, message.use),
+            use=enums.USES.decode(found, "use", message.use, model.Use.WORKLOAD),
             owner_key=found.text("owner_key", message.owner_key, limits.TEXT_LENGTH),
             labels=found.labels("labels", message.labels),
         ),
@@ -46,13 +37,10 @@ def assign_request(message: allocation_messages.AssignAddressesRequest) -> model
 def release_request(message: allocation_messages.ReleaseAddressesRequest) -> model.ReleaseRequest:
     """What ReleaseAddresses asks for."""
     found = Violations()
-    found.at_most("generations", message.generations, limits.GENERATIONS_PER_REQUEST)
-    if any(generation <= 0 for generation in message.generations):
-        found.add("generations", "must be positive; give what the assign returned")
     request = model.ReleaseRequest(
         attachment=_attachment(found, message.parent, message.attachment),
         attempt=_attempt(found, message),
-        generations=frozenset(message.generations),
+        generations=_generations(found, message.generations),
     )
     found.check()
     return request
@@ -79,7 +67,10 @@ def listing(
     wanted = _filter(found, names.parent(found, message.parent), message.filter)
     found.check()
     last_key = page_tokens.decode(message, message.page_token)
-    return wanted, size, addresses.parse_address(last_key) if last_key else None
+    # Whoever makes a token up may put anything in it.
+    after = found.parsed("page_token", last_key, addresses.parse_address) if last_key else None
+    found.check()
+    return wanted, size, after
 
 
 def _attachment(
@@ -116,42 +107,46 @@ def _wants(
 def _want(
     found: Violations, field: str, message: allocation_messages.AddressRequest
 ) -> model.AddressRequest | None:
-    family = FAMILIES.get(message.family)
-    if family is None:
-        found.add(f"{field}.family", "must be IP_FAMILY_IPV4 or IP_FAMILY_IPV6")
-        return None
+    family = enums.FAMILIES.require(found, f"{field}.family", message.family)
     if message.pools and message.candidate_addresses:
         found.add(field, "has both pools and candidate_addresses; give one of them")
-    return model.AddressRequest(
-        family=family,
-        pools=_pools(found, f"{field}.pools", message),
-        candidates=_candidates(found, f"{field}.candidate_addresses", message, family),
-    )
+    pools = _pools(found, f"{field}.pools", message.pools)
+    listed = message.candidate_addresses
+    candidates = _candidates(found, f"{field}.candidate_addresses", listed, family)
+    if family is None:
+        return None
+    return model.AddressRequest(family=family, pools=pools, candidates=candidates)
 
 
-def _pools(
-    found: Violations, field: str, message: allocation_messages.AddressRequest
-) -> tuple[str, ...]:
-    if not found.at_most(field, message.pools, limits.POOLS_PER_REQUEST):
+def _pools(found: Violations, field: str, pools: Sequence[str]) -> tuple[str, ...]:
+    if not found.at_most(field, pools, limits.POOLS_PER_REQUEST):
         return ()
-    for at, pool in enumerate(message.pools):
+    for at, pool in enumerate(pools):
         found.text(f"{field}[{at}]", pool, limits.NAME_LENGTH, required=True)
-    return tuple(message.pools)
+    return tuple(pools)
 
 
 def _candidates(
-    found: Violations,
-    field: str,
-    message: allocation_messages.AddressRequest,
-    family: addresses.Family,
+    found: Violations, field: str, listed: Sequence[str], family: addresses.Family | None
 ) -> tuple[addresses.Address, ...]:
-    if not found.at_most(field, message.candidate_addresses, limits.CANDIDATES_PER_REQUEST):
+    def of_family(text: str) -> addresses.Address:
+        address = addresses.parse_address(text)
+        if family not in (None, addresses.family_of(address)):
+            raise ValueError(f"not an {family.name} address; ask for each family by itself")
+        return address
+
+    if not found.at_most(field, listed, limits.CANDIDATES_PER_REQUEST):
         return ()
-    parsed = found.each(field, message.candidate_addresses, addresses.parse_address)
-    for address in parsed:
-        if addresses.family_of(address) is not family:
-            found.add(field, f"{address} is not an {family.name} address")
-    return tuple(dict.fromkeys(parsed))
+    return tuple(dict.fromkeys(found.each(field, listed, of_family)))
+
+
+def _generations(found: Violations, generations: Sequence[int]) -> frozenset[int]:
+    if found.at_most("generations", generations, limits.GENERATIONS_PER_REQUEST):
+        for at, generation in enumerate(generations):
+            if generation <= 0:
+                text = f"is {generation}; give what the assign returned, which is positive"
+                found.add(f"generations[{at}]", text)
+    return frozenset(generations)
 
 
 def _workload(found: Violations, message: messages.Workload) -> model.Workload:
@@ -167,12 +162,6 @@ def _workload(found: Violations, message: messages.Workload) -> model.Workload:
             longest_key=limits.OBJECT_LABEL_KEY_LENGTH,
         ),
     )
-
-
-def _use(found: Violations, value: messages.Use.ValueType) -> model.Use:
-    if value and value not in USES:
-        found.add("use", f"{value} is not a known use; leave it out for USE_WORKLOAD")
-    return USES.get(value, model.Use.WORKLOAD)
 
 
 def _attempt(
@@ -192,7 +181,7 @@ def _attempt(
 def _filter(
     found: Violations, vrf: str, message: allocation_messages.AllocationFilter
 ) -> model.AllocationFilter:
-    found.at_most("filter.pools", message.pools, limits.POOLS_PER_REQUEST)
+    _pools(found, "filter.pools", message.pools)
     for field, value, longest in _filter_texts(message):
         found.text(f"filter.{field}", value, longest)
     if message.workload.namespace_labels:
@@ -228,7 +217,6 @@ def _filter_texts(
 ) -> list[tuple[str, str, int]]:
     attachment, workload = message.attachment, message.workload
     return [
-        *(("pools", pool, limits.NAME_LENGTH) for pool in message.pools),
         ("attachment.network", attachment.network, limits.NETWORK_LENGTH),
         ("attachment.container_id", attachment.container_id, limits.CONTAINER_ID_LENGTH),
         ("attachment.interface", attachment.interface, limits.INTERFACE_LENGTH),

@@ -1,7 +1,10 @@
 """Lists of administered resources, page by page: what all of their requests share."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from google.protobuf import message as protobuf
 
 from moorage.v1 import (
     node_service_pb2,
@@ -19,7 +22,10 @@ InVrf = (
     | node_service_pb2.ListNodesRequest
 )
 Request = InVrf | vrf_service_pb2.ListVrfsRequest
-Named = resources.Vrf | resources.Pool | resources.Reservation | resources.Node
+N = TypeVar("N", resources.Vrf, resources.Pool, resources.Reservation, resources.Node)
+M = TypeVar("M", bound=protobuf.Message)
+
+PAGE_BYTES = 2 * 1024 * 1024  # half of what gRPC clients accept unless told otherwise
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +49,21 @@ def page_of_vrf(request: InVrf) -> tuple[str, Page]:
     return vrf, _page(request, found)
 
 
-def next_page_token(request: Request, listed: Sequence[Named], *, more: bool) -> str:
-    """The token of the page after the one listed; empty where there is none."""
-    return page_tokens.encode(request, listed[-1].name) if more else ""
+def shown(
+    request: Request, listed: Sequence[N], encode: Callable[[N], M], *, more: bool
+) -> tuple[list[M], str]:
+    """The messages of what was listed, as far as they fit, and the next page's token."""
+    encoded: list[M] = []
+    room = PAGE_BYTES
+    for each in listed:
+        message = encode(each)
+        room -= message.ByteSize()
+        if room < 0 and encoded:
+            break
+        encoded.append(message)
+    if not more and len(encoded) == len(listed):
+        return encoded, ""
+    return encoded, page_tokens.encode(request, listed[len(encoded) - 1].name)
 
 
 def _page(request: Request, found: Violations) -> Page:

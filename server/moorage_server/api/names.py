@@ -44,7 +44,7 @@ def parent(found: Violations, value: str, field: str = "parent") -> str:
     if not value:
         return model.DEFAULT_VRF
     collection, _, vrf = value.partition("/")
-    if collection != "vrfs" or "/" in vrf:
+    if collection != "vrfs" or not vrf or "/" in vrf:
         found.add(field, f'{shown(value)} is not a VRF; write "vrfs/{{vrf}}"')
         return model.DEFAULT_VRF
     return vrf_id(found, field, vrf)
@@ -53,7 +53,7 @@ def parent(found: Violations, value: str, field: str = "parent") -> str:
 def child(found: Violations, value: str, collection: str, field: str = "name") -> tuple[str, str]:
     """The VRF and the id that "vrfs/{vrf}/{collection}/{id}" names; the id unchecked."""
     parts = value.split("/", 3)
-    if len(parts) != 4 or parts[0] != "vrfs" or parts[2] != collection or not parts[3]:
+    if len(parts) != 4 or not all(parts) or (parts[0], parts[2]) != ("vrfs", collection):
         found.add(field, f'{shown(value)} is not "vrfs/{{vrf}}/{collection}/{{id}}"')
         return model.DEFAULT_VRF, ""
     return vrf_id(found, field, parts[1]), parts[3]

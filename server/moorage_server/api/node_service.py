@@ -38,10 +38,8 @@ class NodeService(node_service_pb2_grpc.NodeServiceServicer):
         listed, more = await self._desk.run(
             context, nodes.page, vrf, labels=page.labels, after=page.after, size=page.size
         )
-        return messages.ListNodesResponse(
-            nodes=map(encode_resources.node, listed),
-            next_page_token=listings.next_page_token(request, listed, more=more),
-        )
+        page_shown, token = listings.shown(request, listed, encode_resources.node, more=more)
+        return messages.ListNodesResponse(nodes=page_shown, next_page_token=token)
 
     async def DeleteNode(
         self, request: messages.DeleteNodeRequest, context: Context

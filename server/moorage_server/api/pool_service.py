@@ -38,10 +38,8 @@ class PoolService(pool_service_pb2_grpc.PoolServiceServicer):
         listed, more = await self._desk.run(
             context, pools.page, vrf, labels=page.labels, after=page.after, size=page.size
         )
-        return messages.ListPoolsResponse(
-            pools=map(encode_resources.pool, listed),
-            next_page_token=listings.next_page_token(request, listed, more=more),
-        )
+        page_shown, token = listings.shown(request, listed, encode_resources.pool, more=more)
+        return messages.ListPoolsResponse(pools=page_shown, next_page_token=token)
 
     async def UpdatePool(
         self, request: messages.UpdatePoolRequest, context: Context

@@ -38,10 +38,8 @@ class ReservationService(reservation_service_pb2_grpc.ReservationServiceServicer
         listed, more = await self._desk.run(
             context, reservations.page, vrf, labels=page.labels, after=page.after, size=page.size
         )
-        return messages.ListReservationsResponse(
-            reservations=map(encode_resources.reservation, listed),
-            next_page_token=listings.next_page_token(request, listed, more=more),
-        )
+        page_shown, token = listings.shown(request, listed, encode_resources.reservation, more=more)
+        return messages.ListReservationsResponse(reservations=page_shown, next_page_token=token)
 
     async def UpdateReservation(
         self, request: messages.UpdateReservationRequest, context: Context

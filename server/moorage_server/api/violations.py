@@ -1,5 +1,7 @@
 """Collects everything that is wrong with a request, so that it can be mended in one go."""
 
+import itertools
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
@@ -12,12 +14,14 @@ T = TypeVar("T")
 # Control characters and lone surrogates: they end up in logs, terminals and files.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SHOWN = 80
+# Bytes. A refusal travels in trailers, violations twice and encoded, and many clients of
+# gRPC drop a call's whole status, reason included, when its trailers exceed 8 KiB.
+_TOLD = 1800
 
 
 def shown(value: str) -> str:
-    """A value as a message shows it: quoted, escaped, cut."""
-    cut = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
-    return '"' + _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", cut) + '"'
+    """A value as a message shows it: quoted, cut, escaped, also what only looks like ASCII."""
+    return json.dumps(value if len(value) <= _SHOWN else f"{value[:_SHOWN]}...")
 
 
 class Violations:
@@ -32,16 +36,16 @@ class Violations:
         self._found.append((field, text))
 
     def check(self) -> None:
-        """Raises InvalidRequest with everything noted."""
+        """Raises InvalidRequest with everything noted, or as much of it as can be told."""
         if self._found:
-            raise errors.InvalidRequest(self._found)
+            raise errors.InvalidRequest(_told(self._found))
 
     def text(self, field: str, value: str, longest: int, *, required: bool = False) -> str:
         """A printable text of limited length."""
         if required and not value:
             self.add(field, "is required")
         if len(value) > longest:
-            self.add(field, f"has {len(value)} characters; at most {longest} are allowed")
+            self._too_long(field, value, longest)
         elif _UNPRINTABLE.search(value):
             self.add(field, f"contains control characters: {shown(value)}; remove them")
         return value
@@ -62,7 +66,7 @@ class Violations:
     def parsed(self, field: str, value: str, parse: Callable[[str], T]) -> T | None:
         """What `parse` makes of a text; None where it raises ValueError, which is noted."""
         if len(value) > limits.SELECTOR_LENGTH:
-            self.add(field, f"has {len(value)} characters; that is far too long")
+            self._too_long(field, value, limits.SELECTOR_LENGTH)
             return None
         try:
             return parse(value)
@@ -87,5 +91,21 @@ class Violations:
         if self.at_most(field, labels, most):
             for key, value in labels.items():
                 self.text(f"{field} key", key, longest_key, required=True)
-                self.text(f"{field}[{key[:_SHOWN]}]", value, limits.LABEL_VALUE_LENGTH)
+                self.text(f"{field}[{shown(key[:_SHOWN])[1:-1]}]", value, limits.LABEL_VALUE_LENGTH)
         return dict(labels)
+
+    def _too_long(self, field: str, value: str, longest: int) -> None:
+        self.add(
+            field, f"has {len(value)} characters: {shown(value)}; at most {longest} are allowed"
+        )
+
+
+def _told(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The first violations, as many as fit; the last of them says how many are left out."""
+    sizes = itertools.accumulate(len(f"{field}: {text}; ".encode()) for field, text in found)
+    fitting = sum(1 for size in sizes if size <= _TOLD)
+    told = found[: max(fitting, 1)]
+    if len(told) < len(found):
+        field, text = told[-1]
+        told[-1] = (field, f"{text}; and {len(found) - len(told)} more are wrong")
+    return told

@@ -38,10 +38,8 @@ class VrfService(vrf_service_pb2_grpc.VrfServiceServicer):
         listed, more = await self._desk.run(
             context, vrfs.page, labels=page.labels, after=page.after, size=page.size
         )
-        return messages.ListVrfsResponse(
-            vrfs=map(encode_resources.vrf, listed),
-            next_page_token=listings.next_page_token(request, listed, more=more),
-        )
+        page_shown, token = listings.shown(request, listed, encode_resources.vrf, more=more)
+        return messages.ListVrfsResponse(vrfs=page_shown, next_page_token=token)
 
     async def UpdateVrf(
         self, request: messages.UpdateVrfRequest, context: Context

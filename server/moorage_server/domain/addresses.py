@@ -7,10 +7,14 @@ import bisect
 import dataclasses
 import enum
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_PREFIX_LENGTH = re.compile(r"0|[1-9][0-9]{0,2}")
+_LEADING_ZERO = re.compile(r"(^|[.:])0[0-9]+\.")
 
 
 class Family(enum.IntEnum):
@@ -41,38 +45,47 @@ def parse_address(text: str) -> Address:
     An IPv4-mapped IPv6 address is the IPv4 address it maps, so that one address
     has one value. Raises ValueError saying what is wrong with the text.
     """
-    if "%" in text:
-        raise ValueError("a zone does not belong to an address; leave out the % part")
     if "/" in text:
         raise ValueError("a prefix length is not expected here; give the address alone")
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        raise ValueError("not an IPv4 or IPv6 address") from None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address
+    address = _as_written(text)
+    return _mapped(address) or address
 
 
 def parse_network(text: str) -> Network:
-    """Reads a CIDR, strictly: prefix length in digits, no host bits.
+    """Reads a CIDR, strictly: prefix length in digits, no host bits, not IPv4-mapped.
 
     Raises ValueError saying what is wrong with the text.
     """
     first, slash, length = text.partition("/")
     if not slash:
         raise ValueError("a prefix length is missing; write for example 10.0.0.0/24")
-    if not (length.isascii() and length.isdigit()) or (length != "0" and length.startswith("0")):
-        raise ValueError("the prefix length must be a plain number, not a netmask")
-    if "%" in first or first.lower().startswith("::ffff:"):
-        raise ValueError("zones and IPv4-mapped addresses do not belong to a CIDR")
-    try:
-        network = ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        raise ValueError("not an IPv4 or IPv6 CIDR") from None
-    if str(network.network_address) != str(parse_address(first)):
+    address = _as_written(first)
+    if _mapped(address) is not None:
+        raise ValueError(f"is IPv4-mapped; give the IPv4 range, from {_mapped(address)} on")
+    if not _PREFIX_LENGTH.fullmatch(length):
+        raise ValueError("the prefix length must be a plain number: no netmask, no leading zero")
+    if int(length) > address.max_prefixlen:
+        raise ValueError(f"the prefix length must be at most {address.max_prefixlen}")
+    network = ipaddress.ip_network((address, int(length)), strict=False)
+    if network.network_address != address:
         raise ValueError(f"host bits are set; did you mean {network}?")
     return network
+
+
+def _as_written(text: str) -> Address:
+    if "%" in text:
+        raise ValueError("zones do not belong to an address; leave out the % part")
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        why = " (numbers have no leading zeros)" if _LEADING_ZERO.search(f"{text}.") else ""
+        raise ValueError(
+            f"not an IPv4 or IPv6 address{why}; write for example 10.0.0.7 or fd00::7"
+        ) from None
+
+
+def _mapped(address: Address) -> ipaddress.IPv4Address | None:
+    return address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
 
 
 def parse_network_or_address(text: str) -> Network:

@@ -20,9 +20,9 @@ Conversation = Generator[shelf.Need, None, T]
 
 
 class Contended(Exception):
-    """Rows that may decide the request are locked by another transaction.
+    """Rows that may decide the request are locked, or have just been changed, by another.
 
-    A turn of events, not an error: the request is tried again, waiting.
+    A turn of events, not an error: the request is tried again, alone and waiting.
     """
 
 
@@ -86,8 +86,6 @@ def _automatic(want: model.AddressRequest, setting: Setting) -> Conversation[Pla
         if found is not None:
             return found
     offers = [each for tier in tiers for each in tier]
-    if any(setting.shelf.contended(shelf.AnyBlock(pool_id=each.pool_id)) for each in offers):
-        raise Contended
     raise (yield from _exhausted(offers, setting))
 
 
@@ -207,26 +205,21 @@ def _block_of(
         frontier = yield from _frontier(offer, setting)
         if index in frontier:
             return _open(offer, index, setting)
-        # Somebody opened it between the two looks; the frontier's lock waited
-        # for them, so now it is there.
-        yield need
-    if cidr not in setting.shelf.blocks:
+        # Somebody has opened it since we looked.
         raise Contended
     return setting.shelf.blocks[cidr]
 
 
 def _exhausted(offers: list[catalog.Offer], setting: Setting) -> Conversation[errors.PoolExhausted]:
-    free = 0
-    for each in offers:
-        need = shelf.FreeCount(pool_ids=(each.pool_id,))
-        yield need
-        answer = setting.shelf.answer(need)
-        size = 1 << (each.pool.family.bits - each.pool.block_size)
-        free += setting.shelf.free_count((each.pool_id,), size)
-        free += answer.free_count if answer is not None else 0
-    total = sum(each.pool.cidr.num_addresses for each in offers)
+    need = shelf.MoreRoom(pool_ids=tuple(each.pool_id for each in offers))
+    yield need
+    if setting.shelf.contended(need):
+        raise Contended
+    sizes = [(each.name, each.pool.cidr.num_addresses) for each in offers]
+    total = sum(size for _, size in sizes)
+    free = sum(_free_count(each, setting.shelf) for each in offers)
     return errors.PoolExhausted(
-        [(each.name, each.pool.cidr.num_addresses) for each in offers],
+        sizes,
         vrf=setting.pools.vrf,
         family=offers[0].pool.family.name,
         pools=",".join(each.name for each in offers),
@@ -234,3 +227,7 @@ def _exhausted(offers: list[catalog.Offer], setting: Setting) -> Conversation[er
         assigned=str(total - free),
         reserved=str(sum(each.hidden.size for each in offers)),
     )
+
+
+def _free_count(each: catalog.Offer, on: shelf.Shelf) -> int:
+    return on.free_count(each.pool_id, 1 << (each.pool.family.bits - each.pool.block_size))

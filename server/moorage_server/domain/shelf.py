@@ -59,27 +59,31 @@ class PoolFrontier:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class FreeCount:
-    """Wanted: how many addresses blocks that are not on the shelf still have free."""
+class MoreRoom:
+    """Wanted: whether blocks that are not on the shelf have room, locked by others or not.
+
+    One look at all these pools, so that an address which moves between two looks
+    is not overlooked.
+    """
 
     pool_ids: tuple[int, ...]
 
 
 Search = OwnBlocks | UnownedBlocks | AnyBlock
-Need = Search | BlockAt | PoolFrontier | FreeCount
+Need = Search | BlockAt | PoolFrontier | MoreRoom
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What storage found for a need.
 
-    `contended`: rows that would answer it are locked by somebody else.
+    `contended`: there are rows that would answer it, but they are locked by others
+    or have changed while their lock was waited for.
     """
 
     found: tuple[blocks.Block, ...] = ()
     frontier: blocks.Frontier | None = None
     contended: bool = False
-    free_count: int = 0
 
 
 class Shelf:
@@ -115,13 +119,9 @@ class Shelf:
         return answer is not None and not answer.found
 
     def contended(self, need: Need) -> bool:
-        """Whether the last answer left out rows that are locked by others."""
+        """Whether the last answer left out rows that there are."""
         answer = self._answers.get(need)
         return answer is not None and answer.contended
-
-    def answer(self, need: Need) -> Answer | None:
-        """The last answer to a need."""
-        return self._answers.get(need)
 
     def asked(self, need: Need) -> int:
         """How often storage was asked this."""
@@ -164,12 +164,11 @@ class Shelf:
 
         self._undo.append(restore)
 
-    def free_count(self, pool_ids: tuple[int, ...], block_size: int) -> int:
-        """Free addresses in blocks on the shelf and in blocks never opened."""
-        on_shelf = sum(len(b.free) for b in self.blocks.values() if b.pool_id in pool_ids)
-        frontiers = (self.frontiers[each] for each in pool_ids if each in self.frontiers)
-        unopened = sum(stop - start for each in frontiers for start, stop in each.unused)
-        return on_shelf + unopened * block_size
+    def free_count(self, pool_id: int, block_size: int) -> int:
+        """Free addresses in a pool's blocks on the shelf and in those never opened."""
+        on_shelf = sum(len(b.free) for b in self.blocks.values() if b.pool_id == pool_id)
+        unused = self.frontiers[pool_id].unused if pool_id in self.frontiers else ()
+        return on_shelf + sum(stop - start for start, stop in unused) * block_size
 
     def keep(self) -> None:
         """The request is complete: its changes stay."""

@@ -84,14 +84,18 @@ def lock(
 
     Without `waiting` it leaves out those that another transaction works on.
     """
-    # Two attachments of one number merely take turns.
-    numbers = [zlib.crc32(repr(key).encode()) - 2**31 for key in keys]
-    parameters = {"lock_class": ATTACHMENT_LOCK, "keys": numbers}
+    parameters = {"lock_class": ATTACHMENT_LOCK, "keys": [lock_number(key) for key in keys]}
     if waiting:
         connection.execute(_LOCK, parameters)
         return set(keys)
     locked = connection.execute(_TRY_LOCK, parameters).scalars()
     return {key for key, got in zip(keys, locked, strict=True) if got}
+
+
+def lock_number(key: model.AttachmentKey) -> int:
+    """The number of an attachment's advisory lock; two of one number merely take turns."""
+    text = f"{key.vrf}/{key.network}/{key.container_id}/{key.interface}"
+    return zlib.crc32(text.encode()) - 2**31
 
 
 def records(

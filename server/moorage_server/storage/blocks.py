@@ -44,7 +44,7 @@ _LOOKS = {
     shelf.BlockAt: _Look(_BLOCK, _AT),
     shelf.PoolFrontier: _Look("pool_id, unused", _FRONTIER),
 }
-_FREE_COUNT = sa.text(f"SELECT coalesce(sum(cardinality(free)), 0) {_ANY}")
+_MORE_ROOM = _LOOKS[shelf.AnyBlock].exists
 
 _OPEN = sa.text("""
 INSERT INTO blocks (vrf_id, cidr, pool_id, pool_cidr, node, free)
@@ -77,13 +77,14 @@ def answer(
 ) -> shelf.Answer:
     """Locks the rows that a need is about and reads them."""
     parameters = _parameters(vrf_id, need, on)
-    if isinstance(need, shelf.FreeCount):
-        return shelf.Answer(free_count=connection.scalar(_FREE_COUNT, parameters) or 0)
+    if isinstance(need, shelf.MoreRoom):
+        return shelf.Answer(contended=bool(connection.scalar(_MORE_ROOM, parameters)))
     look = _LOOKS[type(need)]
     rows = connection.execute(look.waiting if waiting else look.skipping, parameters).all()
     # The second look, taken only where the first found nothing: it takes no lock,
-    # so it sees what is locked by others, and it never waits.
-    contended = not rows and not waiting and bool(connection.scalar(look.exists, parameters))
+    # so it sees what is locked by others. After waiting it is needed as well: the
+    # row waited for may have filled up while another, passed over, got room.
+    contended = not rows and bool(connection.scalar(look.exists, parameters))
     if isinstance(need, shelf.PoolFrontier):
         frontier = next((_frontier(row) for row in rows), None)
         return shelf.Answer(frontier=frontier, contended=contended)
@@ -123,7 +124,7 @@ def _parameters(vrf_id: int, need: shelf.Need, on: shelf.Shelf) -> dict[str, obj
             asked: dict[str, object] = {"pool_ids": [need.pool_id]}
         case shelf.OwnBlocks():
             asked = {"pool_ids": list(need.pool_ids), "node": need.node}
-        case shelf.UnownedBlocks() | shelf.FreeCount():
+        case shelf.UnownedBlocks() | shelf.MoreRoom():
             asked = {"pool_ids": list(need.pool_ids)}
     seen = [str(cidr) for cidr in on.blocks]
     # One block serves most batches; where it did not, ask for ever more.

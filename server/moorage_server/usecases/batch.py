@@ -34,8 +34,8 @@ def run(
 ) -> list[Outcome]:
     """One outcome for each request, in order; no two may be of one attachment.
 
-    Raises what ends the whole transaction. With `waiting` nothing is deferred for
-    a lock that can be waited for, so it is for one request alone.
+    Raises what ends the whole transaction. With `waiting`, for one request alone,
+    locks are waited for; it is deferred only where what it waited for has changed.
     """
     return store.run(
         lambda transaction: _decide(Ledger(transaction, compiled, waiting=waiting), requests),

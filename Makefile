@@ -1,0 +1,36 @@
+# Needs Python >= 3.11 and make. Where uv is not installed, it is fetched into the checkout.
+UV := $(shell command -v uv || echo .uv/bin/uv)
+RUN := $(UV) run --locked --all-extras --all-packages
+UV_VERSION := 0.13.9
+
+.PHONY: setup serve demo test check format protos bench e2e-cni
+
+setup: $(UV)        ## everything into .venv
+	$(UV) sync --locked --all-extras --all-packages --quiet
+
+serve: $(UV)        ## a server with sample pools, until Ctrl-C; keeps its data in .moorage
+	$(RUN) scripts/serve.py
+
+demo: $(UV)         ## the CNI plugin at work on a throw-away server
+	$(RUN) scripts/demo.py
+
+test: $(UV)         ## the whole suite
+	$(RUN) pytest --numprocesses=auto --dist=loadgroup
+
+check: $(UV)        ## lint, types, layers, protos, lock file
+	$(RUN) scripts/check.py
+
+format: $(UV)       ## rewrite what `check` would complain of
+	$(RUN) scripts/check.py --fix
+
+protos: $(UV)       ## generate client/moorage/v1 from proto
+	$(UV) run --script scripts/generate_protos.py
+
+bench: $(UV)        ## throughput and latency beside what bounds them
+	$(RUN) bench/run.py
+
+e2e-cni: $(UV)      ## real CNI runtime and plugins in network namespaces
+	$(RUN) pytest -m e2e tests/e2e
+
+.uv/bin/uv:
+	python3 -m venv .uv && .uv/bin/pip install --quiet uv==$(UV_VERSION)

@@ -1,0 +1,103 @@
+"""What is measured: a durable PostgreSQL of our own and the installed server on it."""
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+
+import grpc
+import psycopg
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from bench.work import Place
+from moorage_server.embedded import cluster
+from moorage_server.storage import schema
+
+PROGRAM = pathlib.Path(sys.executable).parent / "moorage-server"
+START_TIMEOUT = 30.0  # seconds
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A server that is ready, and the database under it."""
+
+    target: str
+    owner_conninfo: str
+    server_pid: int
+    postgres_pid: int
+    postgres_version: str
+    state: pathlib.Path
+
+    @property
+    def place(self) -> Place:
+        """What the load processes need to know of it."""
+        return Place(target=self.target, commit_conninfo=self.owner_conninfo)
+
+
+@contextlib.contextmanager
+def built() -> Iterator[Stage]:
+    """Everything in a directory of its own, stopped and removed at the end."""
+    with contextlib.ExitStack() as until:
+        state = pathlib.Path(until.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        postgres = until.enter_context(cluster.Cluster(state / "postgres"))
+        owner_url = postgres.url(role=cluster.OWNER_ROLE)
+        schema.migrate(owner_url)
+        conninfo = owner_url.replace("postgresql+psycopg:", "postgresql:")
+        _make_scratch_table(conninfo)
+        url = postgres.url(role=cluster.SERVICE_ROLE)
+        process, target = until.enter_context(_serving(url, state / "server.log"))
+        yield Stage(
+            target=target,
+            owner_conninfo=conninfo,
+            server_pid=process.pid,
+            postgres_pid=postgres.pid,
+            postgres_version=postgres.version,
+            state=state,
+        )
+
+
+def _make_scratch_table(conninfo: str) -> None:
+    with psycopg.connect(conninfo) as connection:
+        connection.execute(
+            "CREATE TABLE bench_commits (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+            " caller text NOT NULL, filler text NOT NULL)"
+        )
+
+
+@contextlib.contextmanager
+def _serving(url: str, log: pathlib.Path) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    command = [PROGRAM, "serve", "--database-url", url, "--listen", "127.0.0.1:0"]
+    with log.open("wb") as sink, subprocess.Popen(command, stderr=sink) as process:
+        try:
+            target = _bound(process, log)
+            _await_ready(target)
+            yield process, target
+        finally:
+            process.terminate()
+
+
+def _bound(process: "subprocess.Popen[bytes]", log: pathlib.Path) -> str:
+    """The address that the server says it is bound to."""
+    end = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < end and process.poll() is None:
+        for line in log.read_text().splitlines():
+            said = json.loads(line)
+            if said["event"] == "serving":
+                return str(said["address"])
+        time.sleep(0.05)
+    raise RuntimeError(f"the server did not start:\n{log.read_text()}")
+
+
+def _await_ready(target: str) -> None:
+    with grpc.insecure_channel(target) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        answer = health.Check(
+            health_pb2.HealthCheckRequest(), timeout=START_TIMEOUT, wait_for_ready=True
+        )
+        if answer.status != health_pb2.HealthCheckResponse.SERVING:
+            raise RuntimeError(f"the server at {target} is not ready")

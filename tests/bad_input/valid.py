@@ -1,0 +1,152 @@
+"""One request or more for every RPC that the server accepts, to be spoiled by tests."""
+
+from collections.abc import Mapping, Sequence
+
+from google.protobuf import field_mask_pb2
+from google.protobuf.message import Message
+
+from moorage.v1 import (
+    allocation_service_pb2,
+    node_service_pb2,
+    pool_service_pb2,
+    reservation_service_pb2,
+    resources_pb2,
+    vrf_service_pb2,
+)
+
+VRF = "vrfs/default"
+POOL = resources_pb2.Pool(
+    name=f"{VRF}/pools/web",
+    cidr="10.0.0.0/24",
+    block_size=28,
+    node_selector='zone == "east"',
+    namespace_selector="has(team)",
+    allowed_uses=[resources_pb2.USE_WORKLOAD],
+    assignment_mode=resources_pb2.ASSIGNMENT_MODE_MANUAL,
+    block_affinity=resources_pb2.BLOCK_AFFINITY_NONE,
+    priority=5,
+    result_form=resources_pb2.RESULT_FORM_POOL,
+    gateway="10.0.0.1",
+    routes=[resources_pb2.Route(destination="0.0.0.0/0", gateway="10.0.0.1")],
+    dns=resources_pb2.Dns(nameservers=["10.0.0.2"], domain="shop", searches=["a"], options=["b"]),
+    excluded_ranges=["10.0.0.3", "10.0.0.8-10.0.0.12"],
+    labels={"tier": "front"},
+)
+RESERVATION = resources_pb2.Reservation(
+    name=f"{VRF}/reservations/quiet",
+    cidrs=["10.0.0.16/28", "fd00::7"],
+    description="kept",
+    labels={"tier": "front"},
+)
+NODE = resources_pb2.Node(name=f"{VRF}/nodes/n1", labels={"zone": "east"})
+ATTACHMENT = resources_pb2.Attachment(network="pods", container_id="c1", interface="eth0")
+WORKLOAD = resources_pb2.Workload(
+    node="n1", namespace="shop", pod="web-0", pod_uid="u-1", namespace_labels={"team": "blue"}
+)
+ATTEMPT = resources_pb2.AttemptStamp(boot_id="boot-1", boot_time_ns=7)
+
+
+def _mask(*paths: str) -> field_mask_pb2.FieldMask:
+    return field_mask_pb2.FieldMask(paths=paths)
+
+
+def _assignment(
+    *addresses: allocation_service_pb2.AddressRequest,
+) -> allocation_service_pb2.AssignAddressesRequest:
+    return allocation_service_pb2.AssignAddressesRequest(
+        parent=VRF,
+        attachment=ATTACHMENT,
+        addresses=addresses,
+        workload=WORKLOAD,
+        use=resources_pb2.USE_WORKLOAD,
+        owner_key="shop/web-0",
+        labels={"tier": "front"},
+        attempt=ATTEMPT,
+    )
+
+
+_IPV4, _IPV6 = resources_pb2.IP_FAMILY_IPV4, resources_pb2.IP_FAMILY_IPV6
+_Want = allocation_service_pb2.AddressRequest
+
+_DATA_PATH: Mapping[str, Sequence[Message]] = {
+    "AssignAddresses": [
+        _assignment(_Want(family=_IPV4, pools=["web", "10.0.0.0/24"])),
+        _assignment(_Want(family=_IPV4, candidate_addresses=["10.0.0.5", "10.0.0.6"])),
+        _assignment(_Want(family=_IPV4), _Want(family=_IPV6)),
+    ],
+    "ReleaseAddresses": [
+        allocation_service_pb2.ReleaseAddressesRequest(
+            parent=VRF, attachment=ATTACHMENT, attempt=ATTEMPT, generations=[1, 2]
+        )
+    ],
+    "GetAllocation": [
+        allocation_service_pb2.GetAllocationRequest(name=f"{VRF}/allocations/10.0.0.5")
+    ],
+    "ListAllocations": [
+        allocation_service_pb2.ListAllocationsRequest(
+            parent=VRF,
+            filter=allocation_service_pb2.AllocationFilter(
+                pools=["web"],
+                cidr="10.0.0.0/28",
+                attachment=ATTACHMENT,
+                workload=resources_pb2.Workload(node="n1", namespace="shop", pod="web-0"),
+                owner_key="shop/web-0",
+                labels={"tier": "front"},
+            ),
+            page_size=1,
+        )
+    ],
+}
+_POOLS: Mapping[str, Sequence[Message]] = {
+    "CreatePool": [pool_service_pb2.CreatePoolRequest(parent=VRF, pool_id="web", pool=POOL)],
+    "GetPool": [pool_service_pb2.GetPoolRequest(name=POOL.name)],
+    "ListPools": [pool_service_pb2.ListPoolsRequest(parent=VRF, page_size=1, labels=POOL.labels)],
+    "UpdatePool": [
+        pool_service_pb2.UpdatePoolRequest(pool=POOL, update_mask=_mask("*")),
+        pool_service_pb2.UpdatePoolRequest(pool=POOL, update_mask=_mask("dns.domain", "labels")),
+    ],
+    "DeletePool": [pool_service_pb2.DeletePoolRequest(name=POOL.name, etag="7")],
+}
+_RESERVATIONS: Mapping[str, Sequence[Message]] = {
+    "CreateReservation": [
+        reservation_service_pb2.CreateReservationRequest(
+            parent=VRF, reservation_id="quiet", reservation=RESERVATION
+        )
+    ],
+    "GetReservation": [reservation_service_pb2.GetReservationRequest(name=RESERVATION.name)],
+    "ListReservations": [
+        reservation_service_pb2.ListReservationsRequest(parent=VRF, page_size=1, labels={"a": "b"})
+    ],
+    "UpdateReservation": [
+        reservation_service_pb2.UpdateReservationRequest(
+            reservation=RESERVATION, update_mask=_mask("cidrs", "description")
+        )
+    ],
+    "DeleteReservation": [
+        reservation_service_pb2.DeleteReservationRequest(name=RESERVATION.name, etag="7")
+    ],
+}
+_NODES: Mapping[str, Sequence[Message]] = {
+    "UpsertNode": [node_service_pb2.UpsertNodeRequest(node=NODE)],
+    "GetNode": [node_service_pb2.GetNodeRequest(name=NODE.name)],
+    "ListNodes": [node_service_pb2.ListNodesRequest(parent=VRF, page_size=1, labels={"a": "b"})],
+    "DeleteNode": [node_service_pb2.DeleteNodeRequest(name=NODE.name, etag="7")],
+}
+_VRFS: Mapping[str, Sequence[Message]] = {
+    "CreateVrf": [
+        vrf_service_pb2.CreateVrfRequest(
+            vrf_id="blue", vrf=resources_pb2.Vrf(description="spare", labels={"a": "b"})
+        )
+    ],
+    "GetVrf": [vrf_service_pb2.GetVrfRequest(name=VRF)],
+    "ListVrfs": [vrf_service_pb2.ListVrfsRequest(page_size=1, labels={"a": "b"})],
+    "UpdateVrf": [
+        vrf_service_pb2.UpdateVrfRequest(
+            vrf=resources_pb2.Vrf(name=VRF, description="changed"), update_mask=_mask("description")
+        )
+    ],
+    "DeleteVrf": [vrf_service_pb2.DeleteVrfRequest(name="vrfs/blue", etag="7")],
+}
+
+# By the name of the RPC, which is unique among the services.
+REQUESTS: Mapping[str, Sequence[Message]] = _DATA_PATH | _POOLS | _RESERVATIONS | _NODES | _VRFS

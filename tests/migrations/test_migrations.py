@@ -1,0 +1,125 @@
+"""Migrations: they go up, down and up again, and end in the schema that the code describes."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from harness import postgres
+from moorage_server.embedded import cluster as embedded
+from moorage_server.storage import schema, tables
+
+
+@pytest.fixture
+def empty(cluster: postgres.Postgres) -> Iterator[postgres.Database]:
+    """A database without a schema."""
+    with cluster.database(template="template0") as fresh:
+        yield fresh
+
+
+def described(database: postgres.Database) -> list[str]:
+    """The schema as CREATE statements, in an order of its own."""
+    with database.connect() as connection:
+        columns = connection.execute(
+            sa.text(
+                "SELECT table_name, column_name, data_type, udt_name, is_nullable, column_default,"
+                " is_identity, is_generated, generation_expression"
+                " FROM information_schema.columns WHERE table_schema = 'public'"
+                " AND table_name <> 'alembic_version' ORDER BY table_name, ordinal_position"
+            )
+        ).all()
+        constraints = connection.execute(
+            sa.text(
+                "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)"
+                " FROM pg_constraint WHERE connamespace = 'public'::regnamespace"
+                " AND conrelid::regclass::text <> 'alembic_version' ORDER BY 1, 2"
+            )
+        ).all()
+        indexes = connection.execute(
+            sa.text(
+                "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
+                " AND tablename <> 'alembic_version' ORDER BY 1"
+            )
+        ).all()
+        options = connection.execute(
+            sa.text(
+                "SELECT relname, reloptions FROM pg_class WHERE relkind = 'r'"
+                " AND relnamespace = 'public'::regnamespace"
+                " AND relname <> 'alembic_version' ORDER BY 1"
+            )
+        ).all()
+    return [str(tuple(row)) for row in (*columns, *constraints, *indexes, *options)]
+
+
+def test_the_migrations_end_in_the_schema_of_the_tables(
+    cluster: postgres.Postgres, empty: postgres.Database
+) -> None:
+    schema.migrate(empty.owner_url)
+    with cluster.database(template="template0") as modelled:
+        modelled.execute("CREATE EXTENSION btree_gist")
+        engine = sa.create_engine(modelled.owner_url, poolclass=sa.NullPool)
+        tables.metadata.create_all(engine)
+        assert described(empty) == described(modelled)
+
+
+def test_up_down_and_up_again(empty: postgres.Database) -> None:
+    schema.migrate(empty.owner_url)
+    before = described(empty)
+    schema.migrate(empty.owner_url, "base")
+    assert described(empty) == []
+    schema.migrate(empty.owner_url)
+    assert described(empty) == before
+
+
+def test_migrating_twice_changes_nothing(empty: postgres.Database) -> None:
+    schema.migrate(empty.owner_url)
+    schema.migrate(empty.owner_url)
+    assert empty.scalar("SELECT count(*) FROM vrfs") == 1
+
+
+def test_the_service_may_not_change_history_nor_the_schema(database: postgres.Database) -> None:
+    for statement in (
+        "UPDATE events SET kind = 'ASSIGNED'",
+        "DELETE FROM events",
+        "TRUNCATE events",
+        "DROP TABLE allocations",
+        "ALTER TABLE allocations DROP CONSTRAINT allocations_pkey",
+        "CREATE TABLE mine (id int)",
+        "UPDATE alembic_version SET version_num = '9999'",
+    ):
+        with (
+            database.connect(database.service_url) as connection,
+            pytest.raises(sa.exc.ProgrammingError, match=r"permission denied|must be owner"),
+        ):
+            connection.execute(sa.text(statement))
+
+
+def test_a_missing_service_role_is_told_with_the_statement_that_makes_it(
+    cluster: postgres.Postgres, empty: postgres.Database
+) -> None:
+    cluster.execute(f"ALTER ROLE {embedded.SERVICE_ROLE} RENAME TO moorage_elsewhere")
+    try:
+        with pytest.raises(schema.SchemaError, match="CREATE ROLE moorage_service LOGIN"):
+            schema.migrate(empty.owner_url)
+    finally:
+        cluster.execute(f"ALTER ROLE moorage_elsewhere RENAME TO {embedded.SERVICE_ROLE}")
+
+
+def test_an_old_schema_is_refused_with_the_command_that_mends_it(empty: postgres.Database) -> None:
+    with empty.connect() as connection, pytest.raises(schema.SchemaError) as refusal:
+        schema.require_current(connection)
+    assert re.fullmatch(
+        r"the database is at schema none, this server needs \d{4}; "
+        r"run: moorage-server migrate --database-url URL-OF-THE-OWNER",
+        str(refusal.value),
+    )
+
+
+def test_the_installed_program_migrates(empty: postgres.Database, program: str) -> None:
+    command = [program, "migrate", "--database-url", empty.owner_url]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout == f"schema is at {schema.head()}\n"
+    with empty.connect() as connection:
+        schema.require_current(connection)

@@ -1,0 +1,184 @@
+"""Many callers at once, on one and on two servers: nobody loses, nobody shares."""
+
+import concurrent.futures
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+import sqlalchemy as sa
+
+import moorage
+from harness import postgres, serving
+from harness.calls import IPV6, assign, attachment, create_pool, fixed, release, want
+from moorage.v1 import resources_pb2 as messages
+from moorage_server.domain import model
+from moorage_server.storage import attachments
+
+Outcome = list[messages.Allocation] | moorage.MoorageError
+
+
+@pytest.fixture
+def clients(database: postgres.Database) -> Iterator[list[moorage.Client]]:
+    """Clients of two servers on one database."""
+    with (
+        serving.in_process(database) as first,
+        serving.in_process(database) as second,
+        moorage.Client(first.target, timeout=30) as one,
+        moorage.Client(second.target, timeout=30) as other,
+    ):
+        yield [one, other]
+
+
+def at_once(callers: int, call: Callable[[int], list[messages.Allocation]]) -> list[Outcome]:
+    """The outcomes of calls that all begin at the same moment; each is told its number."""
+    barrier = threading.Barrier(callers)
+
+    def run(at: int) -> Outcome:
+        barrier.wait()
+        try:
+            return call(at)
+        except moorage.MoorageError as error:
+            return error
+
+    with concurrent.futures.ThreadPoolExecutor(callers) as pool:
+        return list(pool.map(run, range(callers)))
+
+
+def held(outcomes: list[Outcome]) -> list[str]:
+    """The addresses of outcomes that must all be successes."""
+    for each in outcomes:
+        assert isinstance(each, list), each
+    return [each[0].address for each in outcomes if isinstance(each, list)]
+
+
+@pytest.mark.parametrize("affinity", ["NONE", "NODE"])
+def test_64_callers_share_64_addresses_and_the_65th_is_told(
+    clients: list[moorage.Client], affinity: str
+) -> None:
+    kind = messages.BlockAffinity.Value(f"BLOCK_AFFINITY_{affinity}")
+    create_pool(clients[0], "exact", "10.0.0.0/26", block_size=28, block_affinity=kind)
+    outcomes = at_once(64, lambda at: assign(clients[at % 2], f"c{at}", node=f"n{at % 8}"))
+    assert sorted(held(outcomes)) == sorted(f"10.0.0.{at}" for at in range(64))
+    with pytest.raises(moorage.Exhausted) as refusal:
+        assign(clients[0], "c65")
+    assert refusal.value.reason == "POOL_EXHAUSTED"
+    assert refusal.value.metadata == {
+        "vrf": "default",
+        "family": "IPV4",
+        "pools": "exact",
+        "size": "64",
+        "assigned": "64",
+        "reserved": "0",
+    }
+
+
+def test_one_attachment_asking_everywhere_at_once_gets_one_address(
+    clients: list[moorage.Client], database: postgres.Database
+) -> None:
+    create_pool(clients[0], "a", "10.0.0.0/24")
+    outcomes = at_once(32, lambda at: assign(clients[at % 2], "same", stamp=1))
+    assert set(held(outcomes)) == {"10.0.0.0"}
+    assert database.scalar("SELECT count(*) FROM events") == 1
+
+
+def test_one_fixed_address_has_one_winner(clients: list[moorage.Client]) -> None:
+    create_pool(clients[0], "a", "10.0.0.0/24")
+    wanted = fixed("10.0.0.77")
+    outcomes = at_once(16, lambda at: assign(clients[at % 2], f"c{at}", wanted))
+    losers = [each for each in outcomes if isinstance(each, moorage.MoorageError)]
+    assert [each.reason for each in losers] == ["ADDRESS_IN_USE"] * 15
+
+
+def test_assigns_and_releases_of_both_families_in_any_order_leave_order(
+    clients: list[moorage.Client],
+) -> None:
+    create_pool(clients[0], "four", "10.0.0.0/27", block_size=29)
+    create_pool(clients[0], "six", "fd00::/123", block_size=125)
+
+    def churn(at: int) -> list[messages.Allocation]:
+        for turn in range(12):
+            client = clients[(at + turn) % 2]
+            if turn % 3 == 2:
+                release(client, f"c{at}")
+            else:
+                assign(client, f"c{at}", want(), want(IPV6), node=f"n{at % 3}")
+        return []
+
+    outcomes = at_once(24, churn)
+    assert outcomes == [[]] * 24
+    assert list(clients[0].allocations()) == []
+
+
+def test_an_assign_and_its_release_at_once_leave_one_or_none(
+    clients: list[moorage.Client], database: postgres.Database
+) -> None:
+    create_pool(clients[0], "a", "10.0.0.0/24")
+
+    def assign_or_release(at: int) -> list[messages.Allocation]:
+        name = f"c{at // 2}"
+        if at % 2:
+            return assign(clients[0], name, stamp=10)
+        later = messages.AttemptStamp(boot_id="boot-1", boot_time_ns=20)
+        return clients[1].release(attachment(name), attempt=later)
+
+    outcomes = at_once(48, assign_or_release)
+    refused = [each.reason for each in outcomes if isinstance(each, moorage.MoorageError)]
+    assert set(refused) <= {"ATTACHMENT_RELEASED"}
+    # The release began later, so whichever came first, nothing is held.
+    assert database.scalar("SELECT count(*) FROM allocations") == 0
+    tombstones = database.scalar("SELECT count(*) FROM attachments WHERE state = 'RELEASED'")
+    assert tombstones == 24
+
+
+def test_a_stranger_who_holds_a_block_delays_only_who_needs_it(
+    client: moorage.Client, database: postgres.Database
+) -> None:
+    create_pool(client, "busy", "10.0.0.0/26")
+    create_pool(client, "idle", "10.0.1.0/26")
+    assign(client, "c0", want(pools=("busy",)))
+    with database.connect() as stranger, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        stranger.execute(sa.text("SELECT FROM blocks WHERE cidr = '10.0.0.0/26' FOR UPDATE"))
+        waiting = pool.submit(assign, client, "c1", want(pools=("busy",)))
+        for at in range(20):
+            assign(client, f"other{at}", want(pools=("idle",)))
+        assert not waiting.done()
+        stranger.rollback()
+        # Locked is not exhausted: the address was there all along.
+        assert [each.address for each in waiting.result(timeout=20)] == ["10.0.0.1"]
+
+
+def test_a_lock_that_is_never_let_go_is_told_as_contention(
+    server: serving.Serving, client: moorage.Client, database: postgres.Database
+) -> None:
+    create_pool(client, "a", "10.0.0.0/26")
+    assign(client, "c0")
+    with moorage.Client(server.target, timeout=1.0) as hasty, database.connect() as stranger:
+        stranger.execute(sa.text("SELECT FROM blocks FOR UPDATE"))
+        with pytest.raises(moorage.Unavailable) as refusal:
+            assign(hasty, "c1")
+        assert refusal.value.reason in {"CONTENTION", "DEADLINE_TOO_SHORT"}
+    assert [each.address for each in client.allocations()] == ["10.0.0.0"]
+
+
+def test_a_release_waits_for_the_assign_of_its_attachment(
+    client: moorage.Client, database: postgres.Database
+) -> None:
+    create_pool(client, "a", "10.0.0.0/26")
+    (assigned,) = assign(client, "c0")
+    with database.connect() as stranger, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        stranger.execute(
+            sa.text("SELECT pg_advisory_xact_lock(:lock_class, :number)"),
+            {
+                "lock_class": attachments.ATTACHMENT_LOCK,
+                "number": attachments.lock_number(
+                    model.AttachmentKey(
+                        vrf="default", network="pods", container_id="c0", interface="eth0"
+                    )
+                ),
+            },
+        )
+        waiting = pool.submit(release, client, "c0")
+        assign(client, "c1")
+        assert not waiting.done()
+        stranger.rollback()
+        assert waiting.result(timeout=20) == [assigned.address]
