@@ -7,6 +7,7 @@ from what is measured. Each has a connection of its own, as each node of a clust
 
 import asyncio
 import collections
+import os
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -78,7 +79,7 @@ class Callers:
     async def run(self, phase: Phase) -> Sample:
         """Lets `phase.callers` of them do their work."""
         while len(self._callers) < phase.callers:
-            name = f"caller-{self._process}-{len(self._callers)}"
+            name = f"caller-{os.getpid()}-{len(self._callers)}"
             self._callers.append(_Caller(self._place, name))
         loop = _Loop(phase, self._held[phase.pool])
         await asyncio.sleep(phase.start - time.monotonic())

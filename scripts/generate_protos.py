@@ -24,9 +24,7 @@ def generate(target: pathlib.Path) -> None:
     """Generates messages, stubs and their types below `target`."""
     sources = sorted(str(path) for path in (PROTOS / "moorage").rglob("*.proto"))
     well_known = pathlib.Path(grpc_tools.__file__).parent / "_proto"
-    outputs = [
-        f"--{kind}_out={target}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")
-    ]
+    outputs = [f"--{kind}_out={target}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
     arguments = ["protoc", f"-I{PROTOS}", f"-I{well_known}", *outputs, *sources]
     if protoc.main(arguments) != 0:
         sys.exit(1)

@@ -97,8 +97,4 @@ def serve(directory: pathlib.Path) -> Iterator[StandIn]:
 
 
 def _object(kind: str, name: str, metadata: Mapping[str, object]) -> dict[str, object]:
-    return {
-        "apiVersion": "v1",
-        "kind": kind,
-        "metadata": {"name": name, "uid": f"uid-of-{name}", **metadata},
-    }
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, **metadata}}

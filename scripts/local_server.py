@@ -3,6 +3,7 @@
 What is then done with it is the scripts' that import this.
 """
 
+import argparse
 import contextlib
 import dataclasses
 import json
@@ -39,11 +40,16 @@ class LocalServer:
 
     def moorctl(self, *arguments: str) -> str:
         """Returns what the installed moorctl prints. Raises Failed."""
-        command = [PROGRAMS / "moorctl", "--server", self.target, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        program = [str(PROGRAMS / "moorctl"), "--server", self.target, "--vrf", "default"]
+        done = subprocess.run([*program, *arguments], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise Failed(f"moorctl {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
+
+    def load(self, manifests: pathlib.Path) -> str:
+        """Applies a directory of manifests; returns in one line what came of it. Raises Failed."""
+        lines = self.moorctl("apply", "-f", str(manifests)).splitlines()
+        return f"loaded {manifests.name}/: {', '.join(line.split()[0] for line in lines)}"
 
     def wait(self) -> None:
         """Returns never: raises Failed when the server ends."""
@@ -69,6 +75,11 @@ def running(state: pathlib.Path, *, listen: str) -> Iterator[LocalServer]:
         _stop(process)
 
 
+def add_examples(parser: argparse.ArgumentParser) -> None:
+    """Adds the option that names other manifests than those of examples/."""
+    parser.add_argument("--examples", type=pathlib.Path, default=EXAMPLES, metavar="DIR")
+
+
 def end_on_signals() -> None:
     """Makes every wish to end this process a KeyboardInterrupt, as Ctrl-C is."""
     for wish in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -76,11 +87,12 @@ def end_on_signals() -> None:
 
 
 def _spawn(database: pathlib.Path, listen: str, log: pathlib.Path) -> subprocess.Popen[bytes]:
-    serve = [PROGRAMS / "moorage-server", "serve", "--embedded", database, "--listen", listen]
+    server = str(PROGRAMS / "moorage-server")
+    options = ["--embedded", str(database), "--listen", listen]
     with log.open("ab") as output:
         return subprocess.Popen(
             # However this process ends, the server hears of it.
-            ["setpriv", "--pdeathsig", "TERM", "--", *serve],
+            ["setpriv", "--pdeathsig", "TERM", "--", server, "serve", *options],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -110,11 +122,13 @@ def _address(lines: list[str]) -> str:
 def _is_serving(target: str) -> bool:
     with grpc.insecure_channel(target) as channel:
         health = health_pb2_grpc.HealthStub(channel)
+        request = health_pb2.HealthCheckRequest()
         try:
-            answer = health.Check(health_pb2.HealthCheckRequest(), timeout=5)
+            answer = health.Check(request, timeout=5)  # type: ignore[attr-defined]  # not in the stubs
         except grpc.RpcError:
             return False
-    return answer.status == health_pb2.HealthCheckResponse.SERVING
+    serving: bool = answer.status == health_pb2.HealthCheckResponse.SERVING
+    return serving
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -11,6 +11,7 @@ import sys
 
 import local_server
 
+DEFAULT_LISTEN = "127.0.0.1:7711"
 ANNOTATIONS = {"cni.projectcalico.org/ipv4pools": '["web"]'}
 WELCOME = """\
 Moorage serves gRPC on {target}. Try, in another terminal:
@@ -34,7 +35,7 @@ def main() -> int:
     try:
         print("starting PostgreSQL and the server ...", flush=True)
         with local_server.running(options.state, listen=options.listen) as server:
-            print(_load_examples(server, options.state))
+            print(_load_once(server, options))
             print(_welcome(server, options.state), flush=True)
             server.wait()
     except KeyboardInterrupt:
@@ -50,25 +51,26 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--state", type=pathlib.Path, default=local_server.ROOT / ".moorage", metavar="DIR"
     )
-    parser.add_argument("--listen", default="127.0.0.1:7711", metavar="HOST:PORT")
+    parser.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT")
+    local_server.add_examples(parser)
     return parser.parse_args()
 
 
-def _load_examples(server: local_server.LocalServer, state: pathlib.Path) -> str:
-    """Loads them into a new database only: what was made of them since is not undone."""
-    loaded = state / "examples-loaded"
+def _load_once(server: local_server.LocalServer, options: argparse.Namespace) -> str:
+    """Loads the examples into a new database only: what was made of them since is not undone."""
+    loaded: pathlib.Path = options.state / "examples-loaded"
     if loaded.exists():
         return "the data of the last time is there"
-    lines = server.moorctl("apply", "-f", str(local_server.EXAMPLES)).splitlines()
+    said = server.load(options.examples)
     loaded.touch()
-    return f"loaded examples/: {', '.join(line.split()[0] for line in lines)}"
+    return said
 
 
 def _welcome(server: local_server.LocalServer, state: pathlib.Path) -> str:
     pod = state / "annotated-pod.json"
     pod.write_text(json.dumps(_network(server.target), indent=2) + "\n")
     moorctl = _short(local_server.PROGRAMS / "moorctl")
-    if server.target != "127.0.0.1:7711":
+    if server.target != DEFAULT_LISTEN:
         moorctl += f" --server {server.target}"
     return WELCOME.format(
         target=server.target,

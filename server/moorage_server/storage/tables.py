@@ -1,8 +1,8 @@
 """The tables, and the name of every constraint that code reacts to.
 
 `migrations/` creates them; a test proves that both describe one schema. Every key
-contains the VRF, so that the schema can be distributed by it. At most one index of
-a table begins with it, and statements give the other columns of a key as values,
+contains the VRF, so that the schema can be distributed by it. At most one key of a
+table that grows with the pods begins with it, and statements give the other columns of a key as values,
 not as a join: a planner that does not know yet how large a table will be takes any
 index, or any part of it, that begins with a known value, and keeps the plan.
 """

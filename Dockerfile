@@ -1,0 +1,26 @@
+FROM python:3.11-slim-bookworm AS build
+RUN pip install --no-cache-dir uv==0.13.9
+ENV UV_PROJECT_ENVIRONMENT=/opt/moorage \
+    UV_PYTHON_PREFERENCE=only-system \
+    UV_COMPILE_BYTECODE=1 \
+    UV_LINK_MODE=copy
+WORKDIR /src
+# What changes rarely first: the locked dependencies are a layer of their own.
+COPY pyproject.toml uv.lock README.md LICENSE ./
+COPY client/pyproject.toml client/README.md client/
+RUN uv sync --locked --no-dev --no-install-workspace
+COPY migrations migrations
+COPY server server
+COPY client/moorage client/moorage
+# Both distributions as wheels: nothing in the image points back into /src.
+RUN uv sync --locked --no-dev --no-editable
+
+FROM python:3.11-slim-bookworm
+COPY --from=build /opt/moorage /opt/moorage
+ENV PATH=/opt/moorage/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1
+# A number, so that Kubernetes can tell that it is not root.
+USER 65532:65532
+EXPOSE 7711
+ENTRYPOINT ["moorage-server"]
+CMD ["serve"]
