@@ -336,3 +336,16 @@ def test_an_exhausted_pool_is_told_with_counts_and_the_next_step(client: moorage
         'no free IPV4 address in pool "a" (4 addresses): 3 assigned, 1 reserved or excluded; '
         "add a pool or release allocations"
     )
+
+
+def test_a_page_is_never_larger_than_a_message(
+    client: moorage.Client, channel: grpc.Channel
+) -> None:
+    create_pool(client, "a", "10.0.0.0/22")
+    labels = {f"label-{at}": "x" * 256 for at in range(32)}
+    for at in range(500):
+        client.assign(attachment(f"c{at}"), [want()], labels=labels)
+    stub = stubs.AllocationServiceStub(channel)
+    page = stub.ListAllocations(requests.ListAllocationsRequest(page_size=1000))
+    assert 0 < len(page.allocations) < 500
+    assert len(list(client.allocations(page_size=1000))) == 500

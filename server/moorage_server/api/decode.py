@@ -11,7 +11,7 @@ from moorage_server.domain import addresses, model
 
 _CNI_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _INTERFACE = re.compile(r"(?!\.{1,2}\Z)[^/:\s]+")
-_CNI_NAME_EXPECTED = "a letter or digit, then letters, digits, _, . and -"
+_CNI_NAME_EXPECTED = "a CNI name: a letter or digit, then letters, digits, _, . and -"
 
 
 def assign_request(message: allocation_messages.AssignAddressesRequest) -> model.AssignRequest:
@@ -131,8 +131,9 @@ def _candidates(
 ) -> tuple[addresses.Address, ...]:
     def of_family(text: str) -> addresses.Address:
         address = addresses.parse_address(text)
-        if family not in (None, addresses.family_of(address)):
-            raise ValueError(f"not an {family.name} address; ask for each family by itself")
+        own = addresses.family_of(address)
+        if family not in (None, own):
+            raise ValueError(f"{own.name} where {family.name} is wanted; ask for each by itself")
         return address
 
     if not found.at_most(field, listed, limits.CANDIDATES_PER_REQUEST):

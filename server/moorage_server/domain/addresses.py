@@ -60,13 +60,15 @@ def parse_network(text: str) -> Network:
     if not slash:
         raise ValueError("a prefix length is missing; write for example 10.0.0.0/24")
     address = _as_written(first)
-    if _mapped(address) is not None:
-        raise ValueError(f"is IPv4-mapped; give the IPv4 range, from {_mapped(address)} on")
     if not _PREFIX_LENGTH.fullmatch(length):
         raise ValueError("the prefix length must be a plain number: no netmask, no leading zero")
     if int(length) > address.max_prefixlen:
         raise ValueError(f"the prefix length must be at most {address.max_prefixlen}")
-    network = ipaddress.ip_network((address, int(length)), strict=False)
+    kind = ipaddress.IPv4Network if address.version == 4 else ipaddress.IPv6Network
+    network = kind((int(address), int(length)), strict=False)
+    mapped = _mapped(network.network_address)
+    if mapped is not None:
+        raise ValueError(f"IPv4-mapped; write {mapped}/{network.prefixlen - 96}")
     if network.network_address != address:
         raise ValueError(f"host bits are set; did you mean {network}?")
     return network

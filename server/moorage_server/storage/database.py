@@ -124,7 +124,12 @@ class Database:
                 self._set_limits(connection, limits)
                 result = work(connection)
             except sa.exc.DBAPIError as error:
-                raise self._judged(database_errors.before_commit(error), error) from error
+                verdict = database_errors.before_commit(error)
+                if verdict is Verdict.UNAVAILABLE:
+                    # A demoted primary keeps its connections and answers pings on them.
+                    connection.invalidate()
+                    self._engine.dispose()
+                raise _judged(verdict, error) from error
             self._commit(connection)
             return result
 
@@ -153,20 +158,9 @@ class Database:
         try:
             connection.commit()
         except sa.exc.DBAPIError as error:
-            raise self._judged(database_errors.at_commit(error), error) from error
+            raise _judged(database_errors.at_commit(error), error) from error
         if _WARNING in connection.info["warnings"]:
             raise errors.OutcomeUnknown
-
-    def _judged(self, verdict: Verdict, error: sa.exc.DBAPIError) -> Exception:
-        if verdict is Verdict.UNAVAILABLE:
-            # A demoted primary keeps its connections and answers pings on them.
-            self._engine.dispose()
-        refusal = database_errors.refusal(verdict)
-        if refusal is None:
-            return Fault(database_errors.describe(error))
-        if verdict in (Verdict.RETRY, Verdict.RECONNECT, Verdict.UNAVAILABLE):
-            return _Again(refusal)
-        return refusal
 
 
 class Fault(Exception):
@@ -182,6 +176,15 @@ class _Again(Exception):
     def __init__(self, refusal: errors.IpamError) -> None:
         super().__init__(str(refusal))
         self.refusal = refusal
+
+
+def _judged(verdict: Verdict, error: sa.exc.DBAPIError) -> Exception:
+    refusal = database_errors.refusal(verdict)
+    if refusal is None:
+        return Fault(database_errors.describe(error))
+    if verdict in (Verdict.RETRY, Verdict.RECONNECT, Verdict.UNAVAILABLE):
+        return _Again(refusal)
+    return refusal
 
 
 def _collect_warnings(connection: psycopg.Connection, record: sa.pool.ConnectionPoolEntry) -> None:

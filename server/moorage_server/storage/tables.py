@@ -2,9 +2,10 @@
 
 `migrations/` creates them; a test proves that both describe one schema. Every key
 contains the VRF, so that the schema can be distributed by it. At most one key of a
-table that grows with the pods begins with it, and statements give the other columns of a key as values,
-not as a join: a planner that does not know yet how large a table will be takes any
-index, or any part of it, that begins with a known value, and keeps the plan.
+table that grows with the pods begins with it, and statements give the other columns
+of a key as values, not as a join: a planner that does not know yet how large a table
+will be takes any index, or any part of it, that begins with a known value, and keeps
+the plan.
 """
 
 import enum

@@ -1,0 +1,174 @@
+"""Transactions that fail: before COMMIT was sent, while it was under way, and never for sure."""
+
+import concurrent.futures
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from harness import postgres
+from moorage_server.domain import errors
+from moorage_server.storage import database as storage
+
+COUNT = "SELECT count(*) FROM nodes"
+INSERT = sa.text("INSERT INTO nodes (vrf_id, name) VALUES (1, :name)")
+
+
+@pytest.fixture
+def store(database: postgres.Database) -> Iterator[storage.Database]:
+    """The service's connections to a test's database."""
+    opened = storage.Database(database.service_url, threads=2)
+    yield opened
+    opened.close()
+
+
+def limits(seconds: float = 10.0) -> storage.Limits:
+    """Time for one transaction."""
+    return storage.Limits.until(time.monotonic() + seconds)
+
+
+def terminate_others(database: postgres.Database) -> None:
+    """Ends every connection of the service, as a failover or an operator would."""
+    database.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+
+def test_what_raises_leaves_nothing(store: storage.Database, database: postgres.Database) -> None:
+    def work(transaction: storage.Transaction) -> None:
+        transaction.execute(INSERT, {"name": "n1"})
+        raise errors.ServerBusy
+
+    with pytest.raises(errors.ServerBusy):
+        store.run(work, limits())
+    assert database.scalar(COUNT) == 0
+
+
+def test_a_connection_lost_before_commit_is_replaced_and_the_work_done_again(
+    store: storage.Database, database: postgres.Database
+) -> None:
+    tries = []
+
+    def work(transaction: storage.Transaction) -> None:
+        tries.append(1)
+        transaction.execute(INSERT, {"name": "n1"})
+        if len(tries) == 1:
+            terminate_others(database)
+        transaction.execute(sa.text("SELECT 1"))
+
+    store.run(work, limits())
+    assert len(tries) == 2
+    assert database.scalar(COUNT) == 1
+
+
+def test_a_deadlock_is_run_again_and_both_come_through(
+    store: storage.Database, database: postgres.Database
+) -> None:
+    database.execute("INSERT INTO nodes (vrf_id, name) VALUES (1, 'a'), (1, 'b')")
+    both = threading.Barrier(2, timeout=10)
+    first_try = {"a": True, "b": True}
+
+    def touch(first: str, second: str) -> None:
+        def work(transaction: storage.Transaction) -> None:
+            touching = sa.text("UPDATE nodes SET version = version + 1 WHERE name = :name")
+            transaction.execute(touching, {"name": first})
+            if first_try.pop(first, False):
+                both.wait()
+            transaction.execute(touching, {"name": second})
+
+        store.run(work, limits())
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for each in [pool.submit(touch, "a", "b"), pool.submit(touch, "b", "a")]:
+            each.result(timeout=20)
+    assert database.scalar("SELECT sum(version) FROM nodes") == 6
+
+
+def test_contact_lost_during_commit_is_an_unknown_outcome_and_never_sent_again(
+    store: storage.Database, database: postgres.Database
+) -> None:
+    # A deferred trigger makes COMMIT itself wait for a lock that the test holds.
+    database.execute(
+        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN PERFORM pg_advisory_xact_lock(77); RETURN NULL; END'"
+    )
+    database.execute(
+        "CREATE CONSTRAINT TRIGGER waits AFTER INSERT ON nodes DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION wait()"
+    )
+    tries = []
+
+    def work(transaction: storage.Transaction) -> None:
+        tries.append(1)
+        transaction.execute(INSERT, {"name": "n1"})
+
+    with database.connect() as stranger, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        stranger.exec_driver_sql("SELECT pg_advisory_lock(77)")
+        stranger.commit()
+        doubtful = pool.submit(store.run, work, limits())
+        stranger.execution_options(isolation_level="AUTOCOMMIT")
+        waiting = (
+            "SELECT pid FROM pg_stat_activity WHERE query = 'COMMIT' AND wait_event = 'advisory'"
+        )
+        deadline = time.monotonic() + 10
+        while (pid := stranger.exec_driver_sql(waiting).scalar()) is None:
+            assert time.monotonic() < deadline, "COMMIT never waited"
+        stranger.exec_driver_sql(f"SELECT pg_terminate_backend({pid})")
+        with pytest.raises(errors.OutcomeUnknown):
+            doubtful.result(timeout=10)
+    assert len(tries) == 1
+
+
+def test_a_lock_that_is_not_let_go_is_contention(
+    store: storage.Database, database: postgres.Database
+) -> None:
+    with database.connect() as stranger:
+        stranger.exec_driver_sql("SELECT FROM vrfs FOR UPDATE")
+        with pytest.raises(errors.Contention):
+            store.run(
+                lambda transaction: transaction.execute(sa.text("SELECT FROM vrfs FOR UPDATE")),
+                limits(0.5),
+            )
+
+
+def test_nothing_begins_after_the_deadline(store: storage.Database) -> None:
+    with pytest.raises(errors.DeadlineTooShort):
+        store.run(lambda _: pytest.fail("ran"), limits(-1))
+
+
+def test_a_statement_that_takes_too_long_is_told_as_such(store: storage.Database) -> None:
+    with pytest.raises(errors.DeadlineTooShort):
+        store.run(
+            lambda transaction: transaction.execute(sa.text("SELECT pg_sleep(9)")), limits(0.4)
+        )
+
+
+def test_a_read_only_database_is_unavailable(
+    store: storage.Database, database: postgres.Database, cluster: postgres.Postgres
+) -> None:
+    cluster.execute(f"ALTER DATABASE {database.name} SET default_transaction_read_only = on")
+    try:
+        with pytest.raises(errors.DatabaseUnavailable):
+            store.run(lambda transaction: transaction.execute(INSERT, {"name": "n1"}), limits(1))
+    finally:
+        cluster.execute(f"ALTER DATABASE {database.name} RESET ALL")
+
+
+def test_a_violation_nobody_expects_is_a_fault_that_names_the_constraint(
+    store: storage.Database,
+) -> None:
+    def work(transaction: storage.Transaction) -> None:
+        transaction.execute(INSERT, {"name": "n1"})
+        transaction.execute(INSERT, {"name": "n1"})
+
+    with pytest.raises(storage.Fault, match="SQLSTATE 23505, constraint nodes_pkey"):
+        store.run(work, limits())
+
+
+def test_a_database_that_is_not_there_is_unavailable() -> None:
+    nowhere = storage.Database("postgresql+psycopg://nobody@127.0.0.1:1/none", threads=1)
+    with pytest.raises(errors.DatabaseUnavailable):
+        nowhere.run(lambda _: None, limits(1))
