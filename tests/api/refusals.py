@@ -1,7 +1,6 @@
-"""Calls that are refused: what exactly the caller is told. And waiting for calls to be stuck."""
+"""Calls that are refused: what exactly the caller is told."""
 
 import dataclasses
-import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -10,14 +9,7 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from harness import postgres
-
 Request = TypeVar("Request")
-
-_WAITING = """
-SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND wait_event_type = 'Lock'
-"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,31 +36,18 @@ def of(call: Callable[[Request], object], request: Request) -> Refusal:
     """The refusal of a call that must fail."""
     with pytest.raises(grpc.RpcError) as raised:
         call(request)
-    return read(raised.value)
-
-
-def read(error: object) -> Refusal:
-    """The refusal in a failed call, or in its future."""
+    error = raised.value
     assert isinstance(error, grpc.Call)
     status = rpc_status.from_call(error)
     assert status is not None, f"{error.code()} without details: {error.details()}"
-    info, request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    info, wrong = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
     assert [detail.Unpack(info) for detail in status.details].count(True) == 1
     assert info.domain == "moorage.dev"
-    any(detail.Unpack(request) for detail in status.details)
+    any(detail.Unpack(wrong) for detail in status.details)
     return Refusal(
         code=error.code(),
         reason=info.reason,
         metadata=info.metadata,
         message=status.message,
-        violations=tuple((each.field, each.description) for each in request.field_violations),
+        violations=tuple((each.field, each.description) for each in wrong.field_violations),
     )
-
-
-def wait_for_locks(database: postgres.Database, waiting: int) -> None:
-    """Returns when that many transactions of the database wait for a lock."""
-    deadline = time.monotonic() + 10
-    with database.connect() as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT")
-        while connection.exec_driver_sql(_WAITING).scalar_one() != waiting:
-            assert time.monotonic() < deadline, f"{waiting} transactions never waited at once"

@@ -218,39 +218,6 @@ def fill(channel: grpc.Channel, vrf: str) -> None:
     pools.DeletePool(pool_messages.DeletePoolRequest(name=f"{vrf}/pools/a"))
 
 
-def test_a_vrf_whose_last_pool_comes_while_it_is_deleted_stays(
-    vrfs: vrf_service_pb2_grpc.VrfServiceStub, channel: grpc.Channel, server: serving.Serving
-) -> None:
-    pools = pool_service_pb2_grpc.PoolServiceStub(channel)
-    pool = resources_pb2.Pool(cidr="10.0.0.0/24")
-    with server.database.connect() as held:
-        held.exec_driver_sql("SELECT FROM vrfs WHERE name = 'default' FOR UPDATE")
-        creation = pools.CreatePool.future(pool_messages.CreatePoolRequest(pool_id="a", pool=pool))
-        refusals.wait_for_locks(server.database, 1)
-        deletion = vrfs.DeleteVrf.future(messages.DeleteVrfRequest(name="vrfs/default"))
-        refusals.wait_for_locks(server.database, 2)
-    creation.result()
-    assert refusals.read(deletion.exception()).reason == "VRF_IN_USE"
-
-
-def test_what_comes_for_a_vrf_while_it_is_deleted_finds_it_gone(
-    vrfs: vrf_service_pb2_grpc.VrfServiceStub, channel: grpc.Channel, server: serving.Serving
-) -> None:
-    create(vrfs, "blue")
-    fill(channel, "vrfs/blue")
-    nodes = node_service_pb2_grpc.NodeServiceStub(channel)
-    node = resources_pb2.Node(name="vrfs/blue/nodes/late")
-    with server.database.connect() as held:
-        held.exec_driver_sql("SELECT FROM reservations FOR UPDATE")
-        deletion = vrfs.DeleteVrf.future(messages.DeleteVrfRequest(name="vrfs/blue"))
-        refusals.wait_for_locks(server.database, 1)
-        upsert = nodes.UpsertNode.future(node_messages.UpsertNodeRequest(node=node))
-        refusals.wait_for_locks(server.database, 2)
-    deletion.result()
-    refusal = refusals.read(upsert.exception())
-    assert refusal.told() == (grpc.StatusCode.NOT_FOUND, "VRF_NOT_FOUND", {"vrf": "blue"})
-
-
 def test_pages_are_in_order_and_filtered_by_labels(
     vrfs: vrf_service_pb2_grpc.VrfServiceStub,
 ) -> None:

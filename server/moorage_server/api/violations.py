@@ -89,7 +89,7 @@ class Violations:
     ) -> dict[str, str]:
         """Labels with printable keys and values of limited number and length."""
         if self.at_most(field, labels, most):
-            for key, value in labels.items():
+            for key, value in sorted(labels.items()):
                 self.text(f"{field} key", key, longest_key, required=True)
                 self.text(f"{field}[{shown(key[:_SHOWN])[1:-1]}]", value, limits.LABEL_VALUE_LENGTH)
         return dict(labels)

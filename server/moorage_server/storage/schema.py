@@ -58,6 +58,17 @@ def _require_service_role(connection: sa.Connection) -> None:
     connection.rollback()
 
 
+def require_writable(connection: sa.Connection) -> None:
+    """Raises SchemaError unless this transaction can write; its commit is then a real one.
+
+    Drawing a transaction id makes the commit wait for the disk, and for the standby
+    where one is synchronous; on a standby it fails.
+    """
+    probe = "SELECT current_setting('transaction_read_only') FROM pg_current_xact_id()"
+    if connection.scalar(sa.text(probe)) == "on":
+        raise SchemaError("the database takes no writes; connect to the primary")
+
+
 def require_current(connection: sa.Connection) -> None:
     """Raises SchemaError unless the database is at this server's revision."""
     known = connection.scalar(sa.text("SELECT to_regclass('alembic_version') IS NOT NULL"))

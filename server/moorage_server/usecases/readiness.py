@@ -8,8 +8,13 @@ class NotReady(Exception):
 
 
 def probe(store: database.Database, limits: database.Limits) -> None:
-    """A round trip to the primary, at the right schema; raises what is in the way."""
+    """A write's round trip to the primary, at the right schema; raises what is in the way."""
+
+    def work(transaction: database.Transaction) -> None:
+        schema.require_current(transaction)
+        schema.require_writable(transaction)
+
     try:
-        store.run(schema.require_current, limits)
+        store.run(work, limits)
     except schema.SchemaError as error:
         raise NotReady(str(error)) from error

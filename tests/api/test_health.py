@@ -1,0 +1,49 @@
+"""Health and reflection: what probes and tools see."""
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import proto_reflection_descriptor_database
+
+from harness import postgres, serving
+from moorage_server.api.server import SERVICES
+from moorage_server.storage import schema
+
+
+def status(target: str, service: str = "") -> int:
+    """What Check says."""
+    with grpc.insecure_channel(target) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        response: health_pb2.HealthCheckResponse = stub.Check(
+            health_pb2.HealthCheckRequest(service=service)
+        )
+        return response.status
+
+
+@pytest.mark.parametrize("service", ["", *(each.full_name for each in SERVICES)])
+def test_a_server_on_a_current_database_is_serving(server: serving.Serving, service: str) -> None:
+    assert status(server.target, service) == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_a_server_on_a_database_without_schema_is_up_but_not_serving(
+    database: postgres.Database,
+) -> None:
+    schema.migrate(database.owner_url, "base")
+    with serving.in_process(database) as server:
+        assert status(server.target) == health_pb2.HealthCheckResponse.NOT_SERVING
+    schema.migrate(database.owner_url)
+
+
+def test_a_server_on_a_read_only_database_is_not_serving(
+    database: postgres.Database, cluster: postgres.Postgres
+) -> None:
+    cluster.execute(f"ALTER DATABASE {database.name} SET default_transaction_read_only = on")
+    with serving.in_process(database) as server:
+        assert status(server.target) == health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def test_reflection_lists_every_service(channel: grpc.Channel) -> None:
+    reflected = proto_reflection_descriptor_database.ProtoReflectionDescriptorDatabase(channel)
+    listed = set(reflected.get_services())
+    assert {each.full_name for each in SERVICES} <= listed
+    assert "grpc.health.v1.Health" in listed
