@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from typing import NoReturn
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -51,8 +52,8 @@ class LocalServer:
         lines = self.moorctl("apply", "-f", str(manifests)).splitlines()
         return f"loaded {manifests.name}/: {', '.join(line.split()[0] for line in lines)}"
 
-    def wait(self) -> None:
-        """Returns never: raises Failed when the server ends."""
+    def wait(self) -> NoReturn:
+        """Waits until the server ends by itself, and raises Failed."""
         self.process.wait()
         raise Failed(_last_words(self.process, self.log, since=0))
 

@@ -13,7 +13,7 @@ TABLES = {
     "vrfs": """
 CREATE TABLE vrfs (
     vrf_id INTEGER GENERATED ALWAYS AS IDENTITY,
-    name TEXT NOT NULL,
+    name TEXT COLLATE "C" NOT NULL,
     description TEXT DEFAULT '' NOT NULL,
     catalog_version BIGINT DEFAULT '1' NOT NULL,
     uid UUID DEFAULT gen_random_uuid() NOT NULL,
@@ -29,7 +29,7 @@ CREATE TABLE vrfs (
 CREATE TABLE pools (
     vrf_id INTEGER NOT NULL,
     pool_id BIGINT GENERATED ALWAYS AS IDENTITY,
-    name TEXT NOT NULL,
+    name TEXT COLLATE "C" NOT NULL,
     cidr CIDR NOT NULL,
     block_size SMALLINT NOT NULL,
     node_selector TEXT NOT NULL,
@@ -69,7 +69,7 @@ CREATE TABLE pools (
 CREATE TABLE pool_frontiers (
     vrf_id INTEGER NOT NULL,
     pool_id BIGINT NOT NULL,
-    unused INT8MULTIRANGE NOT NULL,
+    unused NUMMULTIRANGE NOT NULL,
     CONSTRAINT pool_frontiers_pkey PRIMARY KEY (vrf_id, pool_id),
     CONSTRAINT pool_frontiers_pool_fkey
         FOREIGN KEY (vrf_id, pool_id) REFERENCES pools (vrf_id, pool_id) ON DELETE CASCADE
@@ -78,7 +78,7 @@ CREATE TABLE pool_frontiers (
     "reservations": """
 CREATE TABLE reservations (
     vrf_id INTEGER NOT NULL,
-    name TEXT NOT NULL,
+    name TEXT COLLATE "C" NOT NULL,
     cidrs CIDR[] NOT NULL,
     description TEXT DEFAULT '' NOT NULL,
     uid UUID DEFAULT gen_random_uuid() NOT NULL,
@@ -94,7 +94,7 @@ CREATE TABLE reservations (
     "nodes": """
 CREATE TABLE nodes (
     vrf_id INTEGER NOT NULL,
-    name TEXT NOT NULL,
+    name TEXT COLLATE "C" NOT NULL,
     uid UUID DEFAULT gen_random_uuid() NOT NULL,
     version BIGINT DEFAULT '1' NOT NULL,
     create_time timestamptz DEFAULT clock_timestamp() NOT NULL,
@@ -218,6 +218,7 @@ INDEXES = (
     "CREATE INDEX attachments_owner_idx ON attachments (owner_key, vrf_id) WHERE owner_key <> ''",
     "CREATE INDEX attachments_pod_idx ON attachments (namespace, pod, vrf_id)",
     "CREATE INDEX attachments_tombstone_idx ON attachments (change_time) WHERE state = 'RELEASED'",
+    "CREATE INDEX allocations_block_idx ON allocations (block, vrf_id)",
     "CREATE INDEX events_address_idx ON events (address, vrf_id, event_id)",
 )
 

@@ -72,7 +72,6 @@ REFUSED: list[tuple[Pool, list[str], str]] = [
     (_v6(block_size=115), ["block_size"], "116 to 128"),
     (_v6(block_size=129), ["block_size"], "116 to 128"),
     (_v6(block_size=26), ["block_size"], "116 to 128"),
-    (Pool(cidr="fd00::/48"), ["block_size"], "/60 or longer"),
     (_v4(node_selector="zone ="), ["node_selector"], "an operator"),
     (_v4(node_selector="global()"), ["node_selector"], "write all()"),
     (_v4(node_selector="!(a == 'b' && global())"), ["node_selector"], "write all()"),

@@ -7,6 +7,8 @@ import pytest
 from bad_input import ground as grounds
 from harness import postgres
 
+pytest.register_assert_rewrite("bad_input.tables")
+
 
 @pytest.fixture(scope="module")
 def ground(cluster: postgres.Postgres) -> Iterator[grounds.Ground]:

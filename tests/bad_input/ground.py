@@ -79,9 +79,7 @@ def _fill(client: moorage.Client) -> None:
     calls.create_pool(client, "off", "10.0.1.0/24", disabled=True)
     calls.create_pool(client, "full", "10.0.2.0/32", assignment_mode=manual)
     tunnel = [resources_pb2.USE_TUNNEL]
-    calls.create_pool(
-        client, "tunnels", "10.0.3.0/24", allowed_uses=tunnel, assignment_mode=manual
-    )
+    calls.create_pool(client, "tunnels", "10.0.3.0/24", allowed_uses=tunnel, assignment_mode=manual)
     client.create_reservation("quiet", resources_pb2.Reservation(cidrs=["10.0.0.64/26"]))
     client.upsert_node(resources_pb2.Node(name="vrfs/default/nodes/n1", labels={"zone": "east"}))
     calls.assign(client, "holder", calls.fixed("10.0.0.5"), calls.fixed("fd00::5"), stamp=7)

@@ -330,7 +330,7 @@ class AllocationFilter(_message.Message):
     """Optional. Only this owner."""
     @_builtins.property
     def pools(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Optional. Ids of pools, at most 16; any of them."""
+        """Optional. Ids or CIDRs of pools, at most 16; any of them."""
 
     @_builtins.property
     def attachment(self) -> _resources_pb2.Attachment:
@@ -377,8 +377,8 @@ class ListAllocationsRequest(_message.Message):
     parent: _builtins.str
     """Optional. The VRF, "vrfs/{vrf}"; absent: "vrfs/default"."""
     page_size: _builtins.int
-    """Optional. At most this many; absent or 0: 100, more than 1000 counts as
-    1000, negative is an error.
+    """Optional. At most this many, fewer where they are large; absent or 0: 100,
+    more than 1000 counts as 1000, negative is an error.
     """
     page_token: _builtins.str
     """Optional. next_page_token of the previous page, with the same filter."""

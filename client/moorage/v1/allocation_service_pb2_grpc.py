@@ -121,7 +121,7 @@ class AllocationServiceServicer(object):
 
         INVALID_REQUEST (INVALID_ARGUMENT): the filter is malformed.
         PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
-        VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+        VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

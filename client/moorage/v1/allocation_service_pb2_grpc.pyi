@@ -81,7 +81,7 @@ class AllocationServiceStub:
 
     INVALID_REQUEST (INVALID_ARGUMENT): the filter is malformed.
     PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
-    VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+    VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
     """
 
 @_typing.type_check_only
@@ -137,7 +137,7 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
 
     INVALID_REQUEST (INVALID_ARGUMENT): the filter is malformed.
     PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
-    VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+    VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
     """
 
 class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -214,7 +214,7 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
 
         INVALID_REQUEST (INVALID_ARGUMENT): the filter is malformed.
         PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
-        VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+        VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
         """
 
 def add_AllocationServiceServicer_to_server(servicer: AllocationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -146,8 +146,8 @@ class ListNodesRequest(_message.Message):
     parent: _builtins.str
     """Optional. The VRF, "vrfs/{vrf}"; absent: "vrfs/default"."""
     page_size: _builtins.int
-    """Optional. At most this many; absent or 0: 100, more than 1000 counts as
-    1000, negative is an error.
+    """Optional. At most this many, fewer where they are large; absent or 0: 100,
+    more than 1000 counts as 1000, negative is an error.
     """
     page_token: _builtins.str
     """Optional. next_page_token of the previous page."""

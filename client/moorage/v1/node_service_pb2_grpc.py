@@ -75,6 +75,7 @@ class NodeServiceServicer(object):
     def GetNode(self, request, context):
         """Shows one node.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         NODE_NOT_FOUND (NOT_FOUND): there is none of that name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -84,6 +85,7 @@ class NodeServiceServicer(object):
     def ListNodes(self, request, context):
         """Lists nodes in order of id.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
         PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
         VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
         """
@@ -94,6 +96,7 @@ class NodeServiceServicer(object):
     def DeleteNode(self, request, context):
         """Forgets a node's labels. Its allocations and blocks stay.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         NODE_NOT_FOUND (NOT_FOUND): there is none of that name.
         ETAG_MISMATCH (ABORTED): somebody else changed it first.
         """

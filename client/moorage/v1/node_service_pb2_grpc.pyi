@@ -43,17 +43,20 @@ class NodeServiceStub:
     GetNode: _grpc.UnaryUnaryMultiCallable[_node_service_pb2.GetNodeRequest, _node_service_pb2.GetNodeResponse]
     """Shows one node.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     NODE_NOT_FOUND (NOT_FOUND): there is none of that name.
     """
     ListNodes: _grpc.UnaryUnaryMultiCallable[_node_service_pb2.ListNodesRequest, _node_service_pb2.ListNodesResponse]
     """Lists nodes in order of id.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
     PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
     """
     DeleteNode: _grpc.UnaryUnaryMultiCallable[_node_service_pb2.DeleteNodeRequest, _node_service_pb2.DeleteNodeResponse]
     """Forgets a node's labels. Its allocations and blocks stay.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     NODE_NOT_FOUND (NOT_FOUND): there is none of that name.
     ETAG_MISMATCH (ABORTED): somebody else changed it first.
     """
@@ -73,17 +76,20 @@ class NodeServiceAsyncStub(NodeServiceStub):
     GetNode: _aio.UnaryUnaryMultiCallable[_node_service_pb2.GetNodeRequest, _node_service_pb2.GetNodeResponse]  # type: ignore[assignment]
     """Shows one node.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     NODE_NOT_FOUND (NOT_FOUND): there is none of that name.
     """
     ListNodes: _aio.UnaryUnaryMultiCallable[_node_service_pb2.ListNodesRequest, _node_service_pb2.ListNodesResponse]  # type: ignore[assignment]
     """Lists nodes in order of id.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
     PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
     """
     DeleteNode: _aio.UnaryUnaryMultiCallable[_node_service_pb2.DeleteNodeRequest, _node_service_pb2.DeleteNodeResponse]  # type: ignore[assignment]
     """Forgets a node's labels. Its allocations and blocks stay.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     NODE_NOT_FOUND (NOT_FOUND): there is none of that name.
     ETAG_MISMATCH (ABORTED): somebody else changed it first.
     """
@@ -112,6 +118,7 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_node_service_pb2.GetNodeResponse, _abc.Awaitable[_node_service_pb2.GetNodeResponse]]:
         """Shows one node.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         NODE_NOT_FOUND (NOT_FOUND): there is none of that name.
         """
 
@@ -123,6 +130,7 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_node_service_pb2.ListNodesResponse, _abc.Awaitable[_node_service_pb2.ListNodesResponse]]:
         """Lists nodes in order of id.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
         PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
         VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
         """
@@ -135,6 +143,7 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_node_service_pb2.DeleteNodeResponse, _abc.Awaitable[_node_service_pb2.DeleteNodeResponse]]:
         """Forgets a node's labels. Its allocations and blocks stay.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         NODE_NOT_FOUND (NOT_FOUND): there is none of that name.
         ETAG_MISMATCH (ABORTED): somebody else changed it first.
         """

@@ -82,6 +82,7 @@ class PoolServiceServicer(object):
     def GetPool(self, request, context):
         """Shows one pool.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -91,6 +92,7 @@ class PoolServiceServicer(object):
     def ListPools(self, request, context):
         """Lists pools in order of id.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
         PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
         VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
         """
@@ -105,7 +107,7 @@ class PoolServiceServicer(object):
         INVALID_REQUEST (INVALID_ARGUMENT): a field or a path is malformed.
         POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
         ETAG_MISMATCH (ABORTED): somebody else changed it first.
-        FIELD_IMMUTABLE (FAILED_PRECONDITION): the mask names cidr or block_size.
+        FIELD_IMMUTABLE (FAILED_PRECONDITION): cidr or block_size would change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -114,6 +116,7 @@ class PoolServiceServicer(object):
     def DeletePool(self, request, context):
         """Deletes a pool.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
         ETAG_MISMATCH (ABORTED): somebody else changed it first.
         POOL_IN_USE (FAILED_PRECONDITION): addresses of it are assigned; nothing is

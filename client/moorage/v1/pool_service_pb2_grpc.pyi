@@ -45,11 +45,13 @@ class PoolServiceStub:
     GetPool: _grpc.UnaryUnaryMultiCallable[_pool_service_pb2.GetPoolRequest, _pool_service_pb2.GetPoolResponse]
     """Shows one pool.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
     """
     ListPools: _grpc.UnaryUnaryMultiCallable[_pool_service_pb2.ListPoolsRequest, _pool_service_pb2.ListPoolsResponse]
     """Lists pools in order of id.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
     PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
     """
@@ -60,11 +62,12 @@ class PoolServiceStub:
     INVALID_REQUEST (INVALID_ARGUMENT): a field or a path is malformed.
     POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
     ETAG_MISMATCH (ABORTED): somebody else changed it first.
-    FIELD_IMMUTABLE (FAILED_PRECONDITION): the mask names cidr or block_size.
+    FIELD_IMMUTABLE (FAILED_PRECONDITION): cidr or block_size would change.
     """
     DeletePool: _grpc.UnaryUnaryMultiCallable[_pool_service_pb2.DeletePoolRequest, _pool_service_pb2.DeletePoolResponse]
     """Deletes a pool.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
     ETAG_MISMATCH (ABORTED): somebody else changed it first.
     POOL_IN_USE (FAILED_PRECONDITION): addresses of it are assigned; nothing is
@@ -88,11 +91,13 @@ class PoolServiceAsyncStub(PoolServiceStub):
     GetPool: _aio.UnaryUnaryMultiCallable[_pool_service_pb2.GetPoolRequest, _pool_service_pb2.GetPoolResponse]  # type: ignore[assignment]
     """Shows one pool.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
     """
     ListPools: _aio.UnaryUnaryMultiCallable[_pool_service_pb2.ListPoolsRequest, _pool_service_pb2.ListPoolsResponse]  # type: ignore[assignment]
     """Lists pools in order of id.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
     PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
     """
@@ -103,11 +108,12 @@ class PoolServiceAsyncStub(PoolServiceStub):
     INVALID_REQUEST (INVALID_ARGUMENT): a field or a path is malformed.
     POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
     ETAG_MISMATCH (ABORTED): somebody else changed it first.
-    FIELD_IMMUTABLE (FAILED_PRECONDITION): the mask names cidr or block_size.
+    FIELD_IMMUTABLE (FAILED_PRECONDITION): cidr or block_size would change.
     """
     DeletePool: _aio.UnaryUnaryMultiCallable[_pool_service_pb2.DeletePoolRequest, _pool_service_pb2.DeletePoolResponse]  # type: ignore[assignment]
     """Deletes a pool.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
     ETAG_MISMATCH (ABORTED): somebody else changed it first.
     POOL_IN_USE (FAILED_PRECONDITION): addresses of it are assigned; nothing is
@@ -140,6 +146,7 @@ class PoolServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_pool_service_pb2.GetPoolResponse, _abc.Awaitable[_pool_service_pb2.GetPoolResponse]]:
         """Shows one pool.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
         """
 
@@ -151,6 +158,7 @@ class PoolServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_pool_service_pb2.ListPoolsResponse, _abc.Awaitable[_pool_service_pb2.ListPoolsResponse]]:
         """Lists pools in order of id.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
         PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
         VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
         """
@@ -167,7 +175,7 @@ class PoolServiceServicer(metaclass=_abc_1.ABCMeta):
         INVALID_REQUEST (INVALID_ARGUMENT): a field or a path is malformed.
         POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
         ETAG_MISMATCH (ABORTED): somebody else changed it first.
-        FIELD_IMMUTABLE (FAILED_PRECONDITION): the mask names cidr or block_size.
+        FIELD_IMMUTABLE (FAILED_PRECONDITION): cidr or block_size would change.
         """
 
     @_abc_1.abstractmethod
@@ -178,6 +186,7 @@ class PoolServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_pool_service_pb2.DeletePoolResponse, _abc.Awaitable[_pool_service_pb2.DeletePoolResponse]]:
         """Deletes a pool.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
         ETAG_MISMATCH (ABORTED): somebody else changed it first.
         POOL_IN_USE (FAILED_PRECONDITION): addresses of it are assigned; nothing is

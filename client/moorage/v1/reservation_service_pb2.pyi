@@ -155,8 +155,8 @@ class ListReservationsRequest(_message.Message):
     parent: _builtins.str
     """Optional. The VRF, "vrfs/{vrf}"; absent: "vrfs/default"."""
     page_size: _builtins.int
-    """Optional. At most this many; absent or 0: 100, more than 1000 counts as
-    1000, negative is an error.
+    """Optional. At most this many, fewer where they are large; absent or 0: 100,
+    more than 1000 counts as 1000, negative is an error.
     """
     page_token: _builtins.str
     """Optional. next_page_token of the previous page."""
@@ -224,8 +224,8 @@ class UpdateReservationRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Optional. Paths to change; "*", or absent: every field that may change.
-        Output-only paths are ignored, unknown ones refused.
+        """Optional. At most 64 paths to change; "*", or absent: every field that may
+        change. Output-only paths are ignored, unknown ones refused.
         """
 
     def __init__(

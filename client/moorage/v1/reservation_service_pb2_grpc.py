@@ -81,6 +81,7 @@ class ReservationServiceServicer(object):
     def GetReservation(self, request, context):
         """Shows one reservation.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         RESERVATION_NOT_FOUND (NOT_FOUND): there is none of that name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -90,6 +91,7 @@ class ReservationServiceServicer(object):
     def ListReservations(self, request, context):
         """Lists reservations in order of id.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
         PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
         VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
         """
@@ -112,6 +114,7 @@ class ReservationServiceServicer(object):
     def DeleteReservation(self, request, context):
         """Deletes a reservation.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         RESERVATION_NOT_FOUND (NOT_FOUND): there is none of that name.
         ETAG_MISMATCH (ABORTED): somebody else changed it first.
         """

@@ -44,11 +44,13 @@ class ReservationServiceStub:
     GetReservation: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.GetReservationRequest, _reservation_service_pb2.GetReservationResponse]
     """Shows one reservation.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     RESERVATION_NOT_FOUND (NOT_FOUND): there is none of that name.
     """
     ListReservations: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.ListReservationsRequest, _reservation_service_pb2.ListReservationsResponse]
     """Lists reservations in order of id.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
     PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
     """
@@ -63,6 +65,7 @@ class ReservationServiceStub:
     DeleteReservation: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.DeleteReservationRequest, _reservation_service_pb2.DeleteReservationResponse]
     """Deletes a reservation.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     RESERVATION_NOT_FOUND (NOT_FOUND): there is none of that name.
     ETAG_MISMATCH (ABORTED): somebody else changed it first.
     """
@@ -83,11 +86,13 @@ class ReservationServiceAsyncStub(ReservationServiceStub):
     GetReservation: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.GetReservationRequest, _reservation_service_pb2.GetReservationResponse]  # type: ignore[assignment]
     """Shows one reservation.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     RESERVATION_NOT_FOUND (NOT_FOUND): there is none of that name.
     """
     ListReservations: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.ListReservationsRequest, _reservation_service_pb2.ListReservationsResponse]  # type: ignore[assignment]
     """Lists reservations in order of id.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
     PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
     """
@@ -102,6 +107,7 @@ class ReservationServiceAsyncStub(ReservationServiceStub):
     DeleteReservation: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.DeleteReservationRequest, _reservation_service_pb2.DeleteReservationResponse]  # type: ignore[assignment]
     """Deletes a reservation.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     RESERVATION_NOT_FOUND (NOT_FOUND): there is none of that name.
     ETAG_MISMATCH (ABORTED): somebody else changed it first.
     """
@@ -131,6 +137,7 @@ class ReservationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_reservation_service_pb2.GetReservationResponse, _abc.Awaitable[_reservation_service_pb2.GetReservationResponse]]:
         """Shows one reservation.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         RESERVATION_NOT_FOUND (NOT_FOUND): there is none of that name.
         """
 
@@ -142,6 +149,7 @@ class ReservationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_reservation_service_pb2.ListReservationsResponse, _abc.Awaitable[_reservation_service_pb2.ListReservationsResponse]]:
         """Lists reservations in order of id.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
         PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
         VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
         """
@@ -168,6 +176,7 @@ class ReservationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_reservation_service_pb2.DeleteReservationResponse, _abc.Awaitable[_reservation_service_pb2.DeleteReservationResponse]]:
         """Deletes a reservation.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         RESERVATION_NOT_FOUND (NOT_FOUND): there is none of that name.
         ETAG_MISMATCH (ABORTED): somebody else changed it first.
         """

@@ -357,7 +357,7 @@ class Pool(_message.Message):
     """Unique and never reused. Output only."""
     cidr: _builtins.str
     """Required. The range, without host bits. Immutable. Overlaps no other pool
-    of the VRF. Not within 169.254.0.0/16 or fe80::/10.
+    of the VRF, nor 169.254.0.0/16, fe80::/10 or ::ffff:0:0/96.
     """
     block_size: _builtins.int
     """Optional. Prefix length of the pool's blocks: 20 to 32 for IPv4, 116 to 128

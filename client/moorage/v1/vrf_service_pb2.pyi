@@ -148,8 +148,8 @@ class ListVrfsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Optional. At most this many; absent or 0: 100, more than 1000 counts as
-    1000, negative is an error.
+    """Optional. At most this many, fewer where they are large; absent or 0: 100,
+    more than 1000 counts as 1000, negative is an error.
     """
     page_token: _builtins.str
     """Optional. next_page_token of the previous page."""
@@ -216,8 +216,8 @@ class UpdateVrfRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Optional. Paths to change; "*", or absent: every field that may change.
-        Output-only paths are ignored, unknown ones refused.
+        """Optional. At most 64 paths to change; "*", or absent: every field that may
+        change. Output-only paths are ignored, unknown ones refused.
         """
 
     def __init__(

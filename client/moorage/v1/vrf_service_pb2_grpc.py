@@ -80,6 +80,7 @@ class VrfServiceServicer(object):
     def GetVrf(self, request, context):
         """Shows one VRF.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         VRF_NOT_FOUND (NOT_FOUND): there is none of that name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -89,6 +90,7 @@ class VrfServiceServicer(object):
     def ListVrfs(self, request, context):
         """Lists VRFs in order of id.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
         PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -110,6 +112,7 @@ class VrfServiceServicer(object):
     def DeleteVrf(self, request, context):
         """Deletes a VRF.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         VRF_NOT_FOUND (NOT_FOUND): there is none of that name.
         ETAG_MISMATCH (ABORTED): somebody else changed it first.
         VRF_IN_USE (FAILED_PRECONDITION): it still has pools; nothing is deleted.

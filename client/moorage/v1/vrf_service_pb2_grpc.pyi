@@ -43,11 +43,13 @@ class VrfServiceStub:
     GetVrf: _grpc.UnaryUnaryMultiCallable[_vrf_service_pb2.GetVrfRequest, _vrf_service_pb2.GetVrfResponse]
     """Shows one VRF.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     VRF_NOT_FOUND (NOT_FOUND): there is none of that name.
     """
     ListVrfs: _grpc.UnaryUnaryMultiCallable[_vrf_service_pb2.ListVrfsRequest, _vrf_service_pb2.ListVrfsResponse]
     """Lists VRFs in order of id.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
     PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
     """
     UpdateVrf: _grpc.UnaryUnaryMultiCallable[_vrf_service_pb2.UpdateVrfRequest, _vrf_service_pb2.UpdateVrfResponse]
@@ -61,6 +63,7 @@ class VrfServiceStub:
     DeleteVrf: _grpc.UnaryUnaryMultiCallable[_vrf_service_pb2.DeleteVrfRequest, _vrf_service_pb2.DeleteVrfResponse]
     """Deletes a VRF.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     VRF_NOT_FOUND (NOT_FOUND): there is none of that name.
     ETAG_MISMATCH (ABORTED): somebody else changed it first.
     VRF_IN_USE (FAILED_PRECONDITION): it still has pools; nothing is deleted.
@@ -81,11 +84,13 @@ class VrfServiceAsyncStub(VrfServiceStub):
     GetVrf: _aio.UnaryUnaryMultiCallable[_vrf_service_pb2.GetVrfRequest, _vrf_service_pb2.GetVrfResponse]  # type: ignore[assignment]
     """Shows one VRF.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     VRF_NOT_FOUND (NOT_FOUND): there is none of that name.
     """
     ListVrfs: _aio.UnaryUnaryMultiCallable[_vrf_service_pb2.ListVrfsRequest, _vrf_service_pb2.ListVrfsResponse]  # type: ignore[assignment]
     """Lists VRFs in order of id.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
     PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
     """
     UpdateVrf: _aio.UnaryUnaryMultiCallable[_vrf_service_pb2.UpdateVrfRequest, _vrf_service_pb2.UpdateVrfResponse]  # type: ignore[assignment]
@@ -99,6 +104,7 @@ class VrfServiceAsyncStub(VrfServiceStub):
     DeleteVrf: _aio.UnaryUnaryMultiCallable[_vrf_service_pb2.DeleteVrfRequest, _vrf_service_pb2.DeleteVrfResponse]  # type: ignore[assignment]
     """Deletes a VRF.
 
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     VRF_NOT_FOUND (NOT_FOUND): there is none of that name.
     ETAG_MISMATCH (ABORTED): somebody else changed it first.
     VRF_IN_USE (FAILED_PRECONDITION): it still has pools; nothing is deleted.
@@ -128,6 +134,7 @@ class VrfServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_vrf_service_pb2.GetVrfResponse, _abc.Awaitable[_vrf_service_pb2.GetVrfResponse]]:
         """Shows one VRF.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         VRF_NOT_FOUND (NOT_FOUND): there is none of that name.
         """
 
@@ -139,6 +146,7 @@ class VrfServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_vrf_service_pb2.ListVrfsResponse, _abc.Awaitable[_vrf_service_pb2.ListVrfsResponse]]:
         """Lists VRFs in order of id.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
         PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
         """
 
@@ -164,6 +172,7 @@ class VrfServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_vrf_service_pb2.DeleteVrfResponse, _abc.Awaitable[_vrf_service_pb2.DeleteVrfResponse]]:
         """Deletes a VRF.
 
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         VRF_NOT_FOUND (NOT_FOUND): there is none of that name.
         ETAG_MISMATCH (ABORTED): somebody else changed it first.
         VRF_IN_USE (FAILED_PRECONDITION): it still has pools; nothing is deleted.

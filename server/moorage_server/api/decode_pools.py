@@ -27,7 +27,6 @@ from moorage_server.usecases.targets import Target
 _UNASSIGNABLE = tuple(
     ipaddress.ip_network(text) for text in ("169.254.0.0/16", "fe80::/10", "::ffff:0:0/96")
 )
-_MOST_BLOCKS_BITS = 62  # blocks are counted in 64 bits, with a sign
 _UNREAD = ipaddress.ip_network("0.0.0.0/0")  # stands for a CIDR that was refused
 _IMMUTABLE = ("cidr", "block_size")
 
@@ -140,9 +139,6 @@ def _block_size(found: Violations, value: int, cidr: addresses.Network | None) -
         found.add(field, f"is {size}; give {shortest} to {longest} for {family.name}, or leave it")
     elif size < cidr.prefixlen:
         found.add(field, f"is {size}, larger than {cidr}; give {cidr.prefixlen} to {longest}")
-    elif size - cidr.prefixlen > _MOST_BLOCKS_BITS:
-        least = max(size - _MOST_BLOCKS_BITS, 0)
-        found.add(field, f"is {size}, too small for {cidr}; give a CIDR of /{least} or longer")
     return size
 
 

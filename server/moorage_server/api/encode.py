@@ -1,18 +1,8 @@
 """Allocations -> messages, each in the form that its pool asks for."""
 
-import datetime
-
-from google.protobuf import timestamp_pb2
-
 from moorage.v1 import resources_pb2 as messages
-from moorage_server.api import encode_resources, names
+from moorage_server.api import encode_resources, enums, names
 from moorage_server.domain import catalog, model, resources
-
-USES = {
-    model.Use.WORKLOAD: messages.USE_WORKLOAD,
-    model.Use.TUNNEL: messages.USE_TUNNEL,
-    model.Use.LOAD_BALANCER: messages.USE_LOAD_BALANCER,
-}
 
 
 def allocation(shown: catalog.Shown) -> messages.Allocation:
@@ -29,12 +19,12 @@ def allocation(shown: catalog.Shown) -> messages.Allocation:
         attachment=_attachment(held.attachment),
         workload=_workload(held.facts.workload),
         owner_key=held.facts.owner_key,
-        use=USES[held.facts.use],
+        use=enums.USES.encode(held.facts.use),
         labels=held.facts.labels,
         gateway="" if pool.gateway is None else str(pool.gateway),
         routes=encode_resources.routes(pool),
         dns=encode_resources.dns(pool),
-        assign_time=_timestamp(held.assign_time),
+        assign_time=encode_resources.timestamp(held.assign_time),
     )
 
 
@@ -60,9 +50,3 @@ def _workload(workload: model.Workload) -> messages.Workload:
         pod=workload.pod,
         pod_uid=workload.pod_uid,
     )
-
-
-def _timestamp(moment: datetime.datetime) -> timestamp_pb2.Timestamp:
-    stamp = timestamp_pb2.Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp

@@ -16,7 +16,7 @@ def vrf(stored: resources.Vrf) -> messages.Vrf:
         uid=stored.uid,
         description=stored.description,
         labels=stored.labels,
-        etag=etag(stored),
+        etag=stored.etag,
         create_time=timestamp(stored.create_time),
         update_time=timestamp(stored.update_time),
     )
@@ -43,7 +43,7 @@ def pool(stored: resources.Pool) -> messages.Pool:
         excluded_ranges=map(_span, stored.excluded),
         exclude_network_addresses=stored.exclude_network_addresses,
         labels=stored.labels,
-        etag=etag(stored),
+        etag=stored.etag,
         create_time=timestamp(stored.create_time),
         update_time=timestamp(stored.update_time),
     )
@@ -74,7 +74,7 @@ def reservation(stored: resources.Reservation) -> messages.Reservation:
         cidrs=map(str, stored.cidrs),
         description=stored.description,
         labels=stored.labels,
-        etag=etag(stored),
+        etag=stored.etag,
         create_time=timestamp(stored.create_time),
         update_time=timestamp(stored.update_time),
     )
@@ -85,15 +85,10 @@ def node(stored: resources.Node) -> messages.Node:
     return messages.Node(
         name=names.child_name(stored.vrf, names.NODES, stored.name),
         labels=stored.labels,
-        etag=etag(stored),
+        etag=stored.etag,
         create_time=timestamp(stored.create_time),
         update_time=timestamp(stored.update_time),
     )
-
-
-def etag(stored: resources.Stored) -> str:
-    """What changes with every update."""
-    return str(stored.version)
 
 
 def timestamp(moment: datetime.datetime) -> timestamp_pb2.Timestamp:

@@ -3,7 +3,7 @@
 PAGE_SIZE_DEFAULT = 100
 PAGE_SIZE_MAXIMUM = 1000
 PAGE_TOKEN_LENGTH = 1024
-PAGE_BYTES = 3 * 1024 * 1024  # below what a client receives by default, with room to spare
+PAGE_BYTES = 2 * 1024 * 1024  # half of what gRPC clients accept unless told otherwise
 
 NAME_LENGTH = 253  # pools, reservations, nodes: a DNS-1123 subdomain
 VRF_LENGTH = 63  # a DNS-1123 label

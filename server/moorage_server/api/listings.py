@@ -12,7 +12,7 @@ from moorage.v1 import (
     reservation_service_pb2,
     vrf_service_pb2,
 )
-from moorage_server.api import names, page_tokens
+from moorage_server.api import limits, names, page_tokens
 from moorage_server.api.violations import Violations
 from moorage_server.domain import resources
 
@@ -24,8 +24,6 @@ InVrf = (
 Request = InVrf | vrf_service_pb2.ListVrfsRequest
 N = TypeVar("N", resources.Vrf, resources.Pool, resources.Reservation, resources.Node)
 M = TypeVar("M", bound=protobuf.Message)
-
-PAGE_BYTES = 2 * 1024 * 1024  # half of what gRPC clients accept unless told otherwise
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +52,7 @@ def shown(
 ) -> tuple[list[M], str]:
     """The messages of what was listed, as far as they fit, and the next page's token."""
     encoded: list[M] = []
-    room = PAGE_BYTES
+    room = limits.PAGE_BYTES
     for each in listed:
         message = encode(each)
         room -= message.ByteSize()

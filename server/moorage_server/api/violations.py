@@ -21,7 +21,8 @@ _TOLD = 1800
 
 def shown(value: str) -> str:
     """A value as a message shows it: quoted, cut, escaped, also what only looks like ASCII."""
-    return json.dumps(value if len(value) <= _SHOWN else f"{value[:_SHOWN]}...")
+    cut = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..."
+    return json.dumps(cut).replace("\x7f", "\\u007f")  # the one that JSON leaves as it is
 
 
 class Violations:

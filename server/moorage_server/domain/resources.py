@@ -51,6 +51,11 @@ class Stored:
     create_time: datetime.datetime = NEVER
     update_time: datetime.datetime = NEVER
 
+    @property
+    def etag(self) -> str:
+        """Changes with every update, and is not that of another resource of the name."""
+        return f"{self.version}-{self.uid[:8]}"
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Vrf(Stored):

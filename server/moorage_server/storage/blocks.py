@@ -62,7 +62,7 @@ WHERE vrf_id = :vrf_id AND cidr = ANY (CAST(:cidrs AS cidr[]))
 _ADVANCE = sa.text("""
 UPDATE pool_frontiers SET unused = CAST(
     (CAST(:unused AS text[]))[array_position(CAST(:pool_ids AS bigint[]), pool_id)]
-    AS int8multirange)
+    AS nummultirange)
 WHERE vrf_id = :vrf_id AND pool_id = ANY (CAST(:pool_ids AS bigint[]))
 """)
 
@@ -149,5 +149,5 @@ def _block(row: arrays.Row) -> blocks.Block:
 
 
 def _frontier(row: arrays.Row) -> blocks.Frontier:
-    runs = tuple((run.lower, run.upper) for run in row.unused)
+    runs = tuple((int(run.lower), int(run.upper)) for run in row.unused)
     return blocks.Frontier(pool_id=row.pool_id, unused=runs)

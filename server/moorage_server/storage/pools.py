@@ -20,7 +20,7 @@ _SELECT = sa.select(tables.vrfs.c.name.label("vrf"), _TABLE).join_from(
 
 _OPEN_FRONTIER = sa.text("""
 INSERT INTO pool_frontiers (vrf_id, pool_id, unused)
-VALUES (:vrf_id, :pool_id, CAST(:unused AS int8multirange))
+VALUES (:vrf_id, :pool_id, CAST(:unused AS nummultirange))
 """)
 
 _LOCK_FRONTIER = sa.text("""

@@ -48,6 +48,11 @@ def _time(name: str) -> Column:
     return sa.Column(name, sa.TIMESTAMP(timezone=True), nullable=False, server_default=default)
 
 
+def _name(*, key: bool = False) -> Column:
+    # Listings are in order of name, the same one in every database.
+    return sa.Column("name", sa.Text(collation="C"), primary_key=key, nullable=False)
+
+
 def _json(name: str, empty: str) -> Column:
     return sa.Column(name, pg.JSONB, nullable=False, server_default=sa.text(f"'{empty}'"))
 
@@ -75,7 +80,7 @@ vrfs = sa.Table(
     "vrfs",
     metadata,
     sa.Column("vrf_id", sa.Integer, sa.Identity(always=True), primary_key=True),
-    sa.Column("name", sa.Text, nullable=False),
+    _name(),
     _text("description"),
     # Grows with every change of the VRF's pools and reservations, so that a
     # compiled catalog is known to be current by one number.
@@ -89,7 +94,7 @@ pools = sa.Table(
     metadata,
     _vrf(),
     sa.Column("pool_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-    sa.Column("name", sa.Text, nullable=False),
+    _name(),
     sa.Column("cidr", pg.CIDR, nullable=False),
     sa.Column("block_size", sa.SmallInteger, nullable=False),
     sa.Column("node_selector", sa.Text, nullable=False),
@@ -132,9 +137,10 @@ pool_frontiers = sa.Table(
     metadata,
     _vrf(),
     sa.Column("pool_id", sa.BigInteger, primary_key=True),
-    # Indexes of blocks that were never opened. Beside the pool, not in it: this
+    # Indexes of blocks that were never opened; numeric, because an IPv6 pool may
+    # have more of them than 64 bits count. Beside the pool, not in it: this
     # row is locked whenever a block is opened.
-    sa.Column("unused", pg.INT8MULTIRANGE, nullable=False),
+    sa.Column("unused", pg.NUMMULTIRANGE, nullable=False),
     sa.ForeignKeyConstraint(
         ["vrf_id", "pool_id"],
         ["pools.vrf_id", "pools.pool_id"],
@@ -147,7 +153,7 @@ reservations = sa.Table(
     "reservations",
     metadata,
     _vrf(),
-    sa.Column("name", sa.Text, primary_key=True),
+    _name(key=True),
     sa.Column("cidrs", pg.ARRAY(pg.CIDR), nullable=False),
     _text("description"),
     *_stored(),
@@ -159,7 +165,7 @@ nodes = sa.Table(
     "nodes",
     metadata,
     _vrf(),
-    sa.Column("name", sa.Text, primary_key=True),
+    _name(key=True),
     *_stored(),
     _of_vrf("nodes"),
 )
@@ -280,6 +286,8 @@ allocations = sa.Table(
         name="allocations_attachment_fkey",
     ),
     sa.UniqueConstraint("attachment_uid", "vrf_id", "position"),
+    # For the foreign key: who deletes a block asks whether addresses of it are held.
+    sa.Index("allocations_block_idx", "block", "vrf_id"),
     sa.CheckConstraint("address <<= block", name="inside_block"),
     sa.CheckConstraint(CANONICAL_ADDRESS, name="canonical"),
     sa.CheckConstraint("generation > 0", name="generation"),

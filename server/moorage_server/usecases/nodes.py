@@ -49,7 +49,7 @@ def delete(store: database.Database, limits: database.Limits, target: Target) ->
 
     def work(transaction: database.Transaction) -> None:
         node = nodes.get(transaction, target.vrf, target.name, locking=True)
-        target.require_version(node)
+        target.require_etag(node)
         nodes.delete(transaction, node)
 
     store.run(work, limits)

@@ -57,7 +57,7 @@ def update(
     def work(transaction: database.Transaction) -> resources.Pool:
         vrfs.lock(transaction, target.vrf)
         before = pools.get(transaction, target.vrf, target.name)
-        target.require_version(before)
+        target.require_etag(before)
         after = change(before)
         if after == before:
             return before
@@ -74,7 +74,7 @@ def delete(store: database.Database, limits: database.Limits, target: Target) ->
     def work(transaction: database.Transaction) -> None:
         vrfs.lock(transaction, target.vrf)
         pool = pools.get(transaction, target.vrf, target.name)
-        target.require_version(pool)
+        target.require_etag(pool)
         # Twice: a pool in use is not kept from its users just to be refused; and what
         # is true once its blocks are locked stays true.
         _refuse_in_use(transaction, pool)

@@ -61,7 +61,7 @@ def update(
     def work(transaction: database.Transaction) -> resources.Reservation:
         vrfs.lock(transaction, target.vrf)
         before = reservations.get(transaction, target.vrf, target.name)
-        target.require_version(before)
+        target.require_etag(before)
         after = change(before)
         if after == before:
             return before
@@ -78,7 +78,7 @@ def delete(store: database.Database, limits: database.Limits, target: Target) ->
     def work(transaction: database.Transaction) -> None:
         vrfs.lock(transaction, target.vrf)
         reservation = reservations.get(transaction, target.vrf, target.name)
-        target.require_version(reservation)
+        target.require_etag(reservation)
         reservations.delete(transaction, reservation)
         vrfs.bump(transaction, target.vrf)
 

@@ -1,4 +1,4 @@
-"""Which stored resource a call is about, and at which version its caller knows it."""
+"""Which stored resource a call is about, and in which state its caller knows it."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ from moorage_server.domain import errors, resources
 class Target:
     """One resource of a VRF, or the VRF itself.
 
-    `resource` is its full name, for messages. An empty `etag` is any version.
+    `resource` is its full name, for messages. An empty `etag` is any state.
     """
 
     vrf: str
@@ -17,7 +17,7 @@ class Target:
     resource: str
     etag: str = ""
 
-    def require_version(self, found: resources.Stored) -> None:
-        """Raises EtagMismatch where the caller knows another version than was found."""
-        if self.etag and self.etag != str(found.version):
+    def require_etag(self, found: resources.Stored) -> None:
+        """Raises EtagMismatch where the caller knows another state than was found."""
+        if self.etag and self.etag != found.etag:
             raise errors.EtagMismatch(self.resource)

@@ -48,7 +48,7 @@ def update(
     def work(transaction: database.Transaction) -> resources.Vrf:
         vrfs.lock(transaction, target.vrf)
         before = vrfs.get(transaction, target.vrf)
-        target.require_version(before)
+        target.require_etag(before)
         after = change(before)
         if after == before:
             return before
@@ -63,7 +63,7 @@ def delete(store: database.Database, limits: database.Limits, target: Target) ->
 
     def work(transaction: database.Transaction) -> None:
         vrfs.lock(transaction, target.vrf)
-        target.require_version(vrfs.get(transaction, target.vrf))
+        target.require_etag(vrfs.get(transaction, target.vrf))
         if vrfs.has_pools(transaction, target.vrf):
             raise errors.VrfInUse(target.vrf)
         # Only now: a VRF in use is not kept from its users just to be refused.
