@@ -26,16 +26,22 @@ def want(**changes: object) -> messages.AddressRequest:
     return messages.AddressRequest(**right | changes)  # type: ignore[arg-type]  # likewise
 
 
-def drawn(*pools: str, family: resources.IpFamily.ValueType = IPV4) -> messages.AssignAddressesRequest:
+def drawn(
+    *pools: str, family: resources.IpFamily.ValueType = IPV4
+) -> messages.AssignAddressesRequest:
     """A request for an address of one of these pools."""
     return assign(addresses=[want(pools=pools, family=family)])
 
 
-def fixed(*candidates: str, family: resources.IpFamily.ValueType = IPV4) -> messages.AssignAddressesRequest:
+def fixed(
+    *candidates: str, family: resources.IpFamily.ValueType = IPV4
+) -> messages.AssignAddressesRequest:
     """A request for one of these addresses."""
     return assign(addresses=[want(candidate_addresses=candidates, family=family)])
 
 
-def stamped(boot_id: str, boot_time_ns: int, container: str = "c1") -> messages.AssignAddressesRequest:
+def stamped(
+    boot_id: str, boot_time_ns: int, container: str = "c1"
+) -> messages.AssignAddressesRequest:
     stamp = resources.AttemptStamp(boot_id=boot_id, boot_time_ns=boot_time_ns)
     return assign(attachment=attachment(container_id=container), attempt=stamp)

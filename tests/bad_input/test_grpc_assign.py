@@ -112,7 +112,7 @@ WHO: dict[str, Malformed] = {
             ("workload.node", unprintable(r"\u0000")),
             ("workload.namespace", unprintable(r"a\n")),
             ("workload.pod", unprintable(r"\u001b[2J")),
-            ("workload.pod_uid", unprintable("\x7f")),
+            ("workload.pod_uid", unprintable(r"\u007f")),
         ],
     ),
     "129 labels of a namespace": (

@@ -157,8 +157,8 @@ def test_of_two_overlapping_pools_created_at_once_the_second_is_told_of_the_firs
 def test_of_two_updates_of_one_version_one_is_refused(
     crowd: Crowd, database: postgres.Database
 ) -> None:
-    crowd.call(pools.create, world.pool("a", "10.0.0.0/24"))
-    seen = Target(vrf="default", name="a", resource=POOL_A.resource, etag="1")
+    made = crowd.call(pools.create, world.pool("a", "10.0.0.0/24"))
+    seen = Target(vrf="default", name="a", resource=POOL_A.resource, etag=made.etag)
 
     def changed(stored: resources.Pool) -> resources.Pool:
         return world.pool("a", str(stored.cidr), disabled=True)
