@@ -13,13 +13,13 @@ import structlog
 
 import moorage_server
 from moorage_server import config, logs
-from moorage_server.api.server import Server
+from moorage_server.api.server import BindError, Server
 from moorage_server.embedded import cluster
 from moorage_server.embedded.errors import EmbeddedError
 from moorage_server.storage import schema
 
 _STATE = click.Path(path_type=pathlib.Path, file_okay=False)
-_FAILURES = (config.SettingsError, schema.SchemaError, EmbeddedError)
+_FAILURES = (config.SettingsError, schema.SchemaError, EmbeddedError, BindError)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -30,6 +30,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuses what would be unsafe or cannot work."""
+        if not self.database_url.startswith(("postgresql://", "postgresql+psycopg://")):
+            raise SettingsError(
+                "the database URL is not one of PostgreSQL; "
+                "write postgresql+psycopg://USER@HOST/NAME"
+            )
         if not 1 <= self.threads <= 64:
             raise SettingsError(f"MOORAGE_THREADS is {self.threads}; give 1 to 64")
         if not self.insecure_bind and not is_local(self.listen):

@@ -103,7 +103,7 @@ def test_the_commands_of_the_containers_make_a_healthy_service(tmp_path: pathlib
         assert not server.is_healthy()
         with started(server) as process:
             with grpc.insecure_channel(f"127.0.0.1:{server_port}") as channel:
-                grpc.channel_ready_future(channel).result(timeout=30)
+                grpc.channel_ready_future(channel).result(timeout=60)
             assert server.is_healthy()
             assert applied(server) == {"created"}
             assert applied(server) == {"unchanged"}

@@ -67,6 +67,17 @@ OPTIONS: Final = (
 _log = structlog.get_logger()
 
 
+class BindError(Exception):
+    """The address to serve on cannot be had."""
+
+    def __init__(self, listen: str) -> None:
+        """Names it."""
+        super().__init__(
+            f"cannot listen on {listen}: it is taken, or not of this machine; "
+            "choose another with --listen"
+        )
+
+
 class Server:
     """One server process: bound when started, stopped without losing a call."""
 
@@ -84,8 +95,12 @@ class Server:
     async def start(self) -> str:
         """Serves; returns the address it is bound to."""
         self._register()
-        bound = self._grpc.add_insecure_port(self._settings.listen)
+        try:
+            bound = self._grpc.add_insecure_port(self._settings.listen)
+        except RuntimeError as error:
+            raise BindError(self._settings.listen) from error
         self._collector.start()
+        await self._tell(ready=False)
         await self._grpc.start()
         await self._report()
         self._watch = asyncio.create_task(self._watch_database())
@@ -131,6 +146,9 @@ class Server:
         except (errors.IpamError, database.Fault, readiness.NotReady) as error:
             _log.warning("not ready", why=str(error))
             ready = False
+        await self._tell(ready=ready)
+
+    async def _tell(self, *, ready: bool) -> None:
         states = health_pb2.HealthCheckResponse
         status = states.SERVING if ready else states.NOT_SERVING
         await self._health.set("", status)

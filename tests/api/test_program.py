@@ -1,0 +1,81 @@
+"""The installed moorage-server: what it says when it cannot do what it is told."""
+
+import socket
+import subprocess
+
+import pytest
+
+from harness import postgres
+
+
+def run(program: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What the program does with these arguments and no other environment."""
+    return subprocess.run(
+        [program, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={"PATH": "/usr/bin:/bin", **environment},
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "message"),
+    [
+        (["serve"], {}, "DATABASE_URL is not set; give --database-url or set it"),
+        (
+            ["serve", "--database-url", "postgresql://", "--listen", "0.0.0.0:7711"],
+            {},
+            "MOORAGE_LISTEN is '0.0.0.0:7711': plain text is served on loopback or a Unix socket "
+            "only; set --insecure-bind where the network itself is trusted",
+        ),
+        (
+            ["serve"],
+            {"DATABASE_URL": "postgresql://", "MOORAGE_THREADS": "many"},
+            "MOORAGE_THREADS is 'many'; give a whole number",
+        ),
+        (
+            ["serve"],
+            {"DATABASE_URL": "postgresql://", "MOORAGE_THREADS": "0"},
+            "MOORAGE_THREADS is 0; give 1 to 64",
+        ),
+        (
+            ["serve"],
+            {"DATABASE_URL": "postgresql://", "MOORAGE_REFLECTION": "maybe"},
+            "MOORAGE_REFLECTION is 'maybe'; give true or false",
+        ),
+        (
+            ["serve", "--database-url", "mysql://u@h/d"],
+            {},
+            "the database URL is not one of PostgreSQL; write postgresql+psycopg://USER@HOST/NAME",
+        ),
+        (
+            ["serve", "--database-url", "nonsense"],
+            {},
+            "the database URL is not one of PostgreSQL; write postgresql+psycopg://USER@HOST/NAME",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_is_expected(
+    program: str, arguments: list[str], environment: dict[str, str], message: str
+) -> None:
+    result = run(program, *arguments, **environment)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"moorage-server: {message}\n"
+
+
+def test_a_taken_port_is_named(program: str, database: postgres.Database) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        result = run(program, "serve", "--database-url", database.service_url, "--listen", listen)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == (
+        f"moorage-server: cannot listen on {listen}: it is taken, or not of this machine; "
+        "choose another with --listen"
+    )
+
+
+def test_it_tells_its_version_and_how_to_use_it(program: str) -> None:
+    assert run(program, "--version").stdout.startswith("moorage-server, version ")
+    assert "moorage-server serve --embedded" in run(program, "--help").stdout
