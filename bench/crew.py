@@ -19,7 +19,7 @@ LEAD = 0.03  # seconds from the word to the start: every process is waiting by t
 class Crew:
     """Processes that share the callers of a phase."""
 
-    def __init__(self, pipes: "Sequence[Connection[Phase | None, Sample]]") -> None:
+    def __init__(self, pipes: "Sequence[Connection[Phase, Sample]]") -> None:
         """Speaks to them through their pipes."""
         self._pipes = pipes
 
@@ -46,23 +46,25 @@ def hired(place: Place) -> Iterator[Crew]:
             ours, theirs = spawn.Pipe()
             process = spawn.Process(target=_work, args=(theirs, place, at), daemon=True)
             process.start()
+            theirs.close()
             until.callback(process.join)
-            until.callback(ours.send, None)
+            until.callback(ours.close)
             pipes.append(ours)
         for pipe in pipes:
             pipe.recv()  # it is up and has imported everything
         yield Crew(pipes)
 
 
-def _work(pipe: "Connection[Sample, Phase | None]", place: Place, at: int) -> None:
+def _work(pipe: "Connection[Sample, Phase]", place: Place, at: int) -> None:
     asyncio.run(_obey(pipe, Callers(place, at)))
 
 
-async def _obey(pipe: "Connection[Sample, Phase | None]", callers: Callers) -> None:
+async def _obey(pipe: "Connection[Sample, Phase]", callers: Callers) -> None:
     pipe.send(Sample())
     # Waiting for the next word blocks the loop, which has nothing to do meanwhile.
-    while (phase := pipe.recv()) is not None:
-        pipe.send(await callers.run(phase))
+    with contextlib.suppress(EOFError):
+        while True:
+            pipe.send(await callers.run(pipe.recv()))
     await callers.close()
 
 

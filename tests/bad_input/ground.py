@@ -44,6 +44,7 @@ class Ground:
         self.server = server.target
         self._database = server.database
         self._stubs = [stub(channel) for stub in _STUBS]
+        self.known = self.written()
 
     def call(self, request: Message, *, timeout: float = 30) -> object:
         """Sends a request to the RPC that it is named for."""

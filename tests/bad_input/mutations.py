@@ -27,7 +27,8 @@ FORGED = ("", "x", "10.0.0.5", "fd00::7", "10.0.0.0/24", "x" * 300, "\x00", "WEB
 
 def spoil(draw: st.DrawFn, message: Message) -> None:
     """Changes one field of a message, or of a message inside it."""
-    field = draw(st.sampled_from(list(message.DESCRIPTOR.fields)))
+    fields: list[Field] = list(message.DESCRIPTOR.fields)
+    field = draw(st.sampled_from(fields))
     if draw(st.integers(0, 9)) == 0:
         message.ClearField(field.name)
     elif field.name == "page_token":

@@ -1,6 +1,6 @@
 """One request or more for every RPC that the server accepts, to be spoiled by tests."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from google.protobuf import field_mask_pb2
 from google.protobuf.message import Message
@@ -68,7 +68,7 @@ def _assignment(
 _IPV4, _IPV6 = resources_pb2.IP_FAMILY_IPV4, resources_pb2.IP_FAMILY_IPV6
 _Want = allocation_service_pb2.AddressRequest
 
-_DATA_PATH: Mapping[str, Sequence[Message]] = {
+_DATA_PATH: dict[str, Sequence[Message]] = {
     "AssignAddresses": [
         _assignment(_Want(family=_IPV4, pools=["web", "10.0.0.0/24"])),
         _assignment(_Want(family=_IPV4, candidate_addresses=["10.0.0.5", "10.0.0.6"])),
@@ -97,7 +97,7 @@ _DATA_PATH: Mapping[str, Sequence[Message]] = {
         )
     ],
 }
-_POOLS: Mapping[str, Sequence[Message]] = {
+_POOLS: dict[str, Sequence[Message]] = {
     "CreatePool": [pool_service_pb2.CreatePoolRequest(parent=VRF, pool_id="web", pool=POOL)],
     "GetPool": [pool_service_pb2.GetPoolRequest(name=POOL.name)],
     "ListPools": [pool_service_pb2.ListPoolsRequest(parent=VRF, page_size=1, labels=POOL.labels)],
@@ -107,7 +107,7 @@ _POOLS: Mapping[str, Sequence[Message]] = {
     ],
     "DeletePool": [pool_service_pb2.DeletePoolRequest(name=POOL.name, etag="7")],
 }
-_RESERVATIONS: Mapping[str, Sequence[Message]] = {
+_RESERVATIONS: dict[str, Sequence[Message]] = {
     "CreateReservation": [
         reservation_service_pb2.CreateReservationRequest(
             parent=VRF, reservation_id="quiet", reservation=RESERVATION
@@ -126,13 +126,13 @@ _RESERVATIONS: Mapping[str, Sequence[Message]] = {
         reservation_service_pb2.DeleteReservationRequest(name=RESERVATION.name, etag="7")
     ],
 }
-_NODES: Mapping[str, Sequence[Message]] = {
+_NODES: dict[str, Sequence[Message]] = {
     "UpsertNode": [node_service_pb2.UpsertNodeRequest(node=NODE)],
     "GetNode": [node_service_pb2.GetNodeRequest(name=NODE.name)],
     "ListNodes": [node_service_pb2.ListNodesRequest(parent=VRF, page_size=1, labels={"a": "b"})],
     "DeleteNode": [node_service_pb2.DeleteNodeRequest(name=NODE.name, etag="7")],
 }
-_VRFS: Mapping[str, Sequence[Message]] = {
+_VRFS: dict[str, Sequence[Message]] = {
     "CreateVrf": [
         vrf_service_pb2.CreateVrfRequest(
             vrf_id="blue", vrf=resources_pb2.Vrf(description="spare", labels={"a": "b"})
@@ -149,4 +149,4 @@ _VRFS: Mapping[str, Sequence[Message]] = {
 }
 
 # By the name of the RPC, which is unique among the services.
-REQUESTS: Mapping[str, Sequence[Message]] = _DATA_PATH | _POOLS | _RESERVATIONS | _NODES | _VRFS
+REQUESTS: dict[str, Sequence[Message]] = _DATA_PATH | _POOLS | _RESERVATIONS | _NODES | _VRFS

@@ -27,8 +27,9 @@ WAITING_ALONE = 4  # transactions that may wait for locks at the same time
 BATCH_LOCK_WAIT = 0.1  # seconds; a batch waits for no lock on purpose, this is a backstop
 BATCH_TIME = 5.0  # seconds
 
-# What ends a batch but says nothing about a single request of it.
-_RUN_ALONE = (errors.Contention, errors.DeadlineTooShort)
+# What would end every request of a batch alike; with any other error of a batch its
+# requests are run again alone.
+_ENDS_ALL = (errors.DatabaseUnavailable, errors.OutcomeUnknown)
 
 _log = structlog.get_logger()
 
@@ -118,15 +119,17 @@ class Collector:
             deadline=time.monotonic() + BATCH_TIME,
         )
         work = self._transaction(tickets, limits, waiting=False)
-        try:
-            outcomes = await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except _RUN_ALONE:
-            outcomes = [batch.Deferred.DEFERRED] * len(tickets)
-        except errors.IpamError as refusal:
-            outcomes = [refusal] * len(tickets)
-        except database.Fault as fault:
-            # One of them breaks a rule of the schema; alone it breaks nobody else.
-            _log.warning("batch failed, running its requests alone", exc_info=fault)
+        ran = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        await asyncio.wait([ran])
+        error = ran.exception()
+        if error is None:
+            outcomes = ran.result()
+        elif isinstance(error, _ENDS_ALL):
+            outcomes = [error] * len(tickets)
+        else:
+            # One of them breaks a rule, or waits where none should; alone it harms
+            # nobody else.
+            _log.info("batch failed, running its requests alone", why=repr(error))
             outcomes = [batch.Deferred.DEFERRED] * len(tickets)
         for ticket, outcome in zip(tickets, outcomes, strict=True):
             if outcome is batch.Deferred.DEFERRED:
@@ -135,18 +138,18 @@ class Collector:
                 ticket.tell(outcome)
 
     async def _run_alone(self, ticket: _Ticket) -> None:
+        outcome: batch.Outcome | BaseException = batch.Deferred.DEFERRED
         async with self._alone:
-            outcome: batch.Outcome = batch.Deferred.DEFERRED
             while outcome is batch.Deferred.DEFERRED and not ticket.answer.done():
-                limits = database.Limits.until(ticket.deadline)
-                work = self._transaction([ticket], limits, waiting=True)
-                try:
-                    (outcome,) = await self._desk.call(work)
-                except (errors.IpamError, database.Fault) as refusal:
-                    ticket.tell(refusal)
-                    return
+                outcome = await self._once(ticket)
         if outcome is not batch.Deferred.DEFERRED:
             ticket.tell(outcome)
+
+    async def _once(self, ticket: _Ticket) -> batch.Outcome | BaseException:
+        limits = database.Limits.until(ticket.deadline)
+        work = self._transaction([ticket], limits, waiting=True)
+        (ran,) = await asyncio.gather(self._desk.call(work), return_exceptions=True)
+        return ran if isinstance(ran, BaseException) else ran[0]
 
     def _transaction(
         self, tickets: list[_Ticket], limits: database.Limits, *, waiting: bool
