@@ -42,7 +42,7 @@ class Ground:
     def __init__(self, server: serving.Serving, channel: grpc.Channel) -> None:
         """Calls go through the channel."""
         self.server = server.target
-        self._database = server.database
+        self.database = server.database
         self._stubs = [stub(channel) for stub in _STUBS]
         self.known = self.written()
 
@@ -55,7 +55,7 @@ class Ground:
 
     def written(self) -> dict[str, str]:
         """For every table the number of its rows, and a digest of them."""
-        (row,) = self._database.rows(_WRITTEN)
+        (row,) = self.database.rows(_WRITTEN)
         return dict(zip(TABLES, map(str, row), strict=True))
 
 

@@ -128,10 +128,6 @@ FIELDS: dict[str, Malformed] = {
         create(block_size=23),
         [("pool.block_size", "is 23, larger than 192.168.0.0/24; give 24 to 32")],
     ),
-    "more blocks than can be counted": (
-        create(cidr="fd01::/48"),
-        [("pool.block_size", "is 122, too small for fd01::/48; give a CIDR of /60 or longer")],
-    ),
     "a selector that breaks off": (
         create(node_selector="has("),
         [

@@ -4,12 +4,15 @@ import concurrent.futures
 import threading
 from collections.abc import Callable, Iterator
 
+import grpc
 import pytest
 import sqlalchemy as sa
 
 import moorage
 from harness import postgres, serving
 from harness.calls import IPV6, assign, attachment, create_pool, fixed, release, want
+from moorage.v1 import allocation_service_pb2 as requests
+from moorage.v1 import allocation_service_pb2_grpc
 from moorage.v1 import resources_pb2 as messages
 from moorage_server.domain import model
 from moorage_server.storage import attachments
@@ -148,15 +151,16 @@ def test_a_stranger_who_holds_a_block_delays_only_who_needs_it(
 
 
 def test_a_lock_that_is_never_let_go_is_told_as_contention(
-    server: serving.Serving, client: moorage.Client, database: postgres.Database
+    client: moorage.Client, channel: grpc.Channel, database: postgres.Database
 ) -> None:
     create_pool(client, "a", "10.0.0.0/26")
     assign(client, "c0")
-    with moorage.Client(server.target, timeout=1.0) as hasty, database.connect() as stranger:
+    stub = allocation_service_pb2_grpc.AllocationServiceStub(channel)
+    request = requests.AssignAddressesRequest(attachment=attachment("c1"), addresses=[want()])
+    with database.connect() as stranger:
         stranger.execute(sa.text("SELECT FROM blocks FOR UPDATE"))
-        with pytest.raises(moorage.Unavailable) as refusal:
-            assign(hasty, "c1")
-        assert refusal.value.reason in {"CONTENTION", "DEADLINE_TOO_SHORT"}
+        with pytest.raises(grpc.RpcError, match="other requests hold what this one needs"):
+            stub.AssignAddresses(request, timeout=3)
     assert [each.address for each in client.allocations()] == ["10.0.0.0"]
 
 
