@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import grpc.aio
@@ -32,11 +33,12 @@ from moorage_server.api.vrf_service import VrfService
 from moorage_server.config import Settings
 from moorage_server.domain import errors
 from moorage_server.storage import catalogs, database
-from moorage_server.usecases import readiness
+from moorage_server.usecases import forget, readiness
 
 GRACE = 30.0  # seconds that calls under way get to finish
 READINESS_PERIOD = 2.0  # seconds between two round trips to the database
 READINESS_TIMEOUT = 5.0
+FORGETTING_PERIOD = 10.0  # seconds between two looks for tombstones that have served their time
 
 SERVICES: Final = tuple(
     file.DESCRIPTOR.services_by_name[name]
@@ -90,7 +92,7 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._compiled = catalogs.Catalogs()
         self._collector = Collector(self._desk, self._compiled)
-        self._watch: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> str:
         """Serves; returns the address it is bound to."""
@@ -103,14 +105,17 @@ class Server:
         await self._tell(ready=False)
         await self._grpc.start()
         await self._report()
-        self._watch = asyncio.create_task(self._watch_database())
+        self._tasks = [
+            asyncio.create_task(_every(READINESS_PERIOD, self._report)),
+            asyncio.create_task(_every(FORGETTING_PERIOD, self._forget)),
+        ]
         return _address(self._settings.listen, bound)
 
     async def stop(self, grace: float = GRACE) -> None:
         """Refuses new calls, lets those under way finish, closes the database."""
         await self._health.enter_graceful_shutdown()
-        if self._watch is not None:
-            self._watch.cancel()
+        for task in self._tasks:
+            task.cancel()
         await self._grpc.stop(grace)
         await self._collector.close()
         self._desk.close()
@@ -132,10 +137,12 @@ class Server:
             names += [health.SERVICE_NAME, reflection.SERVICE_NAME]
             reflection.enable_server_reflection(names, self._grpc)
 
-    async def _watch_database(self) -> None:
-        while True:
-            await asyncio.sleep(READINESS_PERIOD)
-            await self._report()
+    async def _forget(self) -> None:
+        limits = database.Limits.until(time.monotonic() + FORGETTING_PERIOD)
+        try:
+            await self._desk.call(lambda: forget.forget(self._store, limits))
+        except (errors.IpamError, database.Fault) as error:
+            _log.warning("tombstones not forgotten", why=str(error))
 
     async def _report(self) -> None:
         """Ready means that a write has just been possible; alive, that this loop turns."""
@@ -154,6 +161,12 @@ class Server:
         await self._health.set("", status)
         for service in SERVICES:
             await self._health.set(service.full_name, status)
+
+
+async def _every(period: float, act: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(period)
+        await act()
 
 
 def _address(listen: str, port: int) -> str:

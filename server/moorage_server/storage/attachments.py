@@ -68,6 +68,15 @@ ON CONFLICT (uid, vrf_id) DO UPDATE SET state = excluded.state, boot_id = exclud
 """)
 
 
+# Skipping what is locked: an assign that runs into its tombstone holds it.
+_FORGET = sa.text("""
+DELETE FROM attachments WHERE (uid, vrf_id) IN (
+    SELECT uid, vrf_id FROM attachments WHERE state = 'RELEASED'
+        AND change_time < clock_timestamp() - make_interval(secs => :seconds)
+    ORDER BY change_time LIMIT :limit FOR UPDATE SKIP LOCKED)
+""")
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """What a release leaves: a tombstone, or a holding with fewer addresses."""
@@ -90,6 +99,11 @@ def lock(
         return set(keys)
     locked = connection.execute(_TRY_LOCK, parameters).scalars()
     return {key for key, got in zip(keys, locked, strict=True) if got}
+
+
+def forget(connection: sa.Connection, *, seconds: float, limit: int) -> int:
+    """Deletes the oldest tombstones of at least this age; returns how many."""
+    return connection.execute(_FORGET, {"seconds": seconds, "limit": limit}).rowcount
 
 
 def lock_number(key: model.AttachmentKey) -> int:
