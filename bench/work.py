@@ -8,14 +8,14 @@ import enum
 
 
 class Call(enum.StrEnum):
-    """What one caller does again and again."""
+    """What a caller does again and again."""
 
-    EMPTY = "empty unary call"
-    COMMIT = "single-row insert commit"
-    ASSIGN = "assign"
-    RELEASE = "release"
-    REFUSAL = "refused assign"
-    PAIR = "assign, its release not measured"
+    EMPTY = "grpc.health.v1.Health/Check"
+    COMMIT = "insert one row and commit"
+    ASSIGN = "assign one address"
+    RELEASE = "release what was assigned"
+    REFUSAL = "assign from a pool that is full"
+    PAIR = "assign, then release without measuring it"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +31,8 @@ class Phase:
     """One stretch of load, a closed loop: a caller calls again when it was answered.
 
     It begins at `start` on time.monotonic()'s clock, which all processes of a machine
-    share, and ends after `seconds`; after `calls` calls in all where that is given;
-    and a RELEASE when nothing is held any more.
+    share. It ends after `seconds`, or after `calls` calls in all where that is given;
+    a RELEASE ends when nothing of the pool is held any more.
     """
 
     call: Call
@@ -49,7 +49,8 @@ class Sample:
     """What came of one phase in one process, or of several together.
 
     `latencies` are seconds, one for each answered call; `assigned` the addresses that
-    the callers were told; `failures` what should not have been answered.
+    callers were told; `failures` what should have been answered otherwise. `end` is on
+    the phase's clock; in several samples together, seconds since its start.
     """
 
     latencies: tuple[float, ...] = ()

@@ -73,3 +73,16 @@ def check_refused(ground: Ground, row: Refused) -> None:
     assert refusal.told() == (grpc.StatusCode[code], reason, metadata)
     assert refusal.message == message
     assert refusal.violations == ()
+
+
+def refusal_of(ground: Ground, request: Message) -> refusals.Refusal | None:
+    """How a request is refused, with exactly one reason of ours; None where it is granted."""
+
+    def repeat(error: grpc.RpcError) -> None:
+        raise error
+
+    try:
+        ground.call(request)
+    except grpc.RpcError as error:
+        return refusals.of(repeat, error)
+    return None

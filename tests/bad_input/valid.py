@@ -18,7 +18,7 @@ VRF = "vrfs/default"
 POOL = resources_pb2.Pool(
     name=f"{VRF}/pools/web",
     cidr="10.0.0.0/24",
-    block_size=28,
+    block_size=26,
     node_selector='zone == "east"',
     namespace_selector="has(team)",
     allowed_uses=[resources_pb2.USE_WORKLOAD],
@@ -145,7 +145,7 @@ _VRFS: dict[str, Sequence[Message]] = {
             vrf=resources_pb2.Vrf(name=VRF, description="changed"), update_mask=_mask("description")
         )
     ],
-    "DeleteVrf": [vrf_service_pb2.DeleteVrfRequest(name="vrfs/blue", etag="7")],
+    "DeleteVrf": [vrf_service_pb2.DeleteVrfRequest(name=VRF, etag="7")],
 }
 
 # By the name of the RPC, which is unique among the services.
