@@ -27,7 +27,7 @@ protos: $(UV)       ## generate client/moorage/v1 from proto
 	$(UV) run --script scripts/generate_protos.py
 
 bench: $(UV)        ## throughput and latency beside what bounds them
-	$(RUN) bench/run.py
+	$(RUN) python -m bench
 
 e2e-cni: $(UV)      ## real CNI runtime and plugins in network namespaces
 	$(RUN) pytest -m e2e tests/e2e

@@ -121,7 +121,9 @@ class _Loop:
         while time.monotonic() < end and self._take():
             try:
                 await self._step(caller, node)
-            except (grpc.RpcError, psycopg.Error) as error:
+            except grpc.aio.AioRpcError as error:
+                self._failures.append(f"{error.code().name}: {error.details()}")
+            except psycopg.Error as error:
                 self._failures.append(str(error))
         self._end = max(self._end, time.monotonic())
 
@@ -171,7 +173,7 @@ class _Loop:
         began = time.perf_counter()
         try:
             await caller.assign(request)
-        except grpc.RpcError as error:
+        except grpc.aio.AioRpcError as error:
             self._latencies.append(time.perf_counter() - began)
             if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
                 raise
@@ -185,7 +187,7 @@ class _Loop:
 
 
 def _method(channel: grpc.aio.Channel, path: str) -> _Unary:
-    call = channel.unary_unary(path)
+    call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
 
     async def answered(request: bytes) -> bytes:
         answer: bytes = await call(request, timeout=TIMEOUT)

@@ -78,7 +78,7 @@ def _make_scratch_table(conninfo: str) -> None:
 
 @contextlib.contextmanager
 def _serving(url: str, log: pathlib.Path) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
-    command = [PROGRAM, "serve", "--database-url", url, "--listen", "127.0.0.1:0"]
+    command = [str(PROGRAM), "serve", "--database-url", url, "--listen", "127.0.0.1:0"]
     with log.open("wb") as sink, subprocess.Popen(command, stderr=sink) as process:
         try:
             target = _bound(process, log)
@@ -103,7 +103,7 @@ def _bound(process: "subprocess.Popen[bytes]", log: pathlib.Path) -> str:
 def _await_ready(target: str) -> None:
     with grpc.insecure_channel(target) as channel:
         health = health_pb2_grpc.HealthStub(channel)
-        answer = health.Check(
+        answer = health.Check(  # type: ignore[attr-defined]  # not in the stubs
             health_pb2.HealthCheckRequest(), timeout=START_TIMEOUT, wait_for_ready=True
         )
         if answer.status != health_pb2.HealthCheckResponse.SERVING:

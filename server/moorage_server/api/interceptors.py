@@ -41,7 +41,7 @@ class Boundary(grpc.aio.ServerInterceptor):
         return grpc.unary_unary_rpc_method_handler(
             # The type stubs know only synchronous behaviours.
             _guarded(
-                method.rpartition("/")[2], cast(Behaviour[Question, Answer], handler.unary_unary)
+                method.rpartition("/")[2], cast("Behaviour[Question, Answer]", handler.unary_unary)
             ),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,

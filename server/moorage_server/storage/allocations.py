@@ -36,12 +36,12 @@ def insert(
     placed = [(at, each) for holding in holdings for at, each in enumerate(holding)]
     parameters = {
         "vrf_id": vrf_id,
-        "addresses": [str(each.address) for _, each in placed],
-        "blocks": [str(each.block) for _, each in placed],
-        "uids": [str(each.attachment.uid(vrf_id)) for _, each in placed],
-        "positions": [at for at, _ in placed],
-        "generations": [each.generation for _, each in placed],
-        "times": [each.assign_time for _, each in placed],
+        "addresses": arrays.texts(str(each.address) for _, each in placed),
+        "blocks": arrays.texts(str(each.block) for _, each in placed),
+        "uids": arrays.texts(str(each.attachment.uid(vrf_id)) for _, each in placed),
+        "positions": arrays.numbers(at for at, _ in placed),
+        "generations": arrays.numbers(each.generation for _, each in placed),
+        "times": arrays.texts(each.assign_time.isoformat() for _, each in placed),
     }
     connection.execute(_INSERT, parameters)
 
@@ -54,8 +54,8 @@ def delete(connection: sa.Connection, vrf_id: int, released: Sequence[model.Allo
     """
     parameters = {
         "vrf_id": vrf_id,
-        "addresses": [str(each.address) for each in released],
-        "generations": [each.generation for each in released],
+        "addresses": arrays.texts(str(each.address) for each in released),
+        "generations": arrays.numbers(each.generation for each in released),
     }
     removed = connection.execute(_DELETE, parameters).rowcount
     if removed != len(released):

@@ -93,7 +93,7 @@ def lock(
 
     Without `waiting` it leaves out those that another transaction works on.
     """
-    parameters = {"lock_class": ATTACHMENT_LOCK, "keys": [lock_number(key) for key in keys]}
+    parameters = {"lock_class": ATTACHMENT_LOCK, "keys": arrays.numbers(map(lock_number, keys))}
     if waiting:
         connection.execute(_LOCK, parameters)
         return set(keys)
@@ -117,7 +117,7 @@ def records(
 ) -> dict[model.AttachmentKey, identity.Record]:
     """What is remembered of attachments of one VRF, with their rows locked."""
     by_uid = {key.uid(vrf_id): key for key in keys}
-    rows = connection.execute(_RECORDS, {"uids": [str(uid) for uid in by_uid]}).all()
+    rows = connection.execute(_RECORDS, {"uids": arrays.texts(map(str, by_uid))}).all()
     found: dict[model.AttachmentKey, identity.Record] = {}
     for row in rows:
         key = by_uid[row.uid]
@@ -143,7 +143,7 @@ def mark(connection: sa.Connection, vrf_id: int, marks: Sequence[Mark]) -> None:
     parameters = {
         **_key_columns(vrf_id, [each.key for each in marks]),
         **_stamp_columns([each.stamp for each in marks]),
-        "states": ["HELD" if each.still_held else "RELEASED" for each in marks],
+        "states": arrays.texts("HELD" if each.still_held else "RELEASED" for each in marks),
     }
     connection.execute(_MARK, parameters)
 
@@ -151,19 +151,17 @@ def mark(connection: sa.Connection, vrf_id: int, marks: Sequence[Mark]) -> None:
 def _key_columns(vrf_id: int, keys: Sequence[model.AttachmentKey]) -> dict[str, object]:
     return {
         "vrf_id": vrf_id,
-        "uids": [str(key.uid(vrf_id)) for key in keys],
-        "networks": [key.network for key in keys],
-        "container_ids": [key.container_id for key in keys],
-        "interfaces": [key.interface for key in keys],
+        "uids": arrays.texts(str(key.uid(vrf_id)) for key in keys),
+        "networks": arrays.texts(key.network for key in keys),
+        "container_ids": arrays.texts(key.container_id for key in keys),
+        "interfaces": arrays.texts(key.interface for key in keys),
     }
 
 
-def _stamp_columns(
-    stamps: Sequence[model.AttemptStamp | None],
-) -> dict[str, list[str | None] | list[int | None]]:
+def _stamp_columns(stamps: Sequence[model.AttemptStamp | None]) -> dict[str, str]:
     return {
-        "boot_ids": [stamp.boot_id if stamp else None for stamp in stamps],
-        "boot_times": [stamp.boot_time_ns if stamp else None for stamp in stamps],
+        "boot_ids": arrays.texts(stamp.boot_id if stamp else None for stamp in stamps),
+        "boot_times": arrays.numbers(stamp.boot_time_ns if stamp else None for stamp in stamps),
     }
 
 

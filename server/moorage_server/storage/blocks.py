@@ -108,8 +108,8 @@ def _advance(
 ) -> None:
     parameters = {
         "vrf_id": vrf_id,
-        "pool_ids": [each.pool_id for each in frontiers],
-        "unused": [arrays.multirange(each.unused) for each in frontiers],
+        "pool_ids": arrays.numbers(each.pool_id for each in frontiers),
+        "unused": arrays.texts(arrays.multirange(each.unused) for each in frontiers),
     }
     connection.execute(_ADVANCE, parameters)
 
@@ -121,22 +121,22 @@ def _parameters(vrf_id: int, need: shelf.Need, on: shelf.Shelf) -> dict[str, obj
         case shelf.PoolFrontier():
             return {"vrf_id": vrf_id, "pool_id": need.pool_id}
         case shelf.AnyBlock():
-            asked: dict[str, object] = {"pool_ids": [need.pool_id]}
+            asked: dict[str, object] = {"pool_ids": arrays.numbers([need.pool_id])}
         case shelf.OwnBlocks():
-            asked = {"pool_ids": list(need.pool_ids), "node": need.node}
+            asked = {"pool_ids": arrays.numbers(need.pool_ids), "node": need.node}
         case shelf.UnownedBlocks() | shelf.MoreRoom():
-            asked = {"pool_ids": list(need.pool_ids)}
-    seen = [str(cidr) for cidr in on.blocks]
+            asked = {"pool_ids": arrays.numbers(need.pool_ids)}
+    seen = arrays.texts(map(str, on.blocks))
     # One block serves most batches; where it did not, ask for ever more.
     return {"vrf_id": vrf_id, "seen": seen, "limit": 4 ** on.asked(need), **asked}
 
 
 def _columns(rows: Sequence[blocks.Block]) -> dict[str, object]:
     return {
-        "cidrs": [str(each.cidr) for each in rows],
-        "pool_ids": [each.pool_id for each in rows],
-        "nodes": [each.node for each in rows],
-        "frees": [arrays.smallint_array(each.free) for each in rows],
+        "cidrs": arrays.texts(str(each.cidr) for each in rows),
+        "pool_ids": arrays.numbers(each.pool_id for each in rows),
+        "nodes": arrays.texts(each.node for each in rows),
+        "frees": arrays.texts(arrays.numbers(each.free) for each in rows),
     }
 
 

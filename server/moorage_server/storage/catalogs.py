@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 import sqlalchemy as sa
 
 from moorage_server.domain import catalog
-from moorage_server.storage import pools, reservations
+from moorage_server.storage import arrays, pools, reservations
 
 _SCOPES = sa.text("""
 SELECT v.vrf_id, v.name AS vrf, v.catalog_version, asked.node,
@@ -39,7 +39,10 @@ class Catalogs:
         self, connection: sa.Connection, asked: Collection[tuple[str, str]]
     ) -> dict[tuple[str, str], Scope]:
         """The scope of every (VRF, node) asked for; a VRF that is not there is left out."""
-        parameters = {"vrfs": [vrf for vrf, _ in asked], "nodes": [node for _, node in asked]}
+        parameters = {
+            "vrfs": arrays.texts(vrf for vrf, _ in asked),
+            "nodes": arrays.texts(node for _, node in asked),
+        }
         rows = connection.execute(_SCOPES, parameters).all()
         return {
             (row.vrf, row.node): Scope(

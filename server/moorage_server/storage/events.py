@@ -67,14 +67,14 @@ def write(connection: sa.Connection, told: Sequence[Event]) -> dict[Key, Told]:
     """Writes events in this order; returns what was added, by kind, VRF and address."""
     keys = [each.attachment for each in told]
     parameters = {
-        "vrf_ids": [each.vrf_id for each in told],
-        "kinds": [each.kind.value for each in told],
-        "addresses": [str(each.address) for each in told],
-        "blocks": [str(each.block) for each in told],
-        "pools": [each.pool for each in told],
-        "networks": [key.network for key in keys],
-        "container_ids": [key.container_id for key in keys],
-        "interfaces": [key.interface for key in keys],
+        "vrf_ids": arrays.numbers(each.vrf_id for each in told),
+        "kinds": arrays.texts(each.kind.value for each in told),
+        "addresses": arrays.texts(str(each.address) for each in told),
+        "blocks": arrays.texts(str(each.block) for each in told),
+        "pools": arrays.texts(each.pool for each in told),
+        "networks": arrays.texts(key.network for key in keys),
+        "container_ids": arrays.texts(key.container_id for key in keys),
+        "interfaces": arrays.texts(key.interface for key in keys),
         **arrays.facts([each.facts for each in told]),
     }
     rows = connection.execute(_WRITE, parameters)
