@@ -50,8 +50,10 @@ RULES = (
         reason=None,
         creates=False,
         why=(
-            "The request or its answer was lost. Repeating is harmless, except for a Create: if"
-            " its first try succeeded, the second would be told that the id is taken."
+            "The request or its answer was lost. Repeating changes nothing twice. A Create is not"
+            " repeated: if its first try succeeded, the second would be told that the id is taken."
+            " An update or delete with an etag may be told ETAG_MISMATCH of its own first try;"
+            " `in_doubt` says so."
         ),
     ),
     Rule(

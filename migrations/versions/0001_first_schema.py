@@ -15,7 +15,7 @@ CREATE TABLE vrfs (
     vrf_id INTEGER GENERATED ALWAYS AS IDENTITY,
     name TEXT COLLATE "C" NOT NULL,
     description TEXT DEFAULT '' NOT NULL,
-    catalog_version BIGINT DEFAULT '1' NOT NULL,
+    catalog_version UUID DEFAULT gen_random_uuid() NOT NULL,
     uid UUID DEFAULT gen_random_uuid() NOT NULL,
     version BIGINT DEFAULT '1' NOT NULL,
     create_time timestamptz DEFAULT clock_timestamp() NOT NULL,

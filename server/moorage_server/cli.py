@@ -44,6 +44,8 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish the calls under way."""
     logs.configure()
+    if database_url and embedded:
+        raise click.UsageError("give --database-url or --embedded, not both")
     environment = dict(os.environ)
     if listen:
         environment["MOORAGE_LISTEN"] = listen

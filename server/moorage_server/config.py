@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Self
 
 DEFAULT_LISTEN = "127.0.0.1:7711"
-DEFAULT_THREADS = 8
+DEFAULT_THREADS = 16
 
 
 class SettingsError(Exception):
@@ -35,8 +35,8 @@ class Settings:
                 "the database URL is not one of PostgreSQL; "
                 "write postgresql+psycopg://USER@HOST/NAME"
             )
-        if not 1 <= self.threads <= 64:
-            raise SettingsError(f"MOORAGE_THREADS is {self.threads}; give 1 to 64")
+        if not 2 <= self.threads <= 64:
+            raise SettingsError(f"MOORAGE_THREADS is {self.threads}; give 2 to 64")
         if not self.insecure_bind and not is_local(self.listen):
             raise SettingsError(
                 f"MOORAGE_LISTEN is {self.listen!r}: plain text is served on loopback or a Unix "

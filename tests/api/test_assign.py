@@ -349,3 +349,78 @@ def test_a_page_is_never_larger_than_a_message(
     page = stub.ListAllocations(requests.ListAllocationsRequest(page_size=1000))
     assert 0 < len(page.allocations) < 500
     assert len(list(client.allocations(page_size=1000))) == 500
+
+
+def test_an_assign_that_is_repeated_later_outlives_an_older_release(
+    client: moorage.Client,
+) -> None:
+    create_pool(client, "a", "10.0.0.0/24")
+    held = assign(client, stamp=10)
+    assert assign(client, stamp=20) == held
+    assert release(client, stamp=15) == []
+    assert release(client, stamp=30) == ["10.0.0.0"]
+
+
+def test_a_release_held_off_by_its_generation_holds_off_no_other(client: moorage.Client) -> None:
+    create_pool(client, "a", "10.0.0.0/24")
+    assign(client, stamp=10)
+    assert release(client, stamp=30, generations=(99999,)) == []
+    assert release(client, stamp=20) == ["10.0.0.0"]
+
+
+@pytest.mark.parametrize(
+    "wants",
+    [
+        (want(), fixed("10.0.0.0")),
+        (fixed("10.0.0.1", "10.0.0.2"), fixed("10.0.0.1")),
+        (fixed("10.0.0.3"), want(), fixed("10.0.0.0")),
+    ],
+    ids=str,
+)
+def test_a_request_does_not_take_from_itself_what_it_names(
+    client: moorage.Client, wants: tuple[requests.AddressRequest, ...]
+) -> None:
+    create_pool(client, "a", "10.0.0.0/24")
+    held = addresses_of(assign(client, "c1", *wants))
+    assert len(set(held)) == len(wants)
+    for address, each in zip(held, wants, strict=True):
+        assert not each.candidate_addresses or address in each.candidate_addresses
+
+
+def test_a_repeat_is_answered_although_a_pool_it_names_is_gone(client: moorage.Client) -> None:
+    create_pool(client, "a", "10.0.0.0/24")
+    create_pool(client, "b", "10.0.1.0/24")
+    held = assign(client, "c1", want(pools=("a", "b")))
+    client.delete_pool("b")
+    assert assign(client, "c1", want(pools=("a", "b"))) == held
+
+
+def test_a_refusal_keeps_its_reason_however_many_pools_there_are(client: moorage.Client) -> None:
+    labels = {f"label-{at}": "x" * 200 for at in range(60)}
+    client.upsert_node(messages.Node(name="vrfs/default/nodes/n1", labels=labels))
+    name = "p" * 200
+    for at in range(40):
+        create_pool(client, f"{name}-{at}", f"10.0.{at}.0/32", node_selector="has(nothing)")
+    with pytest.raises(moorage.Conflict) as refusal:
+        assign(client, "c1", node="n1")
+    assert refusal.value.reason == "NO_ELIGIBLE_POOL"
+    assert "and 36 more" in str(refusal.value)
+    named = tuple(f"{name}-{at}" for at in range(16))
+    for at in range(16):
+        assign(client, f"c{at}", want(pools=named))
+    with pytest.raises(moorage.Exhausted) as full:
+        assign(client, "one-too-many", want(pools=named))
+    assert full.value.reason == "POOL_EXHAUSTED"
+    assert full.value.metadata["size"] == "16"
+
+
+def test_blocks_that_a_reservation_hides_are_not_locked_by_who_cannot_use_them(
+    client: moorage.Client, server: Serving
+) -> None:
+    create_pool(client, "a", "10.0.0.0/24", block_size=28)
+    for at in range(8):
+        assign(client, f"c{at}", fixed(f"10.0.0.{at * 16}"))
+    client.create_reservation("half", messages.Reservation(cidrs=["10.0.0.0/25"]))
+    with server.database.connect() as stranger:
+        stranger.exec_driver_sql("SELECT FROM blocks FOR UPDATE")
+        assert addresses_of(assign(client, "free")) == ["10.0.0.128"]

@@ -1,5 +1,8 @@
 """Health and reflection: what probes and tools see."""
 
+import os
+import signal
+
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -38,6 +41,38 @@ def test_a_server_on_a_read_only_database_is_not_serving(
     cluster.execute(f"ALTER DATABASE {database.name} SET default_transaction_read_only = on")
     with serving.in_process(database) as server:
         assert status(server.target) == health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def test_a_server_whose_database_freezes_is_not_serving(
+    server: serving.Serving, database: postgres.Database
+) -> None:
+    pids = database.rows(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+        " AND usename = 'moorage_service'"
+    )
+    frozen = [int(str(row[0])) for row in pids]
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        with grpc.insecure_channel(server.target) as channel:
+            watch = health_pb2_grpc.HealthStub(channel).Watch  # type: ignore[attr-defined]  # not in the stubs
+            told = (
+                each.status == health_pb2.HealthCheckResponse.NOT_SERVING
+                for each in watch(health_pb2.HealthCheckRequest(), timeout=20)
+            )
+            assert any(told)
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_a_server_keeps_serving_on_the_schema_of_the_next_release(
+    database: postgres.Database,
+) -> None:
+    database.execute("UPDATE alembic_version SET version_num = '9999'")
+    with serving.in_process(database) as server:
+        assert status(server.target) == health_pb2.HealthCheckResponse.SERVING
+    database.execute("UPDATE alembic_version SET version_num = '0001'")
 
 
 def test_reflection_lists_every_service(channel: grpc.Channel) -> None:

@@ -38,7 +38,7 @@ def run(program: str, *arguments: str, **environment: str) -> subprocess.Complet
         (
             ["serve"],
             {"DATABASE_URL": "postgresql://", "MOORAGE_THREADS": "0"},
-            "MOORAGE_THREADS is 0; give 1 to 64",
+            "MOORAGE_THREADS is 0; give 2 to 64",
         ),
         (
             ["serve"],

@@ -128,7 +128,7 @@ def test_every_change_outdates_the_catalog(reservations: Stub, server: serving.S
     seen.append(server.database.scalar(VERSION))
     reservations.DeleteReservation(messages.DeleteReservationRequest(name=NAME))
     seen.append(server.database.scalar(VERSION))
-    assert seen == [1, 2, 3, 4]
+    assert len(set(seen)) == 4
 
 
 def test_an_old_etag_is_refused(reservations: Stub) -> None:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 import grpc
+import sqlalchemy as sa
 from google.protobuf.message import Message
 
 import moorage
@@ -39,10 +40,13 @@ _STUBS = (
 class Ground:
     """A server, and what is written in its database."""
 
-    def __init__(self, server: serving.Serving, channel: grpc.Channel) -> None:
-        """Calls go through the channel."""
+    def __init__(
+        self, server: serving.Serving, channel: grpc.Channel, connection: sa.Connection
+    ) -> None:
+        """Calls go through the channel, and never through the connection to the database."""
         self.server = server.target
         self.database = server.database
+        self._connection = connection
         self._stubs = [stub(channel) for stub in _STUBS]
         self.known = self.written()
 
@@ -54,9 +58,14 @@ class Ground:
         return send(request, timeout=timeout)
 
     def written(self) -> dict[str, str]:
-        """For every table the number of its rows, and a digest of them."""
-        (row,) = self.database.rows(_WRITTEN)
-        return dict(zip(TABLES, map(str, row), strict=True))
+        """What is written in its database."""
+        return written(self._connection)
+
+
+def written(connection: sa.Connection) -> dict[str, str]:
+    """For every table the number of its rows, and a digest of them."""
+    row = connection.exec_driver_sql(_WRITTEN).one()
+    return dict(zip(TABLES, map(str, row), strict=True))
 
 
 @contextlib.contextmanager
@@ -69,7 +78,10 @@ def prepared(cluster: postgres.Postgres) -> Iterator[Ground]:
     ):
         with moorage.Client(server.target) as client:
             _fill(client)
-        yield Ground(server, channel)
+        with database.connect() as connection:
+            # Every look is a transaction of its own, and sees what was committed before.
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            yield Ground(server, channel, connection)
 
 
 def _fill(client: moorage.Client) -> None:

@@ -4,6 +4,8 @@ import dataclasses
 import datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.world import World, any_ipv4, fixed, pool
 from moorage_server.domain import addresses, errors, identity, model
@@ -47,7 +49,15 @@ def test_an_unknown_attachment_is_to_be_placed() -> None:
 
 
 @pytest.mark.parametrize(
-    "want", [any_ipv4(), any_ipv4("b", "a"), any_ipv4("10.0.0.0/24"), fixed("10.0.0.7")], ids=str
+    "want",
+    [
+        any_ipv4(),
+        any_ipv4("b", "a"),
+        any_ipv4("10.0.0.0/24"),
+        any_ipv4("deleted-since", "a"),
+        fixed("10.0.0.7"),
+    ],
+    ids=str,
 )
 def test_a_compatible_repeat_gets_what_is_held(want: model.AddressRequest) -> None:
     assert identity.replay(assign(want), record(1, HELD), POOLS) == (HELD,)
@@ -108,7 +118,54 @@ def test_a_release_is_remembered_where_it_can_fence_something(
     known: int | None, moment: int | None, leaves: bool
 ) -> None:
     remembered = None if known is None else record(known, HELD)
-    assert identity.leaves_trace(release(moment), remembered) is leaves
+    request = release(moment)
+    released = identity.releasable(request, remembered)
+    assert identity.leaves_tombstone(request, remembered, released) is leaves
+
+
+def test_a_release_that_leaves_something_held_leaves_no_tombstone() -> None:
+    other = dataclasses.replace(HELD, generation=6)
+    for generation in (6, 99):
+        request = release(30, generation)
+        released = identity.releasable(request, record(10, HELD, other))
+        assert not identity.leaves_tombstone(request, record(10, HELD, other), released)
+
+
+@given(st.permutations(range(1, 7)), st.lists(st.booleans(), min_size=6, max_size=6))
+def test_in_whatever_order_attempts_arrive_the_last_to_begin_decides(
+    arrival: list[int], assigns: list[bool]
+) -> None:
+    remembered: identity.Record | None = None
+    for moment in arrival:
+        if assigns[moment - 1]:
+            remembered = assigned(moment, remembered)
+        else:
+            remembered = released_at(moment, remembered)
+    assert remembered is not None
+    assert bool(remembered.allocations) is assigns[-1]
+
+
+def assigned(moment: int, known: identity.Record | None) -> identity.Record | None:
+    """What is remembered after an assign arrived."""
+    request = assign(any_ipv4(), moment=moment)
+    try:
+        held = identity.replay(request, known, POOLS)
+    except errors.AttachmentReleased:
+        return known
+    stamps = known.stamp if known else None
+    if known and held and not identity.advances(request.attempt, stamps):
+        return known
+    return record(moment, HELD)
+
+
+def released_at(moment: int, known: identity.Record | None) -> identity.Record | None:
+    """What is remembered after a release arrived."""
+    request = release(moment)
+    released = identity.releasable(request, known)
+    if not identity.leaves_tombstone(request, known, released):
+        return known
+    newest = identity.newest(known.stamp if known else None, request.attempt)
+    return identity.Record(stamp=newest, allocations=())
 
 
 @pytest.mark.parametrize(

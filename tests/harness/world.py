@@ -1,6 +1,7 @@
 """A VRF in memory, which answers placement's needs as storage would."""
 
 import dataclasses
+import uuid
 from collections.abc import Mapping
 
 from moorage_server.domain import addresses, blocks, catalog, model, placement, resources, shelf
@@ -21,7 +22,7 @@ class World:
     def __init__(self, *pools: resources.Pool, reserved: tuple[str, ...] = ()) -> None:
         spans = tuple(addresses.Span.parse(text) for text in reserved)
         offers = tuple(catalog.offer(at, each, spans) for at, each in enumerate(pools, start=1))
-        self.catalog = catalog.Catalog(vrf_id=1, vrf="default", version=1, offers=offers)
+        self.catalog = catalog.Catalog(vrf_id=1, vrf="default", version=uuid.uuid4(), offers=offers)
         self.blocks: dict[addresses.Network, blocks.Block] = {}
         self.locked: set[addresses.Network] = set()
         self.frontiers = {
@@ -42,7 +43,7 @@ class World:
         """Places and writes a request; returns the addresses."""
         workload = model.Workload(node=node, namespace_labels=namespace_labels or {})
         asker = catalog.Asker(workload=workload, node_labels=node_labels or {}, use=use)
-        on = shelf.Shelf()
+        on = shelf.Shelf(self.catalog.hidden_blocks)
         setting = placement.Setting(pools=self.catalog, asker=asker, shelf=on)
         placed = self._converse(placement.place(wants, setting), on)
         self.blocks |= {cidr: on.blocks[cidr] for cidr in on.changed | on.opened}

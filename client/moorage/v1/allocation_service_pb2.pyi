@@ -33,8 +33,9 @@ class AddressRequest(_message.Message):
     """Required."""
     @_builtins.property
     def pools(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Optional. Pools to draw from, in this order: each the id or the exact CIDR
-        of a pool; at most 16. Naming a pool passes over its selectors and
+        """Optional. Pools to draw from: each the id or the exact CIDR of a pool; at
+        most 16. New blocks are opened in this order; a block that belongs to the
+        node already comes first. Naming a pool passes over its selectors and
         assignment mode, nothing else. Absent: every pool that serves the workload.
         Not together with candidate_addresses.
         """
@@ -130,7 +131,7 @@ class AssignAddressesRequest(_message.Message):
     def wait(self) -> _duration_pb2.Duration:
         """Optional. How long to wait, within the deadline, for a candidate address
         that a terminating predecessor of the same owner holds. This server does
-        not wait: a positive value is refused with INVALID_REQUEST.
+        not wait: any value but zero is refused with INVALID_REQUEST.
         """
 
     def __init__(
@@ -197,13 +198,15 @@ class ReleaseAddressesRequest(_message.Message):
     @_builtins.property
     def attempt(self) -> _resources_pb2.AttemptStamp:
         """Optional. When this release began. A release that began before the
-        attachment's present assignment changes nothing.
+        attachment's present assignment changes nothing. Absent: it counts as newer
+        than any assignment.
         """
 
     @_builtins.property
     def generations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Optional. Release only what the attachment held at these generations; at
-        most 16, each positive. Absent: whatever it holds.
+        """Optional. Release only what the attachment holds at these generations; at
+        most 16, each positive. Absent: whatever it holds. A release that leaves
+        something held leaves no tombstone.
         """
 
     def __init__(

@@ -83,8 +83,9 @@ class AllocationServiceServicer(object):
         that contradict this request.
         ATTACHMENT_RELEASED (FAILED_PRECONDITION): a later Release came first.
         POOL_EXHAUSTED (RESOURCE_EXHAUSTED): eligible pools have no free address.
-        CONTENTION (ABORTED), DATABASE_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE):
-        send the same call again.
+        CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
+        OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
+        DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -99,8 +100,9 @@ class AllocationServiceServicer(object):
 
         INVALID_REQUEST (INVALID_ARGUMENT): as above.
         VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
-        CONTENTION (ABORTED), DATABASE_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE):
-        send the same call again.
+        CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
+        OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
+        DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,6 +112,7 @@ class AllocationServiceServicer(object):
         """Shows who holds one address.
 
         INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+        VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
         ALLOCATION_NOT_FOUND (NOT_FOUND): nobody holds it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

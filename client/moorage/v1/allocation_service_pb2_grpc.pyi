@@ -55,8 +55,9 @@ class AllocationServiceStub:
     that contradict this request.
     ATTACHMENT_RELEASED (FAILED_PRECONDITION): a later Release came first.
     POOL_EXHAUSTED (RESOURCE_EXHAUSTED): eligible pools have no free address.
-    CONTENTION (ABORTED), DATABASE_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE):
-    send the same call again.
+    CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
+    OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
+    DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
     """
     ReleaseAddresses: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.ReleaseAddressesRequest, _allocation_service_pb2.ReleaseAddressesResponse]
     """Releases every address of one attachment (CNI DEL).
@@ -67,13 +68,15 @@ class AllocationServiceStub:
 
     INVALID_REQUEST (INVALID_ARGUMENT): as above.
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
-    CONTENTION (ABORTED), DATABASE_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE):
-    send the same call again.
+    CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
+    OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
+    DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
     """
     GetAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.GetAllocationRequest, _allocation_service_pb2.GetAllocationResponse]
     """Shows who holds one address.
 
     INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+    VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
     ALLOCATION_NOT_FOUND (NOT_FOUND): nobody holds it.
     """
     ListAllocations: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.ListAllocationsRequest, _allocation_service_pb2.ListAllocationsResponse]
@@ -111,8 +114,9 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     that contradict this request.
     ATTACHMENT_RELEASED (FAILED_PRECONDITION): a later Release came first.
     POOL_EXHAUSTED (RESOURCE_EXHAUSTED): eligible pools have no free address.
-    CONTENTION (ABORTED), DATABASE_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE):
-    send the same call again.
+    CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
+    OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
+    DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
     """
     ReleaseAddresses: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.ReleaseAddressesRequest, _allocation_service_pb2.ReleaseAddressesResponse]  # type: ignore[assignment]
     """Releases every address of one attachment (CNI DEL).
@@ -123,13 +127,15 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
 
     INVALID_REQUEST (INVALID_ARGUMENT): as above.
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
-    CONTENTION (ABORTED), DATABASE_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE):
-    send the same call again.
+    CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
+    OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
+    DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
     """
     GetAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.GetAllocationRequest, _allocation_service_pb2.GetAllocationResponse]  # type: ignore[assignment]
     """Shows who holds one address.
 
     INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+    VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
     ALLOCATION_NOT_FOUND (NOT_FOUND): nobody holds it.
     """
     ListAllocations: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.ListAllocationsRequest, _allocation_service_pb2.ListAllocationsResponse]  # type: ignore[assignment]
@@ -170,8 +176,9 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         that contradict this request.
         ATTACHMENT_RELEASED (FAILED_PRECONDITION): a later Release came first.
         POOL_EXHAUSTED (RESOURCE_EXHAUSTED): eligible pools have no free address.
-        CONTENTION (ABORTED), DATABASE_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE):
-        send the same call again.
+        CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
+        OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
+        DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
         """
 
     @_abc_1.abstractmethod
@@ -188,8 +195,9 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
 
         INVALID_REQUEST (INVALID_ARGUMENT): as above.
         VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
-        CONTENTION (ABORTED), DATABASE_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE):
-        send the same call again.
+        CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
+        OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
+        DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
         """
 
     @_abc_1.abstractmethod
@@ -201,6 +209,7 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Shows who holds one address.
 
         INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+        VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
         ALLOCATION_NOT_FOUND (NOT_FOUND): nobody holds it.
         """
 

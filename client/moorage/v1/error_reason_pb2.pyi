@@ -32,7 +32,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Never sent."""
     ERROR_REASON_INVALID_REQUEST: _ErrorReason.ValueType  # 1
     """INVALID_ARGUMENT. Fields are missing, malformed or beyond their limits; a
-    google.rpc.BadRequest lists all of them. Metadata: none. Fix the request.
+    google.rpc.BadRequest lists as many of them as fit, the last entry says how
+    many more there are. Metadata: none. Fix the request.
     """
     ERROR_REASON_PAGE_TOKEN_MISMATCH: _ErrorReason.ValueType  # 2
     """INVALID_ARGUMENT. The page token is not of this listing and filter.
@@ -99,9 +100,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Metadata: vrf, network, container_id, interface. Begin a new attempt.
     """
     ERROR_REASON_POOL_EXHAUSTED: _ErrorReason.ValueType  # 25
-    """RESOURCE_EXHAUSTED. Metadata: vrf, family, pools (ids, comma separated),
-    size, assigned, reserved (addresses in those pools; size saturates at
-    2^63-1). Alert; retry slowly.
+    """RESOURCE_EXHAUSTED. Metadata: vrf, family, pools (at most 8 ids, comma
+    separated), size, assigned, reserved (addresses in all the pools; size
+    saturates at 2^63-1). Alert; retry slowly.
     """
     ERROR_REASON_CONTENTION: _ErrorReason.ValueType  # 26
     """ABORTED, with RetryInfo. Somebody else held a lock for too long. Metadata:
@@ -131,7 +132,8 @@ ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Never sent."""
 ERROR_REASON_INVALID_REQUEST: ErrorReason.ValueType  # 1
 """INVALID_ARGUMENT. Fields are missing, malformed or beyond their limits; a
-google.rpc.BadRequest lists all of them. Metadata: none. Fix the request.
+google.rpc.BadRequest lists as many of them as fit, the last entry says how
+many more there are. Metadata: none. Fix the request.
 """
 ERROR_REASON_PAGE_TOKEN_MISMATCH: ErrorReason.ValueType  # 2
 """INVALID_ARGUMENT. The page token is not of this listing and filter.
@@ -198,9 +200,9 @@ ERROR_REASON_ATTACHMENT_RELEASED: ErrorReason.ValueType  # 24
 Metadata: vrf, network, container_id, interface. Begin a new attempt.
 """
 ERROR_REASON_POOL_EXHAUSTED: ErrorReason.ValueType  # 25
-"""RESOURCE_EXHAUSTED. Metadata: vrf, family, pools (ids, comma separated),
-size, assigned, reserved (addresses in those pools; size saturates at
-2^63-1). Alert; retry slowly.
+"""RESOURCE_EXHAUSTED. Metadata: vrf, family, pools (at most 8 ids, comma
+separated), size, assigned, reserved (addresses in all the pools; size
+saturates at 2^63-1). Alert; retry slowly.
 """
 ERROR_REASON_CONTENTION: ErrorReason.ValueType  # 26
 """ABORTED, with RetryInfo. Somebody else held a lock for too long. Metadata:

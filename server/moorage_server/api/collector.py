@@ -23,7 +23,6 @@ from moorage_server.usecases.ledger import Request, Shown
 
 BATCH_SIZE = 128
 WAITING_CALLS = 4096  # more are refused at once with SERVER_BUSY
-WAITING_ALONE = 4  # transactions that may wait for locks at the same time
 BATCH_LOCK_WAIT = 0.1  # seconds; a batch waits for no lock on purpose, this is a backstop
 BATCH_TIME = 5.0  # seconds
 
@@ -61,7 +60,8 @@ class Collector:
         self._queue: collections.deque[_Ticket] = collections.deque()
         self._arrived = asyncio.Event()
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "batch")
-        self._alone = asyncio.Semaphore(WAITING_ALONE)
+        # Half of the threads may wait for locks; the others are for everything else.
+        self._alone = asyncio.Semaphore(desk.threads // 2)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -79,7 +79,7 @@ class Collector:
 
     async def submit(self, request: Request, deadline: float) -> Shown:
         """The outcome of a request; `deadline` is on time.monotonic()'s clock."""
-        if len(self._queue) >= WAITING_CALLS:
+        if len(self._queue) + len(self._tasks) >= WAITING_CALLS:
             raise errors.ServerBusy
         answer: asyncio.Future[Shown] = asyncio.get_running_loop().create_future()
         self._queue.append(_Ticket(request=request, deadline=deadline, answer=answer))

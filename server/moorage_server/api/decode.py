@@ -52,8 +52,6 @@ def allocation_name(
     """The VRF and the address that GetAllocation asks for."""
     found = Violations()
     vrf, address = names.allocation(found, message.name)
-    if address is None:
-        found.check()
     found.check()
     return vrf, address  # type: ignore[return-value]  # None was noted, so check has raised
 

@@ -38,6 +38,7 @@ class Desk:
     def __init__(self, store: database.Database, *, threads: int) -> None:
         """`threads` use cases run at the same time."""
         self.store = store
+        self.threads = threads
         self._threads = concurrent.futures.ThreadPoolExecutor(threads, "database")
 
     async def run(

@@ -1,4 +1,4 @@
-"""What happens around every call: errors become statuses, one line is logged."""
+"""What happens around every call: errors become statuses, and every refusal is logged."""
 
 import time
 import uuid
@@ -8,6 +8,7 @@ from typing import TypeVar, cast
 import grpc
 import grpc.aio
 import structlog
+from google.protobuf import message
 
 from moorage_server.api import desk
 from moorage_server.api import errors as statuses
@@ -21,6 +22,10 @@ _log = structlog.get_logger()
 
 # A fault of ours, or a state of ours that an operator must know of.
 _ERRORS = (errors.InternalError, errors.DatabaseUnavailable, errors.OutcomeUnknown)
+
+
+class _Unreadable:
+    """Stands for a request that could not be read."""
 
 
 class Boundary(grpc.aio.ServerInterceptor):
@@ -38,20 +43,38 @@ class Boundary(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or handler.unary_unary is None or "/moorage." not in method:
             return handler
+        read = _readable(handler.request_deserializer)
         return grpc.unary_unary_rpc_method_handler(
-            # The type stubs know only synchronous behaviours.
+            # The type stubs know only synchronous behaviours, and nothing of what is
+            # put in a message's place.
             _guarded(
                 method.rpartition("/")[2], cast("Behaviour[Question, Answer]", handler.unary_unary)
             ),
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=cast("Callable[[bytes], Question]", read),
             response_serializer=handler.response_serializer,
         )
 
 
+def _readable(
+    deserializer: Callable[[bytes], Question] | None,
+) -> Callable[[bytes], Question | _Unreadable]:
+    """Reads a message, or the fact that it is none: gRPC itself would call that UNKNOWN."""
+
+    def read(serialized: bytes) -> Question | _Unreadable:
+        try:
+            return deserializer(serialized) if deserializer else _Unreadable()
+        except message.DecodeError:
+            return _Unreadable()
+
+    return read
+
+
 def _guarded(action: str, behaviour: Behaviour[Question, Answer]) -> Behaviour[Question, Answer]:
-    async def call(request: Question, context: desk.Context) -> Answer:
+    async def call(request: Question | _Unreadable, context: desk.Context) -> Answer:
         began = time.perf_counter()
         try:
+            if isinstance(request, _Unreadable):
+                raise errors.InvalidRequest([("", "is not a message of this method")])
             response = await behaviour(request, context)
         except errors.IpamError as error:
             refusal = error

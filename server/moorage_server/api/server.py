@@ -148,10 +148,12 @@ class Server:
         """Ready means that a write has just been possible; alive, that this loop turns."""
         limits = database.Limits.until(time.monotonic() + READINESS_TIMEOUT)
         try:
-            await self._desk.call(lambda: readiness.probe(self._store, limits))
+            # PostgreSQL's own time-outs do not run while it is frozen.
+            probing = self._desk.call(lambda: readiness.probe(self._store, limits))
+            await asyncio.wait_for(probing, READINESS_TIMEOUT)
             ready = True
-        except (errors.IpamError, database.Fault, readiness.NotReady) as error:
-            _log.warning("not ready", why=str(error))
+        except (errors.IpamError, database.Fault, readiness.NotReady, TimeoutError) as error:
+            _log.warning("not ready", why=str(error) or "the database does not answer")
             ready = False
         await self._tell(ready=ready)
 

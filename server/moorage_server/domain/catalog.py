@@ -5,6 +5,7 @@ address is taken from the pools it returns is decided in `placement`.
 """
 
 import dataclasses
+import uuid
 from collections.abc import Iterable, Mapping
 
 from moorage_server.domain import addresses, errors, model, resources, selectors
@@ -34,6 +35,10 @@ class Offer:
     def affine(self) -> bool:
         """Whether its blocks belong to nodes."""
         return self.pool.block_affinity is resources.BlockAffinity.NODE
+
+    def answers_to(self, text: str) -> bool:
+        """Whether a text is the pool's id or exactly its CIDR, in any spelling."""
+        return text == self.name or ("/" in text and _cidr(text) == self.pool.cidr)
 
     def block(self, index: int) -> addresses.Network:
         """The block with this index, counted from the start of the range."""
@@ -94,12 +99,21 @@ class Shown:
 class Catalog:
     """One VRF's pools, sorted by priority and name."""
 
-    def __init__(self, *, vrf_id: int, vrf: str, version: int, offers: tuple[Offer, ...]) -> None:
+    def __init__(
+        self, *, vrf_id: int, vrf: str, version: uuid.UUID, offers: tuple[Offer, ...]
+    ) -> None:
         """Takes compiled pools in any order."""
         self.vrf_id = vrf_id
         self.vrf = vrf
         self.version = version
         self.offers = sorted(offers, key=lambda each: (-each.pool.priority, each.name))
+        # Blocks in these have nothing to give; one look passes over all of them.
+        self.hidden_blocks = tuple(
+            network
+            for each in offers
+            for network in each.hidden.networks()
+            if network.prefixlen <= each.pool.block_size
+        )
         self._by_name = {each.name: each for each in offers}
         self._by_cidr = {each.pool.cidr: each for each in offers}
         self._by_first = {family: _by_first(family, offers) for family in addresses.Family}
@@ -112,11 +126,9 @@ class Catalog:
     def named(self, text: str) -> Offer:
         """The pool with this id or exactly this CIDR; raises PoolNotFound."""
         found = self._by_name.get(text)
-        if found is None and "/" in text:
-            try:
-                found = self._by_cidr.get(addresses.parse_network(text))
-            except ValueError:
-                found = None
+        cidr = _cidr(text) if found is None and "/" in text else None
+        if cidr is not None:
+            found = self._by_cidr.get(cidr)
         if found is None:
             raise errors.PoolNotFound(self.vrf, text)
         return found
@@ -183,6 +195,13 @@ class Catalog:
         return eligible
 
 
+def _cidr(text: str) -> addresses.Network | None:
+    try:
+        return addresses.parse_network(text)
+    except ValueError:
+        return None
+
+
 def _by_first(family: addresses.Family, offers: Iterable[Offer]) -> dict[int, dict[int, Offer]]:
     """The pools of a family by prefix length, then by their first address."""
     found: dict[int, dict[int, Offer]] = {}
@@ -204,13 +223,13 @@ def passed_over(each: Offer, asker: Asker) -> str | None:
         ),
         (
             not each.node_selector.matches(asker.node_labels),
-            f"its node selector {pool.node_selector} does not match node "
-            f'"{workload.node}" with labels {dict(asker.node_labels)}',
+            f"its node selector {pool.node_selector:.80} does not match the labels of node "
+            f'"{workload.node}"',
         ),
         (
             not each.namespace_selector.matches(workload.namespace_labels),
-            f"its namespace selector {pool.namespace_selector} does not match namespace "
-            f'"{workload.namespace}"',
+            f"its namespace selector {pool.namespace_selector:.80} does not match the labels of "
+            f'namespace "{workload.namespace}"',
         ),
         (asker.use not in pool.allowed_uses, f"it does not allow use {asker.use}"),
     )

@@ -20,6 +20,15 @@ class IpamError(Exception):
         self.metadata = metadata
 
 
+# An error travels in the trailers of a call, which have room for a few kilobytes.
+_SHOWN = 4
+
+
+def _listed(texts: list[str], separator: str) -> str:
+    more = [f"and {len(texts) - _SHOWN} more"] if len(texts) > _SHOWN else []
+    return separator.join(texts[:_SHOWN] + more)
+
+
 class InvalidRequest(IpamError):
     """Fields are missing, malformed or beyond their limits."""
 
@@ -213,7 +222,7 @@ class NoEligiblePool(IpamError):
 
     def __init__(self, passed_over: list[tuple[str, str]], **facts: str) -> None:
         """Takes (pool, the rule that passed it over) pairs and the request's facts."""
-        shown = "; ".join(f'pool "{pool}": {rule}' for pool, rule in passed_over[:16])
+        shown = _listed([f'pool "{pool}": {rule}' for pool, rule in passed_over], "; ")
         super().__init__(
             f'no pool of VRF "{facts["vrf"]}" serves this workload with {facts["family"]} '
             f"({shown or 'there are no pools of this family'}); "
@@ -341,7 +350,7 @@ class PoolExhausted(IpamError):
 
     def __init__(self, counts: list[tuple[str, int]], **facts: str) -> None:
         """Takes (pool, size) pairs; the counts are in the facts."""
-        shown = ", ".join(f'"{pool}" ({size} addresses)' for pool, size in counts)
+        shown = _listed([f'"{pool}" ({size} addresses)' for pool, size in counts], ", ")
         super().__init__(
             f"no free {facts['family']} address in pool {shown}: {facts['assigned']} assigned, "
             f"{facts['reserved']} reserved or excluded; add a pool or release allocations",

@@ -14,7 +14,8 @@ class Record:
     """What is remembered of an attachment.
 
     `allocations` are in the order they were asked for; none of them is left in a
-    tombstone. `stamp` is the newest attempt seen.
+    tombstone. `stamp` is of the newest assign of what is held, or, in a tombstone, of
+    the newest attempt of either kind.
     """
 
     stamp: model.AttemptStamp | None
@@ -56,15 +57,25 @@ def releasable(
     return tuple(each for each in record.allocations if each.generation in request.generations)
 
 
-def leaves_trace(request: model.ReleaseRequest, record: Record | None) -> bool:
+def leaves_tombstone(
+    request: model.ReleaseRequest, record: Record | None, released: tuple[model.Allocation, ...]
+) -> bool:
     """Whether a release is to be remembered.
 
-    One that is fenced off is not; one of an unknown attachment only by its stamp,
-    without which it could fence nothing.
+    One that leaves something held is not: what it held back from is not released. Nor
+    is one of an attachment that holds nothing, unless its stamp fences more than
+    before.
     """
     if record is None:
         return request.attempt is not None
-    return not _is_older(request.attempt, record.stamp)
+    if record.allocations:
+        return len(released) == len(record.allocations)
+    return advances(request.attempt, record.stamp)
+
+
+def advances(attempt: model.AttemptStamp | None, remembered: model.AttemptStamp | None) -> bool:
+    """Whether an attempt is to be remembered in place of the one that is."""
+    return attempt is not None and is_newer(attempt, remembered)
 
 
 def newest(
@@ -105,8 +116,9 @@ def _answers(held: model.Allocation, want: model.AddressRequest, pools: catalog.
         return False
     if want.candidates:
         return held.address in want.candidates
-    pool = pools.holding(held.address)
-    return not want.pools or pool in {pools.named(text) for text in want.pools}
+    return not want.pools or any(
+        pools.holding(held.address).answers_to(text) for text in want.pools
+    )
 
 
 def _facts(attachment: model.AttachmentKey) -> dict[str, str]:

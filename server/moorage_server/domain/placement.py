@@ -56,8 +56,9 @@ def place(wants: tuple[model.AddressRequest, ...], setting: Setting) -> Conversa
     """
     placed: dict[int, Placed] = {}
     # One order for everybody, whatever order was asked in: two requests for the
-    # same two addresses must lock their blocks in the same order.
-    for at in sorted(range(len(wants)), key=lambda at: _lock_rank(wants[at])):
+    # same two addresses then lock their blocks in the same order. The choosiest
+    # goes first, so that a request does not take from itself what it names.
+    for at in sorted(range(len(wants)), key=lambda at: _rank(wants[at])):
         want = wants[at]
         draw = _fixed if want.candidates else _automatic
         placed[at] = yield from draw(want, setting)
@@ -75,8 +76,10 @@ def put_back(allocation: model.Allocation, on: shelf.Shelf) -> Conversation[None
     on.change(block.with_returned(block.ordinal(allocation.address)))
 
 
-def _lock_rank(want: model.AddressRequest) -> tuple[int, int]:
-    return want.family, int(want.candidates[0]) if want.candidates else -1
+def _rank(want: model.AddressRequest) -> tuple[int, int, int]:
+    if not want.candidates:
+        return want.family, 1 << 32, 0
+    return want.family, len(want.candidates), int(want.candidates[0])
 
 
 def _automatic(want: model.AddressRequest, setting: Setting) -> Conversation[Placed]:
@@ -222,7 +225,7 @@ def _exhausted(offers: list[catalog.Offer], setting: Setting) -> Conversation[er
         sizes,
         vrf=setting.pools.vrf,
         family=offers[0].pool.family.name,
-        pools=",".join(each.name for each in offers),
+        pools=",".join(each.name for each in offers[:8]),
         size=str(min(total, 2**63 - 1)),
         assigned=str(total - free),
         reserved=str(sum(each.hidden.size for each in offers)),

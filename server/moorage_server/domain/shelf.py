@@ -93,8 +93,9 @@ class Shelf:
     leaves no trace while the others of its batch go on.
     """
 
-    def __init__(self) -> None:
-        """Begins empty."""
+    def __init__(self, hidden: tuple[addresses.Network, ...] = ()) -> None:
+        """Begins empty; blocks in `hidden` ranges have nothing to give unasked."""
+        self.hidden = hidden
         self.blocks: dict[addresses.Network, blocks.Block] = {}
         self.frontiers: dict[int, blocks.Frontier] = {}
         self.opened: set[addresses.Network] = set()

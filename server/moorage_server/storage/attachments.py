@@ -30,7 +30,9 @@ FROM unnest(CAST(:keys AS int[])) WITH ORDINALITY AS wanted (key, at) ORDER BY a
 # commits without waiting for the disk or the standby, and a repeated assign must
 # not be acknowledged before the first one is durable.
 _RECORDS = sa.text("""
-SELECT a.*, l.address, l.generation, l.block, l.assign_time
+SELECT a.uid, a.boot_id, a.boot_time_ns, a.network, a.container_id, a.interface, a.node,
+    a.namespace, a.pod, a.pod_uid, a.owner_key, a.use, a.labels,
+    l.address, l.generation, l.block, l.assign_time
 FROM attachments a LEFT JOIN allocations l ON l.attachment_uid = a.uid
 WHERE a.uid = ANY (CAST(:uids AS uuid[]))
 ORDER BY a.uid, l.position
@@ -79,11 +81,14 @@ DELETE FROM attachments WHERE (uid, vrf_id) IN (
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """What a release leaves: a tombstone, or a holding with fewer addresses."""
+    """What is remembered of an attachment besides a new holding.
+
+    A tombstone, or the newer stamp of what is `held` already.
+    """
 
     key: model.AttachmentKey
     stamp: model.AttemptStamp | None
-    still_held: bool
+    held: bool
 
 
 def lock(
@@ -139,11 +144,11 @@ def hold(connection: sa.Connection, vrf_id: int, requests: Sequence[model.Assign
 
 
 def mark(connection: sa.Connection, vrf_id: int, marks: Sequence[Mark]) -> None:
-    """Writes what releases leave of attachments."""
+    """Writes what is remembered of attachments that are granted nothing."""
     parameters = {
         **_key_columns(vrf_id, [each.key for each in marks]),
         **_stamp_columns([each.stamp for each in marks]),
-        "states": arrays.texts("HELD" if each.still_held else "RELEASED" for each in marks),
+        "states": arrays.texts("HELD" if each.held else "RELEASED" for each in marks),
     }
     connection.execute(_MARK, parameters)
 

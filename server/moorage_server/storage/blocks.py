@@ -17,7 +17,7 @@ from moorage_server.storage import arrays
 
 _ROOM = """
 FROM blocks WHERE vrf_id = :vrf_id AND {condition} AND has_room
-    AND cidr <> ALL (CAST(:seen AS cidr[]))
+    AND cidr <> ALL (CAST(:seen AS cidr[])) AND NOT cidr <<= ANY (CAST(:hidden AS cidr[]))
 """
 _OWN = _ROOM.format(condition="node = :node AND pool_id = ANY (CAST(:pool_ids AS bigint[]))")
 _UNOWNED = _ROOM.format(condition="node IS NULL AND pool_id = ANY (CAST(:pool_ids AS bigint[]))")
@@ -128,7 +128,8 @@ def _parameters(vrf_id: int, need: shelf.Need, on: shelf.Shelf) -> dict[str, obj
             asked = {"pool_ids": arrays.numbers(need.pool_ids)}
     seen = arrays.texts(map(str, on.blocks))
     # One block serves most batches; where it did not, ask for ever more.
-    return {"vrf_id": vrf_id, "seen": seen, "limit": 4 ** on.asked(need), **asked}
+    hidden = arrays.texts(map(str, on.hidden))
+    return {"vrf_id": vrf_id, "seen": seen, "hidden": hidden, "limit": 4 ** on.asked(need), **asked}
 
 
 def _columns(rows: Sequence[blocks.Block]) -> dict[str, object]:

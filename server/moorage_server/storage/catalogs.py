@@ -5,6 +5,7 @@ after the VRF's row, read in the same transaction, has said that it is current.
 """
 
 import dataclasses
+import uuid
 from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
@@ -53,7 +54,7 @@ class Catalogs:
         }
 
     def _current(
-        self, connection: sa.Connection, vrf_id: int, vrf: str, version: int
+        self, connection: sa.Connection, vrf_id: int, vrf: str, version: uuid.UUID
     ) -> catalog.Catalog:
         known = self._compiled.get(vrf_id)
         if known is None or known.version != version:
@@ -62,7 +63,9 @@ class Catalogs:
         return known
 
 
-def _compile(connection: sa.Connection, vrf_id: int, vrf: str, version: int) -> catalog.Catalog:
+def _compile(
+    connection: sa.Connection, vrf_id: int, vrf: str, version: uuid.UUID
+) -> catalog.Catalog:
     reserved = reservations.spans(connection, vrf_id)
     offers = tuple(
         catalog.offer(pool_id, pool, reserved)

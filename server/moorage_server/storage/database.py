@@ -59,11 +59,11 @@ class Limits:
 
     @classmethod
     def until(cls, deadline: float) -> "Limits":
-        """Half of the remaining time for one lock, at most 2 s; at most 5 s for a statement."""
+        """Half of the remaining time for one lock, at most 2 s; nearly all for a statement."""
         remaining = max(deadline - time.monotonic(), 0.0)
         return cls(
             lock=min(2.0, remaining / 2),
-            statement=min(5.0, max(remaining - 0.2, 0.05)),
+            statement=max(remaining - 0.2, 0.05),
             deadline=deadline,
         )
 
@@ -77,6 +77,7 @@ class Database:
             url,
             pool_size=threads + RESERVE_CONNECTIONS,
             max_overflow=0,
+            hide_parameters=True,  # they are values of requests, and end up in logs
             pool_timeout=1,
             pool_recycle=CONNECTION_LIFETIME,
             connect_args={
@@ -125,7 +126,7 @@ class Database:
                 result = work(connection)
             except sa.exc.DBAPIError as error:
                 verdict = database_errors.before_commit(error)
-                if verdict is Verdict.UNAVAILABLE:
+                if verdict is Verdict.DEMOTED:
                     # A demoted primary keeps its connections and answers pings on them.
                     connection.invalidate()
                     self._engine.dispose()
@@ -182,7 +183,7 @@ def _judged(verdict: Verdict, error: sa.exc.DBAPIError) -> Exception:
     refusal = database_errors.refusal(verdict)
     if refusal is None:
         return Fault(database_errors.describe(error))
-    if verdict in (Verdict.RETRY, Verdict.RECONNECT, Verdict.UNAVAILABLE):
+    if verdict in (Verdict.RETRY, Verdict.RECONNECT, Verdict.DEMOTED, Verdict.UNAVAILABLE):
         return _Again(refusal)
     return refusal
 

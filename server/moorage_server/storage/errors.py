@@ -20,7 +20,8 @@ class Verdict(enum.Enum):
     UNKNOWN = "it may have been committed"
     CONTENTION = "somebody else holds a lock"
     TIMED_OUT = "the time for the statement is up"
-    UNAVAILABLE = "the database does not take writes now"
+    DEMOTED = "this database takes no writes any more"
+    UNAVAILABLE = "the database lacks what it needs to go on"
     FAULT = "neither expected nor transient"
 
 
@@ -35,7 +36,7 @@ _BEFORE_COMMIT = {
     "57P03": Verdict.RECONNECT,
     "57P05": Verdict.RECONNECT,
     "25P03": Verdict.RECONNECT,
-    "25006": Verdict.UNAVAILABLE,
+    "25006": Verdict.DEMOTED,
     "08": Verdict.RECONNECT,
     "53": Verdict.UNAVAILABLE,
 }
@@ -83,6 +84,7 @@ def refusal(verdict: Verdict) -> errors.IpamError | None:
         Verdict.RETRY: errors.Contention,
         Verdict.CONTENTION: errors.Contention,
         Verdict.RECONNECT: errors.DatabaseUnavailable,
+        Verdict.DEMOTED: errors.DatabaseUnavailable,
         Verdict.UNAVAILABLE: errors.DatabaseUnavailable,
         Verdict.TIMED_OUT: errors.DeadlineTooShort,
         Verdict.UNKNOWN: errors.OutcomeUnknown,

@@ -70,10 +70,14 @@ def require_writable(connection: sa.Connection) -> None:
 
 
 def require_current(connection: sa.Connection) -> None:
-    """Raises SchemaError unless the database is at this server's revision."""
+    """Raises SchemaError unless the database is at this server's revision or a newer one.
+
+    A newer one is the next release's, which keeps this server working until it is
+    replaced: migrations only ever add first. Revisions are numbers of equal length.
+    """
     known = connection.scalar(sa.text("SELECT to_regclass('alembic_version') IS NOT NULL"))
     found = connection.scalar(sa.text("SELECT version_num FROM alembic_version")) if known else None
-    if found != head():
+    if found is None or found < head():
         raise SchemaError(
             f"the database is at schema {found or 'none'}, this server needs {head()}; "
             "run: moorage-server migrate --database-url URL-OF-THE-OWNER"

@@ -82,9 +82,12 @@ vrfs = sa.Table(
     sa.Column("vrf_id", sa.Integer, sa.Identity(always=True), primary_key=True),
     _name(),
     _text("description"),
-    # Grows with every change of the VRF's pools and reservations, so that a
-    # compiled catalog is known to be current by one number.
-    sa.Column("catalog_version", sa.BigInteger, nullable=False, server_default="1"),
+    # Drawn anew with every change of the VRF's pools and reservations, so that a
+    # compiled catalog is known to be current by one value. Random, because a number
+    # that counts comes back with other content after a failover or a restore.
+    sa.Column(
+        "catalog_version", pg.UUID, nullable=False, server_default=sa.text("gen_random_uuid()")
+    ),
     *_stored(),
     sa.UniqueConstraint("name"),
 )

@@ -55,7 +55,7 @@ def bump(connection: sa.Connection, vrf: str) -> None:
     connection.execute(
         _TABLE.update()
         .where(_TABLE.c.name == vrf)
-        .values(catalog_version=_TABLE.c.catalog_version + 1)
+        .values(catalog_version=sa.func.gen_random_uuid())
     )
 
 

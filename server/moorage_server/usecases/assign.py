@@ -1,6 +1,7 @@
 """Assign: addresses for one attachment, all or none, the same ones when asked again."""
 
 from moorage_server.domain import identity, model, placement
+from moorage_server.storage import attachments
 from moorage_server.usecases.ledger import Ledger
 
 
@@ -10,7 +11,11 @@ def assign(ledger: Ledger, request: model.AssignRequest) -> tuple[model.Allocati
     Raises the IpamError that says why not, or placement.Contended.
     """
     pools = ledger.scope(request).catalog
-    held = identity.replay(request, ledger.record(request.attachment), pools)
+    record = ledger.record(request.attachment)
+    held = identity.replay(request, record, pools)
+    if record and held and identity.advances(request.attempt, record.stamp):
+        # From now on a release that began before this attempt is too old.
+        ledger.mark(attachments.Mark(key=request.attachment, stamp=request.attempt, held=True))
     if not held:
         wanted = placement.place(request.addresses, ledger.setting(request))
         ledger.grant(request, ledger.converse(request.attachment.vrf, wanted))

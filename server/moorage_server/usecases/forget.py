@@ -7,8 +7,12 @@ AT_ONCE = 1000  # a short transaction, whatever has piled up
 
 
 def forget(store: database.Database, limits: database.Limits) -> int:
-    """Deletes tombstones that have served their time, some of them; returns how many."""
-    return store.run(
-        lambda transaction: attachments.forget(transaction, seconds=RETENTION, limit=AT_ONCE),
-        limits,
-    )
+    """Deletes the tombstones that have served their time; returns how many."""
+
+    def work(transaction: database.Transaction) -> int:
+        return attachments.forget(transaction, seconds=RETENTION, limit=AT_ONCE)
+
+    forgotten = 0
+    while (some := store.run(work, limits)) == AT_ONCE:
+        forgotten += some
+    return forgotten + some

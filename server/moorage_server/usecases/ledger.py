@@ -54,6 +54,8 @@ class Ledger:
             self._transaction, {(each.attachment.vrf, _node(each)) for each in requests}
         )
         self._vrf_ids = {vrf: scope.catalog.vrf_id for (vrf, _), scope in self._scopes.items()}
+        for (vrf, _), scope in self._scopes.items():
+            self._pages[vrf] = _Page(blocks=shelf.Shelf(scope.catalog.hidden_blocks))
         for vrf, vrf_id in self._vrf_ids.items():
             here = [key for key in locked if key.vrf == vrf]
             self._records |= attachments.records(self._transaction, vrf_id, here)
@@ -101,17 +103,20 @@ class Ledger:
         """Notes addresses to be written for an attachment."""
         self._pages[request.attachment.vrf].granted.append((request, placed))
 
-    def release(self, released: Shown, mark: attachments.Mark) -> None:
-        """Notes addresses to be removed, and what is left of their attachment."""
-        page = self._pages[mark.key.vrf]
-        page.released += released
-        page.marks.append(mark)
+    def release(self, vrf: str, released: Shown) -> None:
+        """Notes addresses to be removed."""
+        self._pages[vrf].released += released
+
+    def mark(self, mark: attachments.Mark) -> None:
+        """Notes what is to be remembered of an attachment that is granted nothing."""
+        self._pages[mark.key.vrf].marks.append(mark)
 
     def write(self) -> dict[model.AttachmentKey, tuple[model.Allocation, ...]]:
         """Writes everything noted; returns what each attachment was granted.
 
         Blocks go before events, so that the ids of an address's events follow its
-        block's lock; releases before assigns, because an address may be in both.
+        block's lock; events before allocations, which carry the ids; releases before
+        assigns, because an address may be in both.
         """
         granted: dict[model.AttachmentKey, tuple[model.Allocation, ...]] = {}
         for vrf, page in self._pages.items():

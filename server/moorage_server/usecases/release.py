@@ -17,12 +17,9 @@ def release(ledger: Ledger, request: model.ReleaseRequest) -> tuple[model.Alloca
     for each in released:
         returning = placement.put_back(each, ledger.shelf(attachment.vrf))
         ledger.converse(attachment.vrf, returning)
-    if identity.leaves_trace(request, record):
-        held = len(record.allocations) if record else 0
-        mark = attachments.Mark(
-            key=attachment,
-            stamp=identity.newest(record.stamp if record else None, request.attempt),
-            still_held=held > len(released),
-        )
-        ledger.release(pools.show(released), mark)
+    if released:
+        ledger.release(attachment.vrf, pools.show(released))
+    if identity.leaves_tombstone(request, record, released):
+        stamp = identity.newest(record.stamp if record else None, request.attempt)
+        ledger.mark(attachments.Mark(key=attachment, stamp=stamp, held=False))
     return released
