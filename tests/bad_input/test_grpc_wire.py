@@ -58,7 +58,6 @@ def test_what_reaches_no_method_is_refused_by_the_transport(
 
 
 @pytest.mark.usefixtures("nothing_written")
-@pytest.mark.xfail(strict=True, reason="the server answers UNKNOWN before the boundary is reached")
 @pytest.mark.parametrize(
     "body", [b"\xff\xff\xff", b"\x0a\x02\xff\xfe"], ids=["no protobuf", "no UTF-8"]
 )

@@ -93,25 +93,25 @@ ROWS: dict[str, Row] = {
         "spec.cidr",
         f"{NO_CIDR} '0192.168.0.0/24' does not appear to be an IPv4 or IPv6 network",
     ),
-    "a netmask": refused(
+    "a netmask": one_problem(
         manifest("{cidr: 192.168.0.0/255.255.255.0}"),
-        "pool",
-        f'pool.cidr: "192.168.0.0/255.255.255.0": {tables.NO_PLAIN_LENGTH}',
+        "spec.cidr",
+        f"{NO_CIDR} '192.168.0.0/255.255.255.0' needs a plain prefix length, and no zone",
     ),
-    "a zone": refused(
+    "a zone": one_problem(
         manifest('{cidr: "fe80::%eth0/64"}'),
-        "pool",
-        f'pool.cidr: "fe80::%eth0/64": {tables.ZONE}',
+        "spec.cidr",
+        f"{NO_CIDR} 'fe80::%eth0/64' needs a plain prefix length, and no zone",
     ),
     "an IPv4-mapped range": refused(
         manifest('{cidr: "::ffff:192.168.0.0/120"}'),
         "pool",
         'pool.cidr: "::ffff:192.168.0.0/120": IPv4-mapped; write 192.168.0.0/24',
     ),
-    "no prefix length": refused(
+    "no prefix length": one_problem(
         manifest("{cidr: 192.168.0.0}"),
-        "pool",
-        f'pool.cidr: "192.168.0.0": {tables.PREFIX_WANTED}',
+        "spec.cidr",
+        f"{NO_CIDR} '192.168.0.0' needs a plain prefix length, and no zone",
     ),
     "two fields that are wrong": refused(
         pool("gateway: 10.0.0.1, priority: 5000"),
@@ -124,10 +124,10 @@ ROWS: dict[str, Row] = {
         "pool",
         f"pool.dns.options[0]: {_TWO_LINES}",
     ),
-    "a reservation with host bits": refused(
+    "a reservation with host bits": one_problem(
         reservation("10.0.0.1/24"),
-        "reservation",
-        'reservation.cidrs[0]: "10.0.0.1/24": host bits are set; did you mean 10.0.0.0/24?',
+        "spec.cidrs[0]",
+        f"{NO_CIDR} 10.0.0.1/24 has host bits set",
     ),
     "a range that overlaps": refused(
         manifest("{cidr: 10.0.0.0/25}"),

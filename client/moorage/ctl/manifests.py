@@ -24,6 +24,11 @@ _KINDS = {kind.title: kind for kind in kinds.WRITABLE}
 _DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
+# Strictly, as the server reads them: no netmask, no zone, no leading zero in a length.
+_CIDR = re.compile(r"[0-9A-Fa-f:.]+/(0|[1-9][0-9]{0,2})")
+_CIDR_OR_ADDRESS = re.compile(r"[0-9A-Fa-f:.]+(/(0|[1-9][0-9]{0,2}))?")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """One resource as it should be; its message carries the full name."""
@@ -142,15 +147,17 @@ def _read_spec(resource: kinds.Resource, value: object, place: specs.Place) -> N
         return
     match resource:
         case resources_pb2.Pool():
-            _check_range(resource.cidr, place.child("cidr"), strict=True)
+            _check_range(resource.cidr, place.child("cidr"), _CIDR)
         case resources_pb2.Reservation():
             for index, cidr in enumerate(resource.cidrs or [""]):
-                _check_range(cidr, place.child("cidrs").item(index), strict=False)
+                _check_range(cidr, place.child("cidrs").item(index), _CIDR_OR_ADDRESS)
 
 
-def _check_range(text: str, place: specs.Place, *, strict: bool) -> None:
+def _check_range(text: str, place: specs.Place, spelling: re.Pattern[str]) -> None:
     try:
-        ipaddress.ip_network(text, strict=strict)
+        ipaddress.ip_network(text)
+        if not spelling.fullmatch(text):
+            raise ValueError(f"{text!r} needs a plain prefix length, and no zone")
     except ValueError as error:
         place.refuse(f"must be a CIDR such as 10.0.0.0/24: {error}")
 
