@@ -51,8 +51,8 @@ def serve(
         environment["MOORAGE_LISTEN"] = listen
     if insecure_bind:
         environment["MOORAGE_INSECURE_BIND"] = "true"
-    with _reported(), _database(embedded, database_url) as url:
-        asyncio.run(_serve(config.Settings.read(environment, database_url=url)))
+    with _reported(), _database(embedded, database_url) as (url, postgres):
+        asyncio.run(_serve(config.Settings.read(environment, database_url=url), postgres))
 
 
 @program.command()
@@ -61,6 +61,7 @@ def serve(
 def migrate(database_url: str, revision: str) -> None:
     """Bring the schema of a database up to this version."""
     with _reported():
+        config.require_postgresql(database_url)
         schema.migrate(database_url, revision)
     click.echo(f"schema is at {revision if revision != 'head' else schema.head()}")
 
@@ -115,10 +116,12 @@ def _reported() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _database(state: pathlib.Path | None, database_url: str | None) -> Iterator[str | None]:
-    """The URL to serve from; an embedded PostgreSQL runs, migrated, for as long as that."""
+def _database(
+    state: pathlib.Path | None, database_url: str | None
+) -> Iterator[tuple[str | None, int | None]]:
+    """The URL to serve from; an embedded PostgreSQL runs, migrated, and its pid is told."""
     if state is None:
-        yield database_url
+        yield database_url, None
         return
     log = structlog.get_logger()
     with contextlib.ExitStack() as running:
@@ -127,17 +130,24 @@ def _database(state: pathlib.Path | None, database_url: str | None) -> Iterator[
         running.callback(postgres.stop)
         schema.migrate(postgres.url(role=cluster.OWNER_ROLE))
         log.info("embedded PostgreSQL ready", version=postgres.version, directory=str(state))
-        yield postgres.url(role=cluster.SERVICE_ROLE)
+        yield postgres.url(role=cluster.SERVICE_ROLE), postgres.pid
 
 
-async def _serve(settings: config.Settings) -> None:
+async def _serve(settings: config.Settings, postgres: int | None) -> None:
     server = Server(settings)
-    stopping = asyncio.Event()
+    stopping, orphaned = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(each, stopping.set)
+        loop.add_signal_handler(each, stopping.set)
+    if postgres is not None:
+        # Readable once the process has ended.
+        loop.add_reader(os.pidfd_open(postgres), orphaned.set)
+        loop.add_reader(os.pidfd_open(postgres), stopping.set)
     address = await server.start()
     log = structlog.get_logger()
     log.info("serving", address=address, version=moorage_server.__version__)
     await stopping.wait()
     log.info("stopping")
     await server.stop()
+    if orphaned.is_set():
+        raise EmbeddedError("the embedded PostgreSQL has ended; its log says why; start again")

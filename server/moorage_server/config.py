@@ -30,13 +30,13 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuses what would be unsafe or cannot work."""
-        if not self.database_url.startswith(("postgresql://", "postgresql+psycopg://")):
-            raise SettingsError(
-                "the database URL is not one of PostgreSQL; "
-                "write postgresql+psycopg://USER@HOST/NAME"
-            )
+        require_postgresql(self.database_url)
         if not 2 <= self.threads <= 64:
             raise SettingsError(f"MOORAGE_THREADS is {self.threads}; give 2 to 64")
+        if not self.listen.startswith("unix:") and not self.listen.rpartition(":")[2].isdigit():
+            raise SettingsError(
+                f"MOORAGE_LISTEN is {self.listen!r}; give host:port, or unix:///path"
+            )
         if not self.insecure_bind and not is_local(self.listen):
             raise SettingsError(
                 f"MOORAGE_LISTEN is {self.listen!r}: plain text is served on loopback or a Unix "
@@ -55,6 +55,14 @@ class Settings:
             threads=_number("MOORAGE_THREADS", environment, DEFAULT_THREADS),
             reflection=_flag("MOORAGE_REFLECTION", environment, default=True),
             insecure_bind=_flag("MOORAGE_INSECURE_BIND", environment, default=False),
+        )
+
+
+def require_postgresql(url: str) -> None:
+    """Raises SettingsError unless a URL is one of PostgreSQL, through psycopg."""
+    if not url.startswith(("postgresql://", "postgresql+psycopg://")):
+        raise SettingsError(
+            "the database URL is not one of PostgreSQL; write postgresql+psycopg://USER@HOST/NAME"
         )
 
 

@@ -1,6 +1,8 @@
 """AssignAddresses and ReleaseAddresses through a real channel: what callers rely on."""
 
 import itertools
+import os
+import signal
 
 import grpc
 import pytest
@@ -374,6 +376,7 @@ def test_a_release_held_off_by_its_generation_holds_off_no_other(client: moorage
         (want(), fixed("10.0.0.0")),
         (fixed("10.0.0.1", "10.0.0.2"), fixed("10.0.0.1")),
         (fixed("10.0.0.3"), want(), fixed("10.0.0.0")),
+        (want(), want(pools=("a",)), fixed("10.0.0.0")),
     ],
     ids=str,
 )
@@ -424,3 +427,26 @@ def test_blocks_that_a_reservation_hides_are_not_locked_by_who_cannot_use_them(
     with server.database.connect() as stranger:
         stranger.exec_driver_sql("SELECT FROM blocks FOR UPDATE")
         assert addresses_of(assign(client, "free")) == ["10.0.0.128"]
+
+
+def test_a_database_that_freezes_is_told_in_time_as_an_unknown_outcome(
+    client: moorage.Client, channel: grpc.Channel, server: Serving
+) -> None:
+    create_pool(client, "a", "10.0.0.0/24")
+    assign(client, "c0")
+    pids = server.database.rows(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+        " AND usename = 'moorage_service'"
+    )
+    frozen = [int(str(row[0])) for row in pids]
+    stub = stubs.AllocationServiceStub(channel)
+    request = requests.AssignAddressesRequest(attachment=attachment("c1"), addresses=[want()])
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(grpc.RpcError, match="may or may not have been made"):
+            stub.AssignAddresses(request, timeout=2)
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+    assert addresses_of(assign(client, "c1")) == ["10.0.0.1"]

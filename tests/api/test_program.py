@@ -1,8 +1,12 @@
 """The installed moorage-server: what it says when it cannot do what it is told."""
 
+import os
+import pathlib
+import signal
 import socket
 import subprocess
 
+import grpc
 import pytest
 
 from harness import postgres
@@ -46,6 +50,11 @@ def run(program: str, *arguments: str, **environment: str) -> subprocess.Complet
             "MOORAGE_REFLECTION is 'maybe'; give true or false",
         ),
         (
+            ["serve", "--database-url", "postgresql://", "--listen", "127.0.0.1"],
+            {},
+            "MOORAGE_LISTEN is '127.0.0.1'; give host:port, or unix:///path",
+        ),
+        (
             ["serve", "--database-url", "mysql://u@h/d"],
             {},
             "the database URL is not one of PostgreSQL; write postgresql+psycopg://USER@HOST/NAME",
@@ -79,3 +88,60 @@ def test_a_taken_port_is_named(program: str, database: postgres.Database) -> Non
 def test_it_tells_its_version_and_how_to_use_it(program: str) -> None:
     assert run(program, "--version").stdout.startswith("moorage-server, version ")
     assert "moorage-server serve --embedded" in run(program, "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--database-url", "mysql://u@h/d"], "the database URL is not one of PostgreSQL"),
+        (["--database-url", "nonsense"], "the database URL is not one of PostgreSQL"),
+        (
+            ["--database-url", "postgresql+psycopg://u@127.0.0.1:1/d"],
+            "cannot reach the database, or not as its owner",
+        ),
+    ],
+)
+def test_a_migration_that_cannot_be_says_why(
+    program: str, arguments: list[str], message: str
+) -> None:
+    result = run(program, "migrate", *arguments)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"moorage-server: {message}")
+    assert "Traceback" not in result.stderr
+
+
+def test_an_unknown_revision_is_named(program: str, database: postgres.Database) -> None:
+    result = run(program, "migrate", "--database-url", database.owner_url, "--revision", "zzz")
+    assert result.returncode == 1
+    assert result.stderr.startswith('moorage-server: cannot go to revision "zzz"')
+
+
+def test_two_databases_at_once_are_refused(program: str) -> None:
+    result = run(program, "serve", "--database-url", "postgresql://", "--embedded", "state")
+    assert result.returncode == 2
+    assert "give --database-url or --embedded, not both" in result.stderr
+
+
+def test_a_server_whose_embedded_postgresql_dies_ends_and_says_so(
+    program: str, tmp_path: pathlib.Path
+) -> None:
+    state = tmp_path / "state"
+    log = (tmp_path / "log").open("w+")
+    listen = f"unix://{tmp_path}/s"
+    serving = subprocess.Popen(
+        [program, "serve", "--embedded", str(state), "--listen", listen], stderr=log
+    )
+    try:
+        with grpc.insecure_channel(listen) as channel:
+            grpc.channel_ready_future(channel).result(timeout=60)
+        postmaster = (state / "data" / "postmaster.pid").read_text().split()[0]
+        os.kill(int(postmaster), signal.SIGKILL)
+        assert serving.wait(timeout=60) == 1
+    finally:
+        serving.kill()
+        serving.wait()
+    log.seek(0)
+    assert log.read().splitlines()[-1] == (
+        "moorage-server: the embedded PostgreSQL has ended; its log says why; start again"
+    )
+    log.close()

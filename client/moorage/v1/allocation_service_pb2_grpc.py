@@ -65,8 +65,8 @@ class AllocationServiceServicer(object):
         """Assigns addresses to one attachment (CNI ADD).
 
         All or nothing: either every address asked for is assigned, in one
-        transaction, or none. Idempotent on the attachment: the same call again
-        returns the same addresses with the same generations.
+        transaction, or none. Idempotent on the attachment: the same call again, its
+        addresses in the same order, returns the same ones with the same generations.
 
         INVALID_REQUEST (INVALID_ARGUMENT): a field is missing, malformed or beyond
         its limit; all violations are listed.

@@ -33,13 +33,14 @@ _ENDS_ALL = (errors.DatabaseUnavailable, errors.OutcomeUnknown)
 _log = structlog.get_logger()
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(slots=True, kw_only=True)
 class _Ticket:
-    """A waiting call."""
+    """A waiting call; `begun` once a transaction has it."""
 
     request: Request
     deadline: float
     answer: "asyncio.Future[Shown]"
+    begun: bool = False
 
     def tell(self, outcome: Shown | BaseException) -> None:
         if self.answer.done():
@@ -82,9 +83,14 @@ class Collector:
         if len(self._queue) + len(self._tasks) >= WAITING_CALLS:
             raise errors.ServerBusy
         answer: asyncio.Future[Shown] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Ticket(request=request, deadline=deadline, answer=answer))
+        ticket = _Ticket(request=request, deadline=deadline, answer=answer)
+        self._queue.append(ticket)
         self._arrived.set()
-        return await answer
+        try:
+            # A database that is frozen answers nothing, not even that time is up.
+            return await asyncio.wait_for(answer, deadline - time.monotonic())
+        except TimeoutError:
+            raise errors.OutcomeUnknown if ticket.begun else errors.DeadlineTooShort from None
 
     async def _work(self) -> None:
         while True:
@@ -106,6 +112,7 @@ class Collector:
             elif ticket.request.attachment in taken:
                 left.append(ticket)
             else:
+                ticket.begun = True
                 taken[ticket.request.attachment] = ticket
         self._queue.extendleft(reversed(left))
         if not self._queue:

@@ -99,7 +99,11 @@ def _wants(
     if not found.at_most("addresses", message.addresses, limits.ADDRESSES_PER_REQUEST):
         return ()
     wants = (_want(found, f"addresses[{at}]", each) for at, each in enumerate(message.addresses))
-    return tuple(want for want in wants if want is not None)
+    wanted = tuple(want for want in wants if want is not None)
+    named = [want.candidates for want in wanted if len(want.candidates) == 1]
+    for (address,) in {each for each in named if named.count(each) > 1}:
+        found.add("addresses", f"ask for {address} more than once; one is all there can be")
+    return wanted
 
 
 def _want(

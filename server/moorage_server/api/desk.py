@@ -13,6 +13,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import grpc.aio
 
+from moorage_server.domain import errors
 from moorage_server.storage import database
 
 P = ParamSpec("P")
@@ -49,8 +50,14 @@ class Desk:
         **kwargs: P.kwargs,
     ) -> T:
         """The result of a use case, within the call's deadline."""
-        limits = database.Limits.until(deadline_of(context))
-        return await self.call(lambda: use_case(self.store, limits, *args, **kwargs))
+        deadline = deadline_of(context)
+        limits = database.Limits.until(deadline)
+        running = self.call(lambda: use_case(self.store, limits, *args, **kwargs))
+        try:
+            # A database that is frozen answers nothing, not even that time is up.
+            return await asyncio.wait_for(running, deadline - time.monotonic())
+        except TimeoutError:
+            raise errors.OutcomeUnknown from None
 
     async def call(self, work: Callable[[], T]) -> T:
         """The result of blocking work, done in a database thread."""

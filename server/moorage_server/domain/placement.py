@@ -76,10 +76,10 @@ def put_back(allocation: model.Allocation, on: shelf.Shelf) -> Conversation[None
     on.change(block.with_returned(block.ordinal(allocation.address)))
 
 
-def _rank(want: model.AddressRequest) -> tuple[int, int, int]:
-    if not want.candidates:
-        return want.family, 1 << 32, 0
-    return want.family, len(want.candidates), int(want.candidates[0])
+def _rank(want: model.AddressRequest) -> tuple[int, int, int, int]:
+    if want.candidates:
+        return want.family, 0, len(want.candidates), int(want.candidates[0])
+    return want.family, 1 if want.pools else 2, len(want.pools), 0
 
 
 def _automatic(want: model.AddressRequest, setting: Setting) -> Conversation[Placed]:

@@ -37,6 +37,8 @@ _BEFORE_COMMIT = {
     "57P05": Verdict.RECONNECT,
     "25P03": Verdict.RECONNECT,
     "25006": Verdict.DEMOTED,
+    "42P01": Verdict.UNAVAILABLE,  # no such table, or column: not migrated yet, or no more
+    "42703": Verdict.UNAVAILABLE,
     "08": Verdict.RECONNECT,
     "53": Verdict.UNAVAILABLE,
 }

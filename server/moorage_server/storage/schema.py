@@ -9,6 +9,7 @@ import pathlib
 import alembic.command
 import alembic.config
 import alembic.script
+import alembic.util
 import sqlalchemy as sa
 
 from moorage_server.storage import tables
@@ -35,17 +36,28 @@ def head() -> str:
 
 
 def migrate(owner_url: str, revision: str = "head") -> None:
-    """Brings the schema to a revision, as the role that owns it."""
-    engine = sa.create_engine(owner_url, poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        _require_service_role(connection)
-        config = alembic.config.Config()
-        config.set_main_option("script_location", str(migrations_path()))
-        config.attributes["connection"] = connection
-        if revision == "base":
-            alembic.command.downgrade(config, revision)
-        else:
-            alembic.command.upgrade(config, revision)
+    """Brings the schema to a revision, as the role that owns it; raises SchemaError."""
+    try:
+        engine = sa.create_engine(owner_url, poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            _require_service_role(connection)
+            _migrate(connection, revision)
+    except sa.exc.OperationalError as error:
+        raise SchemaError(
+            f"cannot reach the database, or not as its owner: {error.orig}"
+        ) from error
+    except alembic.util.CommandError as error:
+        raise SchemaError(f'cannot go to revision "{revision}": {error}') from error
+
+
+def _migrate(connection: sa.Connection, revision: str) -> None:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(migrations_path()))
+    config.attributes["connection"] = connection
+    if revision == "base":
+        alembic.command.downgrade(config, revision)
+    else:
+        alembic.command.upgrade(config, revision)
 
 
 def _require_service_role(connection: sa.Connection) -> None:
