@@ -148,9 +148,10 @@ class Run:
 
 def _figure(sample: Sample, used: usage.Usage) -> Figure:
     count = len(sample.latencies)
-    if count < 2:
-        raise RuntimeError(f"a phase saw {count} answers: {sample.failures[:1]}; give it more time")
-    percentiles = statistics.quantiles(sample.latencies, n=100, method="inclusive")
+    if count == 0:
+        raise RuntimeError(f"a phase saw no answers: {sample.failures[:1]}; give it more time")
+    # Twice, because percentiles are of two values at least and a short phase may see one.
+    percentiles = statistics.quantiles(sample.latencies * 2, n=100, method="inclusive")
     return Figure(
         rate=count / sample.end,
         p50=percentiles[49],
