@@ -12,14 +12,15 @@ STATEMENT_TIMEOUT = "60s"
 
 
 def run() -> None:
-    """Runs the migrations on the connection that the caller hands over, or on a URL."""
+    """Runs the migrations on the connection that the caller hands over.
+
+    Without one, as the alembic command: on the URL of `alembic -x url=…`.
+    """
     connection = context.config.attributes.get("connection")
     if connection is not None:
         migrate(connection)
         return
-    url = context.config.get_main_option("sqlalchemy.url") or context.get_x_argument(
-        as_dictionary=True
-    ).get("url", "")
+    url = context.get_x_argument(as_dictionary=True)["url"]
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.connect() as own:
         migrate(own)

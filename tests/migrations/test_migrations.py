@@ -1,7 +1,9 @@
 """Migrations: they go up, down and up again, and end in the schema that the code describes."""
 
+import pathlib
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -123,3 +125,12 @@ def test_the_installed_program_migrates(empty: postgres.Database, program: str) 
     assert result.stdout == f"schema is at {schema.head()}\n"
     with empty.connect() as connection:
         schema.require_current(connection)
+
+
+def test_the_alembic_command_finds_no_difference(empty: postgres.Database) -> None:
+    schema.migrate(empty.owner_url)
+    alembic = str(pathlib.Path(sys.executable).parent / "alembic")
+    command = [alembic, "-x", f"url={empty.owner_url}", "check"]
+    root = pathlib.Path(__file__).resolve().parents[2]
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert result.stdout == "No new upgrade operations detected.\n", result.stderr

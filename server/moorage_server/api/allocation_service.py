@@ -1,10 +1,8 @@
 """AllocationService: the data path, and the questions about it."""
 
-import itertools
-
 from moorage.v1 import allocation_service_pb2 as messages
-from moorage.v1 import allocation_service_pb2_grpc, resources_pb2
-from moorage_server.api import decode, encode, limits, page_tokens
+from moorage.v1 import allocation_service_pb2_grpc
+from moorage_server.api import decode, encode, page_tokens
 from moorage_server.api.collector import Collector
 from moorage_server.api.desk import Context, Desk, deadline_of
 from moorage_server.storage import catalogs
@@ -58,16 +56,9 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
             after=after,
             size=size,
         )
-        page = _fitting([encode.allocation(each) for each in found])
+        page = page_tokens.fitting([encode.allocation(each) for each in found])
         more = more or len(page) < len(found)
         return messages.ListAllocationsResponse(
             allocations=page,
             next_page_token=page_tokens.encode(request, page[-1].address) if more else "",
         )
-
-
-def _fitting(page: list[resources_pb2.Allocation]) -> list[resources_pb2.Allocation]:
-    """As much of a page as goes into one message: labels can make allocations large."""
-    sizes = itertools.accumulate(each.ByteSize() for each in page)
-    fitting = sum(size <= limits.PAGE_BYTES for size in sizes)
-    return page[: max(fitting, 1)]

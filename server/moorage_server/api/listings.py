@@ -12,7 +12,7 @@ from moorage.v1 import (
     reservation_service_pb2,
     vrf_service_pb2,
 )
-from moorage_server.api import limits, names, page_tokens
+from moorage_server.api import names, page_tokens
 from moorage_server.api.violations import Violations
 from moorage_server.domain import resources
 
@@ -51,14 +51,7 @@ def shown(
     request: Request, listed: Sequence[N], encode: Callable[[N], M], *, more: bool
 ) -> tuple[list[M], str]:
     """The messages of what was listed, as far as they fit, and the next page's token."""
-    encoded: list[M] = []
-    room = limits.PAGE_BYTES
-    for each in listed:
-        message = encode(each)
-        room -= message.ByteSize()
-        if room < 0 and encoded:
-            break
-        encoded.append(message)
+    encoded = page_tokens.fitting([encode(each) for each in listed])
     if not more and len(encoded) == len(listed):
         return encoded, ""
     return encoded, page_tokens.encode(request, listed[len(encoded) - 1].name)

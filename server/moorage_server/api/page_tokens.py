@@ -7,13 +7,18 @@ other filter it is refused rather than silently continued somewhere else.
 import base64
 import binascii
 import hashlib
+import itertools
 import json
+from collections.abc import Sequence
+from typing import TypeVar
 
 from google.protobuf import message
 
 from moorage_server.api import limits
 from moorage_server.api.violations import Violations
 from moorage_server.domain import errors
+
+M = TypeVar("M", bound=message.Message)
 
 
 def digest(request: message.Message) -> str:
@@ -46,6 +51,13 @@ def decode(request: message.Message, token: str) -> str:
     if of != digest(request) or not isinstance(last_key, str):
         raise errors.PageTokenMismatch
     return last_key
+
+
+def fitting(page: Sequence[M]) -> list[M]:
+    """As much of a page as goes into one message, but something: labels make rows large."""
+    sizes = itertools.accumulate(each.ByteSize() for each in page)
+    fit = sum(size <= limits.PAGE_BYTES for size in sizes)
+    return list(page[: max(fit, 1)])
 
 
 def page_size(found: Violations, value: int) -> int:

@@ -421,8 +421,3 @@ class InternalError(IpamError):
         super().__init__(
             f"internal error; incident {incident} in the server's log", incident=incident
         )
-
-
-def leaves() -> list[type[IpamError]]:
-    """Every error that can be raised."""
-    return list(IpamError.__subclasses__())
