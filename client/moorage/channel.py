@@ -1,15 +1,12 @@
-"""How a connection to a server is opened: its target and its settings.
+"""How a connection to a server is opened, with which settings.
 
 What is sent over it, and what is sent again, is decided in `moorage.client` and `moorage.retries`.
 The connection is plain text; whoever needs TLS opens a channel and gives it to the client.
 """
 
-import ipaddress
-import re
-
 import grpc
 
-from moorage import names
+from moorage import targets
 
 OPTIONS: tuple[tuple[str, int | str], ...] = (
     # One place decides on retries, `moorage.retries`: it knows reasons, gRPC only codes.
@@ -33,32 +30,10 @@ OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
 )
 
-_SCHEME = re.compile(r"(dns|ipv4|ipv6|unix|unix-abstract|xds|vsock):")
-
 
 def open_channel(target: str) -> grpc.Channel:
-    """Return a channel to `target`; it connects with the first call."""
-    return grpc.insecure_channel(target_uri(target), options=OPTIONS)
+    """Return a channel to `target`; it connects with the first call.
 
-
-def target_uri(target: str) -> str:
-    """Return `target` as gRPC wants it: a host or address gets the default port, a URI stays."""
-    if _SCHEME.match(target):
-        return target
-    return f"dns:///{_with_port(target)}"
-
-
-def _with_port(target: str) -> str:
-    if _is_ipv6(target):
-        return f"[{target}]:{names.DEFAULT_PORT}"
-    if target.endswith("]") or ":" not in target:
-        return f"{target}:{names.DEFAULT_PORT}"
-    return target
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
-        return False
-    return True
+    Raises ValueError where `target` is no server's.
+    """
+    return grpc.insecure_channel(targets.uri(target), options=OPTIONS)

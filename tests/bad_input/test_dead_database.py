@@ -34,10 +34,14 @@ Pending: TypeAlias = "grpc.Future[bytes]"
 Health = health_pb2.HealthCheckResponse
 SAID = "the database is not available; send the same call again"
 TOO_SHORT = "the deadline passed before anything was changed; allow more time"
+UNKNOWN = (
+    "the change may or may not have been made; send the same call again with the same attachment"
+)
 # Programs try again until their time is up; the last try may be cut short by that.
 PLUGIN_SAYS = {
     f"(DATABASE_UNAVAILABLE): {SAID}",
     f"(DEADLINE_TOO_SHORT): {TOO_SHORT}",
+    f"(OUTCOME_UNKNOWN): {UNKNOWN}",
     "(DEADLINE_EXCEEDED)",
 }
 AWAY: Told = ("UNAVAILABLE", "DATABASE_UNAVAILABLE", {}, SAID, 500_000_000)
@@ -191,6 +195,7 @@ def test_moorctl_says_what_the_server_says(orphan: Orphan) -> None:
     assert ended.err in {
         f"moorctl: cannot delete pool/web: {SAID}\n",
         f"moorctl: cannot delete pool/web: {TOO_SHORT}\n",
+        f"moorctl: cannot delete pool/web: {UNKNOWN}\n",
         f"moorctl: cannot delete pool/web: {orphan.server}: Deadline Exceeded\n"
         "  next: allow more time: --timeout or MOORAGE_TIMEOUT\n",
     }

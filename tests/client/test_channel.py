@@ -7,7 +7,7 @@ import pytest
 
 import moorage
 from client import peer as peers
-from moorage import channel
+from moorage import targets
 from moorage.v1 import pool_service_pb2, resources_pb2
 
 POOL = peers.answer(pool_service_pb2.GetPoolResponse(pool=resources_pb2.Pool(uid="u1")))
@@ -29,7 +29,17 @@ POOL = peers.answer(pool_service_pb2.GetPoolResponse(pool=resources_pb2.Pool(uid
     ],
 )
 def test_a_target_may_leave_out_scheme_and_port(target: str, uri: str) -> None:
-    assert channel.target_uri(target) == uri
+    assert targets.uri(target) == uri
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["", " ", "two words", "127.0.0.1:0", "127.0.0.1:99999", "host:", "host:port", "[::1", "a:1:2",
+     "http://host:7711", "host\n", "x" * 200 + " "],
+)  # fmt: skip
+def test_what_is_no_server_is_refused(target: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a server; write host:port, or unix:///path"):
+        moorage.Client(target)
 
 
 def test_a_host_name_is_resolved(peer: peers.Peer) -> None:

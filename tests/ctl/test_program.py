@@ -357,3 +357,10 @@ def test_releasing_an_address_is_fenced_by_the_generation_that_was_read(
     assert ended.err.startswith("moorctl: 10.0.0.7 changed hands while it was being released")
     request = allocation_service_pb2.ReleaseAddressesRequest.FromString(peer.calls[1].request)
     assert (request.attachment, list(request.generations)) == (holder, [5])
+
+
+@pytest.mark.parametrize("server", ["", "127.0.0.1:99999", "two words"])
+def test_what_is_no_server_is_a_mistake_of_usage(offline: program.Moorctl, server: str) -> None:
+    ended = offline("get", "pools", "--server", server)
+    assert (ended.code, ended.out) == (2, "")
+    assert f"{server!r} is not a server; write host:port, or unix:///path." in ended.err

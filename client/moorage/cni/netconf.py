@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from moorage import targets
 from moorage.cni import errors, invocation, jsontext, origin
 
 VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
@@ -173,8 +174,10 @@ def _name(document: Object) -> str:
 
 def _server(ipam: Object) -> str:
     server = text(ipam, "server", "ipam.") or DEFAULT_SERVER
-    if len(server) > 1024 or " " in server:
-        raise invalid("ipam.server", server, "not a gRPC target", "write host:port")
+    try:
+        targets.uri(server)
+    except ValueError as error:
+        raise invalid("ipam.server", server, "not a gRPC target", "write host:port") from error
     return server
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 import click
 
 import moorage
-from moorage import names
+from moorage import names, targets
 from moorage.ctl import exits
 
 DEFAULT_TIMEOUT = 10.0
@@ -42,6 +42,20 @@ class Settings:
             moorage.Client(self.server, timeout=self.timeout) as client,
         ):
             yield client
+
+
+class _Target(click.ParamType[str]):
+    """Where a server is."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return it as it is, once it can be one."""
+        try:
+            targets.uri(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+        return value
 
 
 class _Seconds(click.ParamType[float]):
@@ -86,7 +100,7 @@ def _options(
     for name, kind, text in (
         ("vrf", click.STRING, vrf),
         ("timeout", _Seconds(), timeout),
-        ("server", click.STRING, server),
+        ("server", _Target(), server),
     ):
         variable = f"{prefix}{name.upper()}" if prefix else None
         option = click.option(
