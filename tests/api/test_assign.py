@@ -1,8 +1,6 @@
 """AssignAddresses and ReleaseAddresses through a real channel: what callers rely on."""
 
 import itertools
-import os
-import signal
 
 import grpc
 import pytest
@@ -434,19 +432,11 @@ def test_a_database_that_freezes_is_told_in_time_as_an_unknown_outcome(
 ) -> None:
     create_pool(client, "a", "10.0.0.0/24")
     assign(client, "c0")
-    pids = server.database.rows(
-        "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
-        " AND usename = 'moorage_service'"
-    )
-    frozen = [int(str(row[0])) for row in pids]
     stub = stubs.AllocationServiceStub(channel)
     request = requests.AssignAddressesRequest(attachment=attachment("c1"), addresses=[want()])
-    for pid in frozen:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        with pytest.raises(grpc.RpcError, match="may or may not have been made"):
-            stub.AssignAddresses(request, timeout=2)
-    finally:
-        for pid in frozen:
-            os.kill(pid, signal.SIGCONT)
+    with (
+        server.database.frozen(),
+        pytest.raises(grpc.RpcError, match="may or may not have been made"),
+    ):
+        stub.AssignAddresses(request, timeout=2)
     assert addresses_of(assign(client, "c1")) == ["10.0.0.1"]

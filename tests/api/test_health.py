@@ -1,8 +1,5 @@
 """Health and reflection: what probes and tools see."""
 
-import os
-import signal
-
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -43,27 +40,12 @@ def test_a_server_on_a_read_only_database_is_not_serving(
         assert status(server.target) == health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-def test_a_server_whose_database_freezes_is_not_serving(
-    server: serving.Serving, database: postgres.Database
-) -> None:
-    pids = database.rows(
-        "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
-        " AND usename = 'moorage_service'"
-    )
-    frozen = [int(str(row[0])) for row in pids]
-    for pid in frozen:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        with grpc.insecure_channel(server.target) as channel:
-            watch = health_pb2_grpc.HealthStub(channel).Watch  # type: ignore[attr-defined]  # not in the stubs
-            told = (
-                each.status == health_pb2.HealthCheckResponse.NOT_SERVING
-                for each in watch(health_pb2.HealthCheckRequest(), timeout=20)
-            )
-            assert any(told)
-    finally:
-        for pid in frozen:
-            os.kill(pid, signal.SIGCONT)
+def test_a_server_whose_database_freezes_is_not_serving(server: serving.Serving) -> None:
+    with server.database.frozen(), grpc.insecure_channel(server.target) as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch  # type: ignore[attr-defined]  # not in the stubs
+        statuses = watch(health_pb2.HealthCheckRequest(), timeout=20)
+        not_serving = health_pb2.HealthCheckResponse.NOT_SERVING
+        assert any(each.status == not_serving for each in statuses)
 
 
 def test_a_server_keeps_serving_on_the_schema_of_the_next_release(

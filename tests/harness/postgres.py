@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import os
 import pathlib
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -100,6 +101,25 @@ class Database:
         engine = sa.create_engine(url or self.admin_url, poolclass=sa.NullPool)
         with engine.connect() as connection:
             yield connection
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """PostgreSQL stands still: what is connected gets no answer, and nobody else in."""
+        backends = self.rows(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+            " AND usename = :role",
+            role=cluster.SERVICE_ROLE,
+        )
+        pids = [int(str(pid)) for (pid,) in backends]
+        status = pathlib.Path(f"/proc/{pids[0]}/stat").read_text()
+        postmaster = int(status.rpartition(")")[2].split()[1])
+        for pid in (postmaster, *pids):
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in (postmaster, *pids):
+                os.kill(pid, signal.SIGCONT)
 
     def rows(self, query: str, **parameters: object) -> list[tuple[object, ...]]:
         """The rows of a query."""
