@@ -117,8 +117,7 @@ def _own(tier: list[catalog.Offer], setting: Setting) -> Conversation[Placed | N
 
 
 def _shared(each: catalog.Offer, setting: Setting) -> Conversation[Placed | None]:
-    found = yield from _drawn(shelf.AnyBlock(pool_id=each.pool_id), setting)
-    return found
+    return (yield from _drawn(shelf.AnyBlock(pool_id=each.pool_id), setting))
 
 
 def _shared_or_new(each: catalog.Offer, setting: Setting) -> Conversation[Placed | None]:
@@ -126,8 +125,7 @@ def _shared_or_new(each: catalog.Offer, setting: Setting) -> Conversation[Placed
         found = yield from _shared(each, setting)
         if found is not None:
             return found
-    opened = yield from _opened(each, setting)
-    return opened
+    return (yield from _opened(each, setting))
 
 
 def _drawn(need: shelf.Search, setting: Setting) -> Conversation[Placed | None]:

@@ -1,6 +1,6 @@
 """Rows of blocks and frontiers: locking what a decision needs, writing what it changed.
 
-Locked after the attachment, blocks before nothing but rows of their own. Two ways:
+Locked after the attachment, and a frontier after the blocks that are open. Two ways:
 
 * skipping: rows that others hold are left out, and the answer says whether there
   were any, so that "nothing there" and "nothing that is not locked" are never
@@ -96,9 +96,9 @@ def write(connection: sa.Connection, vrf_id: int, on: shelf.Shelf) -> None:
     opened = [on.blocks[cidr] for cidr in sorted(on.opened, key=_order)]
     changed = [on.blocks[cidr] for cidr in sorted(on.changed - on.opened, key=_order)]
     if opened:
-        connection.execute(_OPEN, {"vrf_id": vrf_id, **_columns(opened)})
+        connection.execute(_OPEN, {"vrf_id": vrf_id, **_owners(opened), **_queues(opened)})
     if changed:
-        connection.execute(_CHANGE, {"vrf_id": vrf_id, **_columns(changed)})
+        connection.execute(_CHANGE, {"vrf_id": vrf_id, **_queues(changed)})
     if on.advanced:
         _advance(connection, vrf_id, [on.frontiers[each] for each in sorted(on.advanced)])
 
@@ -132,12 +132,17 @@ def _parameters(vrf_id: int, need: shelf.Need, on: shelf.Shelf) -> dict[str, obj
     return {"vrf_id": vrf_id, "seen": seen, "hidden": hidden, "limit": 4 ** on.asked(need), **asked}
 
 
-def _columns(rows: Sequence[blocks.Block]) -> dict[str, object]:
+def _queues(rows: Sequence[blocks.Block]) -> dict[str, object]:
     return {
         "cidrs": arrays.texts(str(each.cidr) for each in rows),
+        "frees": arrays.texts(arrays.numbers(each.free) for each in rows),
+    }
+
+
+def _owners(rows: Sequence[blocks.Block]) -> dict[str, object]:
+    return {
         "pool_ids": arrays.numbers(each.pool_id for each in rows),
         "nodes": arrays.texts(each.node for each in rows),
-        "frees": arrays.texts(arrays.numbers(each.free) for each in rows),
     }
 
 

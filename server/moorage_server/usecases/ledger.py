@@ -53,12 +53,12 @@ class Ledger:
         self._scopes = self._compiled.scopes(
             self._transaction, {(each.attachment.vrf, _node(each)) for each in requests}
         )
-        self._vrf_ids = {vrf: scope.catalog.vrf_id for (vrf, _), scope in self._scopes.items()}
-        for (vrf, _), scope in self._scopes.items():
-            self._pages[vrf] = _Page(blocks=shelf.Shelf(scope.catalog.hidden_blocks))
-        for vrf, vrf_id in self._vrf_ids.items():
+        known = {vrf: scope.catalog for (vrf, _), scope in self._scopes.items()}
+        for vrf, pools in known.items():
+            self._vrf_ids[vrf] = pools.vrf_id
+            self._pages[vrf] = _Page(blocks=shelf.Shelf(pools.hidden_blocks))
             here = [key for key in locked if key.vrf == vrf]
-            self._records |= attachments.records(self._transaction, vrf_id, here)
+            self._records |= attachments.records(self._transaction, pools.vrf_id, here)
         return locked
 
     def scope(self, request: Request) -> catalogs.Scope:
