@@ -130,7 +130,7 @@ def test_a_lock_that_is_not_let_go_is_contention(
         with pytest.raises(errors.Contention):
             store.run(
                 lambda transaction: transaction.execute(sa.text("SELECT FROM vrfs FOR UPDATE")),
-                limits(0.5),
+                limits(3.0),  # so that the lock's limit and the statement's lie well apart,
             )
 
 
