@@ -1,5 +1,6 @@
 """The contract and the code say the same: reasons, codes, metadata, methods."""
 
+import datetime
 import pathlib
 import re
 
@@ -32,16 +33,24 @@ RAISED: list[errors.IpamError] = [
     errors.EtagMismatch("vrfs/v/pools/p"),
     errors.NoEligiblePool([], vrf="v", family="IPV4", node="n", namespace="s", use="WORKLOAD"),
     errors.PoolDisabled("v", "p"),
+    errors.PoolDraining("v", "p"),
     errors.PoolUseNotAllowed("v", "p", "WORKLOAD"),
     errors.PoolFamilyMismatch("v", "p", "IPV6"),
     errors.AddressNotInPool("v", "10.0.0.1"),
     errors.AddressExcluded("v", "10.0.0.1", "p"),
     errors.AddressInUse("v", ["10.0.0.1"], "p"),
+    errors.AddressCooling("v", "10.0.0.1", "p", datetime.datetime.now(datetime.UTC)),
+    errors.BlockAffinityMismatch("v", "10.0.0.1", block="10.0.0.0/26", node="a", owner="b"),
     errors.AttachmentChanged(["10.0.0.1"], **ATTACHMENT),
     errors.AttachmentReleased(**ATTACHMENT),
     errors.PoolExhausted(
         [("p", 1)], vrf="v", family="IPV4", pools="p", size="1", assigned="1", reserved="0"
     ),
+    errors.PoolCooling(
+        datetime.datetime.now(datetime.UTC), vrf="v", family="IPV4", pools="p", cooling="1"
+    ),
+    errors.BlockLimitReached(20, vrf="v", node="n", family="IPV4"),
+    errors.BlockAllocationDisabled(vrf="v", node="n", family="IPV4"),
     errors.Contention(),
     errors.DatabaseUnavailable(),
     errors.OutcomeUnknown(),

@@ -1,17 +1,18 @@
-"""One call of the client, and the two shapes that repeat: a listing and a deletion.
+"""One call of the client, and the shapes that repeat: a listing, a stream and a deletion.
 
-Which methods there are is said in `moorage.client` and `moorage.administration`; what is sent again
-in `moorage.retries`.
+Which methods there are is said in `moorage.client` and the parts of `moorage.administration`; what
+is sent again in `moorage.retries`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeVar
 
 import grpc
+from google.protobuf import field_mask_pb2
 
-from moorage import errors, retries
+from moorage import errors, failures, retries
 
 
 class _Listing(Protocol):
@@ -31,7 +32,9 @@ _ListResponse = TypeVar("_ListResponse", bound=_Page)
 class Calls:
     """Sends requests, each within `timeout` seconds unless the caller says otherwise."""
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, channel: grpc.Channel, timeout: float) -> None:
+        # Every part takes its stub from the channel, and ends here.
+        self._channel = channel
         self._timeout = timeout
 
     def _call(
@@ -58,6 +61,20 @@ class Calls:
                 return
             request.page_token = page.next_page_token
 
+    def _stream(
+        self,
+        method: grpc.UnaryStreamMultiCallable[_Request, _Response],
+        request: _Request,
+        timeout: float | None,
+    ) -> Iterator[_Response]:
+        stream = method(request, timeout=self._timeout if timeout is None else timeout)
+        try:
+            yield from stream
+        except grpc.RpcError as error:
+            raise failures.from_rpc(error) from error
+        finally:
+            stream.cancel()  # whoever has read enough leaves nothing running
+
     def _delete(
         self,
         method: grpc.UnaryUnaryMultiCallable[_Request, _Response],
@@ -70,3 +87,9 @@ class Calls:
             # The answer to an earlier try was lost, and what it asked for has come true.
             if not error.in_doubt:
                 raise
+
+
+def mask(paths: Iterable[str]) -> field_mask_pb2.FieldMask | None:
+    """Return a mask of these paths; none at all stands for every field that may change."""
+    made = field_mask_pb2.FieldMask(paths=paths)
+    return made if made.paths else None

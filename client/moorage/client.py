@@ -46,8 +46,7 @@ class Client(administration.Administration):
         channel: grpc.Channel | None = None,
     ) -> None:
         self._owns_channel = channel is None
-        self._channel = channels.open_channel(target) if channel is None else channel
-        super().__init__(self._channel, timeout)
+        super().__init__(channels.open_channel(target) if channel is None else channel, timeout)
         self._allocations = allocation_service_pb2_grpc.AllocationServiceStub(self._channel)
 
     def __enter__(self) -> Self:
@@ -86,17 +85,34 @@ class Client(administration.Administration):
         The same call again returns the same allocations. `attempt` is when the caller began, by
         default now; a Release that began later wins.
         """
-        request = allocation_service_pb2.AssignAddressesRequest(
-            parent=names.vrf(vrf),
-            attachment=attachment,
-            addresses=addresses,
-            workload=workload,
-            use=use,
-            owner_key=owner_key,
-            labels=labels,
-            attempt=attempt or attempts.stamp(),
+        request = _assign_request(
+            attachment, addresses, workload, use, owner_key, labels, vrf, attempt
         )
         return list(self._call(self._allocations.AssignAddresses, request, timeout).allocations)
+
+    def explain_assign(  # noqa: PLR0913 - those of assign
+        self,
+        attachment: resources_pb2.Attachment,
+        addresses: Iterable[allocation_service_pb2.AddressRequest],
+        *,
+        workload: resources_pb2.Workload | None = None,
+        use: resources_pb2.Use.ValueType = resources_pb2.USE_UNSPECIFIED,
+        owner_key: str = "",
+        labels: Mapping[str, str] | None = None,
+        vrf: str = names.DEFAULT_VRF,
+        attempt: resources_pb2.AttemptStamp | None = None,
+        timeout: float | None = None,
+    ) -> allocation_service_pb2.ExplainAssignResponse:
+        """Return what `assign` would do now, and why, without doing it.
+
+        That it would be refused is part of the answer, not an error.
+        """
+        request = allocation_service_pb2.ExplainAssignRequest(
+            assign=_assign_request(
+                attachment, addresses, workload, use, owner_key, labels, vrf, attempt
+            )
+        )
+        return self._call(self._allocations.ExplainAssign, request, timeout)
 
     def release(
         self,
@@ -143,3 +159,25 @@ class Client(administration.Administration):
         )
         for page in self._pages(self._allocations.ListAllocations, request, timeout):
             yield from page.allocations
+
+
+def _assign_request(
+    attachment: resources_pb2.Attachment,
+    addresses: Iterable[allocation_service_pb2.AddressRequest],
+    workload: resources_pb2.Workload | None,
+    use: resources_pb2.Use.ValueType,
+    owner_key: str,
+    labels: Mapping[str, str] | None,
+    vrf: str,
+    attempt: resources_pb2.AttemptStamp | None,
+) -> allocation_service_pb2.AssignAddressesRequest:
+    return allocation_service_pb2.AssignAddressesRequest(
+        parent=names.vrf(vrf),
+        attachment=attachment,
+        addresses=addresses,
+        workload=workload,
+        use=use,
+        owner_key=owner_key,
+        labels=labels,
+        attempt=attempt or attempts.stamp(),
+    )

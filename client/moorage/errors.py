@@ -74,7 +74,7 @@ class Conflict(MoorageError):
 
 
 class Exhausted(MoorageError):
-    """No address is free; retry slowly, or add a pool."""
+    """No address is free for this request; retry slowly, add a pool, or raise what limits it."""
 
 
 class Denied(MoorageError):

@@ -39,6 +39,9 @@ CLASSES: dict[grpc.StatusCode, type[errors.MoorageError]] = {
 # Where the reason says more than its code does.
 CLASSES_BY_REASON: dict[str, type[errors.MoorageError]] = {
     "POOL_EXHAUSTED": errors.Exhausted,
+    "POOL_COOLING": errors.Exhausted,
+    "BLOCK_LIMIT_REACHED": errors.Exhausted,
+    "BLOCK_ALLOCATION_DISABLED": errors.Exhausted,
     "SERVER_BUSY": errors.Unavailable,
     "CONTENTION": errors.Unavailable,
     "OUTCOME_UNKNOWN": errors.OutcomeUnknown,

@@ -15,6 +15,10 @@ CREATE TABLE vrfs (
     vrf_id INTEGER GENERATED ALWAYS AS IDENTITY,
     name TEXT COLLATE "C" NOT NULL,
     description TEXT DEFAULT '' NOT NULL,
+    strict_affinity BOOLEAN DEFAULT 'false' NOT NULL,
+    auto_allocate_blocks BOOLEAN DEFAULT 'true' NOT NULL,
+    max_blocks_per_node INTEGER DEFAULT '0' NOT NULL,
+    cooldown_seconds INTEGER DEFAULT '0' NOT NULL,
     catalog_version UUID DEFAULT gen_random_uuid() NOT NULL,
     uid UUID DEFAULT gen_random_uuid() NOT NULL,
     version BIGINT DEFAULT '1' NOT NULL,
@@ -22,7 +26,12 @@ CREATE TABLE vrfs (
     update_time timestamptz DEFAULT clock_timestamp() NOT NULL,
     labels JSONB DEFAULT '{}' NOT NULL,
     CONSTRAINT vrfs_pkey PRIMARY KEY (vrf_id),
-    CONSTRAINT vrfs_name_key UNIQUE (name)
+    CONSTRAINT vrfs_name_key UNIQUE (name),
+    CONSTRAINT vrfs_auto_allocate_blocks CHECK (auto_allocate_blocks OR strict_affinity),
+    CONSTRAINT vrfs_max_blocks_per_node
+        CHECK (max_blocks_per_node = 0
+            OR strict_affinity AND max_blocks_per_node BETWEEN 1 AND 1000000),
+    CONSTRAINT vrfs_cooldown_seconds CHECK (cooldown_seconds BETWEEN 0 AND 1200)
 )
 """,
     "pools": """
@@ -37,6 +46,7 @@ CREATE TABLE pools (
     allowed_uses TEXT[] NOT NULL,
     assignment_mode TEXT NOT NULL,
     disabled BOOLEAN NOT NULL,
+    state TEXT DEFAULT 'ACTIVE' NOT NULL,
     block_affinity TEXT NOT NULL,
     priority INTEGER NOT NULL,
     result_form TEXT NOT NULL,
@@ -61,6 +71,7 @@ CREATE TABLE pools (
             ELSE block_size BETWEEN 116 AND 128 END),
     CONSTRAINT pools_gateway CHECK (gateway <<= cidr),
     CONSTRAINT pools_assignment_mode CHECK (assignment_mode IN ('AUTOMATIC', 'MANUAL')),
+    CONSTRAINT pools_state CHECK (state IN ('ACTIVE', 'DRAINING')),
     CONSTRAINT pools_block_affinity CHECK (block_affinity IN ('NODE', 'NONE')),
     CONSTRAINT pools_result_form CHECK (result_form IN ('HOST', 'BLOCK', 'POOL'))
 )
@@ -81,6 +92,7 @@ CREATE TABLE reservations (
     name TEXT COLLATE "C" NOT NULL,
     cidrs CIDR[] NOT NULL,
     description TEXT DEFAULT '' NOT NULL,
+    expire_time timestamptz,
     uid UUID DEFAULT gen_random_uuid() NOT NULL,
     version BIGINT DEFAULT '1' NOT NULL,
     create_time timestamptz DEFAULT clock_timestamp() NOT NULL,
@@ -111,17 +123,25 @@ CREATE TABLE blocks (
     pool_id BIGINT NOT NULL,
     pool_cidr CIDR NOT NULL,
     node TEXT,
+    claim_time timestamptz DEFAULT clock_timestamp() NOT NULL,
+    change_time timestamptz DEFAULT clock_timestamp() NOT NULL,
     free SMALLINT[] NOT NULL,
-    has_room BOOLEAN GENERATED ALWAYS AS (cardinality(free) > 0) STORED NOT NULL,
-    open_time timestamptz DEFAULT clock_timestamp() NOT NULL,
+    cooling JSONB DEFAULT '[]' NOT NULL,
+    next_ready_time timestamptz,
+    has_room BOOLEAN
+        GENERATED ALWAYS AS (cardinality(free) > 0 OR next_ready_time IS NOT NULL) STORED NOT NULL,
+    is_empty BOOLEAN
+        GENERATED ALWAYS AS (cardinality(free) = 1 << (CASE family(cidr) WHEN 4 THEN 32
+            ELSE 128 END - masklen(cidr))) STORED NOT NULL,
     CONSTRAINT blocks_pkey PRIMARY KEY (vrf_id, cidr),
     CONSTRAINT blocks_pool_fkey
         FOREIGN KEY (vrf_id, pool_id, pool_cidr) REFERENCES pools (vrf_id, pool_id, cidr),
     CONSTRAINT blocks_no_overlap EXCLUDE USING gist (cidr inet_ops WITH &&, vrf_id WITH =),
     CONSTRAINT blocks_inside_pool CHECK (cidr <<= pool_cidr),
     CONSTRAINT blocks_free
-        CHECK (cardinality(free) <= 1 << (CASE family(cidr) WHEN 4 THEN 32
-            ELSE 128 END - masklen(cidr)))
+        CHECK (cardinality(free) + jsonb_array_length(cooling) <= 1 << (CASE family(cidr)
+            WHEN 4 THEN 32 ELSE 128 END - masklen(cidr))),
+    CONSTRAINT blocks_next_ready_time CHECK ((cooling = '[]') = (next_ready_time IS NULL))
 )
 WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02)
 """,
@@ -212,6 +232,10 @@ CREATE TABLE events (
 INDEXES = (
     "CREATE INDEX blocks_node_room_idx ON blocks (node, vrf_id, pool_id, cidr)"
     " WHERE has_room AND node IS NOT NULL",
+    "CREATE INDEX blocks_empty_idx ON blocks (pool_id, vrf_id, cidr) WHERE is_empty",
+    "CREATE INDEX blocks_node_idx ON blocks (node, vrf_id) WHERE node IS NOT NULL",
+    "CREATE INDEX blocks_ready_idx ON blocks (pool_id, vrf_id, next_ready_time)"
+    " WHERE next_ready_time IS NOT NULL",
     "CREATE INDEX blocks_room_idx ON blocks (pool_id, vrf_id, cidr) WHERE has_room",
     "CREATE INDEX attachments_container_idx ON attachments (container_id, vrf_id)",
     "CREATE INDEX attachments_node_idx ON attachments (node, vrf_id)",

@@ -32,6 +32,7 @@ def test_a_pool_is_returned_with_every_default_filled_in(pools: pool_requests.St
         etag=made.etag,
         create_time=made.create_time,
         update_time=made.update_time,
+        state=resources_pb2.POOL_STATE_ACTIVE,
     )
     assert made == expected
     assert made.uid not in ("", "mine")
@@ -296,6 +297,52 @@ def test_an_update_is_checked_together_with_what_stays(pools: pool_requests.Stub
     assert refusal.fields == ["pool.gateway", "pool.namespace_selector"]
     after = pools.UpdatePool(update(given, "namespace_selector", "allowed_uses")).pool
     assert after.etag != made.etag
+
+
+def test_uses_that_were_filled_in_stay_when_a_namespace_selector_comes(
+    pools: pool_requests.Stub,
+) -> None:
+    create(pools, "a", "10.0.0.0/24")
+    given = Pool(name=name("a"), namespace_selector="has(a)")
+    refusal = refusals.of(pools.UpdatePool, update(given, "namespace_selector"))
+    assert refusal.fields == ["pool.namespace_selector"]
+    assert "give allowed_uses without TUNNEL" in refusal.violations[0][1]
+    # A mask that names them asks for the default, which follows the selector.
+    after = pools.UpdatePool(update(given, "namespace_selector", "allowed_uses")).pool
+    assert after.allowed_uses == [resources_pb2.USE_WORKLOAD]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([resources_pb2.USE_LOAD_BALANCER], [resources_pb2.USE_WORKLOAD]),
+        ([resources_pb2.USE_LOAD_BALANCER], [resources_pb2.USE_TUNNEL]),
+        ([resources_pb2.USE_LOAD_BALANCER], []),
+    ],
+)
+def test_a_pool_of_load_balancers_serves_nothing_else_later(
+    pools: pool_requests.Stub, before: list[int], after: list[int]
+) -> None:
+    create(pools, "a", "10.0.0.0/24", allowed_uses=before)
+    given = Pool(name=name("a"), allowed_uses=after)  # type: ignore[arg-type]  # numbers of uses
+    refusal = refusals.of(pools.UpdatePool, update(given, "allowed_uses"))
+    assert refusal.told() == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", {})
+    assert refusal.fields == ["pool.allowed_uses"]
+    pools.UpdatePool(update(Pool(name=name("a"), disabled=True), "disabled"))
+
+
+def test_a_pool_of_workloads_may_become_one_of_load_balancers(pools: pool_requests.Stub) -> None:
+    create(pools, "a", "10.0.0.0/24")
+    uses = [resources_pb2.USE_LOAD_BALANCER]
+    given = Pool(name=name("a"), allowed_uses=uses)
+    assert pools.UpdatePool(update(given, "allowed_uses")).pool.allowed_uses == uses
+
+
+@pytest.mark.parametrize("disabled", [True, False])
+def test_a_pool_smaller_than_a_default_block_is_one_block(
+    pools: pool_requests.Stub, disabled: bool
+) -> None:
+    assert create(pools, "a", "10.0.0.0/30", disabled=disabled).block_size == 30
 
 
 def test_an_update_that_changes_nothing_leaves_no_trace(

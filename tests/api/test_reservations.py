@@ -1,11 +1,15 @@
 """ReservationService, through a real channel."""
 
+import datetime
+
 import grpc
 import pytest
 from google.protobuf import field_mask_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
 
+import moorage
 from api import refusals
-from harness import serving
+from harness import calls, serving
 from moorage.v1 import reservation_service_pb2 as messages
 from moorage.v1 import reservation_service_pb2_grpc, resources_pb2
 
@@ -214,3 +218,71 @@ def test_pages_are_in_order_and_filtered_by_labels(reservations: Stub) -> None:
     request.parent = "vrfs/default"
     refusal = refusals.of(reservations.ListReservations, request)
     assert refusal.told() == (grpc.StatusCode.INVALID_ARGUMENT, "PAGE_TOKEN_MISMATCH", {})
+
+
+def test_an_expiry_is_stored_to_the_microsecond_and_changed_like_any_field(
+    reservations: Stub,
+) -> None:
+    made = create(reservations, "10.0.0.0/30", expire_time=Timestamp(seconds=9, nanos=1999))
+    assert made.expire_time == Timestamp(seconds=9, nanos=1000)
+    get = messages.GetReservationRequest(name=NAME)
+    assert reservations.GetReservation(get).reservation == made
+    mask = field_mask_pb2.FieldMask(paths=["expire_time"])
+    later = Reservation(name=NAME, expire_time=Timestamp(seconds=10))
+    update = messages.UpdateReservationRequest(reservation=later, update_mask=mask)
+    after = reservations.UpdateReservation(update).reservation
+    assert after.expire_time == Timestamp(seconds=10)
+    assert after.etag != made.etag
+    assert reservations.UpdateReservation(update).reservation == after
+    update.reservation.ClearField("expire_time")
+    assert not reservations.UpdateReservation(update).reservation.HasField("expire_time")
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        Timestamp(seconds=-62135596800),
+        Timestamp(seconds=253402300799, nanos=999_999_999),
+        Timestamp(),
+    ],
+)
+def test_any_time_of_the_years_1_to_9999_is_admitted(reservations: Stub, time: Timestamp) -> None:
+    made = create(reservations, "10.0.0.0/30", expire_time=time)
+    assert made.expire_time.seconds == time.seconds
+    get = messages.GetReservationRequest(name=NAME)
+    assert reservations.GetReservation(get).reservation == made
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        Timestamp(seconds=-62135596801),
+        Timestamp(seconds=253402300800),
+        Timestamp(seconds=2**63 - 1),
+        Timestamp(nanos=-1),
+        Timestamp(nanos=1_000_000_000),
+    ],
+)
+def test_what_is_no_time_is_refused(unchanged: grpc.Channel, time: Timestamp) -> None:
+    given = Reservation(cidrs=["10.0.0.0/30"], expire_time=time)
+    request = messages.CreateReservationRequest(reservation_id="r", reservation=given)
+    refusal = refusals.of(Stub(unchanged).CreateReservation, request)
+    assert refusal.told() == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", {})
+    assert refusal.fields == ["reservation.expire_time"]
+
+
+def stamp(time: datetime.datetime) -> Timestamp:
+    made = Timestamp()
+    made.FromDatetime(time)
+    return made
+
+
+def test_a_reservation_hides_until_it_expires(client: moorage.Client) -> None:
+    calls.create_pool(client, "a", "10.0.0.0/31")
+    now = datetime.datetime.now(datetime.UTC)
+    hour = datetime.timedelta(hours=1)
+    client.create_reservation("r", Reservation(cidrs=["10.0.0.0"], expire_time=stamp(now + hour)))
+    assert calls.addresses_of(calls.assign(client, "c1")) == ["10.0.0.1"]
+    over = Reservation(name=NAME, expire_time=stamp(now - hour))
+    client.update_reservation(over, update_mask=["expire_time"])
+    assert calls.addresses_of(calls.assign(client, "c2")) == ["10.0.0.0"]

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 import moorage
 from harness import calls, postgres, serving
 from moorage.v1 import (
+    admin_service_pb2_grpc,
     allocation_service_pb2_grpc,
     node_service_pb2_grpc,
     pool_service_pb2_grpc,
@@ -34,6 +35,7 @@ _STUBS = (
     reservation_service_pb2_grpc.ReservationServiceStub,
     node_service_pb2_grpc.NodeServiceStub,
     vrf_service_pb2_grpc.VrfServiceStub,
+    admin_service_pb2_grpc.AdminServiceStub,
 )
 
 
@@ -55,7 +57,8 @@ class Ground:
         rpc = type(request).__name__.removesuffix("Request")
         (method,) = (getattr(stub, rpc) for stub in self._stubs if hasattr(stub, rpc))
         send: Callable[..., object] = method
-        return send(request, timeout=timeout)
+        answer = send(request, timeout=timeout)
+        return list(answer) if isinstance(answer, Iterator) else answer
 
     def written(self) -> dict[str, str]:
         """What is written in its database."""

@@ -290,10 +290,10 @@ def test_everything_that_is_wrong_is_told_at_once(ground: Ground) -> None:
         wait=duration_pb2.Duration(nanos=1),
     )
     violations = [
+        ("parent", f'"default" {NO_VRF}'),
         ("attachment.network", f'"a/b" {NO_CNI_NAME}'),
         ("attachment.container_id", f'"c d" {NO_CNI_NAME}'),
         ("attachment.interface", f'"e f" {NO_INTERFACE}'),
-        ("parent", f'"default" {NO_VRF}'),
         ("addresses[0].family", f"9 {_NO_FAMILY}"),
         ("addresses[0]", "has both pools and candidate_addresses; give one of them"),
         ("addresses[0].pools[0]", REQUIRED),

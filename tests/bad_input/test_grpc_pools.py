@@ -126,7 +126,13 @@ FIELDS: dict[str, Malformed] = {
     ),
     "blocks larger than the pool": (
         create(block_size=23),
-        [("pool.block_size", "is 23, larger than 192.168.0.0/24; give 24 to 32")],
+        [
+            (
+                "pool.block_size",
+                "is 23, so that 192.168.0.0/24 is smaller than one block;"
+                " give 24 to 32, or leave it",
+            )
+        ],
     ),
     "a selector that breaks off": (
         create(node_selector="has("),

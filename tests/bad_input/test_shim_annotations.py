@@ -23,8 +23,11 @@ from bad_input.shimming import (
 
 pytestmark = pytest.mark.usefixtures("nothing_written")
 
-_CIDR = "write the pool's CIDR, such as 10.0.0.0/16, or its name"
-_POOL = "name a pool (lower case letters, digits, '-' and '.') or write its CIDR"
+_POOL = (
+    "write the pool's CIDR, such as 10.0.0.0/16, or its name"
+    " (lower case letters, digits, '-' and '.')"
+)
+_NOT_OFFERED = "take the annotation away: Moorage does not offer this"
 _FAMILY = 'list "IPv4", "IPv6" or both'
 
 
@@ -33,10 +36,11 @@ def refused(key: str, value: str, said: str, next_step: str, *, shown: str = "")
     return annotated(key, value), 100, f"{on_pod(key, shown or value)}: {said}", next_step
 
 
-def no_cidr(text: str) -> Row:
-    """A list of one pool that is no CIDR."""
-    said = f"error parsing pool '{text}': invalid CIDR address"
-    return refused(V4, f'["{text}"]', said, _CIDR)
+def no_pool(text: str, shown: str = "") -> Row:
+    """A list of one pool that is neither a name nor a CIDR."""
+    shown = shown or text
+    said = f'error parsing pool "{shown}": invalid CIDR address: {shown}'
+    return refused(V4, f'["{text}"]', said, _POOL)
 
 
 def no_address(text: str, shown: str = "") -> Row:
@@ -51,6 +55,8 @@ def by_server(key: str, value: str, code: int, said: str, facts: str) -> Row:
     return annotated(key, value), code, f"server {{server}} refused with {said}", details
 
 
+_NOWHERE = 'pool=nowhere; vrf=default; error parsing pool "nowhere": invalid CIDR address: nowhere'
+
 ROWS: dict[str, Row] = {
     "pools that are no JSON": refused(
         V4, "web", "not JSON: Expecting value: line 1 column 1 (char 0)", JSON_LIST
@@ -63,11 +69,9 @@ ROWS: dict[str, Row] = {
     "a pool that is a number": refused(
         V4, '["web",1]', "an item of the list is not a string", JSON_LIST
     ),
-    "a pool without name": refused(V4, '[""]', "'' is neither a pool name nor a CIDR", _POOL),
-    "a pool in capitals": refused(V4, '["WEB"]', "'WEB' is neither a pool name nor a CIDR", _POOL),
-    "a pool with NUL": refused(
-        V4, r'["we\u0000b"]', r"'we\x00b' is neither a pool name nor a CIDR", _POOL
-    ),
+    "a pool without name": no_pool(""),
+    "a pool in capitals": no_pool("WEB"),
+    "a pool with NUL": no_pool(r"we\u0000b", r"we\x00b"),
     "pools with a newline": refused(
         V4,
         '["web\n"]',
@@ -83,16 +87,16 @@ ROWS: dict[str, Row] = {
         "shorten the list",
         shown=json.dumps(["p"] * 17)[:80] + "...",
     ),
-    "a netmask": no_cidr("10.0.0.0/255.255.255.0"),
-    "a prefix length with a leading zero": no_cidr("10.0.0.0/024"),
-    "a CIDR with a leading zero": no_cidr("010.0.0.0/24"),
-    "a CIDR with a zone": no_cidr("fe80::%eth0/64"),
-    "an IPv4-mapped CIDR": no_cidr("::ffff:10.0.0.0/120"),
+    "a netmask": no_pool("10.0.0.0/255.255.255.0"),
+    "a prefix length with a leading zero": no_pool("10.0.0.0/024"),
+    "a CIDR with a leading zero": no_pool("010.0.0.0/24"),
+    "a CIDR with a zone": no_pool("fe80::%eth0/64"),
+    "an IPv4-mapped CIDR": no_pool("::ffff:10.0.0.0/120"),
     "a CIDR of the other family": refused(
-        V4, '["fd00::/120"]', "'fd00::/120' isn't a IPv4 pool", "list only IPv4 pools here"
+        V4, '["fd00::/120"]', '"fd00::" isn\'t a IPv4 address', "list only IPv4 pools here"
     ),
     "a CIDR of the other family, the other way round": refused(
-        V6, '["10.0.0.0/24"]', "'10.0.0.0/24' isn't a IPv6 pool", "list only IPv6 pools here"
+        V6, '["10.0.0.0/24"]', '"10.0.0.0" isn\'t a IPv6 address', "list only IPv6 pools here"
     ),
     "no families": refused(
         FAMILIES, "[]", "names no family, so there is no address to assign", _FAMILY
@@ -120,7 +124,19 @@ ROWS: dict[str, Row] = {
     ),
     "an owner of 100 KB": refused(OWNER, LONG, "longer than 4096 bytes", "shorten it", shown=CUT),
     "what nobody offers": refused(
-        "moorage.dev/wait", "30s", "Moorage does not offer this", "take the annotation away"
+        "moorage.dev/wait", "30s", "requested feature is not enabled", _NOT_OFFERED
+    ),
+    "an address without IPAM": refused(
+        "cni.projectcalico.org/ipAddrsNoIpam",
+        '["192.0.2.7"]',
+        "requested feature is not enabled: ip_addrs_no_ipam",
+        _NOT_OFFERED,
+    ),
+    "a floating address": refused(
+        "cni.projectcalico.org/floatingIPs",
+        '["192.0.2.7"]',
+        "requested feature is not enabled: floating_ips",
+        _NOT_OFFERED,
     ),
     "an unknown pool": by_server(
         V4,
@@ -128,7 +144,18 @@ ROWS: dict[str, Row] = {
         102,
         'POOL_NOT_FOUND: VRF "default" has no pool "nowhere";'
         " give the id or the exact CIDR of a pool",
-        "pool=nowhere; vrf=default",
+        _NOWHERE,
+    ),
+    "an unknown pool of a family nobody asks for": by_server(
+        V6,
+        '["nowhere"]',
+        102,
+        'POOL_NOT_FOUND: VRF "default" has no pool "nowhere";'
+        " give the id or the exact CIDR of a pool",
+        _NOWHERE,
+    ),
+    "a pool of the other family, of a family nobody asks for": refused(
+        V6, '["web"]', '"10.0.0.0" isn\'t a IPv6 address', "list only IPv6 pools here"
     ),
     "a pool of the other family": by_server(
         V4,

@@ -176,11 +176,11 @@ CONFIGURATION: dict[str, Row] = {
         in_config("ipam.timeout_seconds", '"30"') + ": not a number",
         _SECONDS,
     ),
-    "a switch that is neither on nor off": (
-        Call(ipam={"assign_ipv6": "yes"}),
+    "a switch that is no text": (
+        Call(ipam={"assign_ipv6": 1}),
         7,
-        in_config("ipam.assign_ipv6", '"yes"') + ': neither "true" nor "false"',
-        "write true or false",
+        in_config("ipam.assign_ipv6", "1") + ": neither a string nor a boolean",
+        'write "true" or "false"',
     ),
     "both families off": (
         Call(ipam={"assign_ipv4": "false"}),
@@ -199,7 +199,8 @@ CONFIGURATION: dict[str, Row] = {
         102,
         'server {server} refused with POOL_NOT_FOUND: VRF "default" has no pool "nowhere";'
         " give the id or the exact CIDR of a pool",
-        "pool=nowhere; vrf=default; asked for by " + in_config("ipam.ipv4_pools", '["nowhere"]'),
+        'pool=nowhere; vrf=default; error parsing pool "nowhere": invalid CIDR address: nowhere; '
+        "asked for by " + in_config("ipam.ipv4_pools", '["nowhere"]'),
     ),
     "annotations that are no object": (
         Call(rest={"runtimeConfig": {"io.kubernetes.cri.pod-annotations": "text"}}),

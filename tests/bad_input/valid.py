@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from google.protobuf import field_mask_pb2
+from google.protobuf import field_mask_pb2, timestamp_pb2
 from google.protobuf.message import Message
 
 from moorage.v1 import (
+    admin_service_pb2,
     allocation_service_pb2,
     node_service_pb2,
     pool_service_pb2,
@@ -36,7 +37,11 @@ RESERVATION = resources_pb2.Reservation(
     name=f"{VRF}/reservations/quiet",
     cidrs=["10.0.0.16/28", "fd00::7"],
     description="kept",
+    expire_time=timestamp_pb2.Timestamp(seconds=4_000_000_000, nanos=5),
     labels={"tier": "front"},
+)
+CONFIGURATION = resources_pb2.VrfConfiguration(
+    strict_affinity=True, auto_allocate_blocks=False, max_blocks_per_node=3, cooldown_seconds=5
 )
 NODE = resources_pb2.Node(name=f"{VRF}/nodes/n1", labels={"zone": "east"})
 ATTACHMENT = resources_pb2.Attachment(network="pods", container_id="c1", interface="eth0")
@@ -79,6 +84,11 @@ _DATA_PATH: dict[str, Sequence[Message]] = {
             parent=VRF, attachment=ATTACHMENT, attempt=ATTEMPT, generations=[1, 2]
         )
     ],
+    "ExplainAssign": [
+        allocation_service_pb2.ExplainAssignRequest(
+            assign=_assignment(_Want(family=_IPV4), _Want(family=_IPV6))
+        )
+    ],
     "GetAllocation": [
         allocation_service_pb2.GetAllocationRequest(name=f"{VRF}/allocations/10.0.0.5")
     ],
@@ -106,6 +116,13 @@ _POOLS: dict[str, Sequence[Message]] = {
         pool_service_pb2.UpdatePoolRequest(pool=POOL, update_mask=_mask("dns.domain", "labels")),
     ],
     "DeletePool": [pool_service_pb2.DeletePoolRequest(name=POOL.name, etag="7")],
+    "DrainPool": [pool_service_pb2.DrainPoolRequest(name=POOL.name, etag="7")],
+    "ActivatePool": [pool_service_pb2.ActivatePoolRequest(name=POOL.name, etag="7")],
+    "GetPoolUsage": [pool_service_pb2.GetPoolUsageRequest(name=POOL.name)],
+    "ListBlocks": [
+        pool_service_pb2.ListBlocksRequest(parent=POOL.name, node="n1", page_size=1),
+        pool_service_pb2.ListBlocksRequest(parent=VRF),
+    ],
 }
 _RESERVATIONS: dict[str, Sequence[Message]] = {
     "CreateReservation": [
@@ -135,7 +152,10 @@ _NODES: dict[str, Sequence[Message]] = {
 _VRFS: dict[str, Sequence[Message]] = {
     "CreateVrf": [
         vrf_service_pb2.CreateVrfRequest(
-            vrf_id="blue", vrf=resources_pb2.Vrf(description="spare", labels={"a": "b"})
+            vrf_id="blue",
+            vrf=resources_pb2.Vrf(
+                description="spare", labels={"a": "b"}, configuration=CONFIGURATION
+            ),
         )
     ],
     "GetVrf": [vrf_service_pb2.GetVrfRequest(name=VRF)],
@@ -143,10 +163,33 @@ _VRFS: dict[str, Sequence[Message]] = {
     "UpdateVrf": [
         vrf_service_pb2.UpdateVrfRequest(
             vrf=resources_pb2.Vrf(name=VRF, description="changed"), update_mask=_mask("description")
-        )
+        ),
+        vrf_service_pb2.UpdateVrfRequest(
+            vrf=resources_pb2.Vrf(name=VRF, configuration=CONFIGURATION),
+            update_mask=_mask("configuration.strict_affinity"),
+        ),
     ],
     "DeleteVrf": [vrf_service_pb2.DeleteVrfRequest(name=VRF, etag="7")],
 }
 
+_ADMIN: dict[str, Sequence[Message]] = {
+    "CheckConsistency": [admin_service_pb2.CheckConsistencyRequest(parent=VRF)],
+    "AdoptBlock": [
+        admin_service_pb2.AdoptBlockRequest(
+            parent=VRF,
+            cidr="10.0.0.128/26",
+            node="n1",
+            addresses=[
+                admin_service_pb2.AdoptedAddress(
+                    address="10.0.0.129", attachment=ATTACHMENT, workload=WORKLOAD
+                )
+            ],
+            validate_only=True,
+        )
+    ],
+}
+
 # By the name of the RPC, which is unique among the services.
-REQUESTS: dict[str, Sequence[Message]] = _DATA_PATH | _POOLS | _RESERVATIONS | _NODES | _VRFS
+REQUESTS: dict[str, Sequence[Message]] = (
+    _DATA_PATH | _POOLS | _RESERVATIONS | _NODES | _VRFS | _ADMIN
+)

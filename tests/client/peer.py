@@ -18,6 +18,8 @@ from grpc_status import rpc_status
 
 Step = Callable[[grpc.ServicerContext], bytes]
 
+STREAMING = frozenset({"/moorage.v1.AdminService/CheckConsistency"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
@@ -41,9 +43,9 @@ class Peer(grpc.GenericRpcHandler):
     def service(
         self, handler_call_details: grpc.HandlerCallDetails
     ) -> "grpc.RpcMethodHandler[bytes, bytes]":
-        """Answer any method at all with the next step."""
+        """Answer any method at all with the next step, a stream with all that are left."""
 
-        def answer_next(request: bytes, context: grpc.ServicerContext) -> bytes:
+        def remember(request: bytes, context: grpc.ServicerContext) -> None:
             self.calls.append(
                 Call(
                     method=handler_call_details.method,
@@ -52,8 +54,18 @@ class Peer(grpc.GenericRpcHandler):
                     time_remaining=context.time_remaining() or 0.0,
                 )
             )
+
+        def answer_next(request: bytes, context: grpc.ServicerContext) -> bytes:
+            remember(request, context)
             return self.steps.popleft()(context)
 
+        def answer_all(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+            remember(request, context)
+            while self.steps:
+                yield self.steps.popleft()(context)
+
+        if handler_call_details.method in STREAMING:
+            return grpc.unary_stream_rpc_method_handler(answer_all)
         return grpc.unary_unary_rpc_method_handler(answer_next)
 
     def will(self, *steps: Step) -> None:

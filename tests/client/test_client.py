@@ -10,6 +10,7 @@ from google.protobuf import field_mask_pb2, message
 
 import moorage
 from client import peer as peers
+from moorage.v1 import admin_service_pb2 as admin
 from moorage.v1 import allocation_service_pb2 as allocations
 from moorage.v1 import node_service_pb2 as nodes
 from moorage.v1 import pool_service_pb2 as pools
@@ -24,6 +25,17 @@ VRF = resources_pb2.Vrf(name="vrfs/blue", description="tenant")
 HELD = resources_pb2.Allocation(name="vrfs/blue/allocations/10.0.0.7", address="10.0.0.7")
 MASK = field_mask_pb2.FieldMask(paths=["labels"])
 LABELS = {"tier": "front"}
+BLOCK = resources_pb2.Block(cidr="10.0.0.0/26", pool=POOL.name, node="n1")
+FINDING = admin.CheckConsistencyResponse(
+    finding=admin.Finding(rule="address_free_and_held", address="10.0.0.7")
+)
+PROGRESS = admin.CheckConsistencyResponse(
+    progress=admin.CheckProgress(rule="address_free_and_held", checked_rule_count=1, rule_count=2)
+)
+ADOPTED = admin.AdoptedAddress(
+    address="10.0.0.7",
+    attachment=resources_pb2.Attachment(network="net", container_id="c1", interface="eth0"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +126,41 @@ ROWS = [
         call=lambda client: client.delete_pool("web", vrf="blue", etag="e"),
         request=pools.DeletePoolRequest(name=POOL.name, etag="e"),
         response=pools.DeletePoolResponse(),
+    ),
+    Row(
+        rpc="PoolService/DrainPool",
+        call=lambda client: client.drain_pool("web", vrf="blue", etag="e"),
+        request=pools.DrainPoolRequest(name=POOL.name, etag="e"),
+        response=pools.DrainPoolResponse(pool=POOL),
+        result=POOL,
+    ),
+    Row(
+        rpc="PoolService/ActivatePool",
+        call=lambda client: client.activate_pool("web", vrf="blue", etag="e"),
+        request=pools.ActivatePoolRequest(name=POOL.name, etag="e"),
+        response=pools.ActivatePoolResponse(pool=POOL),
+        result=POOL,
+    ),
+    Row(
+        rpc="PoolService/GetPoolUsage",
+        call=lambda client: client.get_pool_usage("web", vrf="blue"),
+        request=pools.GetPoolUsageRequest(name=POOL.name),
+        response=pools.GetPoolUsageResponse(open_block_count=3),
+        result=pools.GetPoolUsageResponse(open_block_count=3),
+    ),
+    Row(
+        rpc="PoolService/ListBlocks",
+        call=lambda client: list(client.blocks(pool="web", node="n1", vrf="blue", page_size=10)),
+        request=pools.ListBlocksRequest(parent=POOL.name, node="n1", page_size=10),
+        response=pools.ListBlocksResponse(blocks=[BLOCK]),
+        result=[BLOCK],
+    ),
+    Row(
+        rpc="PoolService/ListBlocks",
+        call=lambda client: list(client.blocks(vrf="blue")),
+        request=pools.ListBlocksRequest(parent="vrfs/blue"),
+        response=pools.ListBlocksResponse(blocks=[BLOCK]),
+        result=[BLOCK],
     ),
     Row(
         rpc="ReservationService/CreateReservation",
@@ -212,9 +259,35 @@ ROWS = [
         request=vrfs.DeleteVrfRequest(name=VRF.name, etag="e"),
         response=vrfs.DeleteVrfResponse(),
     ),
+    Row(
+        rpc="AdminService/CheckConsistency",
+        call=lambda client: list(client.check_consistency(vrf="blue")),
+        request=admin.CheckConsistencyRequest(parent="vrfs/blue"),
+        response=FINDING,
+        result=[FINDING],
+    ),
+    Row(
+        rpc="AdminService/AdoptBlock",
+        call=lambda client: client.adopt_block(
+            "10.0.0.0/26", [ADOPTED], node="n1", validate_only=True, vrf="blue"
+        ),
+        request=admin.AdoptBlockRequest(
+            parent="vrfs/blue",
+            cidr="10.0.0.0/26",
+            node="n1",
+            addresses=[ADOPTED],
+            validate_only=True,
+        ),
+        response=admin.AdoptBlockResponse(adopted_count=1),
+        result=admin.AdoptBlockResponse(adopted_count=1),
+    ),
 ]
-# Assign and Release send a stamp that no table can foresee; they have tests of their own.
-STAMPED = {"AllocationService/AssignAddresses", "AllocationService/ReleaseAddresses"}
+# These send a stamp that no table can foresee; they have tests of their own.
+STAMPED = {
+    "AllocationService/AssignAddresses",
+    "AllocationService/ReleaseAddresses",
+    "AllocationService/ExplainAssign",
+}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.rpc)
@@ -231,7 +304,7 @@ def test_a_call_sends_its_request_and_returns_what_was_stored(
 def test_every_rpc_has_a_call() -> None:
     published = {
         f"{service.name}/{method.name}"
-        for file in (allocations, pools, reservations, nodes, vrfs)
+        for file in (allocations, pools, reservations, nodes, vrfs, admin)
         for service in file.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }
@@ -270,6 +343,73 @@ def test_assign_sends_everything_and_returns_the_allocations(
         owner_key="cart",
         labels=LABELS,
     )
+
+
+def test_explain_asks_about_the_assign_it_would_send(
+    peer: peers.Peer, caller: moorage.Client
+) -> None:
+    answer = allocations.ExplainAssignResponse(
+        refusal=allocations.Refusal(message="pools are full"),
+    )
+    peer.will(
+        peers.answer(answer),
+        peers.answer(allocations.AssignAddressesResponse()),
+    )
+    stamp = resources_pb2.AttemptStamp(boot_id="b", boot_time_ns=7)
+    workload = resources_pb2.Workload(node="n1", namespace="shop", pod="cart-0")
+    use = resources_pb2.USE_TUNNEL
+    explained = caller.explain_assign(
+        C1,
+        [ANY_IPV4],
+        workload=workload,
+        use=use,
+        owner_key="cart",
+        labels=LABELS,
+        vrf="blue",
+        attempt=stamp,
+    )
+    assert explained == answer
+    caller.assign(
+        C1,
+        [ANY_IPV4],
+        workload=workload,
+        use=use,
+        owner_key="cart",
+        labels=LABELS,
+        vrf="blue",
+        attempt=stamp,
+    )
+    explain, assign = peer.calls
+    assert explain.method == "/moorage.v1.AllocationService/ExplainAssign"
+    assert allocations.ExplainAssignRequest.FromString(
+        explain.request
+    ).assign == allocations.AssignAddressesRequest.FromString(assign.request)
+
+
+def test_a_check_yields_what_comes_until_it_breaks_off(
+    peer: peers.Peer, caller: moorage.Client
+) -> None:
+    peer.will(
+        peers.answer(FINDING),
+        peers.answer(PROGRESS),
+        peers.refuse(grpc.StatusCode.UNAVAILABLE, "DATABASE_UNAVAILABLE"),
+    )
+    check = caller.check_consistency()
+    assert next(check) == FINDING
+    assert next(check) == PROGRESS
+    with pytest.raises(moorage.Unavailable) as caught:
+        next(check)
+    assert caught.value.reason == "DATABASE_UNAVAILABLE"
+    assert len(peer.calls) == 1
+
+
+def test_a_check_has_one_deadline(peer: peers.Peer, caller: moorage.Client) -> None:
+    peer.will(peers.answer(FINDING), peer.hang())
+    check = caller.check_consistency(timeout=0.2)
+    assert next(check) == FINDING
+    with pytest.raises(moorage.DeadlineExceeded):
+        next(check)
+    assert peer.calls[0].time_remaining <= 0.2
 
 
 def test_release_sends_everything_and_returns_what_was_released(

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.world import World, any_ipv4, any_ipv6, fixed, pool
-from moorage_server.domain import addresses, errors, model, placement, resources
+from moorage_server.domain import addresses, errors, model, resources
+from moorage_server.domain.setting import Contended
 
 NONE = resources.BlockAffinity.NONE
 MANUAL = resources.AssignmentMode.MANUAL
@@ -202,7 +203,7 @@ def test_a_locked_block_is_never_mistaken_for_exhaustion() -> None:
     world = World(pool("a", "10.0.0.0/26", block_affinity=NONE))
     world.assign(any_ipv4())
     world.locked = set(world.blocks)
-    with pytest.raises(placement.Contended):
+    with pytest.raises(Contended):
         world.assign(any_ipv4())
 
 
@@ -210,7 +211,7 @@ def test_a_node_whose_own_block_is_locked_opens_no_second_one() -> None:
     world = World(pool("a", "10.0.0.0/24"))
     world.assign(any_ipv4(), node="n1")
     world.locked = set(world.blocks)
-    with pytest.raises(placement.Contended):
+    with pytest.raises(Contended):
         world.assign(any_ipv4(), node="n1")
 
 

@@ -3,19 +3,25 @@
 from harness.postgres import Database
 
 INVARIANTS = {
-    "every address of a block is either free or assigned, never both, never neither": """
-        WITH freed AS (
-            SELECT vrf_id, cidr, ordinal + set_masklen(cidr::inet,
-                CASE family(cidr) WHEN 4 THEN 32 ELSE 128 END) AS address
-            FROM blocks CROSS JOIN unnest(free) AS ordinal
+    "every address of a block is either free, cooling or assigned, and nothing twice": """
+        WITH ordinals AS (
+            SELECT vrf_id, cidr, ordinal FROM blocks CROSS JOIN unnest(free) AS ordinal
+            UNION ALL SELECT vrf_id, cidr, (entry->>0)::int
+            FROM blocks CROSS JOIN jsonb_array_elements(cooling) AS entry
         ), counted AS (
             SELECT vrf_id, block AS cidr, address FROM allocations
-            UNION ALL SELECT vrf_id, cidr, address FROM freed
+            UNION ALL SELECT vrf_id, cidr, ordinal + set_masklen(cidr::inet,
+                CASE family(cidr) WHEN 4 THEN 32 ELSE 128 END) FROM ordinals
         )
         SELECT b.vrf_id, b.cidr, count(c.address), count(DISTINCT c.address) FROM blocks b
         LEFT JOIN counted c USING (vrf_id, cidr) GROUP BY b.vrf_id, b.cidr
-        HAVING count(c.address) <> count(DISTINCT c.address) OR count(c.address)
+        HAVING count(c.address) <> count(DISTINCT c.address)
+            OR count(c.address) <> count(c.address) FILTER (WHERE c.address <<= b.cidr)
+            OR count(c.address)
             <> 2 ^ (CASE family(b.cidr) WHEN 4 THEN 32 ELSE 128 END - masklen(b.cidr))""",
+    "a block is of its pool's block size": """
+        SELECT b.vrf_id, b.cidr, p.block_size FROM blocks b JOIN pools p USING (vrf_id, pool_id)
+        WHERE masklen(b.cidr) <> p.block_size""",
     "a block that was opened is not at the frontier, and the rest is": """
         SELECT p.name FROM pools p JOIN pool_frontiers f USING (vrf_id, pool_id)
         WHERE (SELECT coalesce(sum(upper(run) - lower(run)), 0) FROM unnest(f.unused) AS run)

@@ -1,10 +1,29 @@
-"""A VRF in memory, which answers placement's needs as storage would."""
+"""A VRF in memory, which answers the needs of decisions as storage would."""
 
 import dataclasses
+import datetime
 import uuid
 from collections.abc import Mapping
+from typing import TypeVar
 
-from moorage_server.domain import addresses, blocks, catalog, model, placement, resources, shelf
+from moorage_server.domain import (
+    addresses,
+    blocks,
+    catalog,
+    model,
+    needs,
+    offers,
+    placement,
+    resources,
+    returns,
+)
+from moorage_server.domain.eligibility import Asker
+from moorage_server.domain.setting import Conversation, Setting
+from moorage_server.domain.shelf import Shelf
+
+T = TypeVar("T")
+PLAIN = resources.VrfConfiguration()
+START = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
 
 
 def pool(name: str, cidr: str, **fields: object) -> resources.Pool:
@@ -17,19 +36,34 @@ def pool(name: str, cidr: str, **fields: object) -> resources.Pool:
 
 
 class World:
-    """Pools, reservations and what was written of their blocks."""
+    """Pools, reservations, nodes' labels, and what was written of the blocks."""
 
-    def __init__(self, *pools: resources.Pool, reserved: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        *pools: resources.Pool,
+        reserved: tuple[str, ...] = (),
+        nodes: Mapping[str, Mapping[str, str]] | None = None,
+        configuration: resources.VrfConfiguration = PLAIN,
+    ) -> None:
         spans = tuple(addresses.Span.parse(text) for text in reserved)
-        offers = tuple(catalog.offer(at, each, spans) for at, each in enumerate(pools, start=1))
-        self.catalog = catalog.Catalog(vrf_id=1, vrf="default", version=uuid.uuid4(), offers=offers)
+        compiled = tuple(offers.offer(at, each, spans) for at, each in enumerate(pools, start=1))
+        self.catalog = catalog.Catalog(
+            vrf_id=1,
+            vrf="default",
+            version=uuid.uuid4(),
+            offers=compiled,
+            configuration=configuration,
+        )
+        self.now = START
+        self.nodes = dict(nodes or {})
         self.blocks: dict[addresses.Network, blocks.Block] = {}
+        self.held: dict[addresses.Address, model.Allocation] = {}
         self.locked: set[addresses.Network] = set()
         self.frontiers = {
             each.pool_id: blocks.Frontier(
                 pool_id=each.pool_id, unused=((0, each.pool.block_count),)
             )
-            for each in offers
+            for each in compiled
         }
 
     def assign(
@@ -39,53 +73,99 @@ class World:
         node_labels: Mapping[str, str] | None = None,
         namespace_labels: Mapping[str, str] | None = None,
         use: model.Use = model.Use.WORKLOAD,
+        owner: str = "",
     ) -> list[str]:
         """Places and writes a request; returns the addresses."""
         workload = model.Workload(node=node, namespace_labels=namespace_labels or {})
-        asker = catalog.Asker(workload=workload, node_labels=node_labels or {}, use=use)
-        on = shelf.Shelf(self.catalog.hidden_blocks)
-        setting = placement.Setting(pools=self.catalog, asker=asker, shelf=on)
+        labels = self.nodes.get(node, {}) if node_labels is None else node_labels
+        facts = model.Facts(workload=workload, use=use, owner_key=owner)
+        asker = Asker(workload=workload, node_labels=labels, use=use, owner=facts.owner)
+        on = self._shelf()
+        setting = Setting(pools=self.catalog, asker=asker, shelf=on)
         placed = self._converse(placement.place(wants, setting), on)
-        self.blocks |= {cidr: on.blocks[cidr] for cidr in on.changed | on.opened}
-        self.frontiers |= {pool_id: on.frontiers[pool_id] for pool_id in on.advanced}
+        self._write(on)
+        for each in placed:
+            self.held[each.address] = _allocation(each.address, each.block, facts)
         return [str(each.address) for each in placed]
 
     def release(self, address: str) -> None:
         """Returns an address to its block."""
-        parsed = addresses.parse_address(address)
-        block = next(each for each in self.blocks.values() if parsed in each.cidr)
-        self.blocks[block.cidr] = block.with_returned(block.ordinal(parsed))
+        allocation = self.held.pop(addresses.parse_address(address))
+        on = self._shelf()
+        self._converse(returns.put_back(allocation, self.catalog, on), on)
+        self._write(on)
 
-    def _converse(
-        self, conversation: placement.Conversation[list[placement.Placed]], on: shelf.Shelf
-    ) -> list[placement.Placed]:
+    def sweep(self, node: str) -> None:
+        """Closes the empty blocks that a node owns in pools which do not select it."""
+        on = self._shelf()
+        unselecting = self.catalog.unselecting(self.nodes.get(node, {}))
+        self._converse(returns.sweep(node, unselecting, on), on)
+        self._write(on)
+
+    def _shelf(self) -> Shelf:
+        return Shelf(self.now, self.catalog.hidden_blocks)
+
+    def _write(self, on: Shelf) -> None:
+        self.blocks |= {block.cidr: block for block in (*on.opened(), *on.changed())}
+        for cidr in on.closed():
+            del self.blocks[cidr]
+        self.frontiers |= {frontier.pool_id: frontier for frontier in on.advanced()}
+
+    def _converse(self, conversation: Conversation[T], on: Shelf) -> T:
         try:
             need = next(conversation)
             while True:
                 on.add(need, self._answer(need, on))
                 need = conversation.send(None)
         except StopIteration as done:
-            placed: list[placement.Placed] = done.value
-            return placed
+            result: T = done.value
+            return result
 
-    def _answer(self, need: shelf.Need, on: shelf.Shelf) -> shelf.Answer:
+    def _answer(self, need: needs.Need, on: Shelf) -> needs.Answer:
         match need:
-            case shelf.PoolFrontier():
-                return shelf.Answer(frontier=self.frontiers[need.pool_id])
-            case shelf.BlockAt():
+            case needs.PoolFrontier():
+                return needs.Answer(frontier=self.frontiers[need.pool_id])
+            case needs.NodeLabels():
+                return needs.Answer(labels=self.nodes.get(need.node, {}))
+            case needs.OwnedCount():
+                owned = needs.OwnBlocks(node=need.node, pool_ids=need.pool_ids)
+                return needs.Answer(count=sum(map(owned.suits, self._unseen(on))))
+            case needs.MoreRoom():
+                return self._more_room(need, on)
+            case needs.BlockAt():
                 found = [self.blocks[need.cidr]] if need.cidr in self.blocks else []
-            case shelf.MoreRoom():
-                unseen = [each for each in self.blocks.values() if each.cidr not in on.blocks]
-                room = any(each.free for each in unseen if each.pool_id in need.pool_ids)
-                return shelf.Answer(contended=room)
+            case needs.KeptBlocks():
+                found = [each for each in self._unseen(on) if need.suits(each)]
             case _:
-                found = [
-                    each
-                    for each in self.blocks.values()
-                    if need.suits(each) and each.free and each.cidr not in on.blocks
-                ]
+                unseen = [each.at(self.now) for each in self._unseen(on)]
+                found = [each for each in unseen if need.suits(each) and each.free]
         usable = tuple(each for each in found if each.cidr not in self.locked)
-        return shelf.Answer(found=usable, contended=bool(found) and not usable)
+        return needs.Answer(found=usable, contended=bool(found) and not usable)
+
+    def _more_room(self, need: needs.MoreRoom, on: Shelf) -> needs.Answer:
+        unseen = [
+            each.at(self.now)
+            for each in self._unseen(on)
+            if any(search.suits(each) for search in need.searches)
+        ]
+        times = [cooling.ready_time for each in unseen for cooling in each.cooling]
+        return needs.Answer(
+            contended=any(each.free for each in unseen),
+            count=len(times),
+            ready_time=min(times, default=None),
+        )
+
+    def _unseen(self, on: Shelf) -> list[blocks.Block]:
+        return [each for each in self.blocks.values() if not on.knows(each.cidr)]
+
+
+def _allocation(
+    address: addresses.Address, block: addresses.Network, facts: model.Facts
+) -> model.Allocation:
+    key = model.AttachmentKey(vrf="default", network="n", container_id="c", interface="eth0")
+    return model.Allocation(
+        attachment=key, address=address, generation=1, block=block, assign_time=START, facts=facts
+    )
 
 
 def any_ipv4(*pools: str) -> model.AddressRequest:

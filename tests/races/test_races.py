@@ -1,57 +1,20 @@
 """Many callers at once, on one and on two servers: nobody loses, nobody shares."""
 
 import concurrent.futures
-import threading
-from collections.abc import Callable, Iterator
 
 import grpc
 import pytest
 import sqlalchemy as sa
 
 import moorage
-from harness import postgres, serving
+from harness import postgres
 from harness.calls import IPV6, assign, attachment, create_pool, fixed, release, want
+from harness.races import at_once, held
 from moorage.v1 import allocation_service_pb2 as requests
 from moorage.v1 import allocation_service_pb2_grpc
 from moorage.v1 import resources_pb2 as messages
 from moorage_server.domain import model
 from moorage_server.storage import attachments
-
-Outcome = list[messages.Allocation] | moorage.MoorageError
-
-
-@pytest.fixture
-def clients(database: postgres.Database) -> Iterator[list[moorage.Client]]:
-    """Clients of two servers on one database."""
-    with (
-        serving.in_process(database) as first,
-        serving.in_process(database) as second,
-        moorage.Client(first.target, timeout=30) as one,
-        moorage.Client(second.target, timeout=30) as other,
-    ):
-        yield [one, other]
-
-
-def at_once(callers: int, call: Callable[[int], list[messages.Allocation]]) -> list[Outcome]:
-    """The outcomes of calls that all begin at the same moment; each is told its number."""
-    barrier = threading.Barrier(callers)
-
-    def run(at: int) -> Outcome:
-        barrier.wait()
-        try:
-            return call(at)
-        except moorage.MoorageError as error:
-            return error
-
-    with concurrent.futures.ThreadPoolExecutor(callers) as pool:
-        return list(pool.map(run, range(callers)))
-
-
-def held(outcomes: list[Outcome]) -> list[str]:
-    """The addresses of outcomes that must all be successes."""
-    for each in outcomes:
-        assert isinstance(each, list), each
-    return [each[0].address for each in outcomes if isinstance(each, list)]
 
 
 @pytest.mark.parametrize("affinity", ["NONE", "NODE"])

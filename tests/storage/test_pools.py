@@ -1,5 +1,6 @@
 """Rows of pools and reservations: what the allocator reads, and what stands behind the checks."""
 
+import datetime
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,8 @@ import sqlalchemy as sa
 from harness import postgres, world
 from moorage_server.domain import addresses, errors, resources
 from moorage_server.storage import pools, reservations, vrfs
+
+NOW = datetime.datetime(2026, 11, 22, 1, 15, tzinfo=datetime.UTC)
 
 
 @pytest.fixture
@@ -41,9 +44,32 @@ def test_the_allocator_reads_every_span_that_its_vrf_reserves(transaction: sa.Co
         networks = tuple(addresses.parse_network(cidr) for cidr in cidrs)
         reserved = resources.Reservation(vrf=vrf, name=name, cidrs=networks)
         reservations.create(transaction, reserved)
-    found = reservations.spans(transaction, vrfs.require_id(transaction, "default"))
+    vrf_id = vrfs.require_id(transaction, "default")
+    found, next_expiry = reservations.spans(transaction, vrf_id, NOW)
     expected = ("10.0.0.0/30", "fd00::/64", "10.0.0.9")
     assert set(found) == {addresses.Span.parse(text) for text in expected}
+    assert next_expiry is None
+
+
+def test_spans_are_of_reservations_that_have_not_expired(transaction: sa.Connection) -> None:
+    second = datetime.timedelta(seconds=1)
+    for name, address, expire_time in (
+        ("over", "10.0.0.1", NOW - second),
+        ("now", "10.0.0.2", NOW),
+        ("next", "10.0.0.3", NOW + second),
+        ("later", "10.0.0.4", NOW + 2 * second),
+        ("never", "10.0.0.5", None),
+    ):
+        cidrs = (addresses.parse_network(f"{address}/32"),)
+        reserved = resources.Reservation(
+            vrf="default", name=name, cidrs=cidrs, expire_time=expire_time
+        )
+        reservations.create(transaction, reserved)
+    vrf_id = vrfs.require_id(transaction, "default")
+    found, next_expiry = reservations.spans(transaction, vrf_id, NOW)
+    expected = ("10.0.0.3", "10.0.0.4", "10.0.0.5")
+    assert set(found) == {addresses.Span.parse(text) for text in expected}
+    assert next_expiry == NOW + second
 
 
 @pytest.mark.parametrize(

@@ -109,11 +109,13 @@ def attachment(container_id: str) -> model.AttachmentKey:
 
 
 def assign(
-    store: databases.Database, limits: databases.Limits, container_id: str
+    store: databases.Database, limits: databases.Limits, container_id: str, node: str = ""
 ) -> list[batch.Outcome]:
     """What an assign that waits for locks is told."""
     request = model.AssignRequest(
-        attachment=attachment(container_id), addresses=(world.any_ipv4(),)
+        attachment=attachment(container_id),
+        addresses=(world.any_ipv4(),),
+        facts=model.Facts(workload=model.Workload(node=node)),
     )
     return batch.run(store, limits, [request], compiled=catalogs.Catalogs(), waiting=True)
 
@@ -198,6 +200,42 @@ def test_an_assign_that_came_first_keeps_its_pool(
     assert not isinstance(assigned.result(PATIENCE)[0], errors.IpamError)
     refusal = refusal_of(deleted)
     assert (refusal.reason, refusal.metadata["allocation_count"]) == ("POOL_IN_USE", "1")
+
+
+@pytest.mark.parametrize("block", ["opened before", "opened by the assign"])
+def test_an_assign_that_came_first_is_seen_by_who_drains_its_pool(
+    crowd: Crowd, database: postgres.Database, block: str
+) -> None:
+    crowd.call(pools.create, world.pool("a", "10.0.0.0/24"))
+    if block == "opened before":
+        crowd.call(assign, "c1", "n1")
+        crowd.call(release, "c1")
+    with holding(database, before_commit("c2")):
+        assigned = crowd.start(assign, "c2", "n1")
+        drained = crowd.start(pools.drain, POOL_A)
+    assert not isinstance(assigned.result(PATIENCE)[0], errors.IpamError)
+    assert drained.result(PATIENCE).state is resources.PoolState.DRAINING
+    assert database.scalar("SELECT count(*) FROM blocks WHERE node IS NULL") == 1
+    assert database.scalar("SELECT count(*) FROM blocks") == 1
+
+
+def test_a_node_and_a_pool_give_up_the_same_blocks_at_once(
+    crowd: Crowd, database: postgres.Database
+) -> None:
+    crowd.call(pools.create, world.pool("a", "10.0.0.0/24", block_size=32))
+    crowd.call(nodes.upsert, resources.Node(vrf="default", name="n1"))
+    for at in range(4):
+        crowd.call(assign, f"c{at}", "n1")
+    for at in range(2):
+        crowd.call(release, f"c{at}")
+    node = Target(vrf="default", name="n1", resource="vrfs/default/nodes/n1")
+    with holding(database, "SELECT FROM blocks ORDER BY cidr LIMIT 1 FOR UPDATE"):
+        drained = crowd.start(pools.drain, POOL_A)
+        deleted = crowd.start(nodes.delete, node)
+    drained.result(PATIENCE)
+    deleted.result(PATIENCE)
+    assert database.scalar("SELECT count(*) FROM blocks WHERE node IS NULL") == 2
+    assert database.scalar("SELECT count(*) FROM blocks") == 2
 
 
 def test_a_pool_that_comes_while_its_vrf_is_deleted_keeps_it(

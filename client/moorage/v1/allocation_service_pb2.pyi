@@ -8,6 +8,8 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from moorage.v1 import error_reason_pb2 as _error_reason_pb2
 from moorage.v1 import resources_pb2 as _resources_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +21,50 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _PassedOver:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PassedOverEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PassedOver.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PASSED_OVER_UNSPECIFIED: _PassedOver.ValueType  # 0
+    """None: the pool serves the request."""
+    PASSED_OVER_NOT_NAMED: _PassedOver.ValueType  # 1
+    """The request names other pools, or addresses outside of it."""
+    PASSED_OVER_DISABLED: _PassedOver.ValueType  # 2
+    """It is disabled."""
+    PASSED_OVER_DRAINING: _PassedOver.ValueType  # 3
+    """It is planned for removal."""
+    PASSED_OVER_MANUAL: _PassedOver.ValueType  # 4
+    """It serves only requests that name it."""
+    PASSED_OVER_NODE_SELECTOR: _PassedOver.ValueType  # 5
+    """Its node selector does not match the labels of the node."""
+    PASSED_OVER_NAMESPACE_SELECTOR: _PassedOver.ValueType  # 6
+    """Its namespace selector does not match the labels of the namespace."""
+    PASSED_OVER_USE: _PassedOver.ValueType  # 7
+    """It does not allow the use."""
+
+class PassedOver(_PassedOver, metaclass=_PassedOverEnumTypeWrapper):
+    """The rules that pass a pool over, in the order in which they are applied."""
+
+PASSED_OVER_UNSPECIFIED: PassedOver.ValueType  # 0
+"""None: the pool serves the request."""
+PASSED_OVER_NOT_NAMED: PassedOver.ValueType  # 1
+"""The request names other pools, or addresses outside of it."""
+PASSED_OVER_DISABLED: PassedOver.ValueType  # 2
+"""It is disabled."""
+PASSED_OVER_DRAINING: PassedOver.ValueType  # 3
+"""It is planned for removal."""
+PASSED_OVER_MANUAL: PassedOver.ValueType  # 4
+"""It serves only requests that name it."""
+PASSED_OVER_NODE_SELECTOR: PassedOver.ValueType  # 5
+"""Its node selector does not match the labels of the node."""
+PASSED_OVER_NAMESPACE_SELECTOR: PassedOver.ValueType  # 6
+"""Its namespace selector does not match the labels of the namespace."""
+PASSED_OVER_USE: PassedOver.ValueType  # 7
+"""It does not allow the use."""
+Global___PassedOver: _TypeAlias = PassedOver  # noqa: Y015
 
 @_typing.final
 class AddressRequest(_message.Message):
@@ -178,6 +224,193 @@ class AssignAddressesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AssignAddressesResponse: _TypeAlias = AssignAddressesResponse  # noqa: Y015
+
+@_typing.final
+class ExplainAssignRequest(_message.Message):
+    """Request of ExplainAssign."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSIGN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def assign(self) -> Global___AssignAddressesRequest:
+        """Required. The call to explain."""
+
+    def __init__(
+        self,
+        *,
+        assign: Global___AssignAddressesRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assign", b"assign"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assign", b"assign"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainAssignRequest: _TypeAlias = ExplainAssignRequest  # noqa: Y015
+
+@_typing.final
+class ExplainAssignResponse(_message.Message):
+    """Response of ExplainAssign."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALLOCATIONS_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    ADDRESSES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def allocations(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Allocation]:
+        """What the call would return: what the attachment holds, or what it would be
+        given, then with generation 0 and without assign_time. Empty where it would
+        be refused.
+        """
+
+    @_builtins.property
+    def refusal(self) -> Global___Refusal:
+        """Why the call would be refused; absent where it would not."""
+
+    @_builtins.property
+    def addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___AddressExplanation]:
+        """One for each address asked for, in the order asked."""
+
+    def __init__(
+        self,
+        *,
+        allocations: _abc.Iterable[_resources_pb2.Allocation] | None = ...,
+        refusal: Global___Refusal | None = ...,
+        addresses: _abc.Iterable[Global___AddressExplanation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["refusal", b"refusal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "allocations", b"allocations", "refusal", b"refusal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainAssignResponse: _TypeAlias = ExplainAssignResponse  # noqa: Y015
+
+@_typing.final
+class Refusal(_message.Message):
+    """An error as a call would report it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    reason: _error_reason_pb2.ErrorReason.ValueType
+    """As in google.rpc.ErrorInfo."""
+    message: _builtins.str
+    """What is wrong and what to do next, for people."""
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """As in google.rpc.ErrorInfo."""
+
+    def __init__(
+        self,
+        *,
+        reason: _error_reason_pb2.ErrorReason.ValueType = ...,
+        message: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "metadata", b"metadata", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Refusal: _TypeAlias = Refusal  # noqa: Y015
+
+@_typing.final
+class AddressExplanation(_message.Message):
+    """Why an address comes from where it comes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POOLS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def pools(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConsideredPool]:
+        """Every pool of the family: first those that serve the request, in the order
+        in which they are drawn from, then the others, in order of id.
+        """
+
+    def __init__(
+        self,
+        *,
+        pools: _abc.Iterable[Global___ConsideredPool] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pools", b"pools"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddressExplanation: _TypeAlias = AddressExplanation  # noqa: Y015
+
+@_typing.final
+class ConsideredPool(_message.Message):
+    """A pool as one request sees it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POOL_FIELD_NUMBER: _builtins.int
+    CIDR_FIELD_NUMBER: _builtins.int
+    PASSED_OVER_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    NEXT_STEP_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    pool: _builtins.str
+    """Resource name."""
+    cidr: _builtins.str
+    """Its range."""
+    passed_over: Global___PassedOver.ValueType
+    """The rule that passes it over."""
+    explanation: _builtins.str
+    """The rule in words, with what it compared; empty where the pool serves."""
+    next_step: _builtins.str
+    """What would make it serve, or, where it serves and is full, what would help;
+    empty where nothing is needed.
+    """
+    @_builtins.property
+    def counts(self) -> _resources_pb2.AddressCounts:
+        """What its addresses are."""
+
+    def __init__(
+        self,
+        *,
+        pool: _builtins.str = ...,
+        cidr: _builtins.str = ...,
+        passed_over: Global___PassedOver.ValueType = ...,
+        explanation: _builtins.str = ...,
+        next_step: _builtins.str = ...,
+        counts: _resources_pb2.AddressCounts | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cidr", b"cidr", "counts", b"counts", "explanation", b"explanation", "next_step", b"next_step", "passed_over", b"passed_over", "pool", b"pool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConsideredPool: _TypeAlias = ConsideredPool  # noqa: Y015
 
 @_typing.final
 class ReleaseAddressesRequest(_message.Message):

@@ -45,6 +45,11 @@ class AllocationServiceStub(object):
                 request_serializer=moorage_dot_v1_dot_allocation__service__pb2.ReleaseAddressesRequest.SerializeToString,
                 response_deserializer=moorage_dot_v1_dot_allocation__service__pb2.ReleaseAddressesResponse.FromString,
                 _registered_method=True)
+        self.ExplainAssign = channel.unary_unary(
+                '/moorage.v1.AllocationService/ExplainAssign',
+                request_serializer=moorage_dot_v1_dot_allocation__service__pb2.ExplainAssignRequest.SerializeToString,
+                response_deserializer=moorage_dot_v1_dot_allocation__service__pb2.ExplainAssignResponse.FromString,
+                _registered_method=True)
         self.GetAllocation = channel.unary_unary(
                 '/moorage.v1.AllocationService/GetAllocation',
                 request_serializer=moorage_dot_v1_dot_allocation__service__pb2.GetAllocationRequest.SerializeToString,
@@ -73,16 +78,23 @@ class AllocationServiceServicer(object):
         VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
         NO_ELIGIBLE_POOL (FAILED_PRECONDITION): no pool serves this workload; the
         message says which rule passed over each.
-        POOL_DISABLED, POOL_FAMILY_MISMATCH, POOL_USE_NOT_ALLOWED
+        POOL_DISABLED, POOL_DRAINING, POOL_FAMILY_MISMATCH, POOL_USE_NOT_ALLOWED
         (FAILED_PRECONDITION): a named pool, or the pool of a fixed address, does
         not serve this request.
         ADDRESS_NOT_IN_POOL, ADDRESS_EXCLUDED (FAILED_PRECONDITION): a fixed address
         that no pool may give.
-        ADDRESS_IN_USE (ALREADY_EXISTS): every candidate address is held.
+        BLOCK_AFFINITY_MISMATCH (FAILED_PRECONDITION): affinity is strict, and a
+        fixed address lies in a block that is not the node's.
+        ADDRESS_IN_USE, ADDRESS_COOLING (ALREADY_EXISTS): every candidate address is
+        held, or was a short time ago.
         ATTACHMENT_CHANGED (FAILED_PRECONDITION): the attachment holds addresses
         that contradict this request.
         ATTACHMENT_RELEASED (FAILED_PRECONDITION): a later Release came first.
         POOL_EXHAUSTED (RESOURCE_EXHAUSTED): eligible pools have no free address.
+        POOL_COOLING (RESOURCE_EXHAUSTED): they have, but released too short a time
+        ago.
+        BLOCK_LIMIT_REACHED (RESOURCE_EXHAUSTED), BLOCK_ALLOCATION_DISABLED
+        (FAILED_PRECONDITION): the node may open no further block.
         CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
         OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
         DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
@@ -103,6 +115,24 @@ class AllocationServiceServicer(object):
         CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
         OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
         DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainAssign(self, request, context):
+        """Tells what AssignAddresses would do now, and why, without doing it.
+
+        Decides as AssignAddresses does, and lists every pool of the family asked
+        for: what it has free, and the rule that passes it over. Promises nothing:
+        another call may take the address meanwhile. Refusals of the decision are
+        part of the answer; the call itself fails for these alone:
+
+        INVALID_REQUEST (INVALID_ARGUMENT): as above.
+        VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+        CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE
+        (UNAVAILABLE): send the same call again.
+        DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): allow more time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,6 +172,11 @@ def add_AllocationServiceServicer_to_server(servicer, server):
                     servicer.ReleaseAddresses,
                     request_deserializer=moorage_dot_v1_dot_allocation__service__pb2.ReleaseAddressesRequest.FromString,
                     response_serializer=moorage_dot_v1_dot_allocation__service__pb2.ReleaseAddressesResponse.SerializeToString,
+            ),
+            'ExplainAssign': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainAssign,
+                    request_deserializer=moorage_dot_v1_dot_allocation__service__pb2.ExplainAssignRequest.FromString,
+                    response_serializer=moorage_dot_v1_dot_allocation__service__pb2.ExplainAssignResponse.SerializeToString,
             ),
             'GetAllocation': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAllocation,
@@ -209,6 +244,33 @@ class AllocationService(object):
             '/moorage.v1.AllocationService/ReleaseAddresses',
             moorage_dot_v1_dot_allocation__service__pb2.ReleaseAddressesRequest.SerializeToString,
             moorage_dot_v1_dot_allocation__service__pb2.ReleaseAddressesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainAssign(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/moorage.v1.AllocationService/ExplainAssign',
+            moorage_dot_v1_dot_allocation__service__pb2.ExplainAssignRequest.SerializeToString,
+            moorage_dot_v1_dot_allocation__service__pb2.ExplainAssignResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,16 +45,23 @@ class AllocationServiceStub:
     VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
     NO_ELIGIBLE_POOL (FAILED_PRECONDITION): no pool serves this workload; the
     message says which rule passed over each.
-    POOL_DISABLED, POOL_FAMILY_MISMATCH, POOL_USE_NOT_ALLOWED
+    POOL_DISABLED, POOL_DRAINING, POOL_FAMILY_MISMATCH, POOL_USE_NOT_ALLOWED
     (FAILED_PRECONDITION): a named pool, or the pool of a fixed address, does
     not serve this request.
     ADDRESS_NOT_IN_POOL, ADDRESS_EXCLUDED (FAILED_PRECONDITION): a fixed address
     that no pool may give.
-    ADDRESS_IN_USE (ALREADY_EXISTS): every candidate address is held.
+    BLOCK_AFFINITY_MISMATCH (FAILED_PRECONDITION): affinity is strict, and a
+    fixed address lies in a block that is not the node's.
+    ADDRESS_IN_USE, ADDRESS_COOLING (ALREADY_EXISTS): every candidate address is
+    held, or was a short time ago.
     ATTACHMENT_CHANGED (FAILED_PRECONDITION): the attachment holds addresses
     that contradict this request.
     ATTACHMENT_RELEASED (FAILED_PRECONDITION): a later Release came first.
     POOL_EXHAUSTED (RESOURCE_EXHAUSTED): eligible pools have no free address.
+    POOL_COOLING (RESOURCE_EXHAUSTED): they have, but released too short a time
+    ago.
+    BLOCK_LIMIT_REACHED (RESOURCE_EXHAUSTED), BLOCK_ALLOCATION_DISABLED
+    (FAILED_PRECONDITION): the node may open no further block.
     CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
     OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
     DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
@@ -71,6 +78,20 @@ class AllocationServiceStub:
     CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
     OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
     DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+    """
+    ExplainAssign: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.ExplainAssignRequest, _allocation_service_pb2.ExplainAssignResponse]
+    """Tells what AssignAddresses would do now, and why, without doing it.
+
+    Decides as AssignAddresses does, and lists every pool of the family asked
+    for: what it has free, and the rule that passes it over. Promises nothing:
+    another call may take the address meanwhile. Refusals of the decision are
+    part of the answer; the call itself fails for these alone:
+
+    INVALID_REQUEST (INVALID_ARGUMENT): as above.
+    VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+    CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE
+    (UNAVAILABLE): send the same call again.
+    DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): allow more time.
     """
     GetAllocation: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.GetAllocationRequest, _allocation_service_pb2.GetAllocationResponse]
     """Shows who holds one address.
@@ -104,16 +125,23 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
     NO_ELIGIBLE_POOL (FAILED_PRECONDITION): no pool serves this workload; the
     message says which rule passed over each.
-    POOL_DISABLED, POOL_FAMILY_MISMATCH, POOL_USE_NOT_ALLOWED
+    POOL_DISABLED, POOL_DRAINING, POOL_FAMILY_MISMATCH, POOL_USE_NOT_ALLOWED
     (FAILED_PRECONDITION): a named pool, or the pool of a fixed address, does
     not serve this request.
     ADDRESS_NOT_IN_POOL, ADDRESS_EXCLUDED (FAILED_PRECONDITION): a fixed address
     that no pool may give.
-    ADDRESS_IN_USE (ALREADY_EXISTS): every candidate address is held.
+    BLOCK_AFFINITY_MISMATCH (FAILED_PRECONDITION): affinity is strict, and a
+    fixed address lies in a block that is not the node's.
+    ADDRESS_IN_USE, ADDRESS_COOLING (ALREADY_EXISTS): every candidate address is
+    held, or was a short time ago.
     ATTACHMENT_CHANGED (FAILED_PRECONDITION): the attachment holds addresses
     that contradict this request.
     ATTACHMENT_RELEASED (FAILED_PRECONDITION): a later Release came first.
     POOL_EXHAUSTED (RESOURCE_EXHAUSTED): eligible pools have no free address.
+    POOL_COOLING (RESOURCE_EXHAUSTED): they have, but released too short a time
+    ago.
+    BLOCK_LIMIT_REACHED (RESOURCE_EXHAUSTED), BLOCK_ALLOCATION_DISABLED
+    (FAILED_PRECONDITION): the node may open no further block.
     CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
     OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
     DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
@@ -130,6 +158,20 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
     OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
     DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+    """
+    ExplainAssign: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.ExplainAssignRequest, _allocation_service_pb2.ExplainAssignResponse]  # type: ignore[assignment]
+    """Tells what AssignAddresses would do now, and why, without doing it.
+
+    Decides as AssignAddresses does, and lists every pool of the family asked
+    for: what it has free, and the rule that passes it over. Promises nothing:
+    another call may take the address meanwhile. Refusals of the decision are
+    part of the answer; the call itself fails for these alone:
+
+    INVALID_REQUEST (INVALID_ARGUMENT): as above.
+    VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+    CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE
+    (UNAVAILABLE): send the same call again.
+    DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): allow more time.
     """
     GetAllocation: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.GetAllocationRequest, _allocation_service_pb2.GetAllocationResponse]  # type: ignore[assignment]
     """Shows who holds one address.
@@ -166,16 +208,23 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
         NO_ELIGIBLE_POOL (FAILED_PRECONDITION): no pool serves this workload; the
         message says which rule passed over each.
-        POOL_DISABLED, POOL_FAMILY_MISMATCH, POOL_USE_NOT_ALLOWED
+        POOL_DISABLED, POOL_DRAINING, POOL_FAMILY_MISMATCH, POOL_USE_NOT_ALLOWED
         (FAILED_PRECONDITION): a named pool, or the pool of a fixed address, does
         not serve this request.
         ADDRESS_NOT_IN_POOL, ADDRESS_EXCLUDED (FAILED_PRECONDITION): a fixed address
         that no pool may give.
-        ADDRESS_IN_USE (ALREADY_EXISTS): every candidate address is held.
+        BLOCK_AFFINITY_MISMATCH (FAILED_PRECONDITION): affinity is strict, and a
+        fixed address lies in a block that is not the node's.
+        ADDRESS_IN_USE, ADDRESS_COOLING (ALREADY_EXISTS): every candidate address is
+        held, or was a short time ago.
         ATTACHMENT_CHANGED (FAILED_PRECONDITION): the attachment holds addresses
         that contradict this request.
         ATTACHMENT_RELEASED (FAILED_PRECONDITION): a later Release came first.
         POOL_EXHAUSTED (RESOURCE_EXHAUSTED): eligible pools have no free address.
+        POOL_COOLING (RESOURCE_EXHAUSTED): they have, but released too short a time
+        ago.
+        BLOCK_LIMIT_REACHED (RESOURCE_EXHAUSTED), BLOCK_ALLOCATION_DISABLED
+        (FAILED_PRECONDITION): the node may open no further block.
         CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
         OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
         DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
@@ -198,6 +247,26 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
         OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
         DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainAssign(
+        self,
+        request: _allocation_service_pb2.ExplainAssignRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_allocation_service_pb2.ExplainAssignResponse, _abc.Awaitable[_allocation_service_pb2.ExplainAssignResponse]]:
+        """Tells what AssignAddresses would do now, and why, without doing it.
+
+        Decides as AssignAddresses does, and lists every pool of the family asked
+        for: what it has free, and the rule that passes it over. Promises nothing:
+        another call may take the address meanwhile. Refusals of the decision are
+        part of the answer; the call itself fails for these alone:
+
+        INVALID_REQUEST (INVALID_ARGUMENT): as above.
+        VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+        CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE
+        (UNAVAILABLE): send the same call again.
+        DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): allow more time.
         """
 
     @_abc_1.abstractmethod

@@ -102,7 +102,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_POOL_EXHAUSTED: _ErrorReason.ValueType  # 25
     """RESOURCE_EXHAUSTED. Metadata: vrf, family, pools (at most 8 ids, comma
     separated), size, assigned, reserved (addresses in all the pools; size
-    saturates at 2^63-1). Alert; retry slowly.
+    saturates at 2^63-1; with strict affinity, what is free in blocks of other
+    nodes counts as assigned). Alert; retry slowly.
     """
     ERROR_REASON_CONTENTION: _ErrorReason.ValueType  # 26
     """ABORTED, with RetryInfo. Somebody else held a lock for too long. Metadata:
@@ -123,6 +124,34 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 31
     """INTERNAL. A fault of the server. Metadata: incident (also in its log).
     Report it.
+    """
+    ERROR_REASON_POOL_DRAINING: _ErrorReason.ValueType  # 32
+    """FAILED_PRECONDITION. The pool is planned for removal. Metadata: vrf, pool.
+    Use another pool, or activate it again.
+    """
+    ERROR_REASON_POOL_COOLING: _ErrorReason.ValueType  # 33
+    """RESOURCE_EXHAUSTED. The only free addresses were released a short time ago.
+    Metadata: vrf, family, pools (as in POOL_EXHAUSTED), cooling (how many),
+    ready_time (when the first is ready, RFC 3339). Ask again then.
+    """
+    ERROR_REASON_ADDRESS_COOLING: _ErrorReason.ValueType  # 34
+    """ALREADY_EXISTS. No candidate is free, and one was released a short time ago
+    by another workload. Metadata: vrf, address, pool, ready_time (as in
+    POOL_COOLING). Ask again then, or for another.
+    """
+    ERROR_REASON_BLOCK_LIMIT_REACHED: _ErrorReason.ValueType  # 35
+    """RESOURCE_EXHAUSTED. The node's blocks are full, and it owns as many as the
+    VRF allows. Metadata: vrf, node, family, limit. Raise max_blocks_per_node.
+    """
+    ERROR_REASON_BLOCK_ALLOCATION_DISABLED: _ErrorReason.ValueType  # 36
+    """FAILED_PRECONDITION. The node's blocks are full, or it has none, and the VRF
+    opens no blocks by itself. Metadata: vrf, node, family. Switch
+    auto_allocate_blocks on.
+    """
+    ERROR_REASON_BLOCK_AFFINITY_MISMATCH: _ErrorReason.ValueType  # 37
+    """FAILED_PRECONDITION. A fixed address lies in a block of another node, or of
+    none, and affinity is strict. Metadata: vrf, address, block, node, owner
+    (empty where it is of none). Ask for an address of the node's own blocks.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -202,7 +231,8 @@ Metadata: vrf, network, container_id, interface. Begin a new attempt.
 ERROR_REASON_POOL_EXHAUSTED: ErrorReason.ValueType  # 25
 """RESOURCE_EXHAUSTED. Metadata: vrf, family, pools (at most 8 ids, comma
 separated), size, assigned, reserved (addresses in all the pools; size
-saturates at 2^63-1). Alert; retry slowly.
+saturates at 2^63-1; with strict affinity, what is free in blocks of other
+nodes counts as assigned). Alert; retry slowly.
 """
 ERROR_REASON_CONTENTION: ErrorReason.ValueType  # 26
 """ABORTED, with RetryInfo. Somebody else held a lock for too long. Metadata:
@@ -223,5 +253,33 @@ none. Send the same call again after the delay.
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 31
 """INTERNAL. A fault of the server. Metadata: incident (also in its log).
 Report it.
+"""
+ERROR_REASON_POOL_DRAINING: ErrorReason.ValueType  # 32
+"""FAILED_PRECONDITION. The pool is planned for removal. Metadata: vrf, pool.
+Use another pool, or activate it again.
+"""
+ERROR_REASON_POOL_COOLING: ErrorReason.ValueType  # 33
+"""RESOURCE_EXHAUSTED. The only free addresses were released a short time ago.
+Metadata: vrf, family, pools (as in POOL_EXHAUSTED), cooling (how many),
+ready_time (when the first is ready, RFC 3339). Ask again then.
+"""
+ERROR_REASON_ADDRESS_COOLING: ErrorReason.ValueType  # 34
+"""ALREADY_EXISTS. No candidate is free, and one was released a short time ago
+by another workload. Metadata: vrf, address, pool, ready_time (as in
+POOL_COOLING). Ask again then, or for another.
+"""
+ERROR_REASON_BLOCK_LIMIT_REACHED: ErrorReason.ValueType  # 35
+"""RESOURCE_EXHAUSTED. The node's blocks are full, and it owns as many as the
+VRF allows. Metadata: vrf, node, family, limit. Raise max_blocks_per_node.
+"""
+ERROR_REASON_BLOCK_ALLOCATION_DISABLED: ErrorReason.ValueType  # 36
+"""FAILED_PRECONDITION. The node's blocks are full, or it has none, and the VRF
+opens no blocks by itself. Metadata: vrf, node, family. Switch
+auto_allocate_blocks on.
+"""
+ERROR_REASON_BLOCK_AFFINITY_MISMATCH: ErrorReason.ValueType  # 37
+"""FAILED_PRECONDITION. A fixed address lies in a block of another node, or of
+none, and affinity is strict. Metadata: vrf, address, block, node, owner
+(empty where it is of none). Ask for an address of the node's own blocks.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

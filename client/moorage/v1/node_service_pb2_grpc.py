@@ -94,7 +94,9 @@ class NodeServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteNode(self, request, context):
-        """Forgets a node's labels. Its allocations and blocks stay.
+        """Forgets a node and gives up its blocks: empty ones vanish, the others belong
+        to no node from now on and vanish with their last address. Its allocations
+        stay.
 
         INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         NODE_NOT_FOUND (NOT_FOUND): there is none of that name.

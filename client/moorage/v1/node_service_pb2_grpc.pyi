@@ -54,7 +54,9 @@ class NodeServiceStub:
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
     """
     DeleteNode: _grpc.UnaryUnaryMultiCallable[_node_service_pb2.DeleteNodeRequest, _node_service_pb2.DeleteNodeResponse]
-    """Forgets a node's labels. Its allocations and blocks stay.
+    """Forgets a node and gives up its blocks: empty ones vanish, the others belong
+    to no node from now on and vanish with their last address. Its allocations
+    stay.
 
     INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     NODE_NOT_FOUND (NOT_FOUND): there is none of that name.
@@ -87,7 +89,9 @@ class NodeServiceAsyncStub(NodeServiceStub):
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
     """
     DeleteNode: _aio.UnaryUnaryMultiCallable[_node_service_pb2.DeleteNodeRequest, _node_service_pb2.DeleteNodeResponse]  # type: ignore[assignment]
-    """Forgets a node's labels. Its allocations and blocks stay.
+    """Forgets a node and gives up its blocks: empty ones vanish, the others belong
+    to no node from now on and vanish with their last address. Its allocations
+    stay.
 
     INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     NODE_NOT_FOUND (NOT_FOUND): there is none of that name.
@@ -141,7 +145,9 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _node_service_pb2.DeleteNodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_node_service_pb2.DeleteNodeResponse, _abc.Awaitable[_node_service_pb2.DeleteNodeResponse]]:
-        """Forgets a node's labels. Its allocations and blocks stay.
+        """Forgets a node and gives up its blocks: empty ones vanish, the others belong
+        to no node from now on and vanish with their last address. Its allocations
+        stay.
 
         INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         NODE_NOT_FOUND (NOT_FOUND): there is none of that name.

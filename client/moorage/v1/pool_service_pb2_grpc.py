@@ -60,6 +60,26 @@ class PoolServiceStub(object):
                 request_serializer=moorage_dot_v1_dot_pool__service__pb2.DeletePoolRequest.SerializeToString,
                 response_deserializer=moorage_dot_v1_dot_pool__service__pb2.DeletePoolResponse.FromString,
                 _registered_method=True)
+        self.DrainPool = channel.unary_unary(
+                '/moorage.v1.PoolService/DrainPool',
+                request_serializer=moorage_dot_v1_dot_pool__service__pb2.DrainPoolRequest.SerializeToString,
+                response_deserializer=moorage_dot_v1_dot_pool__service__pb2.DrainPoolResponse.FromString,
+                _registered_method=True)
+        self.ActivatePool = channel.unary_unary(
+                '/moorage.v1.PoolService/ActivatePool',
+                request_serializer=moorage_dot_v1_dot_pool__service__pb2.ActivatePoolRequest.SerializeToString,
+                response_deserializer=moorage_dot_v1_dot_pool__service__pb2.ActivatePoolResponse.FromString,
+                _registered_method=True)
+        self.GetPoolUsage = channel.unary_unary(
+                '/moorage.v1.PoolService/GetPoolUsage',
+                request_serializer=moorage_dot_v1_dot_pool__service__pb2.GetPoolUsageRequest.SerializeToString,
+                response_deserializer=moorage_dot_v1_dot_pool__service__pb2.GetPoolUsageResponse.FromString,
+                _registered_method=True)
+        self.ListBlocks = channel.unary_unary(
+                '/moorage.v1.PoolService/ListBlocks',
+                request_serializer=moorage_dot_v1_dot_pool__service__pb2.ListBlocksRequest.SerializeToString,
+                response_deserializer=moorage_dot_v1_dot_pool__service__pb2.ListBlocksResponse.FromString,
+                _registered_method=True)
 
 
 class PoolServiceServicer(object):
@@ -126,6 +146,52 @@ class PoolServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DrainPool(self, request, context):
+        """Takes a pool out of service for good: it assigns nothing any more. Its empty
+        blocks vanish, the others belong to no node from now on and vanish with
+        their last address. Draining it again changes nothing.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+        POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+        ETAG_MISMATCH (ABORTED): somebody else changed it first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActivatePool(self, request, context):
+        """Puts a draining pool back into service. Activating an active one changes
+        nothing.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+        POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+        ETAG_MISMATCH (ABORTED): somebody else changed it first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPoolUsage(self, request, context):
+        """Counts the addresses of a pool.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+        POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBlocks(self, request, context):
+        """Lists blocks in order of address, IPv4 before IPv6.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
+        PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
+        VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PoolServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -153,6 +219,26 @@ def add_PoolServiceServicer_to_server(servicer, server):
                     servicer.DeletePool,
                     request_deserializer=moorage_dot_v1_dot_pool__service__pb2.DeletePoolRequest.FromString,
                     response_serializer=moorage_dot_v1_dot_pool__service__pb2.DeletePoolResponse.SerializeToString,
+            ),
+            'DrainPool': grpc.unary_unary_rpc_method_handler(
+                    servicer.DrainPool,
+                    request_deserializer=moorage_dot_v1_dot_pool__service__pb2.DrainPoolRequest.FromString,
+                    response_serializer=moorage_dot_v1_dot_pool__service__pb2.DrainPoolResponse.SerializeToString,
+            ),
+            'ActivatePool': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActivatePool,
+                    request_deserializer=moorage_dot_v1_dot_pool__service__pb2.ActivatePoolRequest.FromString,
+                    response_serializer=moorage_dot_v1_dot_pool__service__pb2.ActivatePoolResponse.SerializeToString,
+            ),
+            'GetPoolUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPoolUsage,
+                    request_deserializer=moorage_dot_v1_dot_pool__service__pb2.GetPoolUsageRequest.FromString,
+                    response_serializer=moorage_dot_v1_dot_pool__service__pb2.GetPoolUsageResponse.SerializeToString,
+            ),
+            'ListBlocks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBlocks,
+                    request_deserializer=moorage_dot_v1_dot_pool__service__pb2.ListBlocksRequest.FromString,
+                    response_serializer=moorage_dot_v1_dot_pool__service__pb2.ListBlocksResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -291,6 +377,114 @@ class PoolService(object):
             '/moorage.v1.PoolService/DeletePool',
             moorage_dot_v1_dot_pool__service__pb2.DeletePoolRequest.SerializeToString,
             moorage_dot_v1_dot_pool__service__pb2.DeletePoolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DrainPool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/moorage.v1.PoolService/DrainPool',
+            moorage_dot_v1_dot_pool__service__pb2.DrainPoolRequest.SerializeToString,
+            moorage_dot_v1_dot_pool__service__pb2.DrainPoolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActivatePool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/moorage.v1.PoolService/ActivatePool',
+            moorage_dot_v1_dot_pool__service__pb2.ActivatePoolRequest.SerializeToString,
+            moorage_dot_v1_dot_pool__service__pb2.ActivatePoolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPoolUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/moorage.v1.PoolService/GetPoolUsage',
+            moorage_dot_v1_dot_pool__service__pb2.GetPoolUsageRequest.SerializeToString,
+            moorage_dot_v1_dot_pool__service__pb2.GetPoolUsageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBlocks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/moorage.v1.PoolService/ListBlocks',
+            moorage_dot_v1_dot_pool__service__pb2.ListBlocksRequest.SerializeToString,
+            moorage_dot_v1_dot_pool__service__pb2.ListBlocksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -73,6 +73,36 @@ class PoolServiceStub:
     POOL_IN_USE (FAILED_PRECONDITION): addresses of it are assigned; nothing is
     deleted.
     """
+    DrainPool: _grpc.UnaryUnaryMultiCallable[_pool_service_pb2.DrainPoolRequest, _pool_service_pb2.DrainPoolResponse]
+    """Takes a pool out of service for good: it assigns nothing any more. Its empty
+    blocks vanish, the others belong to no node from now on and vanish with
+    their last address. Draining it again changes nothing.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+    POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+    ETAG_MISMATCH (ABORTED): somebody else changed it first.
+    """
+    ActivatePool: _grpc.UnaryUnaryMultiCallable[_pool_service_pb2.ActivatePoolRequest, _pool_service_pb2.ActivatePoolResponse]
+    """Puts a draining pool back into service. Activating an active one changes
+    nothing.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+    POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+    ETAG_MISMATCH (ABORTED): somebody else changed it first.
+    """
+    GetPoolUsage: _grpc.UnaryUnaryMultiCallable[_pool_service_pb2.GetPoolUsageRequest, _pool_service_pb2.GetPoolUsageResponse]
+    """Counts the addresses of a pool.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+    POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+    """
+    ListBlocks: _grpc.UnaryUnaryMultiCallable[_pool_service_pb2.ListBlocksRequest, _pool_service_pb2.ListBlocksResponse]
+    """Lists blocks in order of address, IPv4 before IPv6.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
+    PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
+    VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
+    """
 
 @_typing.type_check_only
 class PoolServiceAsyncStub(PoolServiceStub):
@@ -118,6 +148,36 @@ class PoolServiceAsyncStub(PoolServiceStub):
     ETAG_MISMATCH (ABORTED): somebody else changed it first.
     POOL_IN_USE (FAILED_PRECONDITION): addresses of it are assigned; nothing is
     deleted.
+    """
+    DrainPool: _aio.UnaryUnaryMultiCallable[_pool_service_pb2.DrainPoolRequest, _pool_service_pb2.DrainPoolResponse]  # type: ignore[assignment]
+    """Takes a pool out of service for good: it assigns nothing any more. Its empty
+    blocks vanish, the others belong to no node from now on and vanish with
+    their last address. Draining it again changes nothing.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+    POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+    ETAG_MISMATCH (ABORTED): somebody else changed it first.
+    """
+    ActivatePool: _aio.UnaryUnaryMultiCallable[_pool_service_pb2.ActivatePoolRequest, _pool_service_pb2.ActivatePoolResponse]  # type: ignore[assignment]
+    """Puts a draining pool back into service. Activating an active one changes
+    nothing.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+    POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+    ETAG_MISMATCH (ABORTED): somebody else changed it first.
+    """
+    GetPoolUsage: _aio.UnaryUnaryMultiCallable[_pool_service_pb2.GetPoolUsageRequest, _pool_service_pb2.GetPoolUsageResponse]  # type: ignore[assignment]
+    """Counts the addresses of a pool.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+    POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+    """
+    ListBlocks: _aio.UnaryUnaryMultiCallable[_pool_service_pb2.ListBlocksRequest, _pool_service_pb2.ListBlocksResponse]  # type: ignore[assignment]
+    """Lists blocks in order of address, IPv4 before IPv6.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
+    PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
+    VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
     """
 
 class PoolServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -191,6 +251,60 @@ class PoolServiceServicer(metaclass=_abc_1.ABCMeta):
         ETAG_MISMATCH (ABORTED): somebody else changed it first.
         POOL_IN_USE (FAILED_PRECONDITION): addresses of it are assigned; nothing is
         deleted.
+        """
+
+    @_abc_1.abstractmethod
+    def DrainPool(
+        self,
+        request: _pool_service_pb2.DrainPoolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pool_service_pb2.DrainPoolResponse, _abc.Awaitable[_pool_service_pb2.DrainPoolResponse]]:
+        """Takes a pool out of service for good: it assigns nothing any more. Its empty
+        blocks vanish, the others belong to no node from now on and vanish with
+        their last address. Draining it again changes nothing.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+        POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+        ETAG_MISMATCH (ABORTED): somebody else changed it first.
+        """
+
+    @_abc_1.abstractmethod
+    def ActivatePool(
+        self,
+        request: _pool_service_pb2.ActivatePoolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pool_service_pb2.ActivatePoolResponse, _abc.Awaitable[_pool_service_pb2.ActivatePoolResponse]]:
+        """Puts a draining pool back into service. Activating an active one changes
+        nothing.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+        POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+        ETAG_MISMATCH (ABORTED): somebody else changed it first.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPoolUsage(
+        self,
+        request: _pool_service_pb2.GetPoolUsageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pool_service_pb2.GetPoolUsageResponse, _abc.Awaitable[_pool_service_pb2.GetPoolUsageResponse]]:
+        """Counts the addresses of a pool.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+        POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+        """
+
+    @_abc_1.abstractmethod
+    def ListBlocks(
+        self,
+        request: _pool_service_pb2.ListBlocksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pool_service_pb2.ListBlocksResponse, _abc.Awaitable[_pool_service_pb2.ListBlocksResponse]]:
+        """Lists blocks in order of address, IPv4 before IPv6.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
+        PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
+        VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
         """
 
 def add_PoolServiceServicer_to_server(servicer: PoolServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -158,6 +158,84 @@ put the address on a shared link.
 """
 Global___ResultForm: _TypeAlias = ResultForm  # noqa: Y015
 
+class _PoolState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PoolStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PoolState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    POOL_STATE_UNSPECIFIED: _PoolState.ValueType  # 0
+    """Not given. Never returned."""
+    POOL_STATE_ACTIVE: _PoolState.ValueType  # 1
+    """In service, unless it is disabled."""
+    POOL_STATE_DRAINING: _PoolState.ValueType  # 2
+    """Planned for removal: assigns nothing any more, not even by address, and
+    keeps its allocations until they are released.
+    """
+
+class PoolState(_PoolState, metaclass=_PoolStateEnumTypeWrapper):
+    """Whether a pool is in service."""
+
+POOL_STATE_UNSPECIFIED: PoolState.ValueType  # 0
+"""Not given. Never returned."""
+POOL_STATE_ACTIVE: PoolState.ValueType  # 1
+"""In service, unless it is disabled."""
+POOL_STATE_DRAINING: PoolState.ValueType  # 2
+"""Planned for removal: assigns nothing any more, not even by address, and
+keeps its allocations until they are released.
+"""
+Global___PoolState: _TypeAlias = PoolState  # noqa: Y015
+
+@_typing.final
+class VrfConfiguration(_message.Message):
+    """How blocks of a VRF are dealt out. Effective on the next request, whatever
+    is assigned already.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRICT_AFFINITY_FIELD_NUMBER: _builtins.int
+    AUTO_ALLOCATE_BLOCKS_FIELD_NUMBER: _builtins.int
+    MAX_BLOCKS_PER_NODE_FIELD_NUMBER: _builtins.int
+    COOLDOWN_SECONDS_FIELD_NUMBER: _builtins.int
+    strict_affinity: _builtins.bool
+    """Optional. True: a node draws only from its own blocks, also for a fixed
+    address.
+    """
+    auto_allocate_blocks: _builtins.bool
+    """Optional. False: no block is opened for an automatic address, so that a node
+    draws only from blocks it owns already; only with strict_affinity. Absent:
+    true.
+    """
+    max_blocks_per_node: _builtins.int
+    """Optional. How many blocks a node may own of each family, counted in the
+    pools that serve the request; 0 to 1000000. Absent or 0: 20. More than 0
+    only with strict_affinity. Says nothing about fixed addresses, nor about
+    pools whose blocks belong to no node.
+    """
+    cooldown_seconds: _builtins.int
+    """Optional. For how long a released address is kept from other workloads, in
+    seconds, 0 to 1200. The same owner, or the same pod, may have it back at
+    once. Absent or 0: not at all.
+    """
+    def __init__(
+        self,
+        *,
+        strict_affinity: _builtins.bool = ...,
+        auto_allocate_blocks: _builtins.bool | None = ...,
+        max_blocks_per_node: _builtins.int = ...,
+        cooldown_seconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_auto_allocate_blocks", b"_auto_allocate_blocks", "auto_allocate_blocks", b"auto_allocate_blocks"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_allocate_blocks", b"_auto_allocate_blocks", "auto_allocate_blocks", b"auto_allocate_blocks", "cooldown_seconds", b"cooldown_seconds", "max_blocks_per_node", b"max_blocks_per_node", "strict_affinity", b"strict_affinity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__auto_allocate_blocks: _TypeAlias = _typing.Literal["auto_allocate_blocks"]  # noqa: Y015
+    _WhichOneofArgType__auto_allocate_blocks: _TypeAlias = _typing.Literal["_auto_allocate_blocks", b"_auto_allocate_blocks"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__auto_allocate_blocks) -> _WhichOneofReturnType__auto_allocate_blocks | None: ...
+
+Global___VrfConfiguration: _TypeAlias = VrfConfiguration  # noqa: Y015
+
 @_typing.final
 class Vrf(_message.Message):
     """A routing domain: inside one, an address is unique; two VRFs may hold the
@@ -193,6 +271,7 @@ class Vrf(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    CONFIGURATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, "vrfs/{vrf}". The id is a DNS-1123 label of at most 63
     characters. Output only; chosen on creation through vrf_id.
@@ -217,6 +296,10 @@ class Vrf(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it was last changed. Output only."""
 
+    @_builtins.property
+    def configuration(self) -> Global___VrfConfiguration:
+        """Optional. Absent: every default."""
+
     def __init__(
         self,
         *,
@@ -227,10 +310,11 @@ class Vrf(_message.Message):
         etag: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        configuration: Global___VrfConfiguration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "description", b"description", "etag", b"etag", "labels", b"labels", "name", b"name", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "create_time", b"create_time", "description", b"description", "etag", b"etag", "labels", b"labels", "name", b"name", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -349,6 +433,7 @@ class Pool(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, "vrfs/{vrf}/pools/{pool}". The id is a DNS-1123 subdomain of
     at most 253 characters. Output only; chosen on creation through pool_id.
@@ -396,6 +481,8 @@ class Pool(_message.Message):
     """
     etag: _builtins.str
     """Changes with every update; see Vrf.etag."""
+    state: Global___PoolState.ValueType
+    """Changed by DrainPool and ActivatePool. Output only."""
     @_builtins.property
     def allowed_uses(self) -> _containers.RepeatedScalarFieldContainer[Global___Use.ValueType]:
         """Optional. Absent: WORKLOAD and TUNNEL, or WORKLOAD alone where
@@ -452,19 +539,106 @@ class Pool(_message.Message):
         etag: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___PoolState.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dns", b"dns", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_uses", b"allowed_uses", "assignment_mode", b"assignment_mode", "block_affinity", b"block_affinity", "block_size", b"block_size", "cidr", b"cidr", "create_time", b"create_time", "disabled", b"disabled", "dns", b"dns", "etag", b"etag", "exclude_network_addresses", b"exclude_network_addresses", "excluded_ranges", b"excluded_ranges", "gateway", b"gateway", "labels", b"labels", "name", b"name", "namespace_selector", b"namespace_selector", "node_selector", b"node_selector", "priority", b"priority", "result_form", b"result_form", "routes", b"routes", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_uses", b"allowed_uses", "assignment_mode", b"assignment_mode", "block_affinity", b"block_affinity", "block_size", b"block_size", "cidr", b"cidr", "create_time", b"create_time", "disabled", b"disabled", "dns", b"dns", "etag", b"etag", "exclude_network_addresses", b"exclude_network_addresses", "excluded_ranges", b"excluded_ranges", "gateway", b"gateway", "labels", b"labels", "name", b"name", "namespace_selector", b"namespace_selector", "node_selector", b"node_selector", "priority", b"priority", "result_form", b"result_form", "routes", b"routes", "state", b"state", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Pool: _TypeAlias = Pool  # noqa: Y015
 
 @_typing.final
+class AddressCounts(_message.Message):
+    """How many addresses of a range there are, by what they are at the moment. All
+    saturate at 2^63-1.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAPACITY_COUNT_FIELD_NUMBER: _builtins.int
+    ASSIGNED_COUNT_FIELD_NUMBER: _builtins.int
+    COOLING_COUNT_FIELD_NUMBER: _builtins.int
+    RESERVED_COUNT_FIELD_NUMBER: _builtins.int
+    AVAILABLE_COUNT_FIELD_NUMBER: _builtins.int
+    capacity_count: _builtins.int
+    """All of them."""
+    assigned_count: _builtins.int
+    """Held by an attachment."""
+    cooling_count: _builtins.int
+    """Released, and kept from other workloads for a while."""
+    reserved_count: _builtins.int
+    """Covered by a reservation, or withheld by the pool: gateway, excluded
+    ranges, network addresses. Each is counted once, whatever overlaps, and
+    also where it is assigned.
+    """
+    available_count: _builtins.int
+    """Neither assigned nor cooling nor reserved."""
+    def __init__(
+        self,
+        *,
+        capacity_count: _builtins.int = ...,
+        assigned_count: _builtins.int = ...,
+        cooling_count: _builtins.int = ...,
+        reserved_count: _builtins.int = ...,
+        available_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_count", b"assigned_count", "available_count", b"available_count", "capacity_count", b"capacity_count", "cooling_count", b"cooling_count", "reserved_count", b"reserved_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddressCounts: _TypeAlias = AddressCounts  # noqa: Y015
+
+@_typing.final
+class Block(_message.Message):
+    """A fixed-size slice of a pool. Blocks are opened when they are first needed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CIDR_FIELD_NUMBER: _builtins.int
+    POOL_FIELD_NUMBER: _builtins.int
+    NODE_FIELD_NUMBER: _builtins.int
+    CLAIM_TIME_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    cidr: _builtins.str
+    """The range."""
+    pool: _builtins.str
+    """Resource name of its pool."""
+    node: _builtins.str
+    """The node it belongs to; empty where it belongs to none."""
+    @_builtins.property
+    def claim_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when it belongs to that node, or is open."""
+
+    @_builtins.property
+    def counts(self) -> Global___AddressCounts:
+        """What its addresses are."""
+
+    def __init__(
+        self,
+        *,
+        cidr: _builtins.str = ...,
+        pool: _builtins.str = ...,
+        node: _builtins.str = ...,
+        claim_time: _timestamp_pb2.Timestamp | None = ...,
+        counts: Global___AddressCounts | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["claim_time", b"claim_time", "counts", b"counts"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cidr", b"cidr", "claim_time", b"claim_time", "counts", b"counts", "node", b"node", "pool", b"pool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Block: _TypeAlias = Block  # noqa: Y015
+
+@_typing.final
 class Reservation(_message.Message):
-    """A list of CIDRs hidden from automatic assignment. A request that asks for
-    one of their addresses by name still gets it. Allocations already made stay.
+    """A list of CIDRs hidden from automatic assignment, until it expires. A request
+    that asks for one of their addresses by name still gets it. Allocations
+    already made stay.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -497,6 +671,7 @@ class Reservation(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, "vrfs/{vrf}/reservations/{reservation}". The id is a DNS-1123
     subdomain of at most 253 characters. Output only; chosen on creation.
@@ -525,6 +700,12 @@ class Reservation(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it was last changed. Output only."""
 
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. From this time on it hides nothing; it stays until it is deleted.
+        Absent: never.
+        """
+
     def __init__(
         self,
         *,
@@ -536,10 +717,11 @@ class Reservation(_message.Message):
         etag: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cidrs", b"cidrs", "create_time", b"create_time", "description", b"description", "etag", b"etag", "labels", b"labels", "name", b"name", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cidrs", b"cidrs", "create_time", b"create_time", "description", b"description", "etag", b"etag", "expire_time", b"expire_time", "labels", b"labels", "name", b"name", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

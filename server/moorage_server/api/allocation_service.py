@@ -2,11 +2,11 @@
 
 from moorage.v1 import allocation_service_pb2 as messages
 from moorage.v1 import allocation_service_pb2_grpc
-from moorage_server.api import decode, encode, page_tokens
+from moorage_server.api import decode, encode, encode_explanation, page_tokens
 from moorage_server.api.collector import Collector
 from moorage_server.api.desk import Context, Desk, deadline_of
 from moorage_server.storage import catalogs
-from moorage_server.usecases import query
+from moorage_server.usecases import explain, query
 
 
 class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
@@ -33,6 +33,14 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
         wanted = decode.release_request(request)
         released = await self._collector.submit(wanted, deadline_of(context))
         return messages.ReleaseAddressesResponse(allocations=map(encode.allocation, released))
+
+    async def ExplainAssign(
+        self, request: messages.ExplainAssignRequest, context: Context
+    ) -> messages.ExplainAssignResponse:
+        """Tells what AssignAddresses would do now, and why."""
+        wanted = decode.assign_request(request.assign)
+        explained = await self._desk.run(context, explain.explain, self._compiled, wanted)
+        return encode_explanation.explanation(explained)
 
     async def GetAllocation(
         self, request: messages.GetAllocationRequest, context: Context

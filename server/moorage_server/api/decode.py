@@ -21,7 +21,7 @@ def assign_request(message: allocation_messages.AssignAddressesRequest) -> model
         attachment=_attachment(found, message.parent, message.attachment),
         addresses=_wants(found, message),
         facts=model.Facts(
-            workload=_workload(found, message.workload),
+            workload=workload(found, "workload", message.workload),
             use=enums.USES.decode(found, "use", message.use, model.Use.WORKLOAD),
             owner_key=found.text("owner_key", message.owner_key, limits.TEXT_LENGTH),
             labels=found.labels("labels", message.labels),
@@ -74,20 +74,28 @@ def listing(
 def _attachment(
     found: Violations, parent: str, message: messages.Attachment
 ) -> model.AttachmentKey:
-    for field, value, longest in (
-        ("attachment.network", message.network, limits.NETWORK_LENGTH),
-        ("attachment.container_id", message.container_id, limits.CONTAINER_ID_LENGTH),
+    return attachment(found, "attachment", message, names.parent(found, parent))
+
+
+def attachment(
+    found: Violations, field: str, message: messages.Attachment, vrf: str
+) -> model.AttachmentKey:
+    """The attachment of a VRF that a message names."""
+    for name, value, longest in (
+        ("network", message.network, limits.NETWORK_LENGTH),
+        ("container_id", message.container_id, limits.CONTAINER_ID_LENGTH),
     ):
-        found.text(field, value, longest, required=True)
-        found.matching(field, value, _CNI_NAME, _CNI_NAME_EXPECTED)
-    found.text("attachment.interface", message.interface, limits.INTERFACE_LENGTH, required=True)
+        found.text(f"{field}.{name}", value, longest, required=True)
+        found.matching(f"{field}.{name}", value, _CNI_NAME, _CNI_NAME_EXPECTED)
+    interface = message.interface
+    found.text(f"{field}.interface", interface, limits.INTERFACE_LENGTH, required=True)
     expected = "an interface name: no /, : or white space, not . or .."
-    found.matching("attachment.interface", message.interface, _INTERFACE, expected)
+    found.matching(f"{field}.interface", interface, _INTERFACE, expected)
     return model.AttachmentKey(
-        vrf=names.parent(found, parent),
+        vrf=vrf,
         network=message.network,
         container_id=message.container_id,
-        interface=message.interface,
+        interface=interface,
     )
 
 
@@ -152,14 +160,15 @@ def _generations(found: Violations, generations: Sequence[int]) -> frozenset[int
     return frozenset(generations)
 
 
-def _workload(found: Violations, message: messages.Workload) -> model.Workload:
+def workload(found: Violations, field: str, message: messages.Workload) -> model.Workload:
+    """Whom addresses are for."""
     return model.Workload(
-        node=found.text("workload.node", message.node, limits.TEXT_LENGTH),
-        namespace=found.text("workload.namespace", message.namespace, limits.TEXT_LENGTH),
-        pod=found.text("workload.pod", message.pod, limits.TEXT_LENGTH),
-        pod_uid=found.text("workload.pod_uid", message.pod_uid, limits.UID_LENGTH),
+        node=found.text(f"{field}.node", message.node, limits.TEXT_LENGTH),
+        namespace=found.text(f"{field}.namespace", message.namespace, limits.TEXT_LENGTH),
+        pod=found.text(f"{field}.pod", message.pod, limits.TEXT_LENGTH),
+        pod_uid=found.text(f"{field}.pod_uid", message.pod_uid, limits.UID_LENGTH),
         namespace_labels=found.labels(
-            "workload.namespace_labels",
+            f"{field}.namespace_labels",
             message.namespace_labels,
             most=limits.OBJECT_LABELS,
             longest_key=limits.OBJECT_LABEL_KEY_LENGTH,

@@ -3,6 +3,7 @@
 What needs other rows, such as overlap, is the use case's.
 """
 
+import dataclasses
 import ipaddress
 from collections.abc import Callable, Sequence
 
@@ -57,8 +58,10 @@ def pool_change(
         mutable = _without_immutable(found, mask, given, stored)
         merged = field_masks.merged(mutable, given=given, stored=encode_resources.pool(stored))
         decoded = _pool(found, stored.vrf, stored.name, merged)
+        _check_use_change(found, stored, decoded)
         found.check()
-        return decode_resources.replaced(stored, decoded)
+        replaced = decode_resources.replaced(stored, decoded)
+        return dataclasses.replace(replaced, state=stored.state)
 
     return target, change
 
@@ -138,13 +141,18 @@ def _block_size(found: Violations, value: int, cidr: addresses.Network | None) -
     if not shortest <= size <= longest:
         found.add(field, f"is {size}; give {shortest} to {longest} for {family.name}, or leave it")
     elif size < cidr.prefixlen:
-        found.add(field, f"is {size}, larger than {cidr}; give {cidr.prefixlen} to {longest}")
+        possible = f"{cidr.prefixlen} to {longest}"
+        text = f"is {size}, so that {cidr} is smaller than one block; give {possible}, or leave it"
+        found.add(field, text)
     return size
 
 
 def _selector(found: Violations, field: str, value: str) -> str:
-    found.text(field, value, limits.SELECTOR_LENGTH)
-    return found.parsed(field, value, _canonical) or ""
+    canonical = found.parsed(field, value, _canonical) or ""
+    # Between words a tab is a blank; canonical text has one left only where a value has it.
+    printable = value if "\t" in canonical else value.replace("\t", " ")
+    found.text(field, printable, limits.SELECTOR_LENGTH)
+    return canonical
 
 
 def _namespace_selector(found: Violations, value: str) -> str:
@@ -189,6 +197,16 @@ def _check_uses(found: Violations, pool: resources.Pool) -> None:
             "pool.node_selector",
             f"{shown(pool.node_selector)} does not go with use LOAD_BALANCER, which is of no "
             "node; leave it out",
+        )
+
+
+def _check_use_change(found: Violations, stored: resources.Pool, pool: resources.Pool) -> None:
+    # What a service was given from the pool must not be mistaken for a pod's, as in Calico.
+    if model.Use.LOAD_BALANCER in stored.allowed_uses - pool.allowed_uses:
+        found.add(
+            "pool.allowed_uses",
+            "was LOAD_BALANCER, which is not to be exchanged for other uses; give it, or make "
+            "another pool",
         )
 
 

@@ -5,6 +5,7 @@ into a change: what it makes of the resource that is stored, or why it must not.
 """
 
 import dataclasses
+import datetime
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -144,8 +145,37 @@ def _vrf(found: Violations, name: str, message: messages.Vrf) -> resources.Vrf:
     return resources.Vrf(
         name=name,
         description=found.text("vrf.description", description, limits.DESCRIPTION_LENGTH),
+        configuration=_configuration(found, message.configuration),
         labels=found.labels("vrf.labels", message.labels),
     )
+
+
+def _configuration(
+    found: Violations, message: messages.VrfConfiguration
+) -> resources.VrfConfiguration:
+    strict, blocks = message.strict_affinity, message.max_blocks_per_node
+    auto = message.auto_allocate_blocks or not message.HasField("auto_allocate_blocks")
+    field = "vrf.configuration"
+    _within(found, f"{field}.max_blocks_per_node", blocks, limits.BLOCKS_PER_NODE)
+    _within(found, f"{field}.cooldown_seconds", message.cooldown_seconds, limits.COOLDOWN_SECONDS)
+    # A node that may open no block borrows; where it may, neither limits anything.
+    if blocks > 0 and not strict:
+        text = f"is {blocks}, which requires strict_affinity to be enabled; set it, or leave this"
+        found.add(f"{field}.max_blocks_per_node", text)
+    if not auto and not strict:
+        text = "cannot be disabled at the same time as strict_affinity; enable one of them"
+        found.add(f"{field}.auto_allocate_blocks", text)
+    return resources.VrfConfiguration(
+        strict_affinity=strict,
+        auto_allocate_blocks=auto,
+        max_blocks_per_node=blocks,
+        cooldown=message.cooldown_seconds,
+    )
+
+
+def _within(found: Violations, field: str, value: int, most: int) -> None:
+    if not 0 <= value <= most:
+        found.add(field, f"is {value}; give 0 to {most}")
 
 
 def _reservation(
@@ -157,8 +187,21 @@ def _reservation(
         name=name,
         cidrs=_cidrs(found, "reservation.cidrs", message.cidrs),
         description=found.text(field, description, limits.DESCRIPTION_LENGTH),
+        expire_time=_expire_time(found, message),
         labels=found.labels("reservation.labels", message.labels),
     )
+
+
+def _expire_time(found: Violations, message: messages.Reservation) -> datetime.datetime | None:
+    """When a reservation expires, to the microsecond, as it is stored."""
+    if not message.HasField("expire_time"):
+        return None
+    try:
+        return message.expire_time.ToDatetime(tzinfo=datetime.UTC)
+    except (ValueError, OverflowError):
+        text = "is not a time of the years 1 to 9999; correct its seconds and nanos"
+        found.add("reservation.expire_time", text)
+        return None
 
 
 def _cidrs(found: Violations, field: str, values: Sequence[str]) -> tuple[addresses.Network, ...]:

@@ -2,19 +2,21 @@
 
 A use case is plain blocking code; it runs in one of a few threads, each with a
 connection of its own. Cancelling the RPC leaves the thread alone: a transaction
-that has begun ends by itself, so no cancellation ever reaches a COMMIT.
+that has begun ends by itself, so no cancellation ever reaches a COMMIT. A query that
+tells of what it finds while it goes on has nothing to commit, and is ended.
 """
 
 import asyncio
 import concurrent.futures
 import time
-from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import grpc.aio
 
 from moorage_server.domain import errors
 from moorage_server.storage import database
+from moorage_server.storage.interruption import Interruption
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,15 +24,18 @@ Context = grpc.aio.ServicerContext[Any, Any]  # its messages are the method's
 
 DEFAULT_TIMEOUT = 10.0  # seconds, for a call that brings no deadline
 LONGEST_TIMEOUT = 60.0  # seconds, whatever the call brings
+STREAM_TIMEOUT = 600.0  # seconds, for a call that is told of things while they are found
 RETURN_MARGIN = 0.02  # seconds kept back, so that the caller hears our error, not its own
 
 
-def deadline_of(context: Context) -> float:
+def deadline_of(
+    context: Context, *, default: float = DEFAULT_TIMEOUT, longest: float = LONGEST_TIMEOUT
+) -> float:
     """When to give up on a call, on time.monotonic()'s clock."""
     remaining = context.time_remaining()
     if remaining is None:
-        remaining = DEFAULT_TIMEOUT
-    return time.monotonic() + min(remaining, LONGEST_TIMEOUT) - RETURN_MARGIN
+        remaining = default
+    return time.monotonic() + min(remaining, longest) - RETURN_MARGIN
 
 
 class Desk:
@@ -41,6 +46,8 @@ class Desk:
         self.store = store
         self.threads = threads
         self._threads = concurrent.futures.ThreadPoolExecutor(threads, "database")
+        # One at a time, beside the others: a look at everything takes long.
+        self._streams = concurrent.futures.ThreadPoolExecutor(1, "stream")
 
     async def run(
         self,
@@ -59,10 +66,56 @@ class Desk:
         except TimeoutError:
             raise errors.OutcomeUnknown from None
 
+    async def stream(
+        self,
+        context: Context,
+        use_case: Callable[
+            Concatenate[database.Database, database.Limits, Callable[[T], None], Interruption, P],
+            None,
+        ],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> AsyncIterator[T]:
+        """What a query tells of, as it does; it ends with the call, whoever ends that."""
+        deadline = deadline_of(context, default=STREAM_TIMEOUT, longest=STREAM_TIMEOUT)
+        loop, told, interruption = (
+            asyncio.get_running_loop(),
+            asyncio.Queue[T | None](),
+            Interruption(),
+        )
+
+        def tell(each: T) -> None:
+            loop.call_soon_threadsafe(told.put_nowait, each)
+
+        def stop(_: object) -> None:
+            # In a thread of its own, since it blocks.
+            loop.run_in_executor(None, interruption.interrupt)
+
+        def work() -> None:
+            limits = database.Limits.until(deadline)
+            use_case(self.store, limits, tell, interruption, *args, **kwargs)
+
+        # The type stubs have a class where any function is taken.
+        context.add_done_callback(cast("Any", stop))
+        running = loop.run_in_executor(self._streams, work)
+        # Behind everything that it has told; None is the end.
+        running.add_done_callback(lambda _: told.put_nowait(None))
+        while (each := await _next(told, deadline)) is not None:
+            yield each
+        running.result()
+
     async def call(self, work: Callable[[], T]) -> T:
         """The result of blocking work, done in a database thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def close(self) -> None:
         """Waits for the transactions under way."""
+        self._streams.shutdown(wait=True, cancel_futures=True)
         self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+async def _next(told: asyncio.Queue[T | None], deadline: float) -> T | None:
+    try:
+        return await asyncio.wait_for(told.get(), deadline - time.monotonic())
+    except TimeoutError:
+        raise errors.DeadlineTooShort from None

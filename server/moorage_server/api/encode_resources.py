@@ -6,7 +6,9 @@ from google.protobuf import timestamp_pb2
 
 from moorage.v1 import resources_pb2 as messages
 from moorage_server.api import enums, names
-from moorage_server.domain import addresses, resources
+from moorage_server.domain import addresses, resources, usage
+
+_MOST = 2**63 - 1
 
 
 def vrf(stored: resources.Vrf) -> messages.Vrf:
@@ -19,6 +21,12 @@ def vrf(stored: resources.Vrf) -> messages.Vrf:
         etag=stored.etag,
         create_time=timestamp(stored.create_time),
         update_time=timestamp(stored.update_time),
+        configuration=messages.VrfConfiguration(
+            strict_affinity=stored.configuration.strict_affinity,
+            auto_allocate_blocks=stored.configuration.auto_allocate_blocks,
+            max_blocks_per_node=stored.configuration.max_blocks_per_node,
+            cooldown_seconds=stored.configuration.cooldown,
+        ),
     )
 
 
@@ -46,6 +54,7 @@ def pool(stored: resources.Pool) -> messages.Pool:
         etag=stored.etag,
         create_time=timestamp(stored.create_time),
         update_time=timestamp(stored.update_time),
+        state=enums.POOL_STATES.encode(stored.state),
     )
 
 
@@ -77,6 +86,7 @@ def reservation(stored: resources.Reservation) -> messages.Reservation:
         etag=stored.etag,
         create_time=timestamp(stored.create_time),
         update_time=timestamp(stored.update_time),
+        expire_time=timestamp(stored.expire_time) if stored.expire_time else None,
     )
 
 
@@ -88,6 +98,28 @@ def node(stored: resources.Node) -> messages.Node:
         etag=stored.etag,
         create_time=timestamp(stored.create_time),
         update_time=timestamp(stored.update_time),
+    )
+
+
+def counts(counted: usage.Counts) -> messages.AddressCounts:
+    """Numbers of addresses, as far as 63 bits count."""
+    return messages.AddressCounts(
+        capacity_count=min(counted.capacity, _MOST),
+        assigned_count=counted.assigned,
+        cooling_count=counted.cooling,
+        reserved_count=min(counted.reserved, _MOST),
+        available_count=min(counted.available, _MOST),
+    )
+
+
+def block(opened: usage.OpenBlock) -> messages.Block:
+    """An open block."""
+    return messages.Block(
+        cidr=str(opened.cidr),
+        pool=names.child_name(opened.pool.vrf, names.POOLS, opened.pool.name),
+        node=opened.node or "",
+        claim_time=timestamp(opened.claim_time),
+        counts=counts(opened.counts),
     )
 
 

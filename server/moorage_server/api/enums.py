@@ -68,6 +68,13 @@ BLOCK_AFFINITIES = Terms(
     },
     "BLOCK_AFFINITY_NODE or BLOCK_AFFINITY_NONE",
 )
+POOL_STATES = Terms(
+    {
+        messages.POOL_STATE_ACTIVE: resources.PoolState.ACTIVE,
+        messages.POOL_STATE_DRAINING: resources.PoolState.DRAINING,
+    },
+    "POOL_STATE_ACTIVE or POOL_STATE_DRAINING",
+)
 RESULT_FORMS = Terms(
     {
         messages.RESULT_FORM_HOST: resources.ResultForm.HOST,

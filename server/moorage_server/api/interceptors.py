@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar, cast
 
 import grpc
@@ -17,6 +17,7 @@ from moorage_server.domain import errors
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 Behaviour = Callable[[Question, desk.Context], Awaitable[Answer]]
+Telling = Callable[[Question, desk.Context], AsyncIterator[Answer]]
 
 _log = structlog.get_logger()
 
@@ -38,19 +39,24 @@ class Boundary(grpc.aio.ServerInterceptor):
         ],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "grpc.RpcMethodHandler[Question, Answer] | None":
-        """Wraps unary methods of ours; those of health and reflection go through."""
+        """Wraps methods of ours; those of health and reflection go through."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
-        if handler is None or handler.unary_unary is None or "/moorage." not in method:
+        if handler is None or "/moorage." not in method:
             return handler
-        read = _readable(handler.request_deserializer)
+        action = method.rpartition("/")[2]
+        # The type stubs know only synchronous behaviours, and nothing of what is put in
+        # a message's place.
+        read = cast("Callable[[bytes], Question]", _readable(handler.request_deserializer))
+        if handler.unary_stream is not None:
+            return grpc.unary_stream_rpc_method_handler(
+                _guarded_stream(action, cast("Telling[Question, Answer]", handler.unary_stream)),
+                request_deserializer=read,
+                response_serializer=handler.response_serializer,
+            )
         return grpc.unary_unary_rpc_method_handler(
-            # The type stubs know only synchronous behaviours, and nothing of what is
-            # put in a message's place.
-            _guarded(
-                method.rpartition("/")[2], cast("Behaviour[Question, Answer]", handler.unary_unary)
-            ),
-            request_deserializer=cast("Callable[[bytes], Question]", read),
+            _guarded(action, cast("Behaviour[Question, Answer]", handler.unary_unary)),
+            request_deserializer=read,
             response_serializer=handler.response_serializer,
         )
 
@@ -73,14 +79,9 @@ def _guarded(action: str, behaviour: Behaviour[Question, Answer]) -> Behaviour[Q
     async def call(request: Question | _Unreadable, context: desk.Context) -> Answer:
         began = time.perf_counter()
         try:
-            if isinstance(request, _Unreadable):
-                raise errors.InvalidRequest([("", "is not a message of this method")])
-            response = await behaviour(request, context)
-        except errors.IpamError as error:
-            refusal = error
+            response = await behaviour(_read(request), context)
         except Exception as error:  # the server's outermost edge
-            refusal = errors.InternalError(uuid.uuid4().hex[:12])
-            _log.exception("fault", action=action, **refusal.metadata, exc_info=error)
+            refusal = _refusal(action, error)
         else:
             _tell(action, began, "OK")
             return response
@@ -88,6 +89,39 @@ def _guarded(action: str, behaviour: Behaviour[Question, Answer]) -> Behaviour[Q
         return await statuses.abort(context, refusal)
 
     return call
+
+
+def _guarded_stream(
+    action: str, behaviour: Telling[Question, Answer]
+) -> Callable[[Question | _Unreadable, desk.Context], AsyncIterator[Answer]]:
+    async def call(request: Question | _Unreadable, context: desk.Context) -> AsyncIterator[Answer]:
+        began = time.perf_counter()
+        try:
+            async for response in behaviour(_read(request), context):
+                yield response
+        except Exception as error:  # the server's outermost edge
+            refusal = _refusal(action, error)
+        else:
+            _tell(action, began, "OK")
+            return
+        _tell(action, began, refusal.reason, refusal)
+        await statuses.abort(context, refusal)
+
+    return call
+
+
+def _read(request: Question | _Unreadable) -> Question:
+    if isinstance(request, _Unreadable):
+        raise errors.InvalidRequest([("", "is not a message of this method")])
+    return request
+
+
+def _refusal(action: str, error: Exception) -> errors.IpamError:
+    if isinstance(error, errors.IpamError):
+        return error
+    refusal = errors.InternalError(uuid.uuid4().hex[:12])
+    _log.exception("fault", action=action, **refusal.metadata, exc_info=error)
+    return refusal
 
 
 def _tell(action: str, began: float, outcome: str, refusal: errors.IpamError | None = None) -> None:

@@ -2,17 +2,27 @@
 
 from moorage.v1 import pool_service_pb2 as messages
 from moorage.v1 import pool_service_pb2_grpc
-from moorage_server.api import decode_pools, decode_resources, encode_resources, listings, names
+from moorage_server.api import (
+    decode_blocks,
+    decode_pools,
+    decode_resources,
+    encode_resources,
+    listings,
+    names,
+    page_tokens,
+)
 from moorage_server.api.desk import Context, Desk
-from moorage_server.usecases import pools
+from moorage_server.storage import catalogs
+from moorage_server.usecases import pools, usage
 
 
 class PoolService(pool_service_pb2_grpc.PoolServiceServicer):
     """Decodes, calls a use case, encodes."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, compiled: catalogs.Catalogs) -> None:
         """Takes what every service shares."""
         self._desk = desk
+        self._compiled = compiled
 
     async def CreatePool(
         self, request: messages.CreatePoolRequest, context: Context
@@ -56,3 +66,52 @@ class PoolService(pool_service_pb2_grpc.PoolServiceServicer):
         target = decode_resources.target(request.name, names.POOLS, request.etag)
         await self._desk.run(context, pools.delete, target)
         return messages.DeletePoolResponse()
+
+    async def DrainPool(
+        self, request: messages.DrainPoolRequest, context: Context
+    ) -> messages.DrainPoolResponse:
+        """Takes a pool out of service."""
+        target = decode_resources.target(request.name, names.POOLS, request.etag)
+        stored = await self._desk.run(context, pools.drain, target)
+        return messages.DrainPoolResponse(pool=encode_resources.pool(stored))
+
+    async def ActivatePool(
+        self, request: messages.ActivatePoolRequest, context: Context
+    ) -> messages.ActivatePoolResponse:
+        """Puts a draining pool back into service."""
+        target = decode_resources.target(request.name, names.POOLS, request.etag)
+        stored = await self._desk.run(context, pools.activate, target)
+        return messages.ActivatePoolResponse(pool=encode_resources.pool(stored))
+
+    async def GetPoolUsage(
+        self, request: messages.GetPoolUsageRequest, context: Context
+    ) -> messages.GetPoolUsageResponse:
+        """Counts the addresses of a pool."""
+        target = decode_resources.target(request.name, names.POOLS)
+        counted = await self._desk.run(
+            context, usage.of_pool, self._compiled, vrf=target.vrf, pool=target.name
+        )
+        return messages.GetPoolUsageResponse(
+            counts=encode_resources.counts(counted.counts), open_block_count=counted.open_blocks
+        )
+
+    async def ListBlocks(
+        self, request: messages.ListBlocksRequest, context: Context
+    ) -> messages.ListBlocksResponse:
+        """Lists open blocks in order of address."""
+        wanted = decode_blocks.listing(request)
+        found, more = await self._desk.run(
+            context,
+            usage.page,
+            self._compiled,
+            vrf=wanted.vrf,
+            pool=wanted.pool,
+            node=request.node,
+            after=wanted.after,
+            size=wanted.size,
+        )
+        page = page_tokens.fitting([encode_resources.block(each) for each in found])
+        more = more or len(page) < len(found)
+        return messages.ListBlocksResponse(
+            blocks=page, next_page_token=page_tokens.encode(request, page[-1].cidr) if more else ""
+        )

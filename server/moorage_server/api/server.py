@@ -11,6 +11,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from moorage.v1 import (
+    admin_service_pb2,
+    admin_service_pb2_grpc,
     allocation_service_pb2,
     allocation_service_pb2_grpc,
     node_service_pb2,
@@ -22,6 +24,7 @@ from moorage.v1 import (
     vrf_service_pb2,
     vrf_service_pb2_grpc,
 )
+from moorage_server.api.admin_service import AdminService
 from moorage_server.api.allocation_service import AllocationService
 from moorage_server.api.collector import Collector
 from moorage_server.api.desk import Desk
@@ -33,12 +36,13 @@ from moorage_server.api.vrf_service import VrfService
 from moorage_server.config import Settings
 from moorage_server.domain import errors
 from moorage_server.storage import catalogs, database
-from moorage_server.usecases import forget, readiness
+from moorage_server.usecases import forget, readiness, tidy
 
 GRACE = 30.0  # seconds that calls under way get to finish
 READINESS_PERIOD = 2.0  # seconds between two round trips to the database
 READINESS_TIMEOUT = 5.0
 FORGETTING_PERIOD = 10.0  # seconds between two looks for tombstones that have served their time
+TIDYING_PERIOD = 60.0  # seconds between two looks for blocks that nobody misses
 
 SERVICES: Final = tuple(
     file.DESCRIPTOR.services_by_name[name]
@@ -48,6 +52,7 @@ SERVICES: Final = tuple(
         (reservation_service_pb2, "ReservationService"),
         (node_service_pb2, "NodeService"),
         (vrf_service_pb2, "VrfService"),
+        (admin_service_pb2, "AdminService"),
     )
 )
 
@@ -110,6 +115,7 @@ class Server:
         self._tasks = [
             asyncio.create_task(_every(READINESS_PERIOD, self._report)),
             asyncio.create_task(_every(FORGETTING_PERIOD, self._forget)),
+            asyncio.create_task(_every(TIDYING_PERIOD, self._tidy)),
         ]
         return _address(self._settings.listen, bound)
 
@@ -127,12 +133,17 @@ class Server:
         allocation_service_pb2_grpc.add_AllocationServiceServicer_to_server(
             AllocationService(self._desk, self._collector, self._compiled), self._grpc
         )
-        pool_service_pb2_grpc.add_PoolServiceServicer_to_server(PoolService(self._desk), self._grpc)
+        pool_service_pb2_grpc.add_PoolServiceServicer_to_server(
+            PoolService(self._desk, self._compiled), self._grpc
+        )
         reservation_service_pb2_grpc.add_ReservationServiceServicer_to_server(
             ReservationService(self._desk), self._grpc
         )
         node_service_pb2_grpc.add_NodeServiceServicer_to_server(NodeService(self._desk), self._grpc)
         vrf_service_pb2_grpc.add_VrfServiceServicer_to_server(VrfService(self._desk), self._grpc)
+        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(
+            AdminService(self._desk, self._compiled), self._grpc
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         if self._settings.reflection:
             names = [service.full_name for service in SERVICES]
@@ -140,11 +151,19 @@ class Server:
             reflection.enable_server_reflection(names, self._grpc)
 
     async def _forget(self) -> None:
+        await self._keep_up("tombstones not forgotten", forget.forget)
+
+    async def _tidy(self) -> None:
+        await self._keep_up("unused blocks not closed", tidy.tidy)
+
+    async def _keep_up(
+        self, failure: str, use_case: Callable[[database.Database, database.Limits], int]
+    ) -> None:
         limits = database.Limits.until(time.monotonic() + FORGETTING_PERIOD)
         try:
-            await self._desk.call(lambda: forget.forget(self._store, limits))
+            await self._desk.call(lambda: use_case(self._store, limits))
         except (errors.IpamError, database.Fault) as error:
-            _log.warning("tombstones not forgotten", why=str(error))
+            _log.warning(failure, why=str(error))
 
     async def _report(self) -> None:
         """Ready means that a write has just been possible; alive, that this loop turns."""

@@ -2,23 +2,49 @@
 
 A block is a fixed-size slice of a pool with a queue of its free ordinals: taken
 from the head, returned to the tail, so the address longest unused goes next.
-Blocks are opened when they are first needed; the frontier knows which never were.
+Blocks are opened when they are first needed and closed when they are given up;
+the frontier knows which are not open.
 """
 
+import bisect
 import dataclasses
+import datetime
 from collections.abc import Callable
 
 from moorage_server.domain import addresses
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Cooling:
+    """A released ordinal that is kept for its last owner until it is ready for anybody."""
+
+    ordinal: int
+    ready_time: datetime.datetime
+    owner: str
+
+    def is_kept_from(self, owner: str) -> bool:
+        """Whether this owner has to wait; one that cannot be told from others has to."""
+        return not owner or owner != self.owner
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A slice of a pool; `node` is None where it belongs to no node."""
+    """A slice of a pool; `node` is None where it belongs to no node.
+
+    `claim_time`: since when it belongs to its node, or is open.
+    """
 
     pool_id: int
     cidr: addresses.Network
     node: str | None
     free: tuple[int, ...]
+    claim_time: datetime.datetime
+    cooling: tuple[Cooling, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether none of its addresses is held or cooling."""
+        return len(self.free) == 1 << (self.cidr.max_prefixlen - self.cidr.prefixlen)
 
     def address(self, ordinal: int) -> addresses.Address:
         """The address with this ordinal, counted from the start of the block."""
@@ -35,25 +61,50 @@ class Block:
         base = int(self.cidr.network_address)
         return next((each for each in self.free if base + each not in hidden), None)
 
+    def cooling_at(self, ordinal: int) -> Cooling | None:
+        """What keeps this ordinal from others, if anything does."""
+        return next((each for each in self.cooling if each.ordinal == ordinal), None)
+
+    def kept_for(self, owner: str) -> list[int]:
+        """The cooling ordinals that this owner may have back."""
+        return [each.ordinal for each in self.cooling if not each.is_kept_from(owner)]
+
     def without(self, ordinal: int) -> "Block":
-        """The block with this ordinal taken."""
-        at = self.free.index(ordinal)
-        return dataclasses.replace(self, free=self.free[:at] + self.free[at + 1 :])
+        """The block with this ordinal taken, whether it was free or cooling."""
+        free = tuple(each for each in self.free if each != ordinal)
+        cooling = tuple(each for each in self.cooling if each.ordinal != ordinal)
+        return dataclasses.replace(self, free=free, cooling=cooling)
 
     def with_returned(self, ordinal: int) -> "Block":
         """The block with this ordinal at the tail of the queue."""
         return dataclasses.replace(self, free=(*self.free, ordinal))
 
+    def with_cooling(self, cooling: Cooling) -> "Block":
+        """The block with an ordinal that returns to the queue when it is ready."""
+        return dataclasses.replace(self, cooling=(*self.cooling, cooling))
+
+    def at(self, now: datetime.datetime) -> "Block":
+        """The block with all that is ready by now at the tail of the queue, in order."""
+        ready = sorted(each.ordinal for each in self.cooling if each.ready_time <= now)
+        if not ready:
+            return self
+        left = tuple(each for each in self.cooling if each.ready_time > now)
+        return dataclasses.replace(self, free=(*self.free, *ready), cooling=left)
+
+    def of(self, node: str, since: datetime.datetime) -> "Block":
+        """The block as one that belongs to a node."""
+        return dataclasses.replace(self, node=node, claim_time=since)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Frontier:
-    """The indexes of a pool's blocks that were never opened, as half-open runs."""
+    """The indexes of a pool's blocks that are not open, as half-open runs in order."""
 
     pool_id: int
     unused: tuple[tuple[int, int], ...]
 
     def __contains__(self, index: int) -> bool:
-        """Whether the block with this index was never opened."""
+        """Whether the block with this index is not open."""
         return any(start <= index < stop for start, stop in self.unused)
 
     def without(self, index: int) -> "Frontier":
@@ -66,6 +117,17 @@ class Frontier:
                 pieces.append((start, stop))
         kept = tuple((start, stop) for start, stop in pieces if start < stop)
         return dataclasses.replace(self, unused=kept)
+
+    def with_closed(self, index: int) -> "Frontier":
+        """The frontier after this block was closed."""
+        at = bisect.bisect(self.unused, (index, index))
+        before, after = self.unused[:at], self.unused[at:]
+        start, stop = index, index + 1
+        if before and before[-1][1] == start:
+            start, before = before[-1][0], before[:-1]
+        if after and after[0][0] == stop:
+            stop, after = after[0][1], after[1:]
+        return dataclasses.replace(self, unused=(*before, (start, stop), *after))
 
     def lowest(self, useless: Callable[[int], int | None]) -> int | None:
         """The lowest index worth opening.
@@ -83,7 +145,8 @@ class Frontier:
         return None
 
 
-def fresh(pool_id: int, cidr: addresses.Network, node: str | None) -> Block:
+def fresh(pool_id: int, cidr: addresses.Network, node: str | None, now: datetime.datetime) -> Block:
     """A block nobody has drawn from, its ordinals in order."""
     size = 1 << (cidr.max_prefixlen - cidr.prefixlen)
-    return Block(pool_id=pool_id, cidr=cidr, node=node, free=tuple(range(size)))
+    free = tuple(range(size))
+    return Block(pool_id=pool_id, cidr=cidr, node=node, free=free, claim_time=now)

@@ -5,87 +5,13 @@ address is taken from the pools it returns is decided in `placement`.
 """
 
 import dataclasses
+import datetime
 import uuid
 from collections.abc import Iterable, Mapping
 
-from moorage_server.domain import addresses, errors, model, resources, selectors
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Offer:
-    """A pool with its selectors parsed and its hidden addresses worked out.
-
-    `withheld` addresses are never assigned; `hidden` ones, which add the VRF's
-    reservations, are not assigned unless asked for by address.
-    """
-
-    pool_id: int
-    pool: resources.Pool
-    node_selector: selectors.Selector
-    namespace_selector: selectors.Selector
-    withheld: addresses.RangeSet
-    hidden: addresses.RangeSet
-
-    @property
-    def name(self) -> str:
-        """The pool's id."""
-        return self.pool.name
-
-    @property
-    def affine(self) -> bool:
-        """Whether its blocks belong to nodes."""
-        return self.pool.block_affinity is resources.BlockAffinity.NODE
-
-    def answers_to(self, text: str) -> bool:
-        """Whether a text is the pool's id or exactly its CIDR, in any spelling."""
-        return text == self.name or ("/" in text and _cidr(text) == self.pool.cidr)
-
-    def block(self, index: int) -> addresses.Network:
-        """The block with this index, counted from the start of the range."""
-        shift = self.pool.family.bits - self.pool.block_size
-        first = self.pool.family.address(int(self.pool.cidr[0]) + (index << shift))
-        return addresses.parse_network(f"{first}/{self.pool.block_size}")
-
-    def beyond_hidden(self, index: int) -> int | None:
-        """None where the block has an address that is not hidden, else the index to go on at."""
-        span = addresses.Span.of(self.block(index))
-        if not self.hidden.covers(span):
-            return None
-        run = next(run for run in self.hidden if run.covers(span))
-        return max(index + 1, self._index_of(run.last + 1))
-
-    def _index_of(self, value: int) -> int:
-        shift = self.pool.family.bits - self.pool.block_size
-        return (value - int(self.pool.cidr[0])) >> shift
-
-    def index_of(self, address: addresses.Address) -> int:
-        """The index of the block that an address of the pool lies in."""
-        return self._index_of(int(address))
-
-
-def offer(
-    pool_id: int, pool: resources.Pool, reservations: tuple[addresses.Span, ...] = ()
-) -> Offer:
-    """Compiles a pool."""
-    withheld = pool.withheld()
-    reserved = addresses.RangeSet(pool.family, reservations).within(addresses.Span.of(pool.cidr))
-    return Offer(
-        pool_id=pool_id,
-        pool=pool,
-        node_selector=selectors.parse(pool.node_selector),
-        namespace_selector=selectors.parse(pool.namespace_selector),
-        withheld=withheld,
-        hidden=addresses.RangeSet(pool.family, [*withheld, *reserved]),
-    )
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Asker:
-    """What eligibility depends on besides the pools."""
-
-    workload: model.Workload
-    node_labels: Mapping[str, str]
-    use: model.Use
+from moorage_server.domain import addresses, eligibility, errors, model, resources
+from moorage_server.domain.eligibility import Asker, PassedOver
+from moorage_server.domain.offers import Offer, cidr_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,15 +23,27 @@ class Shown:
 
 
 class Catalog:
-    """One VRF's pools, sorted by priority and name."""
+    """One VRF's configuration and pools, sorted by priority and name.
+
+    True until its version or, where a reservation expires, its time is over.
+    """
 
     def __init__(
-        self, *, vrf_id: int, vrf: str, version: uuid.UUID, offers: tuple[Offer, ...]
+        self,
+        *,
+        vrf_id: int,
+        vrf: str,
+        version: uuid.UUID,
+        offers: tuple[Offer, ...],
+        configuration: resources.VrfConfiguration,
+        expire_time: datetime.datetime | None = None,
     ) -> None:
         """Takes compiled pools in any order."""
         self.vrf_id = vrf_id
         self.vrf = vrf
         self.version = version
+        self.configuration = configuration
+        self.expire_time = expire_time
         self.offers = sorted(offers, key=lambda each: (-each.pool.priority, each.name))
         # Blocks in these have nothing to give; one look passes over all of them.
         self.hidden_blocks = tuple(
@@ -119,6 +57,10 @@ class Catalog:
         self._by_first = {family: _by_first(family, offers) for family in addresses.Family}
         self._by_id = {each.pool_id: each for each in offers}
 
+    def is_over(self, now: datetime.datetime) -> bool:
+        """Whether a reservation has expired since this was compiled."""
+        return self.expire_time is not None and self.expire_time <= now
+
     def by_id(self, pool_id: int) -> Offer:
         """The pool with this row id."""
         return self._by_id[pool_id]
@@ -126,7 +68,7 @@ class Catalog:
     def named(self, text: str) -> Offer:
         """The pool with this id or exactly this CIDR; raises PoolNotFound."""
         found = self._by_name.get(text)
-        cidr = _cidr(text) if found is None and "/" in text else None
+        cidr = cidr_of(text) if found is None and "/" in text else None
         if cidr is not None:
             found = self._by_cidr.get(cidr)
         if found is None:
@@ -157,7 +99,7 @@ class Catalog:
         if want.pools:
             return [self._named_pools(want, asker.use)]
         tiers: dict[int, list[Offer]] = {}
-        for each in self._automatic_pools(want.family, asker):
+        for each in self._automatic_pools(want, asker):
             tiers.setdefault(each.pool.priority, []).append(each)
         return list(tiers.values())
 
@@ -172,34 +114,56 @@ class Catalog:
         return named
 
     def check_usable(self, each: Offer, use: model.Use) -> None:
-        """Raises PoolDisabled or PoolUseNotAllowed."""
+        """Raises PoolDisabled, PoolDraining or PoolUseNotAllowed."""
         if each.pool.disabled:
             raise errors.PoolDisabled(self.vrf, each.name)
+        if each.pool.state is resources.PoolState.DRAINING:
+            raise errors.PoolDraining(self.vrf, each.name)
         if use not in each.pool.allowed_uses:
             raise errors.PoolUseNotAllowed(self.vrf, each.name, use)
 
-    def _automatic_pools(self, family: addresses.Family, asker: Asker) -> list[Offer]:
+    def unselecting(self, node_labels: Mapping[str, str]) -> tuple[Offer, ...]:
+        """The pools whose blocks belong to nodes and that do not select one with these labels."""
+        return tuple(
+            each
+            for each in self.offers
+            if each.affine and not each.node_selector.matches(node_labels)
+        )
+
+    def considered(
+        self, want: model.AddressRequest, asker: Asker
+    ) -> list[tuple[Offer, PassedOver | None]]:
+        """Every pool of the family, and why it does not serve a request, if so.
+
+        First those that serve, in the order in which they are drawn from, then the
+        others, in order of name.
+        """
         verdicts = [
-            (each, passed_over(each, asker)) for each in self.offers if each.pool.family is family
+            (each, eligibility.passed_over(each, want, asker))
+            for each in self.offers
+            if each.pool.family is want.family
         ]
-        eligible = [each for each, rule in verdicts if rule is None]
+        serving = [each for each, why in verdicts if why is None]
+        if want.pools:
+            order = {id(self.named(text)): at for at, text in reversed([*enumerate(want.pools)])}
+            serving.sort(key=lambda each: order[id(each)])
+        others = [(each, why) for each, why in verdicts if why is not None]
+        others.sort(key=lambda verdict: verdict[0].name)
+        return [*((each, None) for each in serving), *others]
+
+    def _automatic_pools(self, want: model.AddressRequest, asker: Asker) -> list[Offer]:
+        verdicts = self.considered(want, asker)
+        eligible = [each for each, why in verdicts if why is None]
         if not eligible:
             raise errors.NoEligiblePool(
-                [(each.name, rule) for each, rule in verdicts if rule is not None],
+                [(each.name, why.text) for each, why in verdicts if why is not None],
                 vrf=self.vrf,
-                family=family.name,
+                family=want.family.name,
                 node=asker.workload.node,
                 namespace=asker.workload.namespace,
                 use=asker.use,
             )
         return eligible
-
-
-def _cidr(text: str) -> addresses.Network | None:
-    try:
-        return addresses.parse_network(text)
-    except ValueError:
-        return None
 
 
 def _by_first(family: addresses.Family, offers: Iterable[Offer]) -> dict[int, dict[int, Offer]]:
@@ -210,27 +174,3 @@ def _by_first(family: addresses.Family, offers: Iterable[Offer]) -> dict[int, di
         if addresses.family_of(cidr) is family:
             found.setdefault(cidr.prefixlen, {})[int(cidr.network_address)] = each
     return found
-
-
-def passed_over(each: Offer, asker: Asker) -> str | None:
-    """The first rule by which a pool does not serve an automatic request, if any."""
-    pool, workload = each.pool, asker.workload
-    rules = (
-        (pool.disabled, "it is disabled"),
-        (
-            pool.assignment_mode is resources.AssignmentMode.MANUAL,
-            "its assignment mode is MANUAL",
-        ),
-        (
-            not each.node_selector.matches(asker.node_labels),
-            f"its node selector {pool.node_selector:.80} does not match the labels of node "
-            f'"{workload.node}"',
-        ),
-        (
-            not each.namespace_selector.matches(workload.namespace_labels),
-            f"its namespace selector {pool.namespace_selector:.80} does not match the labels of "
-            f'namespace "{workload.namespace}"',
-        ),
-        (asker.use not in pool.allowed_uses, f"it does not allow use {asker.use}"),
-    )
-    return next((text for applies, text in rules if applies), None)

@@ -5,6 +5,8 @@ what happened and what to do; all that varies in it is in `metadata` too. Which
 status code a reason travels under is the api layer's table.
 """
 
+import datetime
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -27,6 +29,10 @@ _SHOWN = 4
 def _listed(texts: list[str], separator: str) -> str:
     more = [f"and {len(texts) - _SHOWN} more"] if len(texts) > _SHOWN else []
     return separator.join(texts[:_SHOWN] + more)
+
+
+def _rfc3339(time: datetime.datetime) -> str:
+    return time.astimezone(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 class InvalidRequest(IpamError):
@@ -241,6 +247,21 @@ class PoolDisabled(IpamError):
         super().__init__(f'pool "{pool}" is disabled; enable it or use another', vrf=vrf, pool=pool)
 
 
+class PoolDraining(IpamError):
+    """A pool that was named, or holds a fixed address, is planned for removal."""
+
+    reason = "POOL_DRAINING"
+
+    def __init__(self, vrf: str, pool: str) -> None:
+        """Names the pool."""
+        super().__init__(
+            f'pool "{pool}" is draining and assigns nothing any more; '
+            "use another, or activate it again",
+            vrf=vrf,
+            pool=pool,
+        )
+
+
 class PoolUseNotAllowed(IpamError):
     """A pool does not allow the use of the request."""
 
@@ -316,6 +337,42 @@ class AddressInUse(IpamError):
         )
 
 
+class AddressCooling(IpamError):
+    """No candidate for a fixed address is free, and one was released a short time ago."""
+
+    reason = "ADDRESS_COOLING"
+
+    def __init__(self, vrf: str, address: str, pool: str, ready_time: datetime.datetime) -> None:
+        """Names the address that is ready first."""
+        super().__init__(
+            f'{address} (pool "{pool}") was released a short time ago and is kept from other '
+            f"workloads until {_rfc3339(ready_time)}; ask again then, or for another address",
+            vrf=vrf,
+            address=address,
+            pool=pool,
+            ready_time=_rfc3339(ready_time),
+        )
+
+
+class BlockAffinityMismatch(IpamError):
+    """A fixed address lies in a block that is not the node's, and affinity is strict."""
+
+    reason = "BLOCK_AFFINITY_MISMATCH"
+
+    def __init__(self, vrf: str, address: str, *, block: str, node: str, owner: str) -> None:
+        """Names the block and whose it is; nobody's where the owner is empty."""
+        whose = f'belongs to node "{owner}"' if owner else "belongs to no node"
+        super().__init__(
+            f'{address} is in block {block}, which {whose}, and VRF "{vrf}" has strict affinity; '
+            f'ask for an address in a block of node "{node}"',
+            vrf=vrf,
+            address=address,
+            block=block,
+            node=node,
+            owner=owner,
+        )
+
+
 class AttachmentChanged(IpamError):
     """An attachment that holds addresses asks for something else."""
 
@@ -348,13 +405,74 @@ class PoolExhausted(IpamError):
 
     reason = "POOL_EXHAUSTED"
 
-    def __init__(self, counts: list[tuple[str, int]], **facts: str) -> None:
-        """Takes (pool, size) pairs; the counts are in the facts."""
+    def __init__(
+        self,
+        counts: list[tuple[str, int]],
+        *,
+        strict: bool = False,
+        passed_over: Sequence[tuple[str, str]] = (),
+        **facts: str,
+    ) -> None:
+        """Takes (pool, size) pairs, and (pool, rule) pairs of those passed over."""
         shown = _listed([f'"{pool}" ({size} addresses)' for pool, size in counts], ", ")
+        others = _listed([f'pool "{pool}": {rule}' for pool, rule in passed_over], "; ")
+        strictly = ", or in blocks of other nodes, which strict affinity forbids" * strict
         super().__init__(
-            f"no free {facts['family']} address in pool {shown}: {facts['assigned']} assigned, "
-            f"{facts['reserved']} reserved or excluded; add a pool or release allocations",
+            f"no free {facts['family']} address in pool {shown}: {facts['assigned']} assigned"
+            f"{strictly}, {facts['reserved']} reserved or excluded; "
+            + (f"passed over: {others}; " if others else "")
+            + "add a pool or release allocations",
             **facts,
+        )
+
+
+class PoolCooling(IpamError):
+    """The only free addresses were released a short time ago."""
+
+    reason = "POOL_COOLING"
+
+    def __init__(self, ready_time: datetime.datetime, **facts: str) -> None:
+        """Says when the first of them is ready."""
+        super().__init__(
+            f"the only free {facts['family']} addresses of pool {facts['pools']}, "
+            f"{facts['cooling']} of them, were released a short time ago and are kept from other "
+            f"workloads until {_rfc3339(ready_time)} at least; ask again then, or add a pool",
+            ready_time=_rfc3339(ready_time),
+            **facts,
+        )
+
+
+class BlockLimitReached(IpamError):
+    """The node may own no further block."""
+
+    reason = "BLOCK_LIMIT_REACHED"
+
+    def __init__(self, limit: int, *, vrf: str, node: str, family: str) -> None:
+        """Says how many blocks a node may own."""
+        super().__init__(
+            f'the {family} blocks of node "{node}" are full, and VRF "{vrf}" allows it no more: '
+            f"limit of {limit} blocks reached in the pools that serve this request; "
+            "raise max_blocks_per_node",
+            vrf=vrf,
+            node=node,
+            family=family,
+            limit=str(limit),
+        )
+
+
+class BlockAllocationDisabled(IpamError):
+    """The node's blocks are full, and the VRF opens none by itself."""
+
+    reason = "BLOCK_ALLOCATION_DISABLED"
+
+    def __init__(self, *, vrf: str, node: str, family: str) -> None:
+        """Names the node."""
+        super().__init__(
+            f'no {family} block of node "{node}" has room in the pools that serve this request, '
+            f'and VRF "{vrf}" opens no blocks by itself; switch auto_allocate_blocks on',
+            vrf=vrf,
+            node=node,
+            family=family,
         )
 
 

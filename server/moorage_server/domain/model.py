@@ -79,6 +79,14 @@ class Facts:
     owner_key: str = ""
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
+    @property
+    def owner(self) -> str:
+        """Who is meant beyond one attachment, by owner key or pod; empty where nobody can tell."""
+        if self.owner_key:
+            return f"owner {self.owner_key}"
+        pod = self.workload.pod
+        return f"pod {self.workload.namespace}/{pod}" if pod else ""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AssignRequest:

@@ -14,6 +14,7 @@ from moorage_server.domain.model import Use
 
 NEVER = datetime.datetime.fromtimestamp(0, datetime.UTC)
 DEFAULT_BLOCK_SIZE = {addresses.Family.IPV4: 26, addresses.Family.IPV6: 122}
+DEFAULT_BLOCK_LIMIT = 20  # as Calico has it: https://github.com/projectcalico/calico/issues/9462
 BLOCK_SIZE_RANGE = {addresses.Family.IPV4: (20, 32), addresses.Family.IPV6: (116, 128)}
 
 
@@ -29,6 +30,13 @@ class BlockAffinity(enum.StrEnum):
 
     NODE = "NODE"
     NONE = "NONE"
+
+
+class PoolState(enum.StrEnum):
+    """Whether a pool is in service."""
+
+    ACTIVE = "ACTIVE"
+    DRAINING = "DRAINING"
 
 
 class ResultForm(enum.StrEnum):
@@ -58,11 +66,30 @@ class Stored:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class VrfConfiguration:
+    """How blocks of a VRF are dealt out, and how long addresses rest.
+
+    `max_blocks_per_node` of 0 means the default; `cooldown` is in seconds.
+    """
+
+    strict_affinity: bool = False
+    auto_allocate_blocks: bool = True
+    max_blocks_per_node: int = 0
+    cooldown: int = 0
+
+    @property
+    def block_limit(self) -> int:
+        """How many blocks a node may own of each family."""
+        return self.max_blocks_per_node or DEFAULT_BLOCK_LIMIT
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Vrf(Stored):
     """A routing domain: inside one, an address is unique."""
 
     name: str
     description: str = ""
+    configuration: VrfConfiguration = VrfConfiguration()
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -101,6 +128,7 @@ class Pool(Stored):
     allowed_uses: frozenset[Use] = frozenset({Use.WORKLOAD, Use.TUNNEL})
     assignment_mode: AssignmentMode = AssignmentMode.AUTOMATIC
     disabled: bool = False
+    state: PoolState = PoolState.ACTIVE
     block_affinity: BlockAffinity = BlockAffinity.NODE
     priority: int = 0
     result_form: ResultForm = ResultForm.HOST
@@ -135,12 +163,13 @@ class Pool(Stored):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation(Stored):
-    """CIDRs hidden from automatic assignment."""
+    """CIDRs hidden from automatic assignment, until it expires."""
 
     vrf: str
     name: str
     cidrs: tuple[addresses.Network, ...]
     description: str = ""
+    expire_time: datetime.datetime | None = None
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 

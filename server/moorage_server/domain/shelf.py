@@ -1,89 +1,19 @@
 """What one transaction has locked, and what it has decided so far.
 
-Placement says what it needs; storage locks rows and answers; the shelf keeps the
-answers and the changes until storage writes them back.
+A decision keeps its blocks here: what it needs and does not see, it asks for
+(`needs`); storage locks rows and answers; the shelf keeps the answers and the
+changes until storage writes them back.
 """
 
-import dataclasses
-from collections.abc import Callable, Iterator
+import datetime
+from collections.abc import Callable, Collection, Iterator
+from typing import TypeVar
 
 from moorage_server.domain import addresses, blocks
+from moorage_server.domain.needs import Answer, Need, Search
 
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class OwnBlocks:
-    """Wanted: blocks with room that belong to a node, in any of these pools."""
-
-    node: str
-    pool_ids: tuple[int, ...]
-
-    def suits(self, block: blocks.Block) -> bool:
-        """Whether a block on the shelf answers this need."""
-        return block.node == self.node and block.pool_id in self.pool_ids
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class UnownedBlocks:
-    """Wanted: blocks with room that belong to no node, in any of these pools."""
-
-    pool_ids: tuple[int, ...]
-
-    def suits(self, block: blocks.Block) -> bool:
-        """Whether a block on the shelf answers this need."""
-        return block.node is None and block.pool_id in self.pool_ids
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class AnyBlock:
-    """Wanted: blocks with room of a pool, whoever they belong to."""
-
-    pool_id: int
-
-    def suits(self, block: blocks.Block) -> bool:
-        """Whether a block on the shelf answers this need."""
-        return block.pool_id == self.pool_id
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class BlockAt:
-    """Wanted: the block with exactly this CIDR, if it was ever opened."""
-
-    cidr: addresses.Network
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PoolFrontier:
-    """Wanted: the right to open a block of a pool."""
-
-    pool_id: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class MoreRoom:
-    """Wanted: whether blocks that are not on the shelf have room, locked by others or not.
-
-    One look at all these pools, so that an address which moves between two looks
-    is not overlooked.
-    """
-
-    pool_ids: tuple[int, ...]
-
-
-Search = OwnBlocks | UnownedBlocks | AnyBlock
-Need = Search | BlockAt | PoolFrontier | MoreRoom
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What storage found for a need.
-
-    `contended`: there are rows that would answer it, but they are locked by others
-    or have changed while their lock was waited for.
-    """
-
-    found: tuple[blocks.Block, ...] = ()
-    frontier: blocks.Frontier | None = None
-    contended: bool = False
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Shelf:
@@ -93,26 +23,32 @@ class Shelf:
     leaves no trace while the others of its batch go on.
     """
 
-    def __init__(self, hidden: tuple[addresses.Network, ...] = ()) -> None:
+    def __init__(self, now: datetime.datetime, hidden: tuple[addresses.Network, ...] = ()) -> None:
         """Begins empty; blocks in `hidden` ranges have nothing to give unasked."""
+        self.now = now
         self.hidden = hidden
-        self.blocks: dict[addresses.Network, blocks.Block] = {}
-        self.frontiers: dict[int, blocks.Frontier] = {}
-        self.opened: set[addresses.Network] = set()
-        self.changed: set[addresses.Network] = set()
-        self.advanced: set[int] = set()
+        self._blocks: dict[addresses.Network, blocks.Block | None] = {}
+        self._frontiers: dict[int, blocks.Frontier] = {}
+        self._stored: set[addresses.Network] = set()
+        self._touched: dict[addresses.Network, None] = {}
+        self._advanced: dict[int, None] = {}
         self._answers: dict[Need, Answer] = {}
         self._asked: dict[Need, int] = {}
-        self._undo: list[Callable[[], None]] = []
+        self._undo: list[Callable[[], object]] = []
 
     def add(self, need: Need, answer: Answer) -> None:
         """Puts what storage locked on the shelf."""
         for block in answer.found:
-            self.blocks.setdefault(block.cidr, block)
+            self._stored.add(block.cidr)
+            self._blocks.setdefault(block.cidr, block.at(self.now))
         if answer.frontier is not None:
-            self.frontiers.setdefault(answer.frontier.pool_id, answer.frontier)
+            self._frontiers.setdefault(answer.frontier.pool_id, answer.frontier)
         self._answers[need] = answer
         self._asked[need] = self._asked.get(need, 0) + 1
+
+    def answer(self, need: Need) -> Answer:
+        """The last answer to a need; an empty one where it was never asked."""
+        return self._answers.get(need, Answer())
 
     def exhausted(self, need: Need) -> bool:
         """Whether asking storage again cannot bring more."""
@@ -121,54 +57,75 @@ class Shelf:
 
     def contended(self, need: Need) -> bool:
         """Whether the last answer left out rows that there are."""
-        answer = self._answers.get(need)
-        return answer is not None and answer.contended
+        return self.answer(need).contended
 
     def asked(self, need: Need) -> int:
         """How often storage was asked this."""
         return self._asked.get(need, 0)
 
+    def knows(self, cidr: addresses.Network) -> bool:
+        """Whether what there is to know of a block is on the shelf: it, or that it was closed."""
+        return cidr in self._blocks
+
+    def known(self) -> Collection[addresses.Network]:
+        """Every block of which this is so."""
+        return self._blocks.keys()
+
+    def block(self, cidr: addresses.Network) -> blocks.Block | None:
+        """The block with this CIDR, if it is on the shelf and open."""
+        return self._blocks.get(cidr)
+
+    def open_blocks(self) -> Iterator[blocks.Block]:
+        """The open blocks on the shelf."""
+        return (block for block in self._blocks.values() if block is not None)
+
+    def frontier(self, pool_id: int) -> blocks.Frontier | None:
+        """The frontier of a pool, if it is on the shelf."""
+        return self._frontiers.get(pool_id)
+
     def suitable(self, need: Search) -> Iterator[blocks.Block]:
         """Blocks on the shelf that answer a need, in order of address."""
-        found = (block for block in self.blocks.values() if block.free and need.suits(block))
+        found = (block for block in self.open_blocks() if block.free and need.suits(block))
         return iter(sorted(found, key=lambda block: int(block.cidr.network_address)))
 
     def change(self, block: blocks.Block) -> None:
         """Puts a changed block in place of the one that was there."""
-        before = self.blocks[block.cidr]
-        self.blocks[block.cidr] = block
-        known = block.cidr in self.changed
-        self.changed.add(block.cidr)
-
-        def restore() -> None:
-            self.blocks[block.cidr] = before
-            if not known:
-                self.changed.discard(block.cidr)
-
-        self._undo.append(restore)
+        self._set(self._blocks, block.cidr, block)
+        self._set(self._touched, block.cidr, None)
 
     def open(self, index: int, block: blocks.Block) -> None:
-        """Adds a block that no transaction has opened before."""
-        before = self.frontiers[block.pool_id]
-        known = block.pool_id in self.advanced
-        self.frontiers[block.pool_id] = before.without(index)
-        self.blocks[block.cidr] = block
-        self.opened.add(block.cidr)
-        self.advanced.add(block.pool_id)
+        """Adds a block that was not open; its pool's frontier is on the shelf."""
+        self.change(block)
+        self._advance(self._frontiers[block.pool_id].without(index))
 
-        def restore() -> None:
-            self.frontiers[block.pool_id] = before
-            del self.blocks[block.cidr]
-            self.opened.discard(block.cidr)
-            if not known:
-                self.advanced.discard(block.pool_id)
+    def close(self, index: int, block: blocks.Block) -> None:
+        """Takes an empty block away; its pool's frontier is on the shelf."""
+        self._set(self._blocks, block.cidr, None)
+        self._set(self._touched, block.cidr, None)
+        self._advance(self._frontiers[block.pool_id].with_closed(index))
 
-        self._undo.append(restore)
+    def opened(self) -> list[blocks.Block]:
+        """The blocks to be written that have no row."""
+        return [block for block in self._written() if block.cidr not in self._stored]
+
+    def changed(self) -> list[blocks.Block]:
+        """The blocks to be written that have one."""
+        return [block for block in self._written() if block.cidr in self._stored]
+
+    def closed(self) -> list[addresses.Network]:
+        """The blocks whose rows are to be removed."""
+        gone = [cidr for cidr in self._touched if self._blocks[cidr] is None]
+        return sorted((cidr for cidr in gone if cidr in self._stored), key=_order)
+
+    def advanced(self) -> list[blocks.Frontier]:
+        """The frontiers to be written."""
+        return [self._frontiers[each] for each in sorted(self._advanced)]
 
     def free_count(self, pool_id: int, block_size: int) -> int:
-        """Free addresses in a pool's blocks on the shelf and in those never opened."""
-        on_shelf = sum(len(b.free) for b in self.blocks.values() if b.pool_id == pool_id)
-        unused = self.frontiers[pool_id].unused if pool_id in self.frontiers else ()
+        """Free addresses in a pool's blocks on the shelf and in those not open."""
+        on_shelf = sum(len(block.free) for block in self.open_blocks() if block.pool_id == pool_id)
+        frontier = self.frontier(pool_id)
+        unused = frontier.unused if frontier else ()
         return on_shelf + sum(stop - start for start, stop in unused) * block_size
 
     def keep(self) -> None:
@@ -179,3 +136,23 @@ class Shelf:
         """The request failed: its changes never were."""
         while self._undo:
             self._undo.pop()()
+
+    def _written(self) -> list[blocks.Block]:
+        found = [block for cidr in self._touched if (block := self._blocks[cidr]) is not None]
+        return sorted(found, key=lambda block: _order(block.cidr))
+
+    def _advance(self, frontier: blocks.Frontier) -> None:
+        self._set(self._frontiers, frontier.pool_id, frontier)
+        self._set(self._advanced, frontier.pool_id, None)
+
+    def _set(self, table: dict[K, V], key: K, value: V) -> None:
+        if key in table:
+            before = table[key]
+            self._undo.append(lambda: table.__setitem__(key, before))
+        else:
+            self._undo.append(lambda: table.pop(key))
+        table[key] = value
+
+
+def _order(cidr: addresses.Network) -> tuple[int, int]:
+    return cidr.version, int(cidr.network_address)

@@ -19,6 +19,18 @@ SELECT :vrf_id, * FROM unnest(CAST(:addresses AS inet[]), CAST(:blocks AS cidr[]
     CAST(:times AS timestamptz[]))
 """)
 
+# Behind what an attachment holds already: its positions may have gaps.
+_APPEND = sa.text("""
+INSERT INTO allocations (vrf_id, address, block, attachment_uid, position, generation, assign_time)
+SELECT :vrf_id, new.address, new.block, new.uid, new.position + coalesce((SELECT max(l.position) + 1
+    FROM allocations l WHERE l.attachment_uid = new.uid AND l.vrf_id = :vrf_id), 0),
+    new.generation, new.assign_time
+FROM unnest(CAST(:addresses AS inet[]), CAST(:blocks AS cidr[]),
+    CAST(:uids AS uuid[]), CAST(:positions AS smallint[]), CAST(:generations AS bigint[]),
+    CAST(:times AS timestamptz[]))
+    AS new (address, block, uid, position, generation, assign_time)
+""")
+
 _DELETE = sa.text("""
 DELETE FROM allocations WHERE vrf_id = :vrf_id AND address = ANY (CAST(:addresses AS inet[]))
     AND generation = ANY (CAST(:generations AS bigint[]))
@@ -33,8 +45,19 @@ def insert(
     That an address is free is the block's lock's to know; that it has but one
     holder is the primary key's.
     """
+    connection.execute(_INSERT, _columns(vrf_id, holdings))
+
+
+def append(
+    connection: sa.Connection, vrf_id: int, holdings: Sequence[Sequence[model.Allocation]]
+) -> None:
+    """Writes further allocations of attachments that may hold others."""
+    connection.execute(_APPEND, _columns(vrf_id, holdings))
+
+
+def _columns(vrf_id: int, holdings: Sequence[Sequence[model.Allocation]]) -> dict[str, object]:
     placed = [(at, each) for holding in holdings for at, each in enumerate(holding)]
-    parameters = {
+    return {
         "vrf_id": vrf_id,
         "addresses": arrays.texts(str(each.address) for _, each in placed),
         "blocks": arrays.texts(str(each.block) for _, each in placed),
@@ -43,7 +66,6 @@ def insert(
         "generations": arrays.numbers(each.generation for _, each in placed),
         "times": arrays.texts(each.assign_time.isoformat() for _, each in placed),
     }
-    connection.execute(_INSERT, parameters)
 
 
 def delete(connection: sa.Connection, vrf_id: int, released: Sequence[model.Allocation]) -> None:
@@ -68,6 +90,14 @@ def get(
     """The allocation of an address, if somebody holds it."""
     row = connection.execute(_held(vrf_id).where(_l.c.address == str(address))).one_or_none()
     return allocation(row, vrf) if row else None
+
+
+def in_block(
+    connection: sa.Connection, vrf_id: int, vrf: str, block: addresses.Network
+) -> dict[addresses.Address, model.Allocation]:
+    """Everything that is held of a block, by address."""
+    rows = connection.execute(_held(vrf_id).where(_l.c.block == str(block)))
+    return {row.address: allocation(row, vrf) for row in rows}
 
 
 def page(

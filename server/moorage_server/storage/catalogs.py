@@ -5,16 +5,18 @@ after the VRF's row, read in the same transaction, has said that it is current.
 """
 
 import dataclasses
+import datetime
 import uuid
 from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
 
-from moorage_server.domain import catalog
-from moorage_server.storage import arrays, pools, reservations
+from moorage_server.domain import catalog, offers
+from moorage_server.storage import arrays, pools, reservations, vrfs
 
 _SCOPES = sa.text("""
-SELECT v.vrf_id, v.name AS vrf, v.catalog_version, asked.node,
+SELECT v.vrf_id, v.name AS vrf, v.catalog_version, v.strict_affinity, v.auto_allocate_blocks,
+    v.max_blocks_per_node, v.cooldown_seconds, clock_timestamp() AS now, asked.node,
     (SELECT n.labels FROM nodes n WHERE n.vrf_id = v.vrf_id AND n.name = asked.node) AS labels
 FROM unnest(CAST(:vrfs AS text[]), CAST(:nodes AS text[])) AS asked (vrf, node)
 JOIN vrfs v ON v.name = asked.vrf
@@ -23,18 +25,31 @@ JOIN vrfs v ON v.name = asked.vrf
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What one node's requests in one VRF are decided in."""
+    """What one node's requests in one VRF are decided in, and when by the database's clock."""
 
     catalog: catalog.Catalog
+    node: str
     node_labels: Mapping[str, str]
+    now: datetime.datetime
+
+    @property
+    def sweep(self) -> "Sweep":
+        """What is not to be swept again as long as nothing of it changes."""
+        return self.catalog.version, self.node, frozenset(self.node_labels.items())
+
+
+Sweep = tuple[uuid.UUID, str, frozenset[tuple[str, str]]]
 
 
 class Catalogs:
-    """The catalogs compiled so far, one for each VRF."""
+    """The catalogs compiled so far, one for each VRF, and whose blocks were looked through."""
 
     def __init__(self) -> None:
         """Begins empty."""
         self._compiled: dict[int, catalog.Catalog] = {}
+        # Nodes that own no empty block of a pool which does not select them, as far as
+        # catalog and labels are these. Only saves looking again with every request.
+        self.swept: set[Sweep] = set()
 
     def scopes(
         self, connection: sa.Connection, asked: Collection[tuple[str, str]]
@@ -47,28 +62,35 @@ class Catalogs:
         rows = connection.execute(_SCOPES, parameters).all()
         return {
             (row.vrf, row.node): Scope(
-                catalog=self._current(connection, row.vrf_id, row.vrf, row.catalog_version),
+                catalog=self._current(connection, row),
+                node=row.node,
                 node_labels=row.labels or {},
+                now=row.now,
             )
             for row in rows
         }
 
-    def _current(
-        self, connection: sa.Connection, vrf_id: int, vrf: str, version: uuid.UUID
-    ) -> catalog.Catalog:
-        known = self._compiled.get(vrf_id)
-        if known is None or known.version != version:
-            known = _compile(connection, vrf_id, vrf, version)
-            self._compiled[vrf_id] = known
+    def _current(self, connection: sa.Connection, row: arrays.Row) -> catalog.Catalog:
+        known = self._compiled.get(row.vrf_id)
+        if known is None or known.version != row.catalog_version or known.is_over(row.now):
+            known = _compile(connection, row)
+            self._compiled[row.vrf_id] = known
+            # Whatever is kept of other versions will not be asked for again.
+            self.swept.clear()
         return known
 
 
-def _compile(
-    connection: sa.Connection, vrf_id: int, vrf: str, version: uuid.UUID
-) -> catalog.Catalog:
-    reserved = reservations.spans(connection, vrf_id)
-    offers = tuple(
-        catalog.offer(pool_id, pool, reserved)
-        for pool_id, pool in pools.with_ids(connection, vrf_id)
+def _compile(connection: sa.Connection, row: arrays.Row) -> catalog.Catalog:
+    reserved, expire_time = reservations.spans(connection, row.vrf_id, row.now)
+    compiled = tuple(
+        offers.offer(pool_id, pool, reserved)
+        for pool_id, pool in pools.with_ids(connection, row.vrf_id)
     )
-    return catalog.Catalog(vrf_id=vrf_id, vrf=vrf, version=version, offers=offers)
+    return catalog.Catalog(
+        vrf_id=row.vrf_id,
+        vrf=row.vrf,
+        version=row.catalog_version,
+        offers=compiled,
+        configuration=vrfs.configuration(row),
+        expire_time=expire_time,
+    )

@@ -92,12 +92,15 @@ def update(connection: sa.Connection, pool: resources.Pool) -> None:
 def lock_blocks(connection: sa.Connection, pool: resources.Pool) -> None:
     """Nobody opens a block of a pool or draws from one until the transaction ends.
 
-    The frontier first: whoever opens a block holds it until the block can be seen.
+    Open blocks, then the frontier, as an assign goes: the other way round, each
+    would hold what the other waits for. Then the blocks once more: whoever was opening
+    one held the frontier until the block could be seen, and now nobody does.
     """
-    connection.execute(_LOCK_FRONTIER, {"vrf": pool.vrf, "name": pool.name})
     cidr = tables.blocks.c.cidr
-    inside = sa.select(cidr).where(*_inside(cidr, pool))
-    connection.execute(inside.order_by(cidr).with_for_update())
+    inside = sa.select(cidr).where(*_inside(cidr, pool)).order_by(cidr).with_for_update()
+    connection.execute(inside)
+    connection.execute(_LOCK_FRONTIER, {"vrf": pool.vrf, "name": pool.name})
+    connection.execute(inside)
 
 
 def allocation_count(connection: sa.Connection, pool: resources.Pool) -> int:
@@ -143,6 +146,7 @@ def _fields(pool: resources.Pool) -> dict[str, Any]:  # columns of many types
         "allowed_uses": sorted(pool.allowed_uses),
         "assignment_mode": pool.assignment_mode,
         "disabled": pool.disabled,
+        "state": pool.state,
         "block_affinity": pool.block_affinity,
         "priority": pool.priority,
         "result_form": pool.result_form,
@@ -166,6 +170,7 @@ def _pool(row: arrays.Row) -> resources.Pool:
         allowed_uses=frozenset(model.Use(use) for use in row.allowed_uses),
         assignment_mode=resources.AssignmentMode(row.assignment_mode),
         disabled=row.disabled,
+        state=resources.PoolState(row.state),
         block_affinity=resources.BlockAffinity(row.block_affinity),
         priority=row.priority,
         result_form=resources.ResultForm(row.result_form),

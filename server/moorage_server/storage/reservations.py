@@ -4,6 +4,7 @@ Whoever writes one holds `vrfs.lock` of its VRF. What a reservation hides is
 decided in `domain.catalog`.
 """
 
+import datetime
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,10 +39,16 @@ def page(
     return [_reservation(row) for row in connection.execute(query)]
 
 
-def spans(connection: sa.Connection, vrf_id: int) -> tuple[addresses.Span, ...]:
-    """Everything that the reservations of a VRF hide."""
-    query = sa.select(sa.func.unnest(_TABLE.c.cidrs)).where(_TABLE.c.vrf_id == vrf_id)
-    return tuple(addresses.Span.of(cidr) for cidr in connection.scalars(query))
+def spans(
+    connection: sa.Connection, vrf_id: int, now: datetime.datetime
+) -> tuple[tuple[addresses.Span, ...], datetime.datetime | None]:
+    """Everything that the reservations of a VRF hide now, and when the next of them expires."""
+    expires = _TABLE.c.expire_time
+    lives = sa.or_(expires.is_(None), expires > now)
+    query = sa.select(_TABLE.c.cidrs, expires).where(_TABLE.c.vrf_id == vrf_id, lives)
+    rows = connection.execute(query).all()
+    hidden = tuple(addresses.Span.of(cidr) for row in rows for cidr in row.cidrs)
+    return hidden, min((row.expire_time for row in rows if row.expire_time), default=None)
 
 
 def create(connection: sa.Connection, reservation: resources.Reservation) -> None:
@@ -77,6 +84,7 @@ def _fields(reservation: resources.Reservation) -> dict[str, Any]:  # columns of
         # Cast from text, because one array parameter cannot hold both families.
         "cidrs": sa.cast([str(cidr) for cidr in reservation.cidrs], pg.ARRAY(pg.CIDR)),
         "description": reservation.description,
+        "expire_time": reservation.expire_time,
         "labels": dict(reservation.labels),
     }
 
@@ -87,5 +95,6 @@ def _reservation(row: arrays.Row) -> resources.Reservation:
         name=row.name,
         cidrs=tuple(row.cidrs),
         description=row.description,
+        expire_time=row.expire_time,
         **stored.common(row),
     )

@@ -82,7 +82,11 @@ vrfs = sa.Table(
     sa.Column("vrf_id", sa.Integer, sa.Identity(always=True), primary_key=True),
     _name(),
     _text("description"),
-    # Drawn anew with every change of the VRF's pools and reservations, so that a
+    sa.Column("strict_affinity", sa.Boolean, nullable=False, server_default="false"),
+    sa.Column("auto_allocate_blocks", sa.Boolean, nullable=False, server_default="true"),
+    sa.Column("max_blocks_per_node", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("cooldown_seconds", sa.Integer, nullable=False, server_default="0"),
+    # Drawn anew with every change of the VRF, its pools and reservations, so that a
     # compiled catalog is known to be current by one value. Random, because a number
     # that counts comes back with other content after a failover or a restore.
     sa.Column(
@@ -90,6 +94,12 @@ vrfs = sa.Table(
     ),
     *_stored(),
     sa.UniqueConstraint("name"),
+    sa.CheckConstraint("auto_allocate_blocks OR strict_affinity", name="auto_allocate_blocks"),
+    sa.CheckConstraint(
+        "max_blocks_per_node = 0 OR strict_affinity AND max_blocks_per_node BETWEEN 1 AND 1000000",
+        name="max_blocks_per_node",
+    ),
+    sa.CheckConstraint("cooldown_seconds BETWEEN 0 AND 1200", name="cooldown_seconds"),
 )
 
 pools = sa.Table(
@@ -105,6 +115,7 @@ pools = sa.Table(
     sa.Column("allowed_uses", pg.ARRAY(sa.Text), nullable=False),
     sa.Column("assignment_mode", sa.Text, nullable=False),
     sa.Column("disabled", sa.Boolean, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default="ACTIVE"),
     sa.Column("block_affinity", sa.Text, nullable=False),
     sa.Column("priority", sa.Integer, nullable=False),
     sa.Column("result_form", sa.Text, nullable=False),
@@ -131,6 +142,7 @@ pools = sa.Table(
     ),
     sa.CheckConstraint("gateway <<= cidr", name="gateway"),
     _one_of("assignment_mode", "AUTOMATIC", "MANUAL"),
+    _one_of("state", "ACTIVE", "DRAINING"),
     _one_of("block_affinity", "NODE", "NONE"),
     _one_of("result_form", "HOST", "BLOCK", "POOL"),
 )
@@ -159,6 +171,7 @@ reservations = sa.Table(
     _name(key=True),
     sa.Column("cidrs", pg.ARRAY(pg.CIDR), nullable=False),
     _text("description"),
+    sa.Column("expire_time", sa.TIMESTAMP(timezone=True)),
     *_stored(),
     _of_vrf("reservations"),
     sa.CheckConstraint("cardinality(cidrs) BETWEEN 1 AND 256", name="cidrs"),
@@ -173,6 +186,8 @@ nodes = sa.Table(
     _of_vrf("nodes"),
 )
 
+_CAPACITY = "1 << (CASE family(cidr) WHEN 4 THEN 32 ELSE 128 END - masklen(cidr))"
+
 blocks = sa.Table(
     "blocks",
     metadata,
@@ -181,14 +196,28 @@ blocks = sa.Table(
     sa.Column("pool_id", sa.BigInteger, nullable=False),
     sa.Column("pool_cidr", pg.CIDR, nullable=False),
     sa.Column("node", sa.Text),
+    _time("claim_time"),
+    _time("change_time"),
     # Free ordinals, the one longest unused first.
     sa.Column("free", pg.ARRAY(sa.SmallInteger), nullable=False),
-    # Changes only when the block fills up or empties out again, so that other
-    # updates of `free` touch no index.
+    # Ordinals released too short a time ago to be free for everybody, each with the
+    # time it is ready and whose it was: [[ordinal, microseconds, owner], ...].
+    _json("cooling", "[]"),
+    sa.Column("next_ready_time", sa.TIMESTAMP(timezone=True)),
+    # Both change only when the block fills up or empties out, so that other updates
+    # of `free` touch no index.
     sa.Column(
-        "has_room", sa.Boolean, sa.Computed("cardinality(free) > 0", persisted=True), nullable=False
+        "has_room",
+        sa.Boolean,
+        sa.Computed("cardinality(free) > 0 OR next_ready_time IS NOT NULL", persisted=True),
+        nullable=False,
     ),
-    _time("open_time"),
+    sa.Column(
+        "is_empty",
+        sa.Boolean,
+        sa.Computed(f"cardinality(free) = {_CAPACITY}", persisted=True),
+        nullable=False,
+    ),
     sa.ForeignKeyConstraint(
         ["vrf_id", "pool_id", "pool_cidr"],
         ["pools.vrf_id", "pools.pool_id", "pools.cidr"],
@@ -203,9 +232,9 @@ blocks = sa.Table(
     ),
     sa.CheckConstraint("cidr <<= pool_cidr", name="inside_pool"),
     sa.CheckConstraint(
-        "cardinality(free) <= 1 << (CASE family(cidr) WHEN 4 THEN 32 ELSE 128 END - masklen(cidr))",
-        name="free",
+        f"cardinality(free) + jsonb_array_length(cooling) <= {_CAPACITY}", name="free"
     ),
+    sa.CheckConstraint("(cooling = '[]') = (next_ready_time IS NULL)", name="next_ready_time"),
     sa.Index("blocks_room_idx", "pool_id", "vrf_id", "cidr", postgresql_where=sa.text("has_room")),
     sa.Index(
         "blocks_node_room_idx",
@@ -215,6 +244,15 @@ blocks = sa.Table(
         "cidr",
         postgresql_where=sa.text("has_room AND node IS NOT NULL"),
     ),
+    sa.Index("blocks_empty_idx", "pool_id", "vrf_id", "cidr", postgresql_where=sa.text("is_empty")),
+    sa.Index(
+        "blocks_ready_idx",
+        "pool_id",
+        "vrf_id",
+        "next_ready_time",
+        postgresql_where=sa.text("next_ready_time IS NOT NULL"),
+    ),
+    sa.Index("blocks_node_idx", "node", "vrf_id", postgresql_where=sa.text("node IS NOT NULL")),
     postgresql_with={"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0.02"},
 )
 

@@ -51,7 +51,7 @@ def id_of(vrf: str) -> "sa.ScalarSelect[int]":
 
 
 def bump(connection: sa.Connection, vrf: str) -> None:
-    """Tells every server that the pools or reservations of a VRF have changed."""
+    """Tells every server that a VRF's configuration, pools or reservations have changed."""
     connection.execute(
         _TABLE.update()
         .where(_TABLE.c.name == vrf)
@@ -104,9 +104,31 @@ def delete(connection: sa.Connection, vrf: str) -> None:
     connection.execute(_TABLE.delete().where(_TABLE.c.name == vrf))
 
 
+def configuration(row: arrays.Row) -> resources.VrfConfiguration:
+    """The configuration in a row that has these columns of a VRF."""
+    return resources.VrfConfiguration(
+        strict_affinity=row.strict_affinity,
+        auto_allocate_blocks=row.auto_allocate_blocks,
+        max_blocks_per_node=row.max_blocks_per_node,
+        cooldown=row.cooldown_seconds,
+    )
+
+
 def _fields(vrf: resources.Vrf) -> dict[str, object]:
-    return {"description": vrf.description, "labels": dict(vrf.labels)}
+    return {
+        "description": vrf.description,
+        "strict_affinity": vrf.configuration.strict_affinity,
+        "auto_allocate_blocks": vrf.configuration.auto_allocate_blocks,
+        "max_blocks_per_node": vrf.configuration.max_blocks_per_node,
+        "cooldown_seconds": vrf.configuration.cooldown,
+        "labels": dict(vrf.labels),
+    }
 
 
 def _vrf(row: arrays.Row) -> resources.Vrf:
-    return resources.Vrf(name=row.name, description=row.description, **stored.common(row))
+    return resources.Vrf(
+        name=row.name,
+        description=row.description,
+        configuration=configuration(row),
+        **stored.common(row),
+    )

@@ -8,7 +8,7 @@ from moorage_server.usecases.ledger import Ledger
 def assign(ledger: Ledger, request: model.AssignRequest) -> tuple[model.Allocation, ...]:
     """Decides on a request: what it holds already, or nothing where the ledger now grants it.
 
-    Raises the IpamError that says why not, or placement.Contended.
+    Raises the IpamError that says why not, or Contended.
     """
     pools = ledger.scope(request).catalog
     record = ledger.record(request.attachment)
@@ -17,6 +17,7 @@ def assign(ledger: Ledger, request: model.AssignRequest) -> tuple[model.Allocati
         # From now on a release that began before this attempt is too old.
         ledger.mark(attachments.Mark(key=request.attachment, stamp=request.attempt, held=True))
     if not held:
+        ledger.sweep(request)
         wanted = placement.place(request.addresses, ledger.setting(request))
         ledger.grant(request, ledger.converse(request.attachment.vrf, wanted))
     return held

@@ -7,7 +7,8 @@ as DEFERRED and run again alone, waiting, while other batches go on.
 import enum
 from collections.abc import Mapping, Sequence
 
-from moorage_server.domain import catalog, errors, model, placement
+from moorage_server.domain import catalog, errors, model
+from moorage_server.domain.setting import Contended
 from moorage_server.storage import catalogs, database
 from moorage_server.usecases import assign, release
 from moorage_server.usecases.ledger import Ledger, Request
@@ -37,10 +38,14 @@ def run(
     Raises what ends the whole transaction. With `waiting`, for one request alone,
     locks are waited for; it is deferred only where what it waited for has changed.
     """
-    return store.run(
-        lambda transaction: _decide(Ledger(transaction, compiled, waiting=waiting), requests),
-        limits,
-    )
+
+    def work(transaction: database.Transaction) -> tuple[list[Outcome], set[catalogs.Sweep]]:
+        ledger = Ledger(transaction, compiled, waiting=waiting)
+        return _decide(ledger, requests), ledger.swept
+
+    outcomes, swept = store.run(work, limits)
+    compiled.swept |= swept
+    return outcomes
 
 
 def _decide(ledger: Ledger, requests: Sequence[Request]) -> list[Outcome]:
@@ -54,16 +59,19 @@ def _decide(ledger: Ledger, requests: Sequence[Request]) -> list[Outcome]:
 
 
 def _settle(ledger: Ledger, request: Request, locked: set[model.AttachmentKey]) -> _Decision:
-    on = ledger.shelf(request.attachment.vrf)
     try:
         ledger.scope(request)
+    except errors.VrfNotFound as refusal:
+        return refusal
+    on = ledger.shelf(request.attachment.vrf)
+    try:
         if request.attachment not in locked:
             return Deferred.DEFERRED
         if isinstance(request, model.AssignRequest):
             decision = assign.assign(ledger, request)
         else:
             decision = release.release(ledger, request)
-    except placement.Contended:
+    except Contended:
         on.undo()
         return Deferred.DEFERRED
     except errors.IpamError as refusal:

@@ -3,12 +3,14 @@
 `assign` and `release` decide on it; `batch` opens it and has it written.
 """
 
-import collections
 import dataclasses
 from collections.abc import Sequence
 from typing import TypeVar
 
-from moorage_server.domain import catalog, errors, identity, model, placement, shelf
+from moorage_server.domain import catalog, errors, identity, model, returns
+from moorage_server.domain.eligibility import Asker
+from moorage_server.domain.setting import Conversation, Placed, Setting
+from moorage_server.domain.shelf import Shelf
 from moorage_server.storage import allocations, attachments, blocks, catalogs, database, events
 
 T = TypeVar("T")
@@ -20,10 +22,12 @@ Shown = tuple[catalog.Shown, ...]
 class _Page:
     """What is decided in one VRF."""
 
-    blocks: shelf.Shelf = dataclasses.field(default_factory=shelf.Shelf)
+    vrf_id: int
+    shelf: Shelf
+    inquiry: blocks.Inquiry
     released: list[catalog.Shown] = dataclasses.field(default_factory=list)
     marks: list[attachments.Mark] = dataclasses.field(default_factory=list)
-    granted: list[tuple[model.AssignRequest, list[placement.Placed]]] = dataclasses.field(
+    granted: list[tuple[model.AssignRequest, list[Placed]]] = dataclasses.field(
         default_factory=list
     )
 
@@ -39,9 +43,9 @@ class Ledger:
         self._compiled = compiled
         self._waiting = waiting
         self._scopes: dict[tuple[str, str], catalogs.Scope] = {}
-        self._vrf_ids: dict[str, int] = {}
         self._records: dict[model.AttachmentKey, identity.Record] = {}
-        self._pages: dict[str, _Page] = collections.defaultdict(_Page)
+        self._pages: dict[str, _Page] = {}
+        self.swept: set[catalogs.Sweep] = set()
 
     def open(self, requests: Sequence[Request]) -> set[model.AttachmentKey]:
         """Locks the attachments and reads what decisions depend on; returns those locked."""
@@ -53,13 +57,17 @@ class Ledger:
         self._scopes = self._compiled.scopes(
             self._transaction, {(each.attachment.vrf, _node(each)) for each in requests}
         )
-        known = {vrf: scope.catalog for (vrf, _), scope in self._scopes.items()}
-        for vrf, pools in known.items():
-            self._vrf_ids[vrf] = pools.vrf_id
-            self._pages[vrf] = _Page(blocks=shelf.Shelf(pools.hidden_blocks))
-            here = [key for key in locked if key.vrf == vrf]
-            self._records |= attachments.records(self._transaction, pools.vrf_id, here)
+        for (vrf, _), scope in self._scopes.items():
+            if vrf not in self._pages:
+                self._pages[vrf] = self._page(scope)
+                here = [key for key in locked if key.vrf == vrf]
+                self._records |= attachments.records(self._transaction, scope.catalog.vrf_id, here)
         return locked
+
+    def _page(self, scope: catalogs.Scope) -> _Page:
+        vrf_id, on = scope.catalog.vrf_id, Shelf(scope.now, scope.catalog.hidden_blocks)
+        inquiry = blocks.Inquiry(self._transaction, vrf_id, on, waiting=self._waiting)
+        return _Page(vrf_id=vrf_id, shelf=on, inquiry=inquiry)
 
     def scope(self, request: Request) -> catalogs.Scope:
         """What a request is decided in; raises VrfNotFound."""
@@ -72,34 +80,49 @@ class Ledger:
         """What is remembered of a locked attachment."""
         return self._records.get(attachment)
 
-    def setting(self, request: model.AssignRequest) -> placement.Setting:
+    def setting(self, request: model.AssignRequest) -> Setting:
         """What placement works on for a request."""
+        scope, facts = self.scope(request), request.facts
+        asker = Asker(
+            workload=facts.workload,
+            node_labels=scope.node_labels,
+            use=facts.use,
+            owner=facts.owner,
+        )
+        on = self.shelf(request.attachment.vrf)
+        return Setting(pools=scope.catalog, asker=asker, shelf=on)
+
+    def shelf(self, vrf: str) -> Shelf:
+        """The locked blocks of a VRF that is there."""
+        return self._pages[vrf].shelf
+
+    def sweep(self, request: model.AssignRequest) -> None:
+        """Has the empty blocks closed that the node owns in pools which do not select it.
+
+        Stays, whatever becomes of the request. Raises Contended.
+        """
         scope = self.scope(request)
-        asker = catalog.Asker(
-            workload=request.facts.workload, node_labels=scope.node_labels, use=request.facts.use
-        )
-        return placement.Setting(
-            pools=scope.catalog, asker=asker, shelf=self.shelf(request.attachment.vrf)
-        )
+        if not scope.node or scope.sweep in self.swept or scope.sweep in self._compiled.swept:
+            return
+        on = self.shelf(request.attachment.vrf)
+        unselecting = scope.catalog.unselecting(scope.node_labels)
+        self.converse(request.attachment.vrf, returns.sweep(scope.node, unselecting, on))
+        on.keep()
+        self.swept.add(scope.sweep)
 
-    def shelf(self, vrf: str) -> shelf.Shelf:
-        """The locked blocks of a VRF."""
-        return self._pages[vrf].blocks
-
-    def converse(self, vrf: str, conversation: placement.Conversation[T]) -> T:
+    def converse(self, vrf: str, conversation: Conversation[T]) -> T:
         """Answers what a decision needs to see until it is made."""
-        on, vrf_id = self.shelf(vrf), self._vrf_ids[vrf]
+        page = self._pages[vrf]
         try:
             need = next(conversation)
             while True:
-                found = blocks.answer(self._transaction, vrf_id, need, on, waiting=self._waiting)
-                on.add(need, found)
+                page.shelf.add(need, page.inquiry.answer(need))
                 need = conversation.send(None)
         except StopIteration as made:
             result: T = made.value
             return result
 
-    def grant(self, request: model.AssignRequest, placed: list[placement.Placed]) -> None:
+    def grant(self, request: model.AssignRequest, placed: list[Placed]) -> None:
         """Notes addresses to be written for an attachment."""
         self._pages[request.attachment.vrf].granted.append((request, placed))
 
@@ -119,15 +142,13 @@ class Ledger:
         assigns, because an address may be in both.
         """
         granted: dict[model.AttachmentKey, tuple[model.Allocation, ...]] = {}
-        for vrf, page in self._pages.items():
-            if vrf in self._vrf_ids:
-                granted |= self._write_page(self._vrf_ids[vrf], page)
+        for page in self._pages.values():
+            granted |= self._write_page(page)
         return granted
 
-    def _write_page(
-        self, vrf_id: int, page: _Page
-    ) -> dict[model.AttachmentKey, tuple[model.Allocation, ...]]:
-        blocks.write(self._transaction, vrf_id, page.blocks)
+    def _write_page(self, page: _Page) -> dict[model.AttachmentKey, tuple[model.Allocation, ...]]:
+        vrf_id = page.vrf_id
+        blocks.write(self._transaction, vrf_id, page.shelf)
         if page.marks:
             attachments.mark(self._transaction, vrf_id, page.marks)
         if page.granted:
@@ -135,7 +156,8 @@ class Ledger:
         if page.released:
             released = [each.allocation for each in page.released]
             allocations.delete(self._transaction, vrf_id, released)
-        told = events.write(self._transaction, _events(vrf_id, page)) if _changes(page) else {}
+        blocks.close(self._transaction, vrf_id, page.shelf)
+        told = events.write(self._transaction, _events(page)) if _changes(page) else {}
         granted = {
             request.attachment: tuple(
                 _allocation(request, each, told[events.Kind.ASSIGNED, vrf_id, each.address])
@@ -156,11 +178,11 @@ def _changes(page: _Page) -> bool:
     return bool(page.released or page.granted)
 
 
-def _events(vrf_id: int, page: _Page) -> list[events.Event]:
+def _events(page: _Page) -> list[events.Event]:
     released = [
         events.Event(
             kind=events.Kind.RELEASED,
-            vrf_id=vrf_id,
+            vrf_id=page.vrf_id,
             address=each.allocation.address,
             block=each.allocation.block,
             pool=each.pool.name,
@@ -172,7 +194,7 @@ def _events(vrf_id: int, page: _Page) -> list[events.Event]:
     assigned = [
         events.Event(
             kind=events.Kind.ASSIGNED,
-            vrf_id=vrf_id,
+            vrf_id=page.vrf_id,
             address=each.address,
             block=each.block,
             pool=each.offer.name,
@@ -186,7 +208,7 @@ def _events(vrf_id: int, page: _Page) -> list[events.Event]:
 
 
 def _allocation(
-    request: model.AssignRequest, placed: placement.Placed, told: events.Told
+    request: model.AssignRequest, placed: Placed, told: events.Told
 ) -> model.Allocation:
     return model.Allocation(
         attachment=request.attachment,

@@ -1,9 +1,9 @@
-"""Administration of nodes: their labels. Their blocks and allocations are not touched here."""
+"""Administration of nodes: their labels, and what becomes of their blocks when they go."""
 
 from collections.abc import Mapping
 
 from moorage_server.domain import resources
-from moorage_server.storage import database, nodes, vrfs
+from moorage_server.storage import affinities, database, nodes, vrfs
 from moorage_server.usecases.targets import Target
 
 
@@ -45,11 +45,12 @@ def page(
 
 
 def delete(store: database.Database, limits: database.Limits, target: Target) -> None:
-    """Removes a node; raises NodeNotFound or EtagMismatch."""
+    """Removes a node and gives up its blocks; raises NodeNotFound or EtagMismatch."""
 
     def work(transaction: database.Transaction) -> None:
         node = nodes.get(transaction, target.vrf, target.name, locking=True)
         target.require_etag(node)
+        affinities.give_up_node(transaction, node)
         nodes.delete(transaction, node)
 
     store.run(work, limits)

@@ -1,9 +1,10 @@
 """Administration of pools. Drawing addresses from them is `assign`'s."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 
 from moorage_server.domain import errors, resources
-from moorage_server.storage import database, pools, vrfs
+from moorage_server.storage import affinities, database, pools, vrfs
 from moorage_server.usecases.targets import Target
 
 Change = Callable[[resources.Pool], resources.Pool]
@@ -62,6 +63,37 @@ def update(
         if after == before:
             return before
         pools.update(transaction, after)
+        if after.block_affinity is not before.block_affinity:
+            # Empty blocks of nobody would be of use to nobody where affinity is strict.
+            affinities.give_up_pool(transaction, before)
+        vrfs.bump(transaction, target.vrf)
+        return pools.get(transaction, target.vrf, target.name)
+
+    return store.run(work, limits)
+
+
+def drain(store: database.Database, limits: database.Limits, target: Target) -> resources.Pool:
+    """The pool, out of service, its blocks given up; raises PoolNotFound or EtagMismatch."""
+    return _turn(store, limits, target, resources.PoolState.DRAINING)
+
+
+def activate(store: database.Database, limits: database.Limits, target: Target) -> resources.Pool:
+    """The pool, in service again; raises PoolNotFound or EtagMismatch."""
+    return _turn(store, limits, target, resources.PoolState.ACTIVE)
+
+
+def _turn(
+    store: database.Database, limits: database.Limits, target: Target, state: resources.PoolState
+) -> resources.Pool:
+    def work(transaction: database.Transaction) -> resources.Pool:
+        vrfs.lock(transaction, target.vrf)
+        before = pools.get(transaction, target.vrf, target.name)
+        target.require_etag(before)
+        if before.state is state:
+            return before
+        pools.update(transaction, dataclasses.replace(before, state=state))
+        if state is resources.PoolState.DRAINING:
+            affinities.give_up_pool(transaction, before)
         vrfs.bump(transaction, target.vrf)
         return pools.get(transaction, target.vrf, target.name)
 

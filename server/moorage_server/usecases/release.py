@@ -1,6 +1,6 @@
 """Release: an attachment's addresses go back to their blocks; a tombstone stays."""
 
-from moorage_server.domain import identity, model, placement
+from moorage_server.domain import identity, model, returns
 from moorage_server.storage import attachments
 from moorage_server.usecases.ledger import Ledger
 
@@ -8,14 +8,14 @@ from moorage_server.usecases.ledger import Ledger
 def release(ledger: Ledger, request: model.ReleaseRequest) -> tuple[model.Allocation, ...]:
     """Decides on a request; returns what the ledger now releases.
 
-    Raises VrfNotFound, or placement.Contended.
+    Raises VrfNotFound, or Contended.
     """
     pools = ledger.scope(request).catalog
     attachment = request.attachment
     record = ledger.record(attachment)
     released = identity.releasable(request, record)
     for each in released:
-        returning = placement.put_back(each, ledger.shelf(attachment.vrf))
+        returning = returns.put_back(each, pools, ledger.shelf(attachment.vrf))
         ledger.converse(attachment.vrf, returning)
     if released:
         ledger.release(attachment.vrf, pools.show(released))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from moorage_server.domain import errors, resources
-from moorage_server.storage import database, vrfs
+from moorage_server.storage import cooling, database, vrfs
 from moorage_server.usecases.targets import Target
 
 Change = Callable[[resources.Vrf], resources.Vrf]
@@ -53,9 +53,23 @@ def update(
         if after == before:
             return before
         vrfs.update(transaction, after)
+        if after.configuration != before.configuration:
+            _reconfigure(transaction, target.vrf, before.configuration, after.configuration)
         return vrfs.get(transaction, target.vrf)
 
     return store.run(work, limits)
+
+
+def _reconfigure(
+    transaction: database.Transaction,
+    vrf: str,
+    before: resources.VrfConfiguration,
+    after: resources.VrfConfiguration,
+) -> None:
+    vrfs.bump(transaction, vrf)
+    if after.cooldown != before.cooldown:
+        # It counts from the release, also for what was released before it was changed.
+        cooling.change(transaction, vrf, seconds=after.cooldown - before.cooldown)
 
 
 def delete(store: database.Database, limits: database.Limits, target: Target) -> None:

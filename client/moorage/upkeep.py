@@ -1,0 +1,50 @@
+"""The calls that look after the whole of a VRF: checking it, and filling it from another IPAM."""
+
+from collections.abc import Iterable, Iterator
+
+import grpc
+
+from moorage import calls, names
+from moorage.v1 import admin_service_pb2, admin_service_pb2_grpc
+
+
+class Upkeep(calls.Calls):
+    """VRFs as a whole."""
+
+    def __init__(self, channel: grpc.Channel, timeout: float) -> None:
+        super().__init__(channel, timeout)
+        self._admin = admin_service_pb2_grpc.AdminServiceStub(channel)
+
+    def check_consistency(
+        self, *, vrf: str = names.DEFAULT_VRF, timeout: float | None = None
+    ) -> Iterator[admin_service_pb2.CheckConsistencyResponse]:
+        """Check that what is stored of a VRF agrees with itself; yields what is found, as it is.
+
+        `timeout` is for the whole check. A check that breaks off is not tried again: its findings
+        would come twice.
+        """
+        request = admin_service_pb2.CheckConsistencyRequest(parent=names.vrf(vrf))
+        yield from self._stream(self._admin.CheckConsistency, request, timeout)
+
+    def adopt_block(
+        self,
+        cidr: str,
+        addresses: Iterable[admin_service_pb2.AdoptedAddress] = (),
+        *,
+        node: str = "",
+        validate_only: bool = False,
+        vrf: str = names.DEFAULT_VRF,
+        timeout: float | None = None,
+    ) -> admin_service_pb2.AdoptBlockResponse:
+        """Adopt a block with the addresses held in it, all or nothing; see its `conflicts`.
+
+        The same call again changes nothing. With `validate_only` nothing is changed at all.
+        """
+        request = admin_service_pb2.AdoptBlockRequest(
+            parent=names.vrf(vrf),
+            cidr=cidr,
+            node=node,
+            addresses=addresses,
+            validate_only=validate_only,
+        )
+        return self._call(self._admin.AdoptBlock, request, timeout)

@@ -1,0 +1,36 @@
+"""AdminService: looking after the whole of a VRF."""
+
+from collections.abc import AsyncIterator
+
+from moorage.v1 import admin_service_pb2 as messages
+from moorage.v1 import admin_service_pb2_grpc
+from moorage_server.api import decode_admin, encode_admin
+from moorage_server.api.desk import Context, Desk
+from moorage_server.storage import catalogs
+from moorage_server.usecases import adopt, consistency
+
+
+class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
+    """Decodes, calls a use case, encodes."""
+
+    def __init__(self, desk: Desk, compiled: catalogs.Catalogs) -> None:
+        """Takes what every service shares."""
+        self._desk = desk
+        self._compiled = compiled
+
+    async def CheckConsistency(
+        self, request: messages.CheckConsistencyRequest, context: Context
+    ) -> AsyncIterator[messages.CheckConsistencyResponse]:
+        """Tells what breaks the rules, rule by rule."""
+        vrf = decode_admin.checked_vrf(request)
+        async for checked in self._desk.stream(context, consistency.check, vrf=vrf):
+            for each in encode_admin.checked(checked):
+                yield each
+
+    async def AdoptBlock(
+        self, request: messages.AdoptBlockRequest, context: Context
+    ) -> messages.AdoptBlockResponse:
+        """Adopts a block with what is held of it, or says what is in the way."""
+        wanted = decode_admin.adopt_request(request)
+        decision = await self._desk.run(context, adopt.adopt, self._compiled, wanted)
+        return encode_admin.adopted(decision)

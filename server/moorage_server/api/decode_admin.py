@@ -1,0 +1,86 @@
+"""Messages of administration -> domain requests; refuses what is malformed, all at once."""
+
+import collections
+from collections.abc import Sequence
+
+from moorage.v1 import admin_service_pb2 as messages
+from moorage_server.api import decode, enums, limits, names
+from moorage_server.api.violations import Violations
+from moorage_server.domain import addresses, model
+from moorage_server.domain.adoption import Adoption, AdoptRequest
+
+
+def checked_vrf(message: messages.CheckConsistencyRequest) -> str:
+    """The VRF that CheckConsistency looks at."""
+    found = Violations()
+    vrf = names.parent(found, message.parent)
+    found.check()
+    return vrf
+
+
+def adopt_request(message: messages.AdoptBlockRequest) -> AdoptRequest:
+    """What AdoptBlock adopts."""
+    found = Violations()
+    vrf = names.parent(found, message.parent)
+    cidr = _cidr(found, message.cidr)
+    node = found.text("node", message.node, limits.NAME_LENGTH)
+    adoptions: tuple[Adoption, ...] = ()
+    if found.at_most("addresses", message.addresses, limits.ADDRESSES_PER_BLOCK):
+        adoptions = _adoptions(found, vrf, cidr, message.addresses)
+    found.check()
+    return AdoptRequest(
+        vrf=vrf,
+        cidr=cidr,  # type: ignore[arg-type]  # None was noted, so check has raised
+        node=node,
+        adoptions=adoptions,
+        validate_only=message.validate_only,
+    )
+
+
+def _cidr(found: Violations, text: str) -> addresses.Network | None:
+    if not text:
+        found.add("cidr", "is required")
+        return None
+    return found.parsed("cidr", text, addresses.parse_network)
+
+
+def _adoptions(
+    found: Violations,
+    vrf: str,
+    cidr: addresses.Network | None,
+    listed: Sequence[messages.AdoptedAddress],
+) -> tuple[Adoption, ...]:
+    decoded = [
+        _adoption(found, vrf, cidr, f"addresses[{at}]", each) for at, each in enumerate(listed)
+    ]
+    adoptions = tuple(each for each in decoded if each is not None)
+    counted = collections.Counter(each.address for each in adoptions)
+    for address, count in counted.items():
+        if count > 1:
+            found.add("addresses", f"has {address} {count} times; give each address once")
+    return adoptions
+
+
+def _adoption(
+    found: Violations,
+    vrf: str,
+    cidr: addresses.Network | None,
+    field: str,
+    message: messages.AdoptedAddress,
+) -> Adoption | None:
+    def of_block(text: str) -> addresses.Address:
+        address = addresses.parse_address(text)
+        if cidr is not None and address not in cidr:
+            raise ValueError(f"lies outside of {cidr}")
+        return address
+
+    address = found.parsed(f"{field}.address", message.address, of_block)
+    attachment = decode.attachment(found, f"{field}.attachment", message.attachment, vrf)
+    facts = model.Facts(
+        workload=decode.workload(found, f"{field}.workload", message.workload),
+        use=enums.USES.decode(found, f"{field}.use", message.use, model.Use.WORKLOAD),
+        labels=found.labels(f"{field}.labels", message.labels),
+    )
+    if address is None:
+        return None
+    return Adoption(address=address, attachment=attachment, facts=facts)

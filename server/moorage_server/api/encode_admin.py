@@ -1,0 +1,43 @@
+"""What administration finds -> messages."""
+
+from collections.abc import Iterator
+
+from moorage.v1 import admin_service_pb2 as messages
+from moorage_server.domain import adoption
+from moorage_server.storage import consistency
+from moorage_server.usecases.consistency import Checked
+
+
+def checked(rule: Checked) -> Iterator[messages.CheckConsistencyResponse]:
+    """What breaks a rule, and how far the check has come."""
+    for each in rule.findings:
+        yield messages.CheckConsistencyResponse(finding=_finding(rule.rule, each))
+    progress = messages.CheckProgress(
+        rule=rule.rule, checked_rule_count=rule.count, rule_count=rule.of
+    )
+    yield messages.CheckConsistencyResponse(progress=progress)
+
+
+def adopted(decision: adoption.Decision) -> messages.AdoptBlockResponse:
+    """What became of a block."""
+    return messages.AdoptBlockResponse(
+        adopted_count=len(decision.adopted),
+        unchanged_count=decision.unchanged_count,
+        block_changed=decision.block_changed,
+        conflicts=[
+            messages.AdoptConflict(
+                address="" if each.address is None else str(each.address), message=each.message
+            )
+            for each in decision.conflicts
+        ],
+    )
+
+
+def _finding(rule: str, found: consistency.Finding) -> messages.Finding:
+    return messages.Finding(
+        rule=rule,
+        message=found.message,
+        address="" if found.address is None else str(found.address),
+        block="" if found.block is None else str(found.block),
+        generation=found.generation,
+    )

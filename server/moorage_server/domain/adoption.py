@@ -1,0 +1,160 @@
+"""Adopting a block as another IPAM left it: what becomes held, and what is in the way.
+
+Nobody's address changes by it, so the rules about who may draw from a pool are not
+asked; that an address is withheld, or held by another, is.
+"""
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+
+from moorage_server.domain import addresses, blocks, catalog, errors, model, resources
+from moorage_server.domain.offers import Offer
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Adoption:
+    """An address that is held, and by whom."""
+
+    address: addresses.Address
+    attachment: model.AttachmentKey
+    facts: model.Facts
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptRequest:
+    """A block with what is held of it; `node` is empty where it belongs to none."""
+
+    vrf: str
+    cidr: addresses.Network
+    node: str
+    adoptions: tuple[Adoption, ...]
+    validate_only: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """Why nothing is changed; without an address where it is the block's."""
+
+    message: str
+    address: addresses.Address | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What becomes of a request; nothing where there are conflicts.
+
+    `block` is as it is to be written; None where it stays as it is. `block_changed`:
+    it is opened or given to the node.
+    """
+
+    adopted: tuple[Adoption, ...] = ()
+    unchanged_count: int = 0
+    block: blocks.Block | None = None
+    block_changed: bool = False
+    conflicts: tuple[Conflict, ...] = ()
+
+
+def pool_of(request: AdoptRequest, pools: catalog.Catalog) -> Offer | Conflict:
+    """The pool that the block is of, or why it is of none."""
+    try:
+        offer = pools.holding(request.cidr[0])
+    except errors.AddressNotInPool:
+        return Conflict(
+            message=f"no pool of VRF {request.vrf} holds {request.cidr}; create one that does, of "
+            f"block size {request.cidr.prefixlen}"
+        )
+    if request.cidr.prefixlen != offer.pool.block_size:
+        return Conflict(
+            message=f"{request.cidr} is not a block of pool {offer.name}, whose block size is "
+            f"{offer.pool.block_size}; create that pool anew with block size "
+            f"{request.cidr.prefixlen}"
+        )
+    return offer
+
+
+def opens(request: AdoptRequest, offer: Offer) -> bool:
+    """Whether there is anything to adopt for which the block must be open."""
+    return bool(request.adoptions or _owner(request, offer))
+
+
+def decide(
+    request: AdoptRequest,
+    offer: Offer,
+    *,
+    block: blocks.Block | None,
+    held: Mapping[addresses.Address, model.Allocation],
+    now: datetime.datetime,
+) -> Decision:
+    """What is adopted into a block, which is None where it is not open."""
+    owner = _owner(request, offer)
+    conflicts = [] if block is None else _owned_by_another(block, owner)
+    for each in request.adoptions:
+        conflicts += _conflicts(each, offer, held.get(each.address))
+    if conflicts:
+        return Decision(conflicts=tuple(conflicts))
+    new = tuple(each for each in request.adoptions if each.address not in held)
+    owned = _owned(request, offer, block, owner, now)
+    after = owned
+    for each in new:
+        after = after and after.without(after.ordinal(each.address))
+    return Decision(
+        adopted=new,
+        unchanged_count=len(request.adoptions) - len(new),
+        block=None if after == block else after,
+        block_changed=owned != block,
+    )
+
+
+def _owned(
+    request: AdoptRequest,
+    offer: Offer,
+    block: blocks.Block | None,
+    owner: str | None,
+    now: datetime.datetime,
+) -> blocks.Block | None:
+    """The block, opened and given to the node as far as is needed."""
+    if block is None:
+        cidr, needed = request.cidr, opens(request, offer)
+        return blocks.fresh(offer.pool_id, cidr, owner, now) if needed else None
+    return block.of(owner, now) if owner and block.node is None else block
+
+
+def _owner(request: AdoptRequest, offer: Offer) -> str | None:
+    # Blocks of a draining pool belong to no node any more.
+    draining = offer.pool.state is resources.PoolState.DRAINING
+    return (request.node or None) if offer.affine and not draining else None
+
+
+def _owned_by_another(block: blocks.Block, owner: str | None) -> list[Conflict]:
+    if owner is None or block.node in (None, owner):
+        return []
+    text = (
+        f"block {block.cidr} belongs to node {block.node}, not to {owner}; adopt it without a "
+        f"node, or first release what node {block.node} has in it"
+    )
+    return [Conflict(message=text)]
+
+
+def _conflicts(adoption: Adoption, offer: Offer, holder: model.Allocation | None) -> list[Conflict]:
+    address = adoption.address
+    if holder is not None and holder.attachment == adoption.attachment:
+        return []
+    if holder is not None:
+        text = f"{address} is held by {_described(holder)}; release it there, or leave it out"
+        return [Conflict(address=address, message=text)]
+    if int(address) in offer.withheld:
+        text = (
+            f"{address} is excluded from pool {offer.name}, or its gateway; change the pool, or "
+            "leave the address out"
+        )
+        return [Conflict(address=address, message=text)]
+    return []
+
+
+def _described(holder: model.Allocation) -> str:
+    key, workload = holder.attachment, holder.facts.workload
+    described = f"container {key.container_id} of network {key.network} ({key.interface})"
+    if workload.pod:
+        described += f", pod {workload.namespace}/{workload.pod}"
+    return described

@@ -1,0 +1,254 @@
+"""An automatic address: any one from the pools that serve a request.
+
+Within each tier of equally ranked pools: the node's own blocks; then, pool by
+pool, a new block; then a block that another node has left empty; then anybody's
+(where blocks belong to no node, any block before a new one). A VRF may forbid
+each of these steps but the first.
+"""
+
+import dataclasses
+import datetime
+
+from moorage_server.domain import blocks, errors, model, needs
+from moorage_server.domain.offers import Offer
+from moorage_server.domain.setting import Contended, Conversation, Placed, Setting
+
+# How long an empty block must have belonged to a node before another may have it:
+# the node opened it for a request that may still be under way.
+IDLE = datetime.timedelta(minutes=1)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Draw:
+    """One wanted address on its way through the tiers."""
+
+    want: model.AddressRequest
+    setting: Setting
+    offers: list[Offer]
+
+    @property
+    def affine_ids(self) -> tuple[int, ...]:
+        """The pools whose blocks belong to nodes."""
+        return tuple(each.pool_id for each in self.offers if each.affine)
+
+
+def draw(want: model.AddressRequest, setting: Setting) -> Conversation[Placed]:
+    """Takes an address; raises the IpamError that says why there is none."""
+    tiers = setting.pools.tiers(want, setting.asker)
+    this = _Draw(want=want, setting=setting, offers=[each for tier in tiers for each in tier])
+    for tier in tiers:
+        found = yield from _from_tier(tier, this)
+        if found is not None:
+            return found
+    refusal = yield from _refusal(this)
+    if isinstance(refusal, errors.PoolCooling):
+        found = yield from _taken_back(this)
+        if found is not None:
+            return found
+    raise refusal
+
+
+def _from_tier(tier: list[Offer], this: _Draw) -> Conversation[Placed | None]:
+    found = yield from _own(tier, this.setting)
+    if found is not None:
+        return found
+    affine = any(each.affine for each in tier)
+    grows = not affine or (yield from _may_own_more(this))
+    draws = [_shared_or_new(each, this.setting, grows=grows) for each in tier]
+    if grows:
+        draws += [_idle(each, this.setting) for each in tier if each.affine]
+    if grows and not this.setting.configuration.strict_affinity:
+        draws += [_shared(each, this.setting) for each in tier if each.affine]
+    for each_draw in draws:
+        if found is None:
+            found = yield from each_draw
+    return found
+
+
+def _own_search(pool_ids: tuple[int, ...], setting: Setting) -> needs.Search:
+    if setting.node:
+        return needs.OwnBlocks(node=setting.node, pool_ids=pool_ids)
+    return needs.UnownedBlocks(pool_ids=pool_ids)
+
+
+def _own(tier: list[Offer], setting: Setting) -> Conversation[Placed | None]:
+    affine = tuple(each.pool_id for each in tier if each.affine)
+    if not affine:
+        return None
+    need = _own_search(affine, setting)
+    found = yield from _drawn(need, setting)
+    if found is None and setting.shelf.contended(need):
+        # A new block would do, but the node would then own more than it needs.
+        raise Contended
+    return found
+
+
+def _may_own_more(this: _Draw) -> Conversation[bool]:
+    """Whether the node may have another block of the pools whose blocks belong to nodes."""
+    setting = this.setting
+    if not this.affine_ids:
+        return True
+    if not setting.configuration.auto_allocate_blocks:
+        return False
+    if not setting.node:
+        return True
+    return (yield from _owned_count(this)) < setting.configuration.block_limit
+
+
+def _owned_count(this: _Draw) -> Conversation[int]:
+    # Counted anew each time: what is on the shelf, which the answer leaves out, grows.
+    setting = this.setting
+    need = needs.OwnedCount(node=setting.node, pool_ids=this.affine_ids)
+    yield need
+    if setting.shelf.contended(need):
+        raise Contended
+    owned = needs.OwnBlocks(node=setting.node, pool_ids=this.affine_ids)
+    on_shelf = sum(owned.suits(block) for block in setting.shelf.open_blocks())
+    return setting.shelf.answer(need).count + on_shelf
+
+
+def _shared_or_new(each: Offer, setting: Setting, *, grows: bool) -> Conversation[Placed | None]:
+    if not each.affine:
+        found = yield from _shared(each, setting)
+        if found is not None:
+            return found
+    elif not grows:
+        return None
+    return (yield from _opened(each, setting))
+
+
+def _shared(each: Offer, setting: Setting) -> Conversation[Placed | None]:
+    return (yield from _drawn(needs.AnyBlocks(pool_ids=(each.pool_id,)), setting))
+
+
+def _drawn(need: needs.Search, setting: Setting) -> Conversation[Placed | None]:
+    while True:
+        for block in setting.shelf.suitable(need):
+            found = _first_of(block, setting)
+            if found is not None:
+                return found
+        if setting.shelf.exhausted(need):
+            return None
+        yield need
+
+
+def _first_of(block: blocks.Block, setting: Setting) -> Placed | None:
+    offer = setting.pools.by_id(block.pool_id)
+    ordinal = block.first_free(offer.hidden)
+    return None if ordinal is None else setting.take(offer, block, ordinal)
+
+
+def _opened(each: Offer, setting: Setting) -> Conversation[Placed | None]:
+    frontier = yield from setting.frontier(each)
+    index = frontier.lowest(each.beyond_hidden)
+    return None if index is None else _first_of(setting.open(each, index), setting)
+
+
+def _idle(each: Offer, setting: Setting) -> Conversation[Placed | None]:
+    """Takes over a block that another node has left empty."""
+    if not setting.node:
+        return None
+    need = _idle_search(each, setting)
+    while True:
+        for block in setting.shelf.suitable(need):
+            found = _first_of(block.of(setting.node, setting.shelf.now), setting)
+            if found is not None:
+                return found
+        if setting.shelf.exhausted(need):
+            return None
+        yield need
+
+
+def _idle_search(each: Offer, setting: Setting) -> needs.IdleBlocks:
+    return needs.IdleBlocks(
+        node=setting.node,
+        pool_ids=(each.pool_id,),
+        claimed_before=setting.shelf.now - IDLE,
+    )
+
+
+def _refusal(this: _Draw) -> Conversation[errors.IpamError]:
+    setting = this.setting
+    grows = yield from _may_own_more(this)
+    more = needs.MoreRoom(searches=tuple(_reachable(this, grows=grows)))
+    yield more
+    idle = [_idle_search(each, setting) for each in this.offers if each.affine]
+    if setting.shelf.contended(more) or any(map(setting.shelf.contended, idle)):
+        raise Contended
+    facts = {"vrf": setting.pools.vrf, "family": this.want.family.name}
+    if this.affine_ids and not setting.configuration.auto_allocate_blocks:
+        return errors.BlockAllocationDisabled(node=setting.node, **facts)
+    if not grows:
+        limit = setting.configuration.block_limit
+        return errors.BlockLimitReached(limit, node=setting.node, **facts)
+    facts["pools"] = ",".join(each.name for each in this.offers[:8])
+    return _cooling(this, more, facts) or _exhausted(this, facts)
+
+
+def _taken_back(this: _Draw) -> Conversation[Placed | None]:
+    """Takes an address that is cooling for this owner itself, where nothing else is left."""
+    setting, owner = this.setting, this.setting.asker.owner
+    for search in _reachable(this, grows=True) if owner else []:
+        need = needs.KeptBlocks(owner=owner, within=search)
+        yield need
+        if setting.shelf.contended(need):
+            raise Contended
+        for block in filter(need.suits, setting.shelf.open_blocks()):
+            offer = setting.pools.by_id(block.pool_id)
+            for ordinal in block.kept_for(owner):
+                if int(block.address(ordinal)) not in offer.hidden:
+                    return setting.take(offer, block, ordinal)
+    return None
+
+
+def _reachable(this: _Draw, *, grows: bool) -> list[needs.Search]:
+    """Where the request may draw from besides blocks that are not open yet."""
+    shared = tuple(each.pool_id for each in this.offers if not each.affine)
+    affine = this.affine_ids
+    searches: list[needs.Search] = [needs.AnyBlocks(pool_ids=shared)] if shared else []
+    if affine and grows and not this.setting.configuration.strict_affinity:
+        searches.append(needs.AnyBlocks(pool_ids=affine))
+    elif affine:
+        searches.append(_own_search(affine, this.setting))
+    return searches
+
+
+def _cooling(this: _Draw, more: needs.MoreRoom, facts: dict[str, str]) -> errors.PoolCooling | None:
+    unseen = this.setting.shelf.answer(more)
+    waiting = [
+        each.ready_time
+        for block in this.setting.shelf.open_blocks()
+        if any(search.suits(block) for search in more.searches)
+        for each in block.cooling
+    ]
+    times = waiting + ([unseen.ready_time] if unseen.ready_time else [])
+    if not times:
+        return None
+    return errors.PoolCooling(min(times), cooling=str(unseen.count + len(waiting)), **facts)
+
+
+def _exhausted(this: _Draw, facts: dict[str, str]) -> errors.PoolExhausted:
+    on = this.setting.shelf
+    sizes = [(each.name, each.pool.cidr.num_addresses) for each in this.offers]
+    total = sum(size for _, size in sizes)
+    free = sum(
+        on.free_count(each.pool_id, 1 << (each.pool.family.bits - each.pool.block_size))
+        for each in this.offers
+    )
+    return errors.PoolExhausted(
+        sizes,
+        strict=this.setting.configuration.strict_affinity and bool(this.affine_ids),
+        passed_over=_passed_over(this),
+        size=str(min(total, 2**63 - 1)),
+        assigned=str(total - free),
+        reserved=str(sum(each.hidden.size for each in this.offers)),
+        **facts,
+    )
+
+
+def _passed_over(this: _Draw) -> list[tuple[str, str]]:
+    """Why the other pools of the family do not serve; nothing where pools were named."""
+    if this.want.pools:
+        return []
+    verdicts = this.setting.pools.considered(this.want, this.setting.asker)
+    return [(each.name, why.text) for each, why in verdicts if why is not None]

@@ -1,0 +1,86 @@
+"""A fixed address: one of the candidates of a request, the first that can be had.
+
+Asking for an address passes over selectors, assignment mode, reservations and the
+limits on blocks: the block is opened for the node where it is not open yet.
+"""
+
+from moorage_server.domain import addresses, blocks, errors, model, needs
+from moorage_server.domain.offers import Offer
+from moorage_server.domain.setting import Contended, Conversation, Placed, Setting
+
+
+def draw(want: model.AddressRequest, setting: Setting) -> Conversation[Placed]:
+    """Takes the first candidate that is free; raises the IpamError that says why none is."""
+    # All candidates are judged before any is taken: a wrong one is a mistake to
+    # be told of, also when another happens to be free.
+    offers = [_usable(address, setting) for address in want.candidates]
+    refusals: list[errors.IpamError] = []
+    for address, offer in zip(want.candidates, offers, strict=True):
+        block = yield from _block_of(address, offer, setting)
+        refusal = _refusal(address, offer, block, setting)
+        if refusal is None:
+            return setting.take(offer, block, block.ordinal(address))
+        refusals.append(refusal)
+    raise _worst(refusals, want, offers[0], setting)
+
+
+def _usable(address: addresses.Address, setting: Setting) -> Offer:
+    offer = setting.pools.holding(address)
+    setting.pools.check_usable(offer, setting.asker.use)
+    if int(address) in offer.withheld:
+        raise errors.AddressExcluded(setting.pools.vrf, str(address), offer.name)
+    return offer
+
+
+def _block_of(
+    address: addresses.Address, offer: Offer, setting: Setting
+) -> Conversation[blocks.Block]:
+    index = offer.index_of(address)
+    cidr = offer.block(index)
+    need = needs.BlockAt(cidr=cidr)
+    if not setting.shelf.knows(cidr):
+        yield need
+    block = setting.shelf.block(cidr)
+    if block is not None:
+        return block
+    if setting.shelf.contended(need):
+        raise Contended
+    frontier = yield from setting.frontier(offer)
+    if index not in frontier:
+        raise Contended  # somebody has opened it since we looked
+    return setting.open(offer, index)
+
+
+def _refusal(
+    address: addresses.Address, offer: Offer, block: blocks.Block, setting: Setting
+) -> errors.IpamError | None:
+    vrf, ordinal = setting.pools.vrf, block.ordinal(address)
+    owner, strict = block.node or "", setting.configuration.strict_affinity
+    # Whose the block is goes before whether the address is free, as in Calico.
+    if offer.affine and strict and owner != setting.node:
+        return errors.BlockAffinityMismatch(
+            vrf, str(address), block=str(block.cidr), node=setting.node, owner=owner
+        )
+    cooling = block.cooling_at(ordinal)
+    if cooling is not None and cooling.is_kept_from(setting.asker.owner):
+        return errors.AddressCooling(vrf, str(address), offer.name, cooling.ready_time)
+    if cooling is None and ordinal not in block.free:
+        return errors.AddressInUse(vrf, [str(address)], offer.name)
+    return None
+
+
+def _worst(
+    refusals: list[errors.IpamError],
+    want: model.AddressRequest,
+    first: Offer,
+    setting: Setting,
+) -> errors.IpamError:
+    """One refusal for all candidates: what waiting does not help with goes last."""
+    if all(isinstance(each, errors.AddressInUse) for each in refusals):
+        candidates = [str(each) for each in want.candidates]
+        return errors.AddressInUse(setting.pools.vrf, candidates, first.name)
+    for kind in (errors.AddressCooling, errors.AddressInUse):
+        for refusal in refusals:
+            if isinstance(refusal, kind):
+                return refusal
+    return refusals[0]

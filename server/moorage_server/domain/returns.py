@@ -1,0 +1,69 @@
+"""What becomes of addresses that are released, and of blocks that are then of no use."""
+
+import datetime
+from collections.abc import Iterable
+
+from moorage_server.domain import blocks, catalog, model, needs, resources
+from moorage_server.domain.offers import Offer
+from moorage_server.domain.setting import Contended, Conversation, frontier
+from moorage_server.domain.shelf import Shelf
+
+
+def put_back(allocation: model.Allocation, pools: catalog.Catalog, on: Shelf) -> Conversation[None]:
+    """Returns an address to its block, at once or after the VRF's cool-down.
+
+    A block that is empty then stays with its node, unless its pool is draining or does
+    not select that node any more; one of no node is closed. Where blocks belong to no
+    node they stay open: closing one would throw its queue away. Raises Contended.
+    """
+    if not on.knows(allocation.block):
+        yield needs.BlockAt(cidr=allocation.block)
+    block = on.block(allocation.block)
+    if block is None:
+        raise Contended
+    after = _returned(block, allocation, pools, on)
+    on.change(after)
+    offer = pools.by_id(block.pool_id)
+    if after.is_empty and not (yield from _wanted(after, offer, on)):
+        yield from _close(after, offer, on)
+
+
+def sweep(node: str, unselecting: Iterable[Offer], on: Shelf) -> Conversation[None]:
+    """Closes the empty blocks that a node owns in pools which do not select it."""
+    offers = {each.pool_id: each for each in unselecting}
+    need = needs.EmptyBlocks(node=node, pool_ids=tuple(offers))
+    while offers:
+        for block in on.suitable(need):
+            yield from _close(block, offers[block.pool_id], on)
+        if on.exhausted(need):
+            return
+        yield need
+
+
+def _returned(
+    block: blocks.Block, allocation: model.Allocation, pools: catalog.Catalog, on: Shelf
+) -> blocks.Block:
+    ordinal, seconds = block.ordinal(allocation.address), pools.configuration.cooldown
+    if not seconds:
+        return block.with_returned(ordinal)
+    ready_time = on.now + datetime.timedelta(seconds=seconds)
+    cooling = blocks.Cooling(ordinal=ordinal, ready_time=ready_time, owner=allocation.facts.owner)
+    return block.with_cooling(cooling)
+
+
+def _wanted(block: blocks.Block, offer: Offer, on: Shelf) -> Conversation[bool]:
+    """Whether an empty block stays open."""
+    if offer.pool.state is resources.PoolState.DRAINING:
+        return False
+    if not offer.affine or block.node is None:
+        return not offer.affine
+    if offer.selects_every_node:
+        return True
+    need = needs.NodeLabels(node=block.node)
+    yield need
+    return offer.node_selector.matches(on.answer(need).labels)
+
+
+def _close(block: blocks.Block, offer: Offer, on: Shelf) -> Conversation[None]:
+    yield from frontier(offer, on)
+    on.close(offer.index_of(block.cidr[0]), block)

@@ -1,0 +1,78 @@
+"""What a request is decided in, and the form that a decision has.
+
+A decision is a conversation: a generator that yields what it needs to see, is
+resumed when that is on the shelf, and returns what it came to. It touches nothing
+but the shelf, so it runs as well in a test as in a transaction.
+"""
+
+import dataclasses
+from collections.abc import Generator
+from typing import TypeVar
+
+from moorage_server.domain import addresses, blocks, catalog, needs, resources, shelf
+from moorage_server.domain.eligibility import Asker
+from moorage_server.domain.offers import Offer
+
+T = TypeVar("T")
+Conversation = Generator[needs.Need, None, T]
+
+
+class Contended(Exception):
+    """Rows that may decide the request are locked, or have just been changed, by another.
+
+    A turn of events, not an error: the request is tried again, alone and waiting.
+    """
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """Where one address comes from."""
+
+    offer: Offer
+    block: addresses.Network
+    address: addresses.Address
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """Whom a request is for, and what there is."""
+
+    pools: catalog.Catalog
+    asker: Asker
+    shelf: shelf.Shelf
+
+    @property
+    def node(self) -> str:
+        """The node that asks; empty where unknown."""
+        return self.asker.workload.node
+
+    @property
+    def configuration(self) -> resources.VrfConfiguration:
+        """How the VRF deals out its blocks."""
+        return self.pools.configuration
+
+    def frontier(self, each: Offer) -> Conversation[blocks.Frontier]:
+        """The frontier of a pool, locked; raises Contended."""
+        return (yield from frontier(each, self.shelf))
+
+    def open(self, each: Offer, index: int) -> blocks.Block:
+        """Opens a block of a pool whose frontier is locked; it is the node's, if any's."""
+        node = self.node if each.affine and self.node else None
+        block = blocks.fresh(each.pool_id, each.block(index), node, self.shelf.now)
+        self.shelf.open(index, block)
+        return block
+
+    def take(self, each: Offer, block: blocks.Block, ordinal: int) -> Placed:
+        """Takes an address from a block."""
+        self.shelf.change(block.without(ordinal))
+        return Placed(offer=each, block=block.cidr, address=block.address(ordinal))
+
+
+def frontier(each: Offer, on: shelf.Shelf) -> Conversation[blocks.Frontier]:
+    """The frontier of a pool, locked; raises Contended."""
+    if on.frontier(each.pool_id) is None:
+        yield needs.PoolFrontier(pool_id=each.pool_id)
+    locked = on.frontier(each.pool_id)
+    if locked is None:
+        raise Contended
+    return locked

@@ -1,0 +1,105 @@
+"""Blocks that are given up: by a pool that is drained, a node that goes, or for want of use.
+
+An empty block vanishes: its row goes, its index is back at the frontier. Any other
+belongs to no node from now on. Blocks are locked in order of address and before any
+frontier, as an assign locks them, which comes to a frontier only when the open blocks
+have nothing to give.
+"""
+
+import itertools
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from moorage_server.domain import resources
+from moorage_server.storage import arrays, pools, vrfs
+
+# Ready ones of the cooling addresses are free for everybody, although nobody has put
+# them back into the queue yet.
+_EMPTY = """cardinality(b.free) + (
+    SELECT count(*) FROM jsonb_array_elements(b.cooling) AS entry
+    WHERE CAST(entry ->> 1 AS bigint) <= 1000000 * extract(epoch FROM clock_timestamp())
+) = 1 << (CASE family(b.cidr) WHEN 4 THEN 32 ELSE 128 END - masklen(b.cidr))"""
+_SELECT = """
+SELECT b.vrf_id, b.cidr, b.pool_id, b.pool_cidr, {empty} AS is_empty FROM blocks b
+WHERE b.vrf_id = :vrf_id AND {condition} ORDER BY b.cidr FOR UPDATE
+"""
+_OF_POOL = sa.text(
+    _SELECT.format(
+        empty=_EMPTY, condition="b.cidr BETWEEN CAST(:cidr AS inet) AND CAST(:last AS inet)"
+    )
+)
+_OF_NODE = sa.text(_SELECT.format(empty=_EMPTY, condition="b.node = :node"))
+
+# Of nobody, or not used for a while by a node that keeps another block of the family;
+# where all are empty, the one it has had longest is kept. Whatever is locked is in use.
+_SELECT_UNUSED = """
+SELECT b.vrf_id, b.cidr, b.pool_id, b.pool_cidr, TRUE AS is_empty
+FROM blocks b JOIN pools p ON p.vrf_id = b.vrf_id AND p.pool_id = b.pool_id
+JOIN (SELECT vrf_id, cidr, row_number() OVER (PARTITION BY vrf_id, node, family(cidr)
+    ORDER BY is_empty, claim_time, cidr) AS place FROM blocks
+) AS ranked ON ranked.vrf_id = b.vrf_id AND ranked.cidr = b.cidr
+WHERE p.block_affinity = 'NODE' AND (b.is_empty OR b.next_ready_time <= clock_timestamp())
+    AND (b.node IS NULL OR ranked.place > 1
+        AND b.change_time < clock_timestamp() - make_interval(secs => :idle))
+    AND {empty}
+ORDER BY b.vrf_id, b.cidr LIMIT :limit FOR UPDATE OF b SKIP LOCKED
+"""
+_UNUSED = sa.text(_SELECT_UNUSED.format(empty=_EMPTY))
+
+_DISOWN = sa.text("""
+UPDATE blocks SET node = NULL, change_time = clock_timestamp()
+WHERE vrf_id = :vrf_id AND cidr = ANY (CAST(:cidrs AS cidr[])) AND node IS NOT NULL
+""")
+_CLOSE = sa.text(
+    "DELETE FROM blocks WHERE vrf_id = :vrf_id AND cidr = ANY (CAST(:cidrs AS cidr[]))"
+)
+_RETURN = sa.text("""
+UPDATE pool_frontiers SET unused = unused + CAST(:closed AS nummultirange)
+WHERE vrf_id = :vrf_id AND pool_id = :pool_id
+""")
+
+
+def give_up_pool(connection: sa.Connection, pool: resources.Pool) -> None:
+    """Gives up every block of a pool."""
+    pools.lock_blocks(connection, pool)
+    vrf_id = vrfs.require_id(connection, pool.vrf)
+    inside = {"cidr": str(pool.cidr), "last": str(pool.cidr[-1])}
+    _give_up(connection, vrf_id, connection.execute(_OF_POOL, {"vrf_id": vrf_id, **inside}).all())
+
+
+def give_up_node(connection: sa.Connection, node: resources.Node) -> None:
+    """Gives up every block that belongs to a node."""
+    vrf_id = vrfs.require_id(connection, node.vrf)
+    owned = connection.execute(_OF_NODE, {"vrf_id": vrf_id, "node": node.name}).all()
+    _give_up(connection, vrf_id, owned)
+
+
+def give_up_unused(connection: sa.Connection, *, idle: float, limit: int) -> int:
+    """Closes empty blocks that nobody misses, some at a time; returns how many.
+
+    Those of nodes that have others, after `idle` seconds, and those of nobody.
+    """
+    unused = connection.execute(_UNUSED, {"idle": idle, "limit": limit}).all()
+    for vrf_id, rows in itertools.groupby(unused, key=lambda row: row.vrf_id):
+        _give_up(connection, vrf_id, rows)
+    return len(unused)
+
+
+def _give_up(connection: sa.Connection, vrf_id: int, blocks: Iterable[arrays.Row]) -> None:
+    by_pool = sorted(blocks, key=lambda row: row.pool_id)
+    kept = arrays.texts(str(row.cidr) for row in by_pool if not row.is_empty)
+    connection.execute(_DISOWN, {"vrf_id": vrf_id, "cidrs": kept})
+    empty = [row for row in by_pool if row.is_empty]
+    closed = arrays.texts(str(row.cidr) for row in empty)
+    connection.execute(_CLOSE, {"vrf_id": vrf_id, "cidrs": closed})
+    for pool_id, rows in itertools.groupby(empty, key=lambda row: row.pool_id):
+        runs = arrays.multirange((index, index + 1) for index in map(_index, rows))
+        connection.execute(_RETURN, {"vrf_id": vrf_id, "pool_id": pool_id, "closed": runs})
+
+
+def _index(row: arrays.Row) -> int:
+    """The index of a block, counted from the start of its pool."""
+    distance = int(row.cidr.network_address) - int(row.pool_cidr.network_address)
+    index: int = distance >> (row.cidr.max_prefixlen - row.cidr.prefixlen)
+    return index

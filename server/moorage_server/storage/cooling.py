@@ -1,0 +1,27 @@
+"""Cooling addresses of a whole VRF, when its cool-down changes."""
+
+import sqlalchemy as sa
+
+_CHANGE = sa.text("""
+UPDATE blocks SET cooling = moved.cooling, change_time = clock_timestamp(),
+    next_ready_time = to_timestamp(0) + moved.first * interval '1 microsecond'
+FROM (
+    SELECT b.cidr, min(ready) AS first,
+        jsonb_agg(jsonb_build_array(entry -> 0, ready, entry -> 2) ORDER BY place) AS cooling
+    FROM (SELECT * FROM blocks WHERE vrf_id = (SELECT vrf_id FROM vrfs WHERE name = :vrf)
+        AND next_ready_time IS NOT NULL ORDER BY cidr FOR UPDATE) AS b
+    CROSS JOIN jsonb_array_elements(b.cooling) WITH ORDINALITY AS kept (entry, place)
+    CROSS JOIN LATERAL (SELECT CAST(entry ->> 1 AS bigint) AS until) AS known
+    CROSS JOIN LATERAL (SELECT CASE
+        -- What is ready already stays so, whether it is in the queue again or not.
+        WHEN until > 1000000 * extract(epoch FROM clock_timestamp())
+        THEN until + 1000000 * :seconds ELSE until END AS ready) AS wanted
+    GROUP BY b.cidr
+) AS moved
+WHERE blocks.vrf_id = (SELECT vrf_id FROM vrfs WHERE name = :vrf) AND blocks.cidr = moved.cidr
+""")
+
+
+def change(connection: sa.Connection, vrf: str, *, seconds: int) -> None:
+    """Keeps what is cooling by so much longer, or shorter where it is negative."""
+    connection.execute(_CHANGE, {"vrf": vrf, "seconds": seconds})

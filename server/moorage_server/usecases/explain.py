@@ -1,0 +1,100 @@
+"""Explain: what an assign would come to now, decided in the same way and not written."""
+
+import dataclasses
+
+from moorage_server.domain import catalog, errors, identity, model, placement, resources
+from moorage_server.domain.eligibility import PassedOver
+from moorage_server.domain.offers import Offer
+from moorage_server.domain.setting import Contended, Placed
+from moorage_server.domain.usage import Counts
+from moorage_server.storage import catalogs, database, usage
+from moorage_server.usecases.ledger import Ledger, Shown
+
+NOT_ASSIGNED = 0  # the generation of what would be given
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Considered:
+    """A pool as a request sees it; `why` is None where it serves."""
+
+    offer: Offer
+    why: PassedOver | None
+    counts: Counts
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What a request would return or be refused for, and the pools seen by each address."""
+
+    allocations: Shown
+    refusal: errors.IpamError | None
+    considered: tuple[tuple[Considered, ...], ...]
+
+
+def explain(
+    store: database.Database,
+    limits: database.Limits,
+    compiled: catalogs.Catalogs,
+    request: model.AssignRequest,
+) -> Explanation:
+    """Decides on a request without writing; raises VrfNotFound or Contention."""
+
+    def work(transaction: database.Transaction) -> Explanation:
+        ledger = Ledger(transaction, compiled, waiting=True)
+        ledger.open([request])
+        allocations, refusal = _decision(ledger, request)
+        seen: dict[int, Counts] = {}
+        considered = tuple(
+            tuple(_considered(transaction, ledger, request, want, seen))
+            for want in request.addresses
+        )
+        return Explanation(allocations=allocations, refusal=refusal, considered=considered)
+
+    return store.run(work, limits)
+
+
+def _decision(
+    ledger: Ledger, request: model.AssignRequest
+) -> tuple[Shown, errors.IpamError | None]:
+    pools = ledger.scope(request).catalog
+    try:
+        held = identity.replay(request, ledger.record(request.attachment), pools)
+        if held:
+            return pools.show(held), None
+        placement_made = placement.place(request.addresses, ledger.setting(request))
+        placed = ledger.converse(request.attachment.vrf, placement_made)
+        return tuple(_would_be(request, each) for each in placed), None
+    except errors.IpamError as refusal:
+        return (), refusal
+    except Contended:
+        raise errors.Contention from None
+
+
+def _would_be(request: model.AssignRequest, placed: Placed) -> catalog.Shown:
+    allocation = model.Allocation(
+        attachment=request.attachment,
+        address=placed.address,
+        generation=NOT_ASSIGNED,
+        block=placed.block,
+        assign_time=resources.NEVER,
+        facts=request.facts,
+    )
+    return catalog.Shown(allocation=allocation, pool=placed.offer.pool)
+
+
+def _considered(
+    transaction: database.Transaction,
+    ledger: Ledger,
+    request: model.AssignRequest,
+    want: model.AddressRequest,
+    seen: dict[int, Counts],
+) -> list[Considered]:
+    scope, asker = ledger.scope(request), ledger.setting(request).asker
+    try:
+        verdicts = scope.catalog.considered(want, asker)
+    except errors.PoolNotFound:
+        return []  # a pool that is not there: the refusal says so
+    for offer, _ in verdicts:
+        if offer.pool_id not in seen:
+            seen[offer.pool_id] = usage.of_pool(transaction, scope, offer)
+    return [Considered(offer=offer, why=why, counts=seen[offer.pool_id]) for offer, why in verdicts]
