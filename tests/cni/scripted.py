@@ -51,6 +51,13 @@ class Script(allocation_service_pb2_grpc.AllocationServiceServicer):
         self._play(context)
         return allocation_service_pb2.ReleaseAddressesResponse()
 
+    def ExplainAssign(  # noqa: N802 - the name in the proto
+        self,
+        request: allocation_service_pb2.ExplainAssignRequest,
+        context: grpc.ServicerContext,
+    ) -> allocation_service_pb2.ExplainAssignResponse:
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the plugin asks about {request.assign}")
+
     def GetAllocation(  # noqa: N802 - the name in the proto
         self,
         request: allocation_service_pb2.GetAllocationRequest,

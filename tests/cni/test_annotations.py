@@ -13,6 +13,7 @@ V4 = annotations.IPV4_POOLS
 V6 = annotations.IPV6_POOLS
 FAMILIES = annotations.IP_FAMILIES
 ADDRS = annotations.IP_ADDRS
+NO_IPAM = annotations.IP_ADDRS_NO_IPAM
 OWNER = annotations.OWNER
 
 
@@ -71,6 +72,28 @@ def test_each_key_is_decided_by_itself() -> None:
 
 def test_naming_pools_of_a_family_does_not_switch_it_on() -> None:
     assert pools(resolve({V6: '["p6"]'})) == {4: ()}
+
+
+def test_a_name_that_nothing_is_drawn_from_is_remembered_with_its_place() -> None:
+    found = resolve({V6: '["p6","fd00::/64"]'}, ipv4_pools=["c4"])
+    assert [(each.family, each.name) for each in found.idle] == [(6, "p6")]
+    assert str(found.idle[0].source).startswith(f'annotation "{V6}" of pod shop/web-0')
+    assert resolve({V6: '["p6"]', FAMILIES: '["IPv4","IPv6"]'}).idle == ()
+    assert resolve({V6: '["p6"]', ADDRS: '["10.0.0.1"]'}).idle == ()
+
+
+def test_addresses_with_and_without_ipam_exclude_each_other() -> None:
+    rule = "can't have both annotations: 'ipAddrs' and 'ipAddrsNoIpam' in use at the same time"
+    with pytest.raises(errors.CniError, match=rule):
+        resolve({ADDRS: '["10.0.0.1"]', NO_IPAM: '["10.0.0.2"]'})
+    with pytest.raises(errors.CniError, match="ip_addrs_no_ipam"):
+        resolve({ADDRS: "", NO_IPAM: '["10.0.0.2"]'})
+    assert candidates(resolve({ADDRS: '["10.0.0.1"]', NO_IPAM: ""})) == [["10.0.0.1"]]
+
+
+def test_what_counts_on_pods_alone_does_no_harm_on_a_namespace() -> None:
+    on_namespace = {NO_IPAM: '["10.0.0.1"]', annotations.FLOATING_IPS: '["10.0.0.1"]', OWNER: "o"}
+    assert resolve({}, on_namespace) == resolve()
 
 
 @pytest.mark.parametrize(
@@ -156,7 +179,8 @@ BROKEN = [
     (V4, '["a",]', "not JSON"),
     (V4, '["fd00::/64"]', "isn't a IPv4"),
     (V4, '["10.0.0.0/33"]', "invalid CIDR"),
-    (V4, '["Web"]', "neither a pool name nor a CIDR"),
+    (V4, '["Web"]', 'error parsing pool "Web": invalid CIDR address: Web'),
+    (V4, '["fd00::1:0/112"]', """"fd00::1:0" isn't a IPv4 address"""),
     (V4, json.dumps(["a"] * 17), "at most 16"),
     (V4, json.dumps(["a" * 250] * 17), "longer than 4096 bytes"),
     (V4, "[" * 4000, "nested deeper"),
@@ -181,10 +205,10 @@ BROKEN = [
     (OWNER, "x" * 254, "253 printable characters"),
     (OWNER, "web\n0", "253 printable characters"),
     (OWNER, "web\ud800", "253 printable characters"),
-    (annotations.IP_ADDRS_NO_IPAM, '["10.0.0.1"]', "does not offer"),
-    (annotations.FLOATING_IPS, '["10.0.0.1"]', "does not offer"),
-    (annotations.STICKY, "1h", "does not offer"),
-    (annotations.WAIT, "30s", "does not offer"),
+    (NO_IPAM, '["10.0.0.1"]', "requested feature is not enabled: ip_addrs_no_ipam"),
+    (annotations.FLOATING_IPS, '["10.0.0.1"]', "requested feature is not enabled: floating_ips"),
+    (annotations.STICKY, "1h", "requested feature is not enabled"),
+    (annotations.WAIT, "30s", "requested feature is not enabled"),
 ]
 
 

@@ -176,7 +176,7 @@ def test_gc_collects_nothing_whatever_list_it_gets(valid: object) -> None:
 
 
 def test_status_finds_a_mistake_in_the_configuration() -> None:
-    outcome = program.run("STATUS", program.config("1.1.0", {"assign_ipv6": "yes"}))
+    outcome = program.run("STATUS", program.config("1.1.0", {"assign_ipv6": 1}))
     assert outcome.error["code"] == 7
     assert "assign_ipv6" in outcome.text
 

@@ -160,6 +160,20 @@ def test_one_unknown_pool_fails_all_and_is_named_with_its_annotation(node: Node)
     assert node.held() == {}
 
 
+def test_a_pool_of_a_family_that_nobody_asks_for_must_be_there_all_the_same(node: Node) -> None:
+    v6 = "cni.projectcalico.org/ipv6pools"
+    said = node.refused({v6: '["six","gone"]'})
+    assert said.startswith("102 ")
+    assert 'error parsing pool "gone": invalid CIDR address: gone' in said
+    assert f'asked for by annotation "{v6}" of pod shop/web-0' in said
+    said = node.refused({v6: '["four"]'})
+    assert said.startswith("100 ")
+    assert """"10.0.0.0" isn't a IPv6 address""" in said
+    assert node.held() == {}
+    # A range is a range, whether a pool has it or not.
+    assert node.add("a", {v6: '["six","fd01::/64"]'}) == ["10.0.0.0/32"]
+
+
 def test_families_of_the_pod_replace_those_of_the_configuration(node: Node) -> None:
     assert node.add("a", {FAMILIES: '["IPv6"]'}) == ["fd00::/128"]
     assert node.add("b", {FAMILIES: '["IPv4","IPv6"]'}) == ["10.0.0.0/32", "fd00::1/128"]

@@ -23,7 +23,15 @@ TRY_AGAIN = {
     "DEADLINE_TOO_SHORT": grpc.StatusCode.DEADLINE_EXCEEDED,
     "SERVER_BUSY": grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
-OWN_CODE = {"ADDRESS_IN_USE": 103, "POOL_EXHAUSTED": 104, "INTERNAL": 999}
+OWN_CODE = {
+    "ADDRESS_IN_USE": 103,
+    "ADDRESS_COOLING": 11,
+    "POOL_COOLING": 11,
+    "POOL_EXHAUSTED": 104,
+    "BLOCK_LIMIT_REACHED": 104,
+    "BLOCK_ALLOCATION_DISABLED": 104,
+    "INTERNAL": 999,
+}
 
 
 def call(verb: str, script: scripted.Script, seconds: float = 20) -> program.Outcome:
@@ -84,8 +92,28 @@ def test_a_refusal_names_the_annotation_that_asked_for_it(script: scripted.Scrip
     )
     outcome = program.run("ADD", config, environment={"CNI_ARGS": program.POD_ARGS})
     assert outcome.error["details"] == (
-        "pool=web; vrf=d; asked for by annotation "
+        'pool=web; vrf=d; error parsing pool "web": invalid CIDR address: web; '
+        "asked for by annotation "
         """"cni.projectcalico.org/ipv4pools" of pod shop/web-0 with value '["web"]'"""
+    )
+
+
+@pytest.mark.parametrize("reason", ["POOL_COOLING", "ADDRESS_COOLING"])
+def test_to_wait_for_a_cooling_address_is_advised_with_its_annotation(
+    reason: str, script: scripted.Script
+) -> None:
+    script.abort = scripted.refusal(
+        grpc.StatusCode.RESOURCE_EXHAUSTED, "ask again", reason, ready_time="2026-01-01T00:00:00Z"
+    )
+    config = program.annotated(
+        {"cni.projectcalico.org/ipv4pools": '["web"]'}, {"server": script.target}
+    )
+    outcome = program.run("ADD", config)
+    assert outcome.error["code"] == 11
+    assert outcome.error["msg"] == f"server {script.target} refused with {reason}: ask again"
+    assert outcome.error["details"] == (
+        "ready_time=2026-01-01T00:00:00Z; asked for by annotation "
+        """"cni.projectcalico.org/ipv4pools" of container c0ffee with value '["web"]'"""
     )
 
 

@@ -21,7 +21,7 @@ def test_a_configuration_of_nothing_but_a_type_has_every_default() -> None:
     assert (conf.server, conf.vrf, conf.timeout_seconds) == ("127.0.0.1:7711", "default", 30)
     assert (chosen.families, chosen.pools) == ((4,), {4: (), 6: ()})
     assert (chosen.one_address_per_family, chosen.cluster) == (False, None)
-    assert settings.node_name(chosen) == os.uname().nodename.lower()
+    assert settings.node_name(chosen, "/nowhere") == os.uname().nodename.lower()
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,12 @@ def test_a_configuration_of_nothing_but_a_type_has_every_default() -> None:
         ({"assign_ipv6": True}, (4, 6)),
         ({"assign_ipv4": "false", "assign_ipv6": "true"}, (6,)),
         ({"assign_ipv4": False, "assign_ipv6": True}, (6,)),
-        ({"assign_ipv4": "", "assign_ipv6": None}, (4,)),
+        ({"assign_ipv4": "", "assign_ipv6": ""}, (4,)),
+        ({"assign_ipv4": None, "assign_ipv6": None}, (4,)),
+        # Only the exact opposite of the default changes it.
+        ({"assign_ipv4": "False", "assign_ipv6": "True"}, (4,)),
+        ({"assign_ipv4": "no", "assign_ipv6": "yes"}, (4,)),
+        ({"assign_ipv4": " false", "assign_ipv6": "true "}, (4,)),
         ({"assign_ipv4": "false"}, ()),
     ],
 )
@@ -81,8 +86,7 @@ BAD_IPAM = [
     ("timeout_seconds", 90.5),
     ("timeout_seconds", "30"),
     ("timeout_seconds", True),
-    ("assign_ipv4", "yes"),
-    ("assign_ipv4", "True"),
+    ("assign_ipv4", []),
     ("assign_ipv6", 1),
     ("ipv4_pools", "web"),
     ("ipv4_pools", ["web", 1]),
@@ -92,6 +96,7 @@ BAD_IPAM = [
     ("ipv6_pools", [f"p{n}" for n in range(17)]),
     ("ip_addrs", "some"),
     ("nodename_file", 1),
+    ("hostname", 1),
     ("kubernetes", {"ca_file": "/ca"}),
 ]
 
@@ -139,14 +144,23 @@ def test_release_needs_nothing_of_what_only_assigning_reads() -> None:
 def test_the_node_is_named_by_key_then_file_then_host(tmp_path: Path) -> None:
     file = tmp_path / "nodename"
     file.write_text("from-file\n")
+    default = tmp_path / "of-calico"
+    default.write_text(" of-calico \n")
     for ipam, rest, expected in (
         ({"nodename": "a"}, {"nodename": "b"}, "a"),
         ({}, {"nodename": "b", "nodename_file": str(file)}, "b"),
         ({"nodename_file": str(file)}, {}, "from-file"),
         ({}, {"nodename_file": str(file)}, "from-file"),
+        ({"nodename_file": str(file)}, {"hostname": "c"}, "from-file"),
+        ({"nodename": "", "nodename_file": ""}, {"hostname": "c"}, "of-calico"),
     ):
         chosen = settings.parse(parsed(dict(ipam), **rest))
-        assert settings.node_name(chosen) == expected
+        assert settings.node_name(chosen, str(default)) == expected
+
+
+def test_a_host_name_that_is_configured_wins_over_the_hosts_own() -> None:
+    for chosen in (parsed({"hostname": "c"}, hostname="d"), parsed(hostname="c")):
+        assert settings.node_name(settings.parse(chosen), "/nowhere") == "c"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\n", b"a\nb", b"\xff"])
@@ -156,6 +170,8 @@ def test_a_node_name_file_that_says_nothing_is_refused(
     file = tmp_path / "nodename"
     if content is not None:
         file.write_bytes(content)
+    # The default file is nobody's word: the next one counts.
+    assert settings.node_name(settings.parse(parsed(hostname="next")), str(file)) == "next"
     outcome = program.run("ADD", program.config(rest={"nodename_file": str(file)}))
     assert outcome.error["code"] == 7
     assert 'key "nodename_file" of the CNI config' in outcome.text

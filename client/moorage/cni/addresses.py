@@ -12,6 +12,7 @@ from moorage.cni import errors
 from moorage.cni.origin import Origin
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Family = Literal[4, 6]
 FAMILIES: tuple[Family, ...] = (4, 6)
 MOST_LISTED = 16
@@ -52,32 +53,34 @@ def parse_interface(text: str) -> Address:
 
 def pool(source: Origin, text: str, family: Family) -> str:
     """Parses one entry of a list of pools: the canonical CIDR, or the name as it stands."""
-    if "/" in text:
-        return _pool_cidr(source, text, family)
-    if len(text) > 253 or not _POOL_NAME.fullmatch(text):
-        raise source.refuse(
-            f"{errors.quote(text)} is neither a pool name nor a CIDR",
-            "name a pool (lower case letters, digits, '-' and '.') or write its CIDR",
-        )
-    return text
-
-
-def _pool_cidr(source: Origin, text: str, family: Family) -> str:
+    if len(text) <= 253 and _POOL_NAME.fullmatch(text):
+        return text
     try:
         network = _network(text)
     except ValueError as error:
         raise source.refuse(
-            f"error parsing pool {errors.quote(text)}: invalid CIDR address",
-            "write the pool's CIDR, such as 10.0.0.0/16, or its name",
+            errors.unresolved(text),
+            "write the pool's CIDR, such as 10.0.0.0/16, or its name (lower case letters, digits, "
+            "'-' and '.')",
         ) from error
-    if network.version != family:
-        raise source.refuse(
-            f"{errors.quote(text)} isn't a IPv{family} pool", f"list only IPv{family} pools here"
-        )
+    require_family(source, network, family)
     return str(network)
 
 
-def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+def require_family(source: Origin, network: Network, family: Family) -> None:
+    """Refuses a pool that stands in the list of the other family.
+
+    Raises:
+        CniError: with the code of the source.
+    """
+    if network.version != family:
+        raise source.refuse(
+            f'"{network.network_address}" isn\'t a IPv{family} address',
+            f"list only IPv{family} pools here",
+        )
+
+
+def _network(text: str) -> Network:
     address, _, length = text.partition("/")
     if not (_ADDRESS.fullmatch(address) and _PREFIX_LENGTH.fullmatch(length)):
         raise ValueError("not an address and a prefix length")

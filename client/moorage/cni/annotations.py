@@ -6,7 +6,7 @@ merged. An empty text is an absent annotation.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from moorage.cni import addresses, constraints, errors, origin, settings
 from moorage.cni.addresses import Family
@@ -23,11 +23,20 @@ WAIT = "moorage.dev/wait"
 
 LONGEST_VALUE = 4096
 LONGEST_OWNER = 253
+MOST_FAMILIES = 16
+
+# Pools, by name or CIDR, and the place they are listed in.
+_Listed = tuple[tuple[str, ...], origin.Origin]
 
 _POOL_KEYS: Mapping[Family, str] = {4: IPV4_POOLS, 6: IPV6_POOLS}
 _FAMILY_NAMES: Mapping[str, Family] = {"IPv4": 4, "IPv6": 6}
-_UNSUPPORTED_ON_PODS = (IP_ADDRS_NO_IPAM, FLOATING_IPS)
+# By the names of the switches of Calico that would turn them on.
+_FEATURES: Mapping[str, str] = {
+    IP_ADDRS_NO_IPAM: "ip_addrs_no_ipam",
+    FLOATING_IPS: "floating_ips",
+}
 _UNSUPPORTED = (STICKY, WAIT)
+_BOTH = "can't have both annotations: 'ipAddrs' and 'ipAddrsNoIpam' in use at the same time"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,22 +69,35 @@ def resolve(
 
 
 def _drawn(levels: Sequence[Level], chosen: settings.Settings) -> constraints.Constraints:
-    said_by = []
-    families = chosen.families
-    if wanted := _find(IP_FAMILIES, levels):
-        families = _families(wanted)
-        said_by.append(str(wanted))
-    if not families:
+    families, said_by = _wanted(levels, chosen)
+    # Both lists are read, also that of a family which is not assigned: a mistake is a mistake.
+    listed = {family: _pools(family, levels, chosen) for family in addresses.FAMILIES}
+    choices = [constraints.Choice(family=family, pools=listed[family][0]) for family in families]
+    said_by += [str(listed[family][1]) for family in families if listed[family][0]]
+    idle = [pool for family in listed if family not in families for pool in _idle(family, listed)]
+    return constraints.Constraints(choices=tuple(choices), said_by=tuple(said_by), idle=tuple(idle))
+
+
+def _wanted(
+    levels: Sequence[Level], chosen: settings.Settings
+) -> tuple[tuple[Family, ...], list[str]]:
+    if found := _find(IP_FAMILIES, levels):
+        return _families(found), [str(found)]
+    if not chosen.families:
         raise errors.CniError(
             errors.Code.INVALID_CONFIG,
             "no address to assign: the CNI config switches assign_ipv4 and assign_ipv6 off",
             f'set one of them to "true", or annotate with {IP_FAMILIES}',
         )
-    # Both lists are read, also that of a family which is not assigned: a mistake is a mistake.
-    pools = {family: _pools(family, levels, chosen) for family in addresses.FAMILIES}
-    choices = [constraints.Choice(family=family, pools=pools[family][0]) for family in families]
-    said_by += [place for family in families if (place := pools[family][1])]
-    return constraints.Constraints(choices=tuple(choices), said_by=tuple(said_by))
+    return chosen.families, []
+
+
+def _idle(family: Family, listed: Mapping[Family, _Listed]) -> Iterator[constraints.IdlePool]:
+    names, source = listed[family]
+    # A CIDR is taken at its word, as in Calico: it need not be a pool's until it is drawn from.
+    for name in names:
+        if "/" not in name:
+            yield constraints.IdlePool(family=family, name=name, source=source)
 
 
 def _find(key: str, levels: Sequence[Level]) -> origin.Origin | None:
@@ -98,25 +120,28 @@ def _annotation(key: str, value: str, where: str) -> origin.Origin:
 
 
 def _refuse_unsupported(pod: Level, namespace: Level) -> None:
-    on_pod = [_find(key, (pod,)) for key in _UNSUPPORTED_ON_PODS]
-    for found in on_pod + [_find(key, (pod, namespace)) for key in _UNSUPPORTED]:
-        if found:
-            raise found.refuse("Moorage does not offer this", "take the annotation away")
+    next_step = "take the annotation away: Moorage does not offer this"
+    without_ipam = _find(IP_ADDRS_NO_IPAM, (pod,))
+    if without_ipam and pod.annotations.get(IP_ADDRS):
+        raise without_ipam.refuse(_BOTH, next_step)
+    for key, feature in _FEATURES.items():
+        if found := _find(key, (pod,)):
+            raise found.refuse(f"requested feature is not enabled: {feature}", next_step)
+    for key in _UNSUPPORTED:
+        if found := _find(key, (pod, namespace)):
+            raise found.refuse("requested feature is not enabled", next_step)
 
 
-def _pools(
-    family: Family, levels: Sequence[Level], chosen: settings.Settings
-) -> tuple[tuple[str, ...], str]:
+def _pools(family: Family, levels: Sequence[Level], chosen: settings.Settings) -> _Listed:
     found = _find(_POOL_KEYS[family], levels)
     if not found:
-        listed = chosen.pools[family]
-        return listed, str(chosen.pool_origins[family]) if listed else ""
+        return chosen.pools[family], chosen.pool_origins[family]
     items = origin.strings(found, settings.MOST_POOLS)
-    return tuple(addresses.pool(found, item, family) for item in items), str(found)
+    return tuple(addresses.pool(found, item, family) for item in items), found
 
 
 def _families(source: origin.Origin) -> tuple[Family, ...]:
-    items = origin.strings(source, len(_FAMILY_NAMES))
+    items = origin.strings(source, MOST_FAMILIES)
     next_step = 'list "IPv4", "IPv6" or both'
     for item in items:
         if item not in _FAMILY_NAMES:

@@ -4,11 +4,12 @@ Importing this loads gRPC, most of what a program of one call costs: a verb does
 found its input good.
 """
 
+import ipaddress
 from collections.abc import Sequence
 
 import moorage
 from moorage import client
-from moorage.cni import constraints, errors, netconf, request
+from moorage.cni import addresses, constraints, errors, netconf, request
 from moorage.cni.deadline import Deadline
 from moorage.cni.invocation import Invocation
 from moorage.v1 import allocation_service_pb2, resources_pb2
@@ -26,10 +27,13 @@ def assign(
     """Assigns all that is wanted, or nothing.
 
     Raises:
-        CniError: as errors.from_rpc words it, with the places the constraints were written in.
+        CniError: as errors.from_rpc words it, with the places the constraints were written in; as
+            addresses.require_family, a pool stands in the list of the other family.
     """
     left = deadline.remaining(f"server {conf.server}")
     with client.Client(conf.server, timeout=left) as server:
+        for pool in wanted.idle:
+            _verify(server, conf, pool, deadline)
         try:
             return server.assign(
                 request.attachment(conf, call),
@@ -38,10 +42,24 @@ def assign(
                 owner_key=wanted.owner_key,
                 vrf=conf.vrf,
                 attempt=attempt,
+                timeout=deadline.remaining(f"server {conf.server}"),
             )
         except moorage.MoorageError as failure:
             asked = [f"asked for by {place}" for place in wanted.said_by]
             raise errors.from_rpc(failure, conf.server, "; ".join(asked)) from failure
+
+
+def _verify(
+    server: client.Client, conf: netconf.NetConf, pool: constraints.IdlePool, deadline: Deadline
+) -> None:
+    # Calico looks both lists up, whatever is assigned; that of an assigned family the server does.
+    left = deadline.remaining(f"server {conf.server}")
+    try:
+        found = server.get_pool(pool.name, vrf=conf.vrf, timeout=left)
+    except moorage.MoorageError as failure:
+        asked = f"asked for by {pool.source}"
+        raise errors.from_rpc(failure, conf.server, asked) from failure
+    addresses.require_family(pool.source, ipaddress.ip_network(found.cidr), pool.family)
 
 
 def release(conf: netconf.NetConf, call: Invocation, deadline: Deadline) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from moorage.cni.addresses import Address, Family
+from moorage.cni.origin import Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,9 +16,19 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdlePool:
+    """A pool that is named for a family nobody asks for; it must be there, and of that family."""
+
+    family: Family
+    name: str
+    source: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Constraints:
     """All that an ADD asks for; `said_by` names, for error messages, whose words it follows."""
 
     choices: tuple[Choice, ...]
     owner_key: str = ""
     said_by: tuple[str, ...] = ()
+    idle: tuple[IdlePool, ...] = ()

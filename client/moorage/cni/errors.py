@@ -67,7 +67,12 @@ _TRY_AGAIN = {
 _OWN_CODES = {
     "ADDRESS_IN_USE": Code.ADDRESS_IN_USE,
     "POOL_EXHAUSTED": Code.POOL_EXHAUSTED,
+    "BLOCK_LIMIT_REACHED": Code.POOL_EXHAUSTED,
+    "BLOCK_ALLOCATION_DISABLED": Code.POOL_EXHAUSTED,
     "INTERNAL": Code.INTERNAL,
+    # The server is well, and time alone mends these.
+    "POOL_COOLING": Code.TRY_AGAIN_LATER,
+    "ADDRESS_COOLING": Code.TRY_AGAIN_LATER,
 }
 
 
@@ -81,7 +86,15 @@ def from_rpc(failure: "client_errors.MoorageError", server: str, asked: str = ""
     msg = f"server {server} refused with {reason}: {failure.message or status}"
     facts = [f"{key}={value}" for key, value in sorted(failure.metadata.items())]
     facts += [f"{violation.field}: {violation.description}" for violation in failure.violations]
+    if reason == "POOL_NOT_FOUND":
+        facts.append(unresolved(failure.metadata.get("pool", "")))
     return CniError(code, msg, "; ".join(filter(None, [*facts, asked])))
+
+
+def unresolved(pool: str) -> str:
+    """Says, in the words that users of Calico look for, that nothing is known by this name."""
+    shown = visible(pool)
+    return f'error parsing pool "{shown}": invalid CIDR address: {shown}'
 
 
 def _try_again(failure: "client_errors.MoorageError", server: str, reason: str) -> CniError:
@@ -96,9 +109,14 @@ def _try_again(failure: "client_errors.MoorageError", server: str, reason: str) 
 
 
 def quote(value: str) -> str:
-    """Shows a value inside a message: shortened, control characters escaped."""
+    """Shows a value inside a message, in quotation marks."""
+    return f"'{visible(value)}'"
+
+
+def visible(value: str) -> str:
+    """Makes a value fit to be shown: shortened, control characters escaped."""
     text = value if len(value) <= LONGEST_VALUE_SHOWN else value[:LONGEST_VALUE_SHOWN] + "..."
-    return "'" + "".join(map(_visible, text)) + "'"
+    return "".join(map(_visible, text))
 
 
 def _visible(character: str) -> str:

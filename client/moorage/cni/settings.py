@@ -4,11 +4,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from moorage.cni import addresses, netconf, origin
+from moorage.cni import addresses, errors, netconf, origin
 from moorage.cni.addresses import Family
 
 MOST_POOLS = 16
 LONGEST_FILE = 1 << 20
+# Where Calico's node agent leaves the name: a node that moves from there keeps its name, and with
+# it its blocks.
+NODE_NAME_FILE = "/var/lib/calico/nodename"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,7 @@ class Settings:
     one_address_per_family: bool
     node_name: str
     node_name_file: str
+    host_name: str
     cluster: Cluster | None
 
 
@@ -51,12 +55,15 @@ def parse(conf: netconf.NetConf) -> Settings:
         one_address_per_family=_ip_addrs(conf.ipam) == "strict",
         node_name=_either(conf, "nodename"),
         node_name_file=_either(conf, "nodename_file"),
+        host_name=_either(conf, "hostname"),
         cluster=_cluster(conf),
     )
 
 
-def node_name(chosen: Settings) -> str:
-    """Finds the name of this node: the configured one, the file's, or the host's.
+def node_name(chosen: Settings, default_file: str = NODE_NAME_FILE) -> str:
+    """Finds the name of this node: the configured one, that of a file, or the host's.
+
+    A file that is configured must say it; the default one counts where it does.
 
     Raises:
         CniError: INVALID_CONFIG, the configured file cannot be read or is empty.
@@ -65,7 +72,15 @@ def node_name(chosen: Settings) -> str:
         return chosen.node_name
     if chosen.node_name_file:
         return read_line("nodename_file", chosen.node_name_file)
-    return os.uname().nodename.strip().lower()
+    found = _line_if_any(default_file) or chosen.host_name
+    return found or os.uname().nodename.strip().lower()
+
+
+def _line_if_any(path: str) -> str:
+    try:
+        return read_line("nodename_file", path)
+    except errors.CniError:
+        return ""
 
 
 def read_text(key: str, path: str) -> str:
@@ -95,15 +110,15 @@ def read_line(key: str, path: str) -> str:
 
 def _switch(ipam: netconf.Object, key: str, default: bool) -> bool:
     value = ipam.get(key)
-    if value is None or value == "":
+    if value is None:
         return default
-    if value in ("true", "false"):
-        return value == "true"
-    if not isinstance(value, bool):
-        raise netconf.invalid(
-            f"ipam.{key}", value, 'neither "true" nor "false"', "write true or false"
-        )
-    return value
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str):
+        rule = "neither a string nor a boolean"
+        raise netconf.invalid(f"ipam.{key}", value, rule, 'write "true" or "false"')
+    # As in Calico: only the exact opposite of the default changes it.
+    return value != "false" if default else value == "true"
 
 
 def _pool_origin(ipam: netconf.Object, family: Family) -> origin.Origin:
