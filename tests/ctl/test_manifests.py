@@ -5,7 +5,7 @@ import pathlib
 import pytest
 
 from ctl import program
-from moorage.ctl import kinds, manifests, specs
+from moorage.ctl import inputs, kinds, manifests, specs
 from moorage.v1 import resources_pb2
 
 
@@ -89,6 +89,27 @@ REFUSED = [
     ),
     (manifest("{}", kind="Reservation"), "spec.cidrs[0]: must be a CIDR"),
     (manifest("{cidrs: [web]}", kind="Reservation"), "spec.cidrs[0]: must be a CIDR"),
+    (
+        manifest("{cidrs: [10.0.0.1], expireTime: tomorrow}", kind="Reservation"),
+        "spec.expireTime: must be a time such as 2026-12-24T18:00:00Z, not 'tomorrow'",
+    ),
+    (
+        manifest("{cidrs: [10.0.0.1], expireTime: 2026-12-24}", kind="Reservation"),
+        "spec.expireTime: must be a time",
+    ),
+    (
+        manifest("{cidrs: [10.0.0.1], expireTime: 2026-12-24T18:00:00}", kind="Reservation"),
+        "spec.expireTime: must be a time",
+    ),
+    (
+        manifest("{cidrs: [10.0.0.1], expireTime: {seconds: 5}}", kind="Reservation"),
+        "spec.expireTime: must be a time such as 2026-12-24T18:00:00Z, not a mapping",
+    ),
+    (manifest("{state: DRAINING}"), "spec.state: is not a field of Pool"),
+    (
+        manifest("{configuration: {strictAffinity: 1}}", kind="Vrf"),
+        "spec.configuration.strictAffinity: must be true or false",
+    ),
     # the whole
     (f"{manifest()}---\n{manifest()}", f"pool/web stands already in {HERE}"),
 ]
@@ -201,10 +222,10 @@ def test_a_manifest_can_say_all_of_a_pool_and_is_read_back_as_it_was(
     unset = {field.name for field in pool.DESCRIPTOR.fields} - {
         f.name for f, _ in pool.ListFields()
     }
-    assert unset == {"uid", "etag", "create_time", "update_time"}
+    assert unset == {"uid", "etag", "create_time", "update_time", "state"}
     path = tmp_path / "pool.yaml"
     path.write_text(repr(manifests.write(pool)))
-    (read,) = manifests.read([str(path)], "default")
+    (read,) = inputs.read([str(path)], "default")
     assert read.resource == pool
 
 
@@ -214,9 +235,9 @@ def test_all_but_a_spec_is_known_to_every_kind(kind: kinds.Kind) -> None:
     assert (
         own - specs.NOT_IN_SPEC
         == {
-            kinds.Kind.VRF: {"description"},
+            kinds.Kind.VRF: {"description", "configuration"},
             kinds.Kind.NODE: set(),
             kinds.Kind.POOL: own - specs.NOT_IN_SPEC,
-            kinds.Kind.RESERVATION: {"cidrs", "description"},
+            kinds.Kind.RESERVATION: {"cidrs", "description", "expireTime"},
         }[kind]
     )

@@ -21,7 +21,10 @@ from moorage.v1 import (
     resources_pb2,
 )
 
-COMMANDS = ["apply", "assign", "delete", "diff", "get", "release", "show"]
+COMMANDS = [
+    *("activate", "apply", "assign", "delete", "diff", "drain", "explain"),
+    *("get", "import", "ipam", "release", "show"),
+]
 NO_POOLS = peers.answer(pool_service_pb2.ListPoolsResponse())
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from moorage.ctl import changes, exits, manifests, options, settings
+from moorage.ctl import changes, exits, inputs, manifests, options, settings
 
 
 @click.command("apply")
@@ -24,13 +24,18 @@ def command(where: settings.Settings, sources: Sequence[str], output: str) -> No
     The whole input is checked before the first change; VRFs and nodes come before pools and
     reservations. A field that a manifest leaves out goes back to its default. Stops at the first
     failure; applying again goes on from there. With -o json there is one object on each line.
+
+    Manifests of Calico are taken as they are: IPPool, IPReservation and IPAMConfiguration, which is
+    the configuration of the VRF. They leave alone what Calico does not know of.
     """
-    found = manifests.read(sources, where.vrf)
+    found = inputs.read(sources, where.vrf)
     with where.connected("apply") as client:
         for manifest in found:
             with exits.doing(f"apply {manifest.label} ({manifest.where})", where.server):
                 outcome = changes.make(client, changes.find(client, manifest))
             _show(manifest, outcome, output)
+            for text in manifest.notes:
+                exits.note(f"{manifest.label}: {text}")
 
 
 def _show(manifest: manifests.Manifest, outcome: str, output: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import moorage
@@ -22,11 +23,20 @@ UNCHANGED = "unchanged"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What a manifest asks of the server: `current` is None where it must be created."""
+    """What a manifest asks of the server: `paths` are the fields to change.
+
+    `current` is None where the resource is not there. Without paths it must be created then; with
+    paths somebody else must.
+    """
 
     manifest: manifests.Manifest
     current: kinds.Resource | None
     paths: tuple[str, ...]
+
+    @property
+    def creates(self) -> bool:
+        """Whether it makes a resource that is not there."""
+        return self.current is None and not self.paths
 
 
 def find(client: moorage.Client, manifest: manifests.Manifest) -> Change:
@@ -35,31 +45,40 @@ def find(client: moorage.Client, manifest: manifests.Manifest) -> Change:
     try:
         current = kinds.fetch(client, manifest.kind, wanted.name, "")
     except moorage.NotFound:
-        return Change(manifest=manifest, current=None, paths=())
-    return Change(manifest=manifest, current=current, paths=_differences(current, wanted))
+        paths = () if manifest.makes else tuple(sorted(manifest.fields or ()))
+        return Change(manifest=manifest, current=None, paths=paths)
+    paths = _differences(current, wanted, manifest.fields)
+    return Change(manifest=manifest, current=current, paths=paths)
 
 
 def make(client: moorage.Client, change: Change) -> str:
     """Bring a change about; return what became of the resource."""
     wanted = change.manifest.resource
-    if change.current is None:
+    if change.creates:
         kinds.create(client, wanted)
         return CREATED
     if not change.paths:
         return UNCHANGED
     # Without an etag: what a manifest says does not depend on what was there before.
     stored = kinds.update(client, wanted, change.paths)
-    return CONFIGURED if _differences(change.current, stored) else UNCHANGED
+    changed = change.current is None or _differences(change.current, stored)
+    return CONFIGURED if changed else UNCHANGED
 
 
-def _differences(current: kinds.Resource, wanted: kinds.Resource) -> tuple[str, ...]:
+def _differences(
+    current: kinds.Resource, wanted: kinds.Resource, among: Collection[str] | None = None
+) -> tuple[str, ...]:
     """Return the fields, by their name in the proto, in which two resources are not the same."""
     ours, theirs = _complete(wanted, current), _complete(current, current)
     fields = [
         known for known in current.DESCRIPTOR.fields if known.json_name not in specs.NOT_IN_SPEC
     ]
     compared = [known.name for known in fields] + ["labels"]
-    return tuple(name for name in compared if getattr(ours, name) != getattr(theirs, name))
+    return tuple(
+        name
+        for name in compared
+        if (among is None or name in among) and getattr(ours, name) != getattr(theirs, name)
+    )
 
 
 def _complete(resource: kinds.Resource, current: kinds.Resource) -> kinds.Resource:
@@ -69,10 +88,22 @@ def _complete(resource: kinds.Resource, current: kinds.Resource) -> kinds.Resour
         reservation.CopyFrom(resource)
         networks = [ipaddress.ip_network(cidr, strict=False) for cidr in resource.cidrs]
         reservation.cidrs[:] = sorted(map(str, networks))
+        # Stored to the microsecond.
+        reservation.expire_time.nanos -= reservation.expire_time.nanos % 1000
         return reservation
+    if isinstance(resource, resources_pb2.Vrf):
+        return _complete_vrf(resource)
     if isinstance(resource, resources_pb2.Pool) and isinstance(current, resources_pb2.Pool):
         return _complete_pool(resource, current)
     return resource
+
+
+def _complete_vrf(resource: resources_pb2.Vrf) -> resources_pb2.Vrf:
+    vrf = resources_pb2.Vrf()
+    vrf.CopyFrom(resource)
+    if not vrf.configuration.HasField("auto_allocate_blocks"):
+        vrf.configuration.auto_allocate_blocks = True
+    return vrf
 
 
 def _complete_pool(resource: resources_pb2.Pool, current: resources_pb2.Pool) -> resources_pb2.Pool:

@@ -34,7 +34,11 @@ def _both(resource: Shown) -> tuple[Cells, Cells]:
 
 def _vrf(vrf: resources_pb2.Vrf) -> tuple[Cells, Cells]:
     narrow = {"NAME": names.id_of(vrf.name), "DESCRIPTION": vrf.description}
+    how = vrf.configuration
     return narrow, {
+        "AFFINITY": "STRICT" if how.strict_affinity else "BORROWING",
+        "MAX-BLOCKS": str(how.max_blocks_per_node or ""),
+        "COOLDOWN": f"{how.cooldown_seconds}s",
         "LABELS": _labels(vrf.labels),
         "UID": vrf.uid,
         "CREATED": _time(vrf.create_time),
@@ -52,7 +56,7 @@ def _pool(pool: resources_pb2.Pool) -> tuple[Cells, Cells]:
         "CIDR": pool.cidr,
         "BLOCKS": f"/{pool.block_size}",
         "MODE": specs.short_name(resources_pb2.AssignmentMode.DESCRIPTOR, pool.assignment_mode),
-        "STATE": "DISABLED" if pool.disabled else "ENABLED",
+        "STATE": _state(pool),
         "NODES": pool.node_selector,
         "NAMESPACES": pool.namespace_selector,
     }
@@ -70,6 +74,12 @@ def _pool(pool: resources_pb2.Pool) -> tuple[Cells, Cells]:
     return narrow, more
 
 
+def _state(pool: resources_pb2.Pool) -> str:
+    if pool.disabled:
+        return "DISABLED"
+    return "DRAINING" if pool.state == resources_pb2.POOL_STATE_DRAINING else "ENABLED"
+
+
 def _reservation(reservation: resources_pb2.Reservation) -> tuple[Cells, Cells]:
     narrow = {
         "NAME": names.id_of(reservation.name),
@@ -77,6 +87,7 @@ def _reservation(reservation: resources_pb2.Reservation) -> tuple[Cells, Cells]:
         "DESCRIPTION": reservation.description,
     }
     more = {
+        "EXPIRES": _time(reservation.expire_time) if reservation.HasField("expire_time") else "",
         "LABELS": _labels(reservation.labels),
         "UID": reservation.uid,
         "CREATED": _time(reservation.create_time),

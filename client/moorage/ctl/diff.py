@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from moorage.ctl import changes, exits, manifests, options, settings
+from moorage.ctl import changes, exits, inputs, options, settings
 
 
 @click.command("diff")
@@ -20,7 +20,7 @@ def command(where: settings.Settings, sources: Sequence[str]) -> None:
 
     Exit code 1 if there is anything, 0 if there is nothing.
     """
-    found = manifests.read(sources, where.vrf)
+    found = inputs.read(sources, where.vrf)
     with where.connected("compare the manifests") as client:
         lines = [_line(changes.find(client, manifest)) for manifest in found]
     for line in filter(None, lines):
@@ -31,7 +31,7 @@ def command(where: settings.Settings, sources: Sequence[str]) -> None:
 
 def _line(change: changes.Change) -> str:
     """Return what would be done, or nothing."""
-    if change.current is None:
+    if change.creates:
         return f"{change.manifest.label} {changes.CREATED}"
     if not change.paths:
         return ""

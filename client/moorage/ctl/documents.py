@@ -105,16 +105,25 @@ def _parsed(name: str, text: str) -> Iterator[Document]:
 
 
 def _items(document: Document) -> Iterator[Document]:
-    """Yield the items of a `kind: List`, or the document itself."""
+    """Yield the items of a `kind: List`, or of one such as `kind: PoolList`, or the document."""
     value = document.value
-    if not isinstance(value, dict) or value.get("kind") != "List":
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(kind, str) or not kind.endswith("List"):
         yield document
         return
     items = value.get("items")
     if not isinstance(items, list):
-        raise exits.refused(f"{document.where}: `items` of a List must be a list")
+        raise exits.refused(f"{document.where}: `items` of a {kind} must be a list")
+    shared = _shared(kind, value.get("apiVersion"))
     for index, item in enumerate(items):
-        yield Document(where=f"{document.where}, items[{index}]", value=item)
+        own = {**shared, **item} if isinstance(item, dict) else item
+        yield Document(where=f"{document.where}, items[{index}]", value=own)
+
+
+def _shared(kind: str, version: object) -> dict[str, object]:
+    """Return what the items of a PoolList need not say themselves; those of a List must."""
+    own = kind.removesuffix("List")
+    return {"apiVersion": version, "kind": own} if own else {}
 
 
 def _place(name: str, error: yaml.YAMLError) -> str:

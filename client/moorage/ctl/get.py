@@ -7,7 +7,17 @@ from collections.abc import Callable, Sequence
 import click
 
 import moorage
-from moorage.ctl import columns, kinds, options, render, settings
+from moorage.ctl import (
+    calico,
+    calico_configuration,
+    calico_writing,
+    columns,
+    exits,
+    kinds,
+    options,
+    render,
+    settings,
+)
 from moorage.v1 import allocation_service_pb2, resources_pb2
 
 _Function = Callable[..., None]
@@ -27,8 +37,13 @@ def _filters(function: _Function) -> _Function:
     return function
 
 
+_Asked = kinds.Kind | calico.Kind
+_KINDS: dict[str, _Asked] = {**kinds.spellings(tuple(kinds.Kind)), **calico.NAMES}
+_LISTED = [kind.plural for kind in kinds.Kind]
+
+
 @click.command("get")
-@click.argument("kind", type=kinds.KindType(tuple(kinds.Kind)))
+@click.argument("kind", type=kinds.Choice(_KINDS, _LISTED))
 @click.argument("name", required=False)
 @options.output(render.FORMATS)
 @options.labels("Only what carries this label; repeatable.")
@@ -37,7 +52,7 @@ def _filters(function: _Function) -> _Function:
 @settings.after_command
 def command(
     where: settings.Settings,
-    kind: kinds.Kind,
+    kind: _Asked,
     name: str | None,
     output: str,
     labels: Sequence[tuple[str, str]],
@@ -53,21 +68,65 @@ def command(
       moorctl get pool web -o yaml
       moorctl get allocations --namespace shop --node n1 -o json
 
-    With -o yaml and -o json, all but allocations are shown as manifests for `moorctl apply`.
+    With -o yaml and -o json, all but allocations are shown as manifests for `moorctl apply`. As
+    ippools, ipreservations and ipamconfigurations, pools, reservations and the configuration of
+    the VRF are shown as manifests of Calico.
     """
     if (pools or any(filters.values())) and (name is not None or kind is not kinds.Kind.ALLOCATION):
         raise click.UsageError("these filters are for a listing of allocations")
     if name is not None and labels:
         raise click.UsageError("a label narrows down a listing; leave it or the name out")
-    wanted = f"{kind.value}/{name}" if name is not None else kind.plural
+    own, form = _own(kind)
+    wanted = f"{kind.value}/{name}" if name is not None else own.plural
     with where.connected(f"get {wanted}") as client:
-        if name is not None:
-            render.one(_fetch(client, kind, name, where.vrf), output)
-        elif kind is kinds.Kind.ALLOCATION:
+        if kind is calico.Kind.IPAM_CONFIGURATION:
+            _show_configuration(client, where.vrf, name, labels, output)
+        elif name is not None:
+            render.one(_fetch(client, own, name, where.vrf), output, form)
+        elif own is kinds.Kind.ALLOCATION:
             found = _filter(pools, dict(labels), filters)
-            render.many(kind, client.allocations(found, vrf=where.vrf), output)
+            render.many(own, client.allocations(found, vrf=where.vrf), output, form)
         else:
-            render.many(kind, kinds.listing(client, kind, dict(labels), where.vrf), output)
+            render.many(own, kinds.listing(client, own, dict(labels), where.vrf), output, form)
+
+
+def _own(kind: _Asked) -> tuple[kinds.Kind, render.Form]:
+    """Return the kind of Moorage that was asked for, and the form to show it in."""
+    if isinstance(kind, kinds.Kind):
+        return kind, render.OWN
+    title = f"{kind.value}List"
+    return kind.counterpart, render.Form(
+        document=_calico_document, api_version=calico.V3, title=title
+    )
+
+
+def _calico_document(resource: columns.Shown) -> dict[str, object]:
+    missed = calico_writing.left_out(resource)
+    if missed:
+        label = kinds.label_of(resource)
+        exits.note(f"{label}: Calico has no word for {', '.join(missed)}, which is left out here")
+    return calico_writing.write(resource)
+
+
+def _show_configuration(
+    client: moorage.Client,
+    vrf: str,
+    name: str | None,
+    labels: Sequence[tuple[str, str]],
+    output: str,
+) -> None:
+    """Show the configuration of a VRF, as the only IPAMConfiguration that there is in it."""
+    if labels:
+        raise click.UsageError("an IPAMConfiguration has no labels; leave them out")
+    if name not in (None, calico_configuration.NAME):
+        only = calico_configuration.NAME
+        raise click.UsageError(f"the IPAMConfiguration of a VRF is named {only!r}; see --vrf")
+    own, form = _own(calico.Kind.IPAM_CONFIGURATION)
+    found = client.get_vrf(vrf)
+    if name is None:
+        render.many(own, [found], output, form)
+    else:
+        render.one(found, output, form)
 
 
 def _fetch(client: moorage.Client, kind: kinds.Kind, name: str, vrf: str) -> columns.Shown:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import enum
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import click
 
@@ -50,27 +50,35 @@ class Kind(enum.Enum):
 WRITABLE = (Kind.VRF, Kind.NODE, Kind.POOL, Kind.RESERVATION)
 
 
-class KindType(click.ParamType[Kind]):
-    """A kind on the command line, singular or plural."""
+_T = TypeVar("_T")
+
+
+class Choice(click.ParamType[_T]):
+    """A word on the command line that stands for something, in any case; `listed` are in help."""
 
     name = "kind"
 
-    def __init__(self, kinds: Sequence[Kind]) -> None:
-        self._kinds = {text: kind for kind in kinds for text in (kind.plural, kind.value)}
-        self._choices = ", ".join(kind.plural for kind in kinds)
+    def __init__(self, known: Mapping[str, _T], listed: Sequence[str]) -> None:
+        self._known = known
+        self._listed = ", ".join(listed)
 
     def convert(
-        self, value: str | Kind, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Kind:
-        """Return the kind that `value` spells."""
-        if isinstance(value, Kind):
+        self, value: str | _T, param: click.Parameter | None, ctx: click.Context | None
+    ) -> _T:
+        """Return what `value` stands for."""
+        if not isinstance(value, str):
             return value
-        kind = self._kinds.get(value.lower())
-        if kind is None:
-            near = difflib.get_close_matches(value.lower(), self._kinds, n=1)
+        word = value.lower()
+        if word not in self._known:
+            near = difflib.get_close_matches(word, self._known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            self.fail(f"{value!r} is none of: {self._choices}{hint}", param, ctx)
-        return kind
+            self.fail(f"{value!r} is none of: {self._listed}{hint}", param, ctx)
+        return self._known[word]
+
+
+def spellings(kinds: Sequence[Kind]) -> dict[str, Kind]:
+    """Return what kinds are called on the command line, singular and plural."""
+    return {text: kind for kind in kinds for text in (kind.plural, kind.value)}
 
 
 def name_of(kind: Kind, own_id: str, vrf: str) -> str:

@@ -4,7 +4,6 @@ Each command is a module of its own, loaded when it is called for, so that `moor
 needs neither protobuf nor gRPC.
 """
 
-import importlib
 import itertools
 import os
 import sys
@@ -14,9 +13,22 @@ from typing import NoReturn
 import click
 
 import moorage
-from moorage.ctl import exits, settings
+from moorage.ctl import exits, groups, settings
 
-COMMANDS = ("apply", "assign", "delete", "diff", "get", "release", "show")
+COMMANDS = (
+    "activate",
+    "apply",
+    "assign",
+    "delete",
+    "diff",
+    "drain",
+    "explain",
+    "get",
+    "import",
+    "ipam",
+    "release",
+    "show",
+)
 
 _CODES = "\n".join(f"  {code.value:<3} {text}" for code, text in exits.MEANINGS.items())
 _HELP = f"""Manage a Moorage server: pools, reservations, nodes, VRFs and addresses.
@@ -34,8 +46,10 @@ Exit codes:
 """
 
 
-class _Commands(click.Group):
-    """Finds the command `get` in the module `moorage.ctl.get`, and runs it."""
+class _Commands(groups.Group):
+    """Runs a command; each is a module of `moorage.ctl`."""
+
+    package = "moorage.ctl"
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command that was called for."""
@@ -48,19 +62,10 @@ class _Commands(click.Group):
             ctx.exit(exits.Exit.BROKEN_PIPE)
         return result
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load a command; None if there is none of that name."""
-        if super().get_command(ctx, cmd_name) is None:
-            return None
-        module = importlib.import_module(f"moorage.ctl.{cmd_name}")
-        command: click.Command = module.command
-        return command
-
 
 @click.group(
     cls=_Commands,
-    # Stand for the commands where click lists or suggests names.
-    commands={name: click.Command(name) for name in COMMANDS},
+    commands=groups.stand_ins(COMMANDS),
     context_settings={"help_option_names": ["-h", "--help"]},
     help=_HELP,
 )

@@ -7,7 +7,8 @@ chosen in `moorage.ctl.columns`. Large listings are written while they arrive, b
 import json
 import math
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import click
 import yaml
@@ -19,23 +20,6 @@ from moorage.v1 import resources_pb2
 FORMATS = ("table", "wide", "json", "yaml", "name")
 
 
-def one(resource: columns.Shown, output: str) -> None:
-    """Print a single resource."""
-    match output:
-        case "json":
-            click.echo(_json(document(resource)))
-        case "yaml":
-            click.echo(_yaml(document(resource)), nl=False)
-        case _:
-            many(kinds.kind_of(resource), [resource], output)
-
-
-def many(kind: kinds.Kind, resources: Iterable[columns.Shown], output: str) -> None:
-    """Print a listing."""
-    for line in _lines(kind, resources, output):
-        click.echo(line)
-
-
 def document(resource: columns.Shown) -> dict[str, object]:
     """Return what stands for a resource in JSON and YAML: its manifest, for `apply` to read."""
     if isinstance(resource, resources_pb2.Allocation):
@@ -43,27 +27,72 @@ def document(resource: columns.Shown) -> dict[str, object]:
     return manifests.write(resource)
 
 
-def _lines(kind: kinds.Kind, resources: Iterable[columns.Shown], output: str) -> Iterator[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """What JSON and YAML look like: one resource, and the head of a list of them."""
+
+    document: Callable[[columns.Shown], dict[str, object]]
+    api_version: str
+    title: str
+
+
+OWN = Form(document=document, api_version=manifests.API_VERSION, title="List")
+
+
+def one(resource: columns.Shown, output: str, form: Form = OWN) -> None:
+    """Print a single resource."""
     match output:
         case "json":
-            yield from _json_listing(kind, resources)
+            click.echo(_json(form.document(resource)))
         case "yaml":
-            yield from _yaml_listing(kind, resources)
+            click.echo(_yaml(form.document(resource)), nl=False)
+        case _:
+            many(kinds.kind_of(resource), [resource], output)
+
+
+def many(
+    kind: kinds.Kind, resources: Iterable[columns.Shown], output: str, form: Form = OWN
+) -> None:
+    """Print a listing."""
+    for line in _lines(kind, resources, output, form):
+        click.echo(line)
+
+
+def aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table; the first row is its header."""
+    table = [[exits.printable(text) or "-" for text in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for line in table:
+        cells = (text.ljust(width) for text, width in zip(line, widths, strict=True))
+        yield "  ".join(cells).rstrip()
+
+
+def _lines(
+    kind: kinds.Kind, resources: Iterable[columns.Shown], output: str, form: Form
+) -> Iterator[str]:
+    match output:
+        case "json":
+            yield from _json_listing(kind, resources, form)
+        case "yaml":
+            yield from _yaml_listing(kind, resources, form)
         case "name":
             yield from (exits.printable(kinds.label_of(resource)) for resource in resources)
         case _:
             yield from _table(kind, resources, wide=output == "wide")
 
 
-def _json_listing(kind: kinds.Kind, resources: Iterable[columns.Shown]) -> Iterator[str]:
+def _json_listing(
+    kind: kinds.Kind, resources: Iterable[columns.Shown], form: Form
+) -> Iterator[str]:
     """Yield one object: a List of manifests, or the shape of ListAllocations."""
-    texts = (textwrap.indent(_json(document(resource)), "    ") for resource in resources)
+    texts = (textwrap.indent(_json(form.document(resource)), "    ") for resource in resources)
     # Asked for before anything is written: a call that fails at once leaves no half of an object.
     held_back = next(texts, None)
     if kind is kinds.Kind.ALLOCATION:
         yield '{\n  "allocations": ['
     else:
-        yield f'{{\n  "apiVersion": "{manifests.API_VERSION}",\n  "kind": "List",\n  "items": ['
+        head = f'  "apiVersion": "{form.api_version}",\n  "kind": "{form.title}",'
+        yield f'{{\n{head}\n  "items": ['
     for text in texts:
         yield f"{held_back},"
         held_back = text
@@ -72,14 +101,16 @@ def _json_listing(kind: kinds.Kind, resources: Iterable[columns.Shown]) -> Itera
     yield "  ]\n}"
 
 
-def _yaml_listing(kind: kinds.Kind, resources: Iterable[columns.Shown]) -> Iterator[str]:
+def _yaml_listing(
+    kind: kinds.Kind, resources: Iterable[columns.Shown], form: Form
+) -> Iterator[str]:
     """Yield one document for each manifest, or a single one with a list of allocations."""
     if kind is kinds.Kind.ALLOCATION:
-        items = [_yaml([document(resource)]).rstrip() for resource in resources]
+        items = [_yaml([form.document(resource)]).rstrip() for resource in resources]
         yield "\n".join(["allocations:", *items]) if items else "allocations: []"
         return
     for resource in resources:
-        yield f"---\n{_yaml(document(resource)).rstrip()}"
+        yield f"---\n{_yaml(form.document(resource)).rstrip()}"
 
 
 def _json(value: object) -> str:
@@ -95,9 +126,4 @@ def _table(kind: kinds.Kind, resources: Iterable[columns.Shown], *, wide: bool) 
     if not rows:
         exits.note(f"there are no {kind.plural} to show")
         return
-    table = [list(rows[0])]
-    table += [[exits.printable(text) or "-" for text in row.values()] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for line in table:
-        cells = (text.ljust(width) for text, width in zip(line, widths, strict=True))
-        yield "  ".join(cells).rstrip()
+    yield from aligned([list(rows[0]), *(list(row.values()) for row in rows)])

@@ -5,17 +5,18 @@ A spec is the protobuf JSON mapping of a resource's own fields, strict where tha
 their prefix. Which message a spec belongs to is known to `moorage.ctl.manifests`.
 """
 
+import datetime
 import difflib
 from dataclasses import dataclass, field, replace
 from typing import TypeGuard
 
-from google.protobuf import descriptor, json_format
+from google.protobuf import descriptor, json_format, timestamp_pb2
 
 import moorage
 from moorage.ctl import kinds
 
 # Chosen by the server, or written in the metadata of a manifest.
-NOT_IN_SPEC = frozenset({"name", "uid", "etag", "createTime", "updateTime", "labels"})
+NOT_IN_SPEC = frozenset({"name", "uid", "etag", "createTime", "updateTime", "state", "labels"})
 
 _Field = descriptor.FieldDescriptor
 _SCALARS: dict[int, tuple[type, str]] = {
@@ -74,6 +75,13 @@ def is_text(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and value.encode(errors="replace").decode() == value
 
 
+def shown(value: object) -> str:
+    """Return a value cut short; never a whole structure, which may contain itself."""
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return f"{value!r:.60}"
+
+
 def fill(resource: kinds.Resource, spec: object, place: Place) -> bool:
     """Set the fields of `resource` that `spec` gives; return whether all of them were right."""
     known_problems = len(place.problems)
@@ -115,6 +123,8 @@ def _field(known: _Field, value: object, place: Place) -> object:
 
 
 def _single(known: _Field, value: object, place: Place) -> object:
+    if known.message_type is timestamp_pb2.Timestamp.DESCRIPTOR:
+        return _time(value, place)
     if known.message_type:
         return _message(known.message_type, value, place)
     if known.enum_type:
@@ -122,8 +132,18 @@ def _single(known: _Field, value: object, place: Place) -> object:
     expected, words = _SCALARS[known.cpp_type]
     # A boolean is a number in Python, and must not pass for one here.
     if type(value) is not expected or (expected is str and not is_text(value)):
-        place.refuse(f"must be {words}, not {_shown(value)}")
+        place.refuse(f"must be {words}, not {shown(value)}")
     return value
+
+
+def _time(value: object, place: Place) -> object:
+    """Return a time as text; YAML reads one that is not in quotes by itself."""
+    text = value.isoformat() if isinstance(value, datetime.datetime) else value
+    try:
+        timestamp_pb2.Timestamp().FromJsonString(text if isinstance(text, str) else "")
+    except (ValueError, OverflowError):
+        place.refuse(f"must be a time such as 2026-12-24T18:00:00Z, not {shown(value)}")
+    return text
 
 
 def _enumerated(kind: descriptor.EnumDescriptor, value: object, place: Place) -> str:
@@ -131,15 +151,8 @@ def _enumerated(kind: descriptor.EnumDescriptor, value: object, place: Place) ->
     known = [entry.name.removeprefix(prefix) for entry in kind.values if entry.number != 0]
     word = value.upper().removeprefix(prefix) if isinstance(value, str) else ""
     if word not in known:
-        place.refuse(f"must be one of {', '.join(known)}, not {_shown(value)}{near(word, known)}")
+        place.refuse(f"must be one of {', '.join(known)}, not {shown(value)}{near(word, known)}")
     return prefix + word
-
-
-def _shown(value: object) -> str:
-    """Return a value cut short; never a whole structure, which may contain itself."""
-    if isinstance(value, dict | list):
-        return "a mapping" if isinstance(value, dict) else "a list"
-    return f"{value!r:.60}"
 
 
 def _prefix(kind: descriptor.EnumDescriptor) -> str:

@@ -1,0 +1,67 @@
+"""moorctl import calico: takes over the addresses of Calico's IPAM."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from moorage.ctl import options, settings
+from moorage.ctl.import_ import dump, plan, report
+
+
+@click.command("calico")
+@click.argument("sources", metavar="DUMP...", nargs=-1, required=True)
+@click.option("--apply", "applies", is_flag=True, help="Adopt; without it, nothing is changed.")
+@click.option(
+    "--orphans",
+    is_flag=True,
+    help="Also adopt blocks in no pool, into draining pools made for them.",
+)
+@click.option(
+    "--interface",
+    default="eth0",
+    show_default=True,
+    metavar="NAME",
+    help="Interface of the attachments, which Calico does not know.",
+)
+@options.output(["text", "json"])
+@settings.after_command
+def command(
+    where: settings.Settings,
+    sources: Sequence[str],
+    applies: bool,
+    orphans: bool,
+    interface: str,
+    output: str,
+) -> None:
+    """Take over pools, blocks and addresses as Calico left them; nobody is renumbered.
+
+    \b
+      kubectl get ippools,ipreservations,ipamconfigs,ipamblocks,blockaffinities,ipamhandles \\
+        -o json > dump.json
+      moorctl import calico dump.json
+      moorctl import calico dump.json --apply
+
+    DUMP is a file, a directory or "-"; YAML will do, and takes longer to read. Without --apply it
+    is shown what would be adopted and what is in the way. With a conflict anywhere, nothing is
+    changed and the exit code is 4. Importing again adopts only what is new since.
+
+    A pool of the same range and block size is used as it is. A DEL of a pod releases what was
+    adopted for it: its network and container id are those of the handle.
+    """
+    found = dump.read(sources, where.vrf)
+    notes = [*found.notes, *_notes(found)]
+    with where.connected("import from Calico") as client:
+        importer = plan.Importer(client, found, vrf=where.vrf, interface=interface, orphans=orphans)
+        made = importer.survey()
+        applied = applies and not made.conflict_count
+        if applied:
+            made = importer.carry_out(made)
+    report.show(made, notes, output, applied=applied)
+    if made.conflict_count:
+        raise report.refused(made, applied=applied)
+
+
+def _notes(found: dump.Dump) -> list[str]:
+    return [f"{each.label}: {text}" for each in found.manifests for text in each.notes]

@@ -1,0 +1,252 @@
+"""Reads what `kubectl get ippools,ipreservations,ipamconfigs,ipamblocks,blockaffinities,ipamhandles
+-o json` (or yaml) prints of Calico: what there is, and who holds it.
+
+Pure: what of it is on the server already is the matter of `plan`. Every allocation is in the
+blocks; handles only say the same again, so a dump without them is a whole one.
+"""
+
+from __future__ import annotations
+
+import collections
+import io
+import ipaddress
+import pathlib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from moorage.ctl import calico, documents, exits, manifests, specs
+from moorage.ctl.import_ import holders
+from moorage.ctl.ipam import files
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_HOST = "host:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A block with all that is held of it; `node` is empty where it belongs to none."""
+
+    cidr: Network
+    node: str
+    holdings: tuple[holders.Holding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dump:
+    """What Calico left; `notes` are for people: what was read and is left alone."""
+
+    manifests: tuple[manifests.Manifest, ...]
+    blocks: tuple[Block, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Pile:
+    """What has been read so far."""
+
+    vrf: str
+    manifests: dict[str, manifests.Manifest] = field(default_factory=dict)
+    blocks: dict[Network, Block] = field(default_factory=dict)
+    affinities: dict[tuple[str, Network], bool] = field(default_factory=dict)
+    handles: dict[tuple[str, Network], int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def read(sources: Sequence[str], vrf: str) -> Dump:
+    """Return the dump in files, directories and "-"; raises exits.Failed with all that is wrong."""
+    sheet, pile = specs.Place(where=""), _Pile(vrf=vrf)
+    for document in _documents(sources):
+        _take(document.value, specs.Place(where=document.where, problems=sheet.problems), pile)
+    if sheet.problems:
+        count = len(sheet.problems)
+        summary = f"{count} problem{'s' if count > 1 else ''} in the dump; nothing was changed"
+        raise exits.refused(summary, sheet.problems)
+    return Dump(
+        manifests=tuple(pile.manifests.values()),
+        blocks=tuple(_affine(pile)),
+        notes=(*pile.notes, *_unclaimed(pile), *_disagreements(pile)),
+    )
+
+
+def _documents(sources: Sequence[str]) -> Iterator[documents.Document]:
+    """Yield the documents; JSON is YAML, but is read hundreds of times as fast as itself."""
+    for source in sources:
+        if not _is_json(source):
+            yield from documents.read([source])
+            continue
+        value = files.read(source)
+        items = value.get("items") if isinstance(value, dict) else None
+        for index, item in enumerate(items if isinstance(items, list) else [value]):
+            yield documents.Document(where=f"{source}, items[{index}]", value=item)
+
+
+def _is_json(source: str) -> bool:
+    if source == "-":
+        given = sys.stdin.buffer
+        return isinstance(given, io.BufferedReader) and given.peek(1)[:1] == b"{"
+    path = pathlib.Path(source)
+    if not path.is_file():
+        return False
+    with path.open("rb") as opened:
+        return opened.read(1) == b"{"
+
+
+def _take(value: object, place: specs.Place, pile: _Pile) -> None:
+    kind = value.get("kind") if isinstance(value, dict) else None
+    spec = value.get("spec") if isinstance(value, dict) else None
+    match kind:
+        case "IPPool" | "IPReservation" | "IPAMConfig" | "IPAMConfiguration":
+            _take_manifest(value, place, pile)
+        case "IPAMBlock":
+            _take_block(_mapping(spec, place), place.child("spec"), pile)
+        case "BlockAffinity":
+            _take_affinity(_mapping(spec, place), place.child("spec"), pile)
+        case "IPAMHandle":
+            _take_handle(_mapping(spec, place), place.child("spec"), pile)
+        case str():
+            pile.notes.append(f"{place.where}: {kind} is not of the IPAM; left out")
+        case _:
+            place.child("kind").refuse("must be that of a Calico resource")
+
+
+def _take_manifest(value: object, place: specs.Place, pile: _Pile) -> None:
+    manifest = calico.read(value, pile.vrf, place)
+    if manifest is None:
+        return
+    known = pile.manifests.setdefault(manifest.resource.name, manifest)
+    if known is not manifest:
+        place.refuse(f"{manifest.label} stands already in {known.where}")
+
+
+def _take_block(spec: Mapping[str, object], place: specs.Place, pile: _Pile) -> None:
+    cidr = _network(spec.get("cidr"), place.child("cidr"))
+    if cidr is None:
+        return
+    if spec.get("deleted") in (True, "true"):
+        pile.notes.append(f"block {cidr} is deleted in Calico, and left out")
+        return
+    affinity = str(spec.get("affinity") or "")
+    node = affinity.removeprefix(_HOST) if affinity.startswith(_HOST) else ""
+    block = Block(cidr=cidr, node=node, holdings=_holdings(cidr, spec, place))
+    if pile.blocks.setdefault(cidr, block) is not block:
+        place.refuse(f"the block {cidr} is there twice")
+
+
+def _holdings(
+    cidr: Network, spec: Mapping[str, object], place: specs.Place
+) -> tuple[holders.Holding, ...]:
+    allocations, attributes = spec.get("allocations"), spec.get("attributes") or []
+    if not isinstance(allocations, list) or len(allocations) != cidr.num_addresses:
+        place.child("allocations").refuse(f"must be a list of {cidr.num_addresses} entries")
+        return ()
+    if not isinstance(attributes, list):
+        place.child("attributes").refuse("must be a list")
+        return ()
+    found = []
+    for ordinal, index in enumerate(allocations):
+        if index is None:
+            continue
+        if type(index) is not int or not 0 <= index < len(attributes):
+            text = f"must be null or an index of the {len(attributes)} attributes"
+            place.child("allocations").item(ordinal).refuse(text)
+            continue
+        entry = _mapping(attributes[index], place.child("attributes").item(index))
+        if not _is_released(entry):
+            found.append(_holding(str(cidr[ordinal]), entry))
+    return tuple(found)
+
+
+def _is_released(entry: Mapping[str, object]) -> bool:
+    """Whether an address was released and only waits to be free again."""
+    return any(
+        key.lower().replace("_", "") == "releasedat" and value for key, value in entry.items()
+    )
+
+
+def _holding(address: str, entry: Mapping[str, object]) -> holders.Holding:
+    handle, attributes = entry.get("handle_id"), entry.get("secondary")
+    known = attributes if isinstance(attributes, dict) else {}
+    return holders.Holding(
+        address=address,
+        handle="" if handle is None else str(handle),
+        attributes={str(key): str(value) for key, value in known.items() if value is not None},
+    )
+
+
+def _take_affinity(spec: Mapping[str, object], place: specs.Place, pile: _Pile) -> None:
+    cidr, state = _network(spec.get("cidr"), place.child("cidr")), spec.get("state") or "confirmed"
+    if cidr is None or state == "pending" or (spec.get("type") or "host") != "host":
+        return
+    gone = state == "pendingDeletion" or spec.get("deleted") in (True, "true")
+    pile.affinities[str(spec.get("node")), cidr] = not gone
+
+
+def _take_handle(spec: Mapping[str, object], place: specs.Place, pile: _Pile) -> None:
+    counts, handle = spec.get("block") or {}, str(spec.get("handleID"))
+    if spec.get("deleted") in (True, "true") or not isinstance(counts, dict):
+        return
+    for text, count in counts.items():
+        cidr = _network(text, place.child("block"))
+        if cidr is not None and type(count) is int:
+            pile.handles[handle, cidr] = count
+
+
+def _affine(pile: _Pile) -> list[Block]:
+    """Return the blocks in order, without their node where it is giving them up."""
+    ordered = sorted(pile.blocks.values(), key=lambda block: _order(block.cidr))
+    return [
+        Block(cidr=block.cidr, node="", holdings=block.holdings)
+        if pile.affinities.get((block.node, block.cidr)) is False
+        else block
+        for block in ordered
+    ]
+
+
+def _unclaimed(pile: _Pile) -> list[str]:
+    """Return notes about affinities that no block confirms."""
+    ordered = sorted(pile.affinities.items(), key=lambda entry: _order(entry[0][1]))
+    return [
+        f"node {node} claims block {cidr}, which is not its own in Calico; left alone"
+        for (node, cidr), confirmed in ordered
+        if confirmed and (cidr not in pile.blocks or pile.blocks[cidr].node != node)
+    ]
+
+
+def _disagreements(pile: _Pile) -> list[str]:
+    """Return notes about handles that count otherwise than their blocks."""
+    if not pile.handles:
+        return []
+    counted = collections.Counter(
+        (holding.handle, block.cidr)
+        for block in pile.blocks.values()
+        for holding in block.holdings
+        if holding.handle
+    )
+    keys = pile.handles.keys() | counted.keys()
+    wrong = [key for key in keys if pile.handles.get(key, 0) != counted[key]]
+    return [
+        f"handle {handle} counts {pile.handles.get((handle, cidr), 0)} addresses of block {cidr}, "
+        f"and the block {counted[handle, cidr]}; the block is believed"
+        for handle, cidr in sorted(wrong, key=lambda key: (key[0], _order(key[1])))
+    ]
+
+
+def _mapping(value: object, place: specs.Place) -> Mapping[str, object]:
+    if isinstance(value, dict):
+        return value
+    place.refuse("must be a mapping")
+    return {}
+
+
+def _network(value: object, place: specs.Place) -> Network | None:
+    try:
+        return manifests.network(str(value), bare=False)
+    except ValueError as error:
+        place.refuse(f"must be a CIDR: {error}")
+        return None
+
+
+def _order(cidr: Network) -> tuple[int, int]:
+    return cidr.version, int(cidr.network_address)

@@ -1,0 +1,136 @@
+"""Who holds an address of Calico's: its handle and its attributes become an attachment.
+
+    <network>.<container id>       that network and container, as a DEL of the pod names them
+    <namespace>.<pod>, and others  network "calico-legacy", the handle as container
+    <network>.vmi.<ns>.<vm>        network "calico-vms"
+    ipip-tunnel-addr-<node>, ...   network "calico-tunnels", use TUNNEL
+    lb-<hash>                      network "calico-load-balancers", use LOAD_BALANCER
+    windows-reserved-ipam-handle   network "calico-windows", one container for each address
+    none                           network "calico-unknown", one container for each address
+
+Networks that no CNI configuration names keep what is not a pod's from being released with the
+pods. An address that Windows reserves is adopted with the use WORKLOAD: nothing releases it by
+itself, so it stays withheld.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from moorage.v1 import admin_service_pb2, resources_pb2
+
+HANDLE_LABEL = "calico.handle"
+
+_LONGEST_ID = 128
+_LONGEST_TEXT = 253
+_LONGEST_KEY = 63
+_LONGEST_VALUE = 256
+_MOST_LABELS = 32
+
+_CNI_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_TUNNEL = re.compile(r"(?:ipip|vxlan|vxlan-v6|wireguard|wireguard-v6)-tunnel-addr-(?P<node>.+)")
+_TUNNEL_TYPES = frozenset(
+    {
+        "ipipTunnelAddress",
+        "vxlanTunnelAddress",
+        "vxlanV6TunnelAddress",
+        "wireguardTunnelAddress",
+        "wireguardV6TunnelAddress",
+    }
+)
+_MACHINE = re.compile(r".+?\.vmi\.[^.]+\..+")
+_LOAD_BALANCER = re.compile(r"lb-[^.]+")
+_WINDOWS = "windows-reserved-ipam-handle"
+_WORKLOAD_KEYS = ("node", "namespace", "pod")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """An address that Calico has handed out; the handle is empty where there is none."""
+
+    address: str
+    handle: str
+    attributes: Mapping[str, str]
+
+
+def adopted(holding: Holding, interface: str) -> admin_service_pb2.AdoptedAddress:
+    """Return the address with its holder here, always the same one for the same holding."""
+    handle = holding.handle.partition("\r")[0]
+    network, container_id, use = _holder(handle, holding)
+    return admin_service_pb2.AdoptedAddress(
+        address=holding.address,
+        attachment=resources_pb2.Attachment(
+            network=network, container_id=container_id, interface=interface
+        ),
+        workload=_workload(handle, holding.attributes),
+        use=use,
+        labels=_labels(handle, f"{network}.{container_id}", holding.attributes),
+    )
+
+
+def _holder(handle: str, holding: Holding) -> tuple[str, str, resources_pb2.Use.ValueType]:
+    """Return network, container id and use: by the first rule that applies."""
+    is_tunnel = _TUNNEL.fullmatch(handle) or holding.attributes.get("type") in _TUNNEL_TYPES
+    own, of_address = _id(handle), f"address-{holding.address.replace(':', '-')}"
+    for applies, network, container_id, use in (
+        (is_tunnel, "calico-tunnels", own if handle else of_address, resources_pb2.USE_TUNNEL),
+        (not handle, "calico-unknown", of_address, resources_pb2.USE_WORKLOAD),
+        (handle.lower() == _WINDOWS, "calico-windows", of_address, resources_pb2.USE_WORKLOAD),
+        (
+            _LOAD_BALANCER.fullmatch(handle),
+            "calico-load-balancers",
+            own,
+            resources_pb2.USE_LOAD_BALANCER,
+        ),
+        (_MACHINE.fullmatch(handle), "calico-vms", own, resources_pb2.USE_WORKLOAD),
+    ):
+        if applies:
+            return network, container_id, use
+    return *_of_pod(handle, holding.attributes), resources_pb2.USE_WORKLOAD
+
+
+def _of_pod(handle: str, attributes: Mapping[str, str]) -> tuple[str, str]:
+    network, _, container_id = handle.rpartition(".")
+    if _is_id(network) and _is_id(container_id) and handle != _legacy_handle(attributes):
+        return network, container_id
+    return "calico-legacy", _id(handle)
+
+
+def _legacy_handle(attributes: Mapping[str, str]) -> str:
+    return f"{attributes.get('namespace', '')}.{attributes.get('pod', '')}"
+
+
+def _is_id(text: str) -> bool:
+    return len(text) <= _LONGEST_ID and _CNI_NAME.fullmatch(text) is not None
+
+
+def _id(text: str) -> str:
+    """Return a text as a container id; one that is none keeps its beginning, and gets a hash."""
+    if _is_id(text):
+        return text
+    beginning = re.sub(r"[^A-Za-z0-9_.-]", "-", text)[:80]
+    digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32]
+    return f"h-{beginning}-{digest}"
+
+
+def _workload(handle: str, attributes: Mapping[str, str]) -> resources_pb2.Workload:
+    tunnel = _TUNNEL.fullmatch(handle)
+    known = {"node": tunnel["node"] if tunnel else "", **attributes}
+    node, namespace, pod = (_printable(known.get(key, ""), _LONGEST_TEXT) for key in _WORKLOAD_KEYS)
+    return resources_pb2.Workload(node=node, namespace=namespace, pod=pod)
+
+
+def _labels(handle: str, derived: str, attributes: Mapping[str, str]) -> dict[str, str]:
+    found = {HANDLE_LABEL: handle} if handle and handle != derived else {}
+    for key in sorted(attributes):
+        if key not in _WORKLOAD_KEYS and len(found) < _MOST_LABELS:
+            found[_printable(f"calico.{key}", _LONGEST_KEY)] = attributes[key]
+    return {key: _printable(value, _LONGEST_VALUE) for key, value in found.items()}
+
+
+def _printable(text: str, longest: int) -> str:
+    return _UNPRINTABLE.sub(" ", text)[:longest]

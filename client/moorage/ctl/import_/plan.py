@@ -1,0 +1,285 @@
+"""Compares what Calico left with what the server has, and brings the difference about.
+
+`survey` changes nothing: it asks the server about every block of a pool that is there, and decides
+by itself about those of pools that are still to be created.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import moorage
+from moorage import names
+from moorage.ctl import changes, exits, manifests
+from moorage.ctl.import_ import dump, holders
+from moorage.v1 import admin_service_pb2, resources_pb2
+
+ORPHAN = "calico-orphan-"
+
+# One call takes 256 KiB, and locks every attachment in it.
+_CALL_BYTES = 128 * 1024
+_CALL_ADDRESSES = 256
+_PROGRESS = 100  # blocks between two lines of progress
+_Told = TypeVar("_Told")
+_DEFAULT_BLOCK_SIZE = {4: 26, 6: 122}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A pool, a reservation or the configuration of the VRF: what is to be done about it.
+
+    `result` is as `changes.make` says it, or the conflict that keeps it from being done.
+    """
+
+    label: str
+    change: changes.Change | None = None
+    orphan: resources_pb2.Pool | None = None
+    result: str = changes.UNCHANGED
+    conflict: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockStep:
+    """A block: what of it is to be adopted, or was.
+
+    `pool` is empty for an orphan, which no pool holds and which is left alone.
+    """
+
+    block: dump.Block
+    pool: str
+    addresses: tuple[admin_service_pb2.AdoptedAddress, ...]
+    adopted: int = 0
+    unchanged: int = 0
+    changed: bool = False
+    conflicts: tuple[admin_service_pb2.AdoptConflict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that is to be done, or was, in order."""
+
+    steps: tuple[Step, ...]
+    blocks: tuple[BlockStep, ...]
+
+    @property
+    def conflict_count(self) -> int:
+        """How many things are in the way."""
+        return sum(bool(step.conflict) for step in self.steps) + sum(
+            len(each.conflicts) for each in self.blocks
+        )
+
+    @property
+    def adopted_count(self) -> int:
+        """How many addresses become held."""
+        return sum(each.adopted for each in self.blocks)
+
+    @property
+    def unchanged_count(self) -> int:
+        """How many addresses were held exactly so before."""
+        return sum(each.unchanged for each in self.blocks)
+
+    @property
+    def changes_anything(self) -> bool:
+        """Whether anything is not as it is to be."""
+        return any(step.result != changes.UNCHANGED for step in self.steps) or any(
+            each.adopted or each.changed for each in self.blocks
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Range:
+    """A pool that is there, or will be."""
+
+    name: str
+    cidr: dump.Network
+    block_size: int
+    exists: bool
+    draining: bool = False
+
+
+class Importer:
+    """One dump and one VRF of a server."""
+
+    def __init__(
+        self, client: moorage.Client, found: dump.Dump, *, vrf: str, interface: str, orphans: bool
+    ) -> None:
+        self._client = client
+        self._dump = found
+        self._vrf = vrf
+        self._interface = interface
+        self._orphans = orphans
+        self._ranges = [_range(pool) for pool in client.pools(vrf=vrf)]
+
+    def survey(self) -> Plan:
+        """Return what is to be done, and what is in the way; changes nothing."""
+        steps = [self._step(manifest) for manifest in self._dump.manifests]
+        if self._orphans:
+            steps += self._orphan_steps()
+        blocks = tuple(
+            self._surveyed(block) for block in _telling("checked", self._occupied_blocks())
+        )
+        return Plan(steps=tuple(steps), blocks=blocks)
+
+    def carry_out(self, plan: Plan) -> Plan:
+        """Return what became of a plan without conflicts; stops at the first new one."""
+        steps = tuple(self._done(step) for step in plan.steps)
+        blocks: list[BlockStep] = []
+        for each in _telling("imported", plan.blocks):
+            blocks.append(self._adopted(each, validate_only=False) if each.pool else each)
+            if blocks[-1].conflicts:
+                break
+        return Plan(steps=steps, blocks=tuple(blocks))
+
+    def _step(self, manifest: manifests.Manifest) -> Step:
+        if isinstance(manifest.resource, resources_pb2.Pool):
+            return self._pool_step(manifest, manifest.resource)
+        change = changes.find(self._client, manifest)
+        result = changes.CREATED if change.creates else changes.CONFIGURED
+        unchanged = not change.creates and not change.paths
+        return Step(
+            label=manifest.label, change=change, result=changes.UNCHANGED if unchanged else result
+        )
+
+    def _pool_step(self, manifest: manifests.Manifest, pool: resources_pb2.Pool) -> Step:
+        wanted = _range(pool, exists=False)
+        there = next((each for each in self._ranges if each.cidr == wanted.cidr), None)
+        if there is not None and there.block_size == wanted.block_size:
+            return Step(label=f"pool/{there.name}")
+        if there is not None:
+            text = (
+                f"pool {there.name} has the same range with block size {there.block_size}, not "
+                f"{wanted.block_size}; delete it while it is empty"
+            )
+            return Step(label=manifest.label, conflict=text)
+        if text := self._in_the_way(wanted):
+            return Step(label=manifest.label, conflict=text)
+        self._ranges.append(wanted)
+        change = changes.Change(manifest=manifest, current=None, paths=())
+        return Step(label=manifest.label, change=change, result=changes.CREATED)
+
+    def _in_the_way(self, wanted: _Range) -> str:
+        for each in self._ranges:
+            if each.name == wanted.name:
+                return f"pool {each.name} is there with another range, {each.cidr}; rename one"
+            if each.cidr.overlaps(wanted.cidr):
+                return (
+                    f"{wanted.cidr} overlaps {each.cidr} of pool {each.name}; they cannot both be"
+                )
+        return ""
+
+    def _orphan_steps(self) -> Iterator[Step]:
+        for block in self._occupied_blocks():
+            known = self._pool_of(block.cidr)
+            if known is None:
+                pool_id = ORPHAN + str(block.cidr).translate(str.maketrans(".:/", "---"))
+                pool = resources_pb2.Pool(
+                    name=names.pool(pool_id, self._vrf),
+                    cidr=str(block.cidr),
+                    block_size=block.cidr.prefixlen,
+                )
+                self._ranges.append(_range(pool, exists=False))
+                yield Step(label=f"pool/{pool_id}", orphan=pool, result=changes.CREATED)
+            elif known.name.startswith(ORPHAN) and known.exists and not known.draining:
+                pool = resources_pb2.Pool(name=names.pool(known.name, self._vrf))
+                yield Step(label=f"pool/{known.name}", orphan=pool, result=changes.CONFIGURED)
+
+    def _done(self, step: Step) -> Step:
+        result = step.result
+        if step.change is not None:
+            result = changes.make(self._client, step.change)
+        if step.orphan is not None:
+            if step.result == changes.CREATED:
+                pool_id = names.id_of(step.orphan.name)
+                self._client.create_pool(pool_id, step.orphan, vrf=self._vrf)
+            self._client.drain_pool(step.orphan.name)
+        return dataclasses.replace(step, result=result)
+
+    def _occupied_blocks(self) -> list[dump.Block]:
+        """Return the blocks of which something is held, or which belong to a node."""
+        return [block for block in self._dump.blocks if block.holdings or block.node]
+
+    def _pool_of(self, cidr: dump.Network) -> _Range | None:
+        return next((each for each in self._ranges if _lies_in(cidr, each.cidr)), None)
+
+    def _surveyed(self, block: dump.Block) -> BlockStep:
+        addresses = tuple(holders.adopted(each, self._interface) for each in block.holdings)
+        pool = self._pool_of(block.cidr)
+        step = BlockStep(block=block, pool=pool.name if pool else "", addresses=addresses)
+        if pool is None:
+            return step
+        if pool.exists:
+            return self._adopted(step, validate_only=True)
+        if pool.block_size != block.cidr.prefixlen:
+            text = (
+                f"{block.cidr} is not a block of pool {pool.name}, whose block size is "
+                f"{pool.block_size}"
+            )
+            conflict = admin_service_pb2.AdoptConflict(message=text)
+            return dataclasses.replace(step, conflicts=(conflict,))
+        return dataclasses.replace(step, adopted=len(addresses), changed=True)
+
+    def _adopted(self, step: BlockStep, *, validate_only: bool) -> BlockStep:
+        adopted = unchanged = 0
+        changed = False
+        conflicts: list[admin_service_pb2.AdoptConflict] = []
+        for chunk in _chunks(step.addresses):
+            answer = self._client.adopt_block(
+                str(step.block.cidr),
+                chunk,
+                node=step.block.node,
+                validate_only=validate_only,
+                vrf=self._vrf,
+            )
+            adopted += answer.adopted_count
+            unchanged += answer.unchanged_count
+            changed = changed or answer.block_changed
+            conflicts += [each for each in answer.conflicts if each not in conflicts]
+        return dataclasses.replace(
+            step,
+            adopted=adopted,
+            unchanged=unchanged,
+            changed=changed,
+            conflicts=tuple(conflicts),
+        )
+
+
+def _range(pool: resources_pb2.Pool, *, exists: bool = True) -> _Range:
+    cidr = ipaddress.ip_network(pool.cidr)
+    return _Range(
+        name=names.id_of(pool.name),
+        cidr=cidr,
+        block_size=pool.block_size or _DEFAULT_BLOCK_SIZE[cidr.version],
+        exists=exists,
+        draining=pool.state == resources_pb2.POOL_STATE_DRAINING,
+    )
+
+
+def _lies_in(cidr: dump.Network, pool: dump.Network) -> bool:
+    return cidr.version == pool.version and cidr[0] in pool and cidr[-1] in pool
+
+
+def _chunks(
+    addresses: Sequence[admin_service_pb2.AdoptedAddress],
+) -> Iterator[list[admin_service_pb2.AdoptedAddress]]:
+    """Yield the addresses in groups that one call can carry; one group where there are none."""
+    chunk: list[admin_service_pb2.AdoptedAddress] = []
+    size = 0
+    for each in addresses:
+        if len(chunk) == _CALL_ADDRESSES or (chunk and size + each.ByteSize() > _CALL_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(each)
+        size += each.ByteSize()
+    yield chunk
+
+
+def _telling(done: str, blocks: Sequence[_Told]) -> Iterator[_Told]:
+    """Yield the blocks, and say now and then how many of them are behind us."""
+    for count, block in enumerate(blocks):
+        if count and count % _PROGRESS == 0:
+            exits.note(f"{done} {count} of {len(blocks)} blocks")
+        yield block

@@ -1,0 +1,131 @@
+"""moorctl ipam check: whether a VRF agrees with itself, and its addresses with the pods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import click
+
+import moorage
+from moorage import names
+from moorage.ctl import exits, options, settings
+from moorage.ctl.ipam import files, leaks, pods, reports
+from moorage.v1 import resources_pb2
+
+OUT_OF_SERVICE = "pool_out_of_service"
+
+# What is said of the owner of a leaked address, in this order.
+_ATTRIBUTES = ("node", "namespace", "pod")
+
+
+@click.command("check")
+@click.option(
+    "--pods",
+    "source",
+    metavar="FILE|-",
+    help="The output of `kubectl get pods -A -o json`: find leaked addresses by it.",
+)
+@click.option(
+    "--report", type=click.Path(dir_okay=False), metavar="FILE", help="Write a report, in JSON."
+)
+@options.output(["text", "json"])
+@settings.after_command
+@click.pass_context
+def command(
+    ctx: click.Context,
+    where: settings.Settings,
+    source: str | None,
+    report: str | None,
+    output: str,
+) -> None:
+    """Check that what is stored of a VRF agrees with itself, and with the pods of a cluster.
+
+    \b
+      moorctl ipam check
+      kubectl get pods -A -o json | moorctl ipam check --pods - --report leaks.json
+
+    Leaked is an address whose pod is not there, is on another node, has ended, or has other
+    addresses. A pod that came after the list was made looks so too: write two reports some time
+    apart, each with a list of its own, and release what is leaked in both, by `moorctl ipam release
+    --from-report`.
+
+    -o json prints the report. Exit code 1 when there are problems.
+    """
+    known = pods.read(source) if source else None
+    with where.connected(f"check vrf/{where.vrf}") as client:
+        checked = _check(client, where.vrf, known)
+    document = reports.write(checked)
+    if report:
+        files.write(report, document)
+    if output == "json":
+        click.echo(files.text(document))
+    else:
+        _show(checked, told_of_pods=known is not None)
+    if checked.problem_count:
+        ctx.exit(exits.Exit.DIFFERENT)
+
+
+def _check(
+    client: moorage.Client, own_id: str, known: Mapping[pods.Key, pods.Pod] | None
+) -> reports.Checked:
+    vrf = client.get_vrf(own_id)
+    states = {pool.name: _state(pool) for pool in client.pools(vrf=own_id)}
+    allocations = list(client.allocations(vrf=own_id))
+    responses = client.check_consistency(vrf=own_id)
+    return reports.Checked(
+        vrf=vrf,
+        findings=[response.finding for response in responses if response.HasField("finding")],
+        judgement=_judgement(allocations, known),
+        information=[
+            _information(each, state) for each in allocations if (state := states.get(each.pool))
+        ],
+    )
+
+
+def _state(pool: resources_pb2.Pool) -> str:
+    """Return why a pool assigns nothing; empty where it does."""
+    if pool.state == resources_pb2.POOL_STATE_DRAINING:
+        return "draining"
+    return "disabled" if pool.disabled else ""
+
+
+def _judgement(
+    allocations: Sequence[resources_pb2.Allocation], known: Mapping[pods.Key, pods.Pod] | None
+) -> leaks.Judgement:
+    if known is None:
+        return leaks.Judgement(leaks=[], not_judged_count=len(allocations))
+    return leaks.judge(allocations, known)
+
+
+def _information(allocation: resources_pb2.Allocation, state: str) -> dict[str, object]:
+    return {
+        "rule": OUT_OF_SERVICE,
+        "message": f"in use, but its pool {names.id_of(allocation.pool)} is {state}",
+        "address": allocation.address,
+        "generation": allocation.generation,
+    }
+
+
+def _show(checked: reports.Checked, *, told_of_pods: bool) -> None:
+    for line in _lines(checked):
+        click.echo(exits.printable(line))
+    not_judged = checked.judgement.not_judged_count
+    if told_of_pods and not_judged:
+        exits.note(f"{not_judged} addresses are of no pod, and were not judged")
+
+
+def _lines(checked: reports.Checked) -> Iterator[str]:
+    for finding in checked.findings:
+        yield f"{finding.rule}: {finding.message}"
+    for leak in checked.judgement.leaks:
+        address = leak.allocation.address
+        yield f"{address} leaked; attrs {_attributes(leak.allocation)}; {leak.reason}"
+    for each in checked.information:
+        yield f"{each['address']} {each['message']}"
+    yield f"Check complete; found {checked.problem_count} problems."
+
+
+def _attributes(allocation: resources_pb2.Allocation) -> str:
+    workload = allocation.workload
+    found = ((name, getattr(workload, name)) for name in _ATTRIBUTES)
+    return ", ".join(f"{name}: {text}" for name, text in found if text)

@@ -1,0 +1,284 @@
+"""moorctl import calico: every address that Calico handed out is held here, by the same pod."""
+
+import json
+import pathlib
+
+import pytest
+import yaml
+
+import moorage
+from ctl import calico_dump
+from ctl.program import Moorctl
+from harness import calls, digest, serving
+from moorage.v1 import resources_pb2
+
+ORPHAN = "192.168.7.8"
+FOUR, SIX = "pool default-ipv4-ippool", "pool default-ipv6-ippool"
+
+
+def held(client: moorage.Client) -> dict[str, tuple[str, str, str, str]]:
+    """Who holds which address, in the terms of `calico_dump.HELD`."""
+    found = {}
+    for each in client.allocations():
+        workload = each.workload
+        found[each.address] = (
+            each.attachment.network,
+            each.attachment.container_id,
+            resources_pb2.Use.Name(each.use).removeprefix("USE_"),
+            f"{workload.node} {workload.namespace}/{workload.pod}",
+        )
+    return found
+
+
+@pytest.fixture
+def imported(moorctl: Moorctl) -> Moorctl:
+    """The program, after it has imported the whole dump."""
+    ended = moorctl("import", "calico", "-", "--apply", stdin=calico_dump.whole())
+    assert ended.code == 0, ended.err
+    return moorctl
+
+
+def test_a_preview_tells_everything_and_changes_nothing(
+    moorctl: Moorctl, server: serving.Serving
+) -> None:
+    before = digest.of(server.database)
+    ended = moorctl("import", "calico", "-", stdin=calico_dump.whole())
+    assert ended.code == 0, ended.err
+    assert digest.of(server.database) == before
+    assert ended.out.splitlines() == [
+        "pool/default-ipv4-ippool to be created",
+        "pool/default-ipv6-ippool to be created",
+        "reservation/gateways to be created",
+        "vrf/default is there",
+        f"block 10.244.1.0/26 of {FOUR}, node worker-1: 4 to adopt, 0 held already",
+        f"block 10.244.2.0/26 of {FOUR}, node worker-2: 4 to adopt, 0 held already",
+        f"block 10.244.3.0/26 of {FOUR}: 3 to adopt, 0 held already",
+        f"block 10.244.4.0/26 of {FOUR}: 1 to adopt, 0 held already",
+        f"block 10.244.5.0/26 of {FOUR}, node worker-1: 0 to adopt, 0 held already",
+        "block 192.168.7.0/26, node worker-1: in no pool, 1 held; --orphans adopts it",
+        f"block fd00:10:244:1::/122 of {SIX}, node worker-1: 1 to adopt, 0 held already",
+        "13 addresses to adopt, 0 held already, 1 blocks in no pool, 0 conflicts; nothing was"
+        " changed, --apply does it",
+    ]
+    assert "block 10.244.6.0/26 is deleted in Calico, and left out" in ended.err
+
+
+def test_every_address_is_held_by_its_pod(imported: Moorctl, client: moorage.Client) -> None:
+    assert held(client) == calico_dump.HELD
+
+
+@pytest.mark.parametrize("spelling", ["a file", "standard input"])
+def test_a_dump_in_json_says_the_same(
+    spelling: str, moorctl: Moorctl, client: moorage.Client, tmp_path: pathlib.Path
+) -> None:
+    text = json.dumps(yaml.safe_load(calico_dump.whole()))
+    dump = tmp_path / "dump.json"
+    dump.write_text(text)
+    source = "-" if spelling == "standard input" else str(dump)
+    ended = moorctl("import", "calico", source, "--apply", stdin=text)
+    assert ended.code == 0, ended.err
+    assert held(client) == calico_dump.HELD
+
+
+def test_what_does_not_follow_from_the_attachment_is_in_labels(
+    imported: Moorctl, client: moorage.Client
+) -> None:
+    labels = dict(client.get_allocation("10.244.1.1").labels)
+    assert labels == {"calico.timestamp": "2026-01-05 10:11:12.131415 +0000 UTC"}
+    labels = dict(client.get_allocation("10.244.2.0").labels)
+    assert labels == {
+        "calico.handle": "windows-reserved-ipam-handle",
+        "calico.note": "windows host rsvd",
+    }
+    odd = client.get_allocation("10.244.3.10").labels["calico.handle"]
+    assert odd == f"spaces and more {'x' * 150}"
+
+
+def test_blocks_belong_to_their_nodes(imported: Moorctl, server: serving.Serving) -> None:
+    rows = server.database.rows("SELECT host(cidr), node FROM blocks ORDER BY cidr")
+    assert rows == [
+        ("10.244.1.0", "worker-1"),
+        ("10.244.2.0", "worker-2"),
+        ("10.244.3.0", None),
+        ("10.244.4.0", None),
+        ("10.244.5.0", "worker-1"),
+        ("fd00:10:244:1::", "worker-1"),
+    ]
+
+
+def test_a_pod_that_goes_gives_back_what_was_adopted_for_it(
+    imported: Moorctl, client: moorage.Client
+) -> None:
+    attachment = resources_pb2.Attachment(
+        network="k8s-pod-network", container_id=calico_dump.DUAL, interface="eth0"
+    )
+    released = client.release(attachment)
+    assert [each.address for each in released] == ["10.244.1.2", "fd00:10:244:1::7"]
+    attachment = resources_pb2.Attachment(
+        network="corp.net", container_id=calico_dump.BORROWER, interface="eth0"
+    )
+    assert [each.address for each in client.release(attachment)] == ["10.244.1.3"]
+
+
+def test_new_pods_are_given_what_is_free_of_their_nodes_block(
+    imported: Moorctl, client: moorage.Client
+) -> None:
+    # 10.244.1.4 was cooling down in Calico; it is free here.
+    assert calls.addresses_of(calls.assign(client, "new", node="worker-1")) == ["10.244.1.4"]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--apply",)])
+def test_importing_again_changes_nothing(
+    arguments: tuple[str, ...], imported: Moorctl, server: serving.Serving
+) -> None:
+    before = digest.of(server.database)
+    ended = imported("import", "calico", "-", *arguments, stdin=calico_dump.whole())
+    assert ended.code == 0, ended.err
+    assert ended.out.splitlines()[-1] == (
+        "0 addresses adopted, 13 held already, 1 blocks in no pool, 0 conflicts; nothing to change"
+        if arguments
+        else "0 addresses to adopt, 13 held already, 1 blocks in no pool, 0 conflicts; nothing to"
+        " change"
+    )
+    assert digest.of(server.database) == before
+
+
+def test_orphans_are_adopted_into_draining_pools(
+    imported: Moorctl, client: moorage.Client, server: serving.Serving
+) -> None:
+    for adopted in (1, 0):
+        ended = imported(
+            "import", "calico", "-", "--orphans", "--apply", "-o", "json", stdin=calico_dump.whole()
+        )
+        assert ended.code == 0, ended.err
+        document = json.loads(ended.out)
+        assert (document["applied"], document["adoptedCount"]) == (True, adopted)
+    pool = client.get_pool("calico-orphan-192-168-7-0-26")
+    assert (pool.cidr, pool.state) == ("192.168.7.0/26", resources_pb2.POOL_STATE_DRAINING)
+    assert client.get_allocation(ORPHAN).workload.pod == "stray-0"
+
+
+def test_an_orphans_pool_that_was_left_in_service_is_drained(
+    moorctl: Moorctl, client: moorage.Client
+) -> None:
+    pool = resources_pb2.Pool(cidr="192.168.7.0/26", block_size=26)
+    client.create_pool("calico-orphan-192-168-7-0-26", pool)
+    moorctl("import", "calico", "-", "--orphans", "--apply", stdin=calico_dump.whole())
+    pool = client.get_pool("calico-orphan-192-168-7-0-26")
+    assert pool.state == resources_pb2.POOL_STATE_DRAINING
+
+
+def test_a_pool_of_the_same_range_and_block_size_is_used_as_it_is(
+    moorctl: Moorctl, client: moorage.Client
+) -> None:
+    pool = resources_pb2.Pool(cidr="10.244.0.0/16", block_size=26, priority=7)
+    client.create_pool("mine", pool)
+    ended = moorctl("import", "calico", "-", "--apply", stdin=calico_dump.whole())
+    assert (ended.code, ended.out.splitlines()[0]) == (0, "pool/mine unchanged"), ended.err
+    assert client.get_pool("mine").priority == 7
+    assert held(client) == calico_dump.HELD
+
+
+def test_a_conflict_stops_everything(
+    moorctl: Moorctl, client: moorage.Client, server: serving.Serving
+) -> None:
+    pool = resources_pb2.Pool(cidr="10.244.0.0/16", block_size=26, gateway="10.244.3.9")
+    client.create_pool("mine", pool)
+    calls.assign(client, "c0", calls.fixed("10.244.1.1"), node="worker-9")
+    before = digest.of(server.database)
+    for arguments in ((), ("--apply",)):
+        ended = moorctl("import", "calico", "-", *arguments, stdin=calico_dump.whole())
+        assert ended.code == 4
+        assert "moorctl: 3 conflicts; nothing was changed" in ended.err
+        found = [line for line in ended.out.splitlines() if "conflict:" in line]
+        assert [line.partition("conflict: ")[2].partition(" ")[0] for line in found] == [
+            "block",
+            "10.244.1.1",
+            "10.244.3.9",
+        ]
+        assert digest.of(server.database) == before
+
+
+@pytest.mark.parametrize(
+    ("cidr", "size", "name", "told"),
+    [
+        ("10.244.0.0/16", 28, "mine", "pool mine has the same range with block size 28, not 26"),
+        ("10.0.0.0/8", 26, "mine", "10.244.0.0/16 overlaps 10.0.0.0/8 of pool mine"),
+        (
+            "10.9.0.0/24",
+            26,
+            "default-ipv4-ippool",
+            "pool default-ipv4-ippool is there with another range, 10.9.0.0/24",
+        ),
+    ],
+)
+def test_a_pool_in_the_way_is_a_conflict(
+    cidr: str, size: int, name: str, told: str, moorctl: Moorctl, client: moorage.Client
+) -> None:
+    client.create_pool(name, resources_pb2.Pool(cidr=cidr, block_size=size))
+    dump = calico_dump.listed(*calico_dump.pools())
+    ended = moorctl("import", "calico", "-", "-o", "json", stdin=dump)
+    assert ended.code == 4
+    assert ended.error()["reason"] == "IMPORT_CONFLICT"
+    resource = json.loads(ended.out)["resources"][0]
+    assert resource["conflict"].startswith(told)
+
+
+def test_what_handles_and_affinities_say_otherwise_is_noted(moorctl: Moorctl) -> None:
+    name = f"k8s-pod-network.{calico_dump.CART}"
+    dump = calico_dump.listed(
+        *calico_dump.pools(),
+        calico_dump.block(
+            "10.244.1.0/26", "host:worker-1", {1: calico_dump.pod(calico_dump.CART, "w", "p")}
+        ),
+        calico_dump.affinity("worker-2", "10.244.1.0/26"),
+        calico_dump.handle(name, {"10.244.1.0/26": 1}),
+        calico_dump.handle("k8s-pod-network.lost", {"10.244.1.0/26": 2}),
+        calico_dump.document("ClusterInformation", "default", {}),
+    )
+    document = json.loads(moorctl.must("import", "calico", "-", "-o", "json", stdin=dump))
+    assert [note for note in document["notes"] if "10.244.1.0/26" in note] == [
+        "node worker-2 claims block 10.244.1.0/26, which is not its own in Calico; left alone",
+        "handle k8s-pod-network.lost counts 2 addresses of block 10.244.1.0/26, and the block 0;"
+        " the block is believed",
+    ]
+    assert any("ClusterInformation is not of the IPAM" in note for note in document["notes"])
+
+
+MALFORMED = {
+    "too few allocations": ({"allocations": [None]}, "spec.allocations", "a list of 64 entries"),
+    "an index of nothing": (
+        {"allocations": [3] + [None] * 63},
+        "spec.allocations[0]",
+        "must be null or an index of the 0 attributes",
+    ),
+    "attributes that are none": ({"attributes": "x"}, "spec.attributes", "must be a list"),
+    "no CIDR": ({"cidr": "10.244.1.1/26"}, "spec.cidr", "must be a CIDR"),
+}
+
+
+@pytest.mark.parametrize("malformed", MALFORMED)
+def test_a_malformed_dump_never_reaches_the_server(malformed: str, offline: Moorctl) -> None:
+    change, place, text = MALFORMED[malformed]
+    broken = calico_dump.block("10.244.1.0/26", "host:worker-1", {})
+    broken["spec"] |= change
+    ended = offline("import", "calico", "-", "-o", "json", stdin=calico_dump.listed(broken))
+    assert ended.code == 2
+    violations = ended.error()["violations"]
+    assert isinstance(violations, list)
+    assert len(violations) == 1
+    assert violations[0]["field"].endswith(place)
+    assert text in violations[0]["description"]
+
+
+def test_a_large_block_is_imported_in_several_calls(
+    moorctl: Moorctl, client: moorage.Client
+) -> None:
+    held = {at: calico_dump.pod(f"c{at}", "w", f"p{at}") for at in range(300)}
+    spec = {"blockSize": 23, "cidr": "10.244.0.0/16"}
+    dump = calico_dump.listed(
+        calico_dump.document("IPPool", "large", spec),
+        calico_dump.block("10.244.0.0/23", "host:w", held, size=512),
+    )
+    moorctl.must("import", "calico", "-", "--apply", stdin=dump)
+    assert sum(1 for _ in client.allocations()) == 300

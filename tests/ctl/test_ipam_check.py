@@ -1,0 +1,152 @@
+"""moorctl ipam check: findings, leaked addresses, pools out of service, reports."""
+
+import json
+import pathlib
+
+import pytest
+
+import moorage
+from client import peer as peers
+from ctl import holdings, program
+from moorage.v1 import (
+    admin_service_pb2,
+    allocation_service_pb2,
+    pool_service_pb2,
+    resources_pb2,
+    vrf_service_pb2,
+)
+
+
+@pytest.fixture
+def shop(client: moorage.Client) -> moorage.Client:
+    """Two pods with addresses of both families, and an address without a pod."""
+    client.create_pool("v4", resources_pb2.Pool(cidr="10.0.0.0/24"))
+    client.create_pool("v6", resources_pb2.Pool(cidr="fd00::/120"))
+    holdings.assign(client, "10.0.0.4", "fd00::4", container="c4", node="n1", pod="blog")
+    holdings.assign(client, "10.0.0.5", "fd00::5", container="c5", node="n1", pod="cart")
+    holdings.assign(client, "10.0.0.6", container="c6", node="n1")
+    return client
+
+
+BLOG = holdings.pod_list({"blog": ["10.0.0.4"]})
+
+
+def test_a_sound_vrf_has_no_problems(moorctl: program.Moorctl, shop: moorage.Client) -> None:
+    ended = moorctl("ipam", "check")
+    assert (ended.code, ended.out) == (0, "Check complete; found 0 problems.\n")
+    assert ended.err == ""
+
+
+def test_the_addresses_of_a_pod_that_is_gone_are_leaked(
+    moorctl: program.Moorctl, shop: moorage.Client
+) -> None:
+    ended = moorctl("ipam", "check", "--pods", "-", stdin=BLOG)
+    attributes = "attrs node: n1, namespace: shop, pod: cart"
+    assert ended.out.splitlines() == [
+        f"10.0.0.5 leaked; {attributes}; the pod is not there",
+        f"fd00::5 leaked; {attributes}; the pod is not there",
+        "Check complete; found 2 problems.",
+    ]
+    assert (ended.code, ended.err) == (1, "1 addresses are of no pod, and were not judged\n")
+
+
+def test_pods_that_are_all_there_leak_nothing(
+    moorctl: program.Moorctl, shop: moorage.Client, tmp_path: pathlib.Path
+) -> None:
+    file = tmp_path / "pods.json"
+    file.write_text(holdings.pod_list({"blog": ["10.0.0.4"], "cart": ["fd00::5"]}))
+    ended = moorctl("ipam", "check", "--pods", str(file))
+    assert (ended.code, ended.out) == (0, "Check complete; found 0 problems.\n")
+
+
+def test_an_address_in_use_in_a_pool_out_of_service_is_no_problem(
+    moorctl: program.Moorctl, shop: moorage.Client
+) -> None:
+    shop.update_pool(
+        resources_pb2.Pool(name="vrfs/default/pools/v4", disabled=True), update_mask=["disabled"]
+    )
+    shop.drain_pool("v6")
+    assert moorctl.must("ipam", "check").splitlines() == [
+        "10.0.0.4 in use, but its pool v4 is disabled",
+        "10.0.0.5 in use, but its pool v4 is disabled",
+        "10.0.0.6 in use, but its pool v4 is disabled",
+        "fd00::4 in use, but its pool v6 is draining",
+        "fd00::5 in use, but its pool v6 is draining",
+        "Check complete; found 0 problems.",
+    ]
+
+
+def test_a_report_has_all_that_a_release_needs(
+    moorctl: program.Moorctl, shop: moorage.Client, tmp_path: pathlib.Path
+) -> None:
+    file = tmp_path / "report.json"
+    ended = moorctl(
+        *("ipam", "check", "--pods", "-", "--report", str(file), "-o", "json"), stdin=BLOG
+    )
+    assert (ended.code, ended.err) == (1, "")
+    report = json.loads(file.read_text())
+    assert report == ended.json()
+    assert report.pop("time").endswith("Z")
+    held = [shop.get_allocation(address) for address in ("10.0.0.5", "fd00::5")]
+    assert report == {
+        "version": moorage.__version__,
+        "vrf": "vrfs/default",
+        "vrfUid": shop.get_vrf("default").uid,
+        "problems": [
+            {
+                "rule": "leaked",
+                "message": "the pod is not there",
+                "address": allocation.address,
+                "block": allocation.block,
+                "attachment": {"network": "net", "containerId": "c5", "interface": "eth0"},
+                "generation": allocation.generation,
+            }
+            for allocation in held
+        ],
+        "information": [],
+        "notJudgedCount": 1,
+    }
+
+
+def test_what_the_server_finds_is_printed_and_counted(
+    peer: peers.Peer, scripted: program.Moorctl
+) -> None:
+    finding = admin_service_pb2.Finding(
+        rule="address_free_and_held",
+        message="10.0.0.5 is free and held",
+        address="10.0.0.5",
+        block="10.0.0.0/26",
+        generation=7,
+    )
+    progress = admin_service_pb2.CheckProgress(rule=finding.rule)
+    answers = (
+        vrf_service_pb2.GetVrfResponse(vrf=resources_pb2.Vrf(name="vrfs/default", uid="u1")),
+        pool_service_pb2.ListPoolsResponse(),
+        allocation_service_pb2.ListAllocationsResponse(),
+        admin_service_pb2.CheckConsistencyResponse(finding=finding),
+        admin_service_pb2.CheckConsistencyResponse(progress=progress),
+    )
+    peer.will(*map(peers.answer, answers))
+    ended = scripted("ipam", "check")
+    assert (ended.code, ended.err) == (1, "")
+    assert ended.out.splitlines() == [
+        "address_free_and_held: 10.0.0.5 is free and held",
+        "Check complete; found 1 problems.",
+    ]
+
+
+@pytest.mark.parametrize("arguments", [["--pods", "none.json"], ["--pods", "."]])
+def test_a_list_of_pods_that_cannot_be_read_is_a_mistake_of_usage(
+    offline: program.Moorctl, arguments: list[str]
+) -> None:
+    ended = offline("ipam", "check", *arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith(f"moorctl: cannot read {arguments[1]}: ")
+
+
+def test_a_report_that_cannot_be_written_is_a_mistake_of_usage(
+    moorctl: program.Moorctl, tmp_path: pathlib.Path
+) -> None:
+    ended = moorctl("ipam", "check", "--report", str(tmp_path / "none" / "report.json"))
+    assert (ended.code, ended.out) == (2, "")
+    assert "cannot write" in ended.err
