@@ -3,7 +3,7 @@ UV := $(shell command -v uv || echo .uv/bin/uv)
 RUN := $(UV) run --locked --all-extras --all-packages
 UV_VERSION := 0.13.9
 
-.PHONY: setup serve demo test check format protos bench e2e-cni
+.PHONY: setup serve demo test check format protos bench properties e2e-cni
 
 setup: $(UV)        ## everything into .venv
 	$(UV) sync --locked --all-extras --all-packages --quiet
@@ -25,6 +25,10 @@ format: $(UV)       ## rewrite what `check` would complain of
 
 protos: $(UV)       ## generate client/moorage/v1 from proto
 	$(UV) run --script scripts/generate_protos.py
+
+properties: $(UV)   ## long random histories, each held against a model of what is held
+	MOORAGE_PROPERTY_STEPS=$${MOORAGE_PROPERTY_STEPS:-100000} \
+		$(RUN) pytest --numprocesses=auto tests/properties
 
 bench: $(UV)        ## throughput and latency beside what bounds them
 	$(RUN) python -m bench
