@@ -90,6 +90,7 @@ def orphan() -> Iterator[Orphan]:
         url = cluster.url(role=clusters.BOOTSTRAP_ROLE, database="postgres")
         own = postgres.Postgres(url, strategy="file_copy")
         own.prepare()
+        until.callback(own.discard)
         database = until.enter_context(own.database())
         process = serving.Process(database, free_port(), state / "server.log")
         until.callback(process.close)

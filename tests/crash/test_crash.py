@@ -143,6 +143,7 @@ def test_killing_postgresql_under_load_loses_nothing_that_was_acknowledged(
         invariants.check(database)
     finally:
         server.close()
+        database.close()
         running.stop()
 
 

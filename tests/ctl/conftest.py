@@ -11,9 +11,15 @@ from harness import serving
 
 
 @pytest.fixture
-def moorctl(server: serving.Serving) -> program.Moorctl:
+def installed() -> bool:
+    """Whether the installed program is run; a module that is about it says so."""
+    return False
+
+
+@pytest.fixture
+def moorctl(server: serving.Serving, installed: bool) -> program.Moorctl:
     """The program, told to speak to the server."""
-    return program.Moorctl(variables={"MOORAGE_SERVER": server.target})
+    return program.Moorctl(variables={"MOORAGE_SERVER": server.target}, installed=installed)
 
 
 @pytest.fixture
@@ -34,6 +40,6 @@ def peer() -> Iterator[peers.Peer]:
 
 
 @pytest.fixture
-def scripted(peer: peers.Peer) -> program.Moorctl:
+def scripted(peer: peers.Peer, installed: bool) -> program.Moorctl:
     """The program, told to speak to that server."""
-    return program.Moorctl(variables={"MOORAGE_SERVER": peer.target})
+    return program.Moorctl(variables={"MOORAGE_SERVER": peer.target}, installed=installed)

@@ -1,11 +1,19 @@
-"""Runs the installed moorctl as a person or a script would."""
+"""Runs moorctl as a person or a script would: installed, or, as most tests do, in this process.
 
+A program's start costs more than most of what it is started for here.
+"""
+
+import contextlib
+import io
 import json
 import os
 import pathlib
 import subprocess
 import sys
 from dataclasses import dataclass
+from unittest import mock
+
+from moorage.ctl import program
 
 PROGRAM = pathlib.Path(sys.executable).with_name("moorctl")
 
@@ -34,18 +42,38 @@ class Moorctl:
     """The program with an environment of its own: nothing of the caller's but these variables."""
 
     variables: dict[str, str]
+    installed: bool = True
 
     def __call__(self, *arguments: str | bytes, stdin: str | bytes = b"") -> Ended:
         """Run it to its end."""
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        words = [word for word in arguments if isinstance(word, str)]
+        if self.installed or len(words) < len(arguments):
+            return self._process(arguments, given)
+        return self._here(words, given)
+
+    def _process(self, arguments: tuple[str | bytes, ...], stdin: bytes) -> Ended:
         ended = subprocess.run(
             [PROGRAM, *arguments],
-            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            input=stdin,
             env=self.environment(),
             capture_output=True,
             timeout=60,
             check=False,
         )
         return Ended(code=ended.returncode, out=ended.stdout.decode(), err=ended.stderr.decode())
+
+    def _here(self, arguments: list[str], stdin: bytes) -> Ended:
+        given = io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8")
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+        with (
+            mock.patch.dict(os.environ, self.environment(), clear=True),
+            mock.patch.object(sys, "stdin", given),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            code = program.run(arguments)
+        return Ended(code=int(code), out=_written(out), err=_written(err))
 
     def must(self, *arguments: str, stdin: str = "") -> str:
         """Run it, and return what it wrote on standard output, once it has succeeded."""
@@ -56,3 +84,9 @@ class Moorctl:
     def environment(self) -> dict[str, str]:
         """The whole environment of a run."""
         return {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **self.variables}
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    stream.seek(0)
+    return stream.read()

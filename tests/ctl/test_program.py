@@ -25,6 +25,14 @@ COMMANDS = [
     *("activate", "apply", "assign", "delete", "diff", "drain", "explain"),
     *("get", "import", "ipam", "release", "show"),
 ]
+
+
+@pytest.fixture
+def installed() -> bool:
+    """These are about the program as it is installed."""
+    return True
+
+
 NO_POOLS = peers.answer(pool_service_pb2.ListPoolsResponse())
 
 

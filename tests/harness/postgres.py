@@ -28,7 +28,7 @@ class Postgres:
         self.admin_url = sa.make_url(admin_url)
         self._numbers = itertools.count()
         self._admin = sa.create_engine(
-            self.admin_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
+            self.admin_url, isolation_level="AUTOCOMMIT", pool_pre_ping=True
         )
 
     def execute(self, statement: str) -> None:
@@ -50,6 +50,7 @@ class Postgres:
     def discard(self) -> None:
         """Drops the template."""
         self.execute(f"DROP DATABASE IF EXISTS {_TEMPLATE} WITH (FORCE)")
+        self._admin.dispose()
 
     @contextlib.contextmanager
     def database(self, *, template: str = _TEMPLATE) -> Iterator["Database"]:
@@ -59,9 +60,11 @@ class Postgres:
             f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY {self._strategy}"
             f" OWNER {cluster.OWNER_ROLE}"
         )
+        made = Database(self, name)
         try:
-            yield Database(self, name)
+            yield made
         finally:
+            made.close()
             self.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     def url(self, role: str | None, database: str) -> str:
@@ -79,6 +82,14 @@ class Database:
         """Belongs to a cluster."""
         self.postgres = postgres
         self.name = name
+        # One connection for a test's looks: making a new one for each costs more than they do.
+        self._looks = sa.create_engine(
+            self.admin_url, pool_size=1, max_overflow=-1, pool_pre_ping=True
+        )
+
+    def close(self) -> None:
+        """Ends the connections that are kept."""
+        self._looks.dispose()
 
     @property
     def service_url(self) -> str:
@@ -123,17 +134,17 @@ class Database:
 
     def rows(self, query: str, **parameters: object) -> list[tuple[object, ...]]:
         """The rows of a query."""
-        with self.connect() as connection:
+        with self._looks.connect() as connection:
             return [tuple(row) for row in connection.execute(sa.text(query), parameters)]
 
     def scalar(self, query: str, **parameters: object) -> object:
         """The one value of a query."""
-        with self.connect() as connection:
+        with self._looks.connect() as connection:
             return connection.scalar(sa.text(query), parameters)
 
     def execute(self, statement: str, **parameters: object) -> None:
         """Runs a statement and commits it."""
-        with self.connect() as connection:
+        with self._looks.connect() as connection:
             connection.execute(sa.text(statement), parameters)
             connection.commit()
 
