@@ -38,7 +38,8 @@ class Upkeep(calls.Calls):
     ) -> admin_service_pb2.AdoptBlockResponse:
         """Adopt a block with the addresses held in it, all or nothing; see its `conflicts`.
 
-        The same call again changes nothing. With `validate_only` nothing is changed at all.
+        The same call again changes nothing, whatever was released since. With `validate_only`
+        nothing is changed at all.
         """
         request = admin_service_pb2.AdoptBlockRequest(
             parent=names.vrf(vrf),

@@ -237,6 +237,8 @@ INDEXES = (
     "CREATE INDEX blocks_ready_idx ON blocks (pool_id, vrf_id, next_ready_time)"
     " WHERE next_ready_time IS NOT NULL",
     "CREATE INDEX blocks_room_idx ON blocks (pool_id, vrf_id, cidr) WHERE has_room",
+    "CREATE INDEX blocks_unowned_room_idx ON blocks (pool_id, vrf_id, cidr)"
+    " WHERE has_room AND node IS NULL",
     "CREATE INDEX attachments_container_idx ON attachments (container_id, vrf_id)",
     "CREATE INDEX attachments_node_idx ON attachments (node, vrf_id)",
     "CREATE INDEX attachments_owner_idx ON attachments (owner_key, vrf_id) WHERE owner_key <> ''",

@@ -31,12 +31,10 @@ def assign(*options: str, container: str = "c1") -> list[str | bytes]:
     return ["assign", "--container-id", container, *options]
 
 
-def refused(
-    arguments: list[str | bytes], code: int, action: str, said: str, facts: str = ""
-) -> Row:
-    """What the server refuses."""
+def refused(arguments: list[str | bytes], code: int, action: str, said: str, *further: str) -> Row:
+    """What the server refuses; the facts and the next step are said on further lines."""
     lines = [f"moorctl: cannot {action}: {said}"]
-    return arguments, code, lines + ([f"  {facts}"] if facts else [])
+    return arguments, code, lines + [f"  {line}" for line in further]
 
 
 _TWO_LINES = tables.unprintable(r"a\nb")
@@ -83,11 +81,9 @@ ROWS: dict[str, Row] = {
         2,
         [r"moorctl: '\udcff' is not text in UTF-8"],
     ),
-    "an address with a zone": refused(
+    "an address with a zone": usage(
         ["show", "--ip", "fe80::1%eth0"],
-        2,
-        "show fe80::1%eth0",
-        f'name: "fe80::1%eth0": {tables.ZONE}',
+        f"Invalid value for '--ip': 'fe80::1%eth0': {tables.ZONE}",
     ),
     "an allocation with a leading zero": refused(
         ["get", "allocation", "010.0.0.5"],
@@ -147,7 +143,7 @@ ROWS: dict[str, Row] = {
     "an address that nobody holds": refused(
         ["release", "--ip", "::ffff:10.0.0.99"],
         3,
-        "release ::ffff:a00:63",
+        "release 10.0.0.99",
         'nobody holds 10.0.0.99 in VRF "default"',
         "ALLOCATION_NOT_FOUND: address=10.0.0.99, vrf=default",
     ),
@@ -155,7 +151,7 @@ ROWS: dict[str, Row] = {
         ["delete", "pool", "web"],
         4,
         "delete pool/web",
-        'pool "web" still has 1 allocations; disable it and release them first',
+        'pool "web" still has 1 allocations; drain it and release them first',
         "POOL_IN_USE: allocation_count=1, pool=web, vrf=default",
     ),
     "a node that is not there": refused(
@@ -164,6 +160,7 @@ ROWS: dict[str, Row] = {
         "delete node/nowhere",
         'VRF "default" has no node "nowhere"',
         "NODE_NOT_FOUND: node=nowhere, vrf=default",
+        "next: to pass over what is not there, add --ignore-not-found",
     ),
 }
 

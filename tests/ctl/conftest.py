@@ -28,7 +28,7 @@ def offline() -> program.Moorctl:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    variables = {"MOORAGE_SERVER": f"127.0.0.1:{port}", "MOORAGE_TIMEOUT": "0.3"}
+    variables = {"MOORAGE_SERVER": f"127.0.0.1:{port}", "MOORAGE_TIMEOUT": "1"}
     return program.Moorctl(variables=variables)
 
 

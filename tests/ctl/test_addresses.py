@@ -184,6 +184,30 @@ def test_show_says_that_nobody_holds_an_address(
     assert "ALLOCATION_NOT_FOUND: address=10.0.0.2, vrf=default" in ended.err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show",),
+        ("release",),
+        ("ipam", "release"),
+        ("ipam", "show"),
+        ("assign", "--container-id=c1"),
+    ],
+)
+def test_a_zone_is_refused_in_one_wording(
+    offline: program.Moorctl, arguments: tuple[str, ...]
+) -> None:
+    ended = offline(*arguments, "--ip", "fe80::1%eth0")
+    assert (ended.code, ended.out) == (2, "")
+    assert "'fe80::1%eth0': zones do not belong to an address; leave out the % part" in ended.err
+
+
+@pytest.mark.parametrize("pool", ["10.0.1.0/255.255.255.252", "10.0.1.0/030"])
+def test_a_pool_is_named_by_a_plain_cidr(offline: program.Moorctl, pool: str) -> None:
+    ended = offline("assign", "--container-id", "c1", "--pool", pool)
+    assert (ended.code, ended.out) == (2, "")
+
+
 def test_an_address_of_another_vrf_is_another_address(
     moorctl: program.Moorctl, pools: moorage.Client
 ) -> None:

@@ -199,6 +199,21 @@ def test_diff_says_what_apply_would_do_and_does_nothing(
     assert ended.out == "pool/web configured: assignment_mode, labels\n"
 
 
+def test_diff_says_what_apply_refuses(moorctl: program.Moorctl) -> None:
+    moorctl.must("apply", "-f", "-", stdin=POOL)
+    changed = POOL.replace("cidr:", "blockSize: 28, priority: 7, cidr:")
+    ended = moorctl("diff", "-f", "-", stdin=changed)
+    assert (ended.code, ended.err) == (1, "")
+    assert ended.out == "pool/web refused by apply: block_size cannot be changed\n"
+    assert "FIELD_IMMUTABLE" in moorctl("apply", "-f", "-", stdin=changed).err
+
+
+def test_a_selector_that_is_too_long_is_refused_once(moorctl: program.Moorctl) -> None:
+    ended = moorctl("apply", "-f", "-", stdin=POOL.replace("east", "e" * 1024))
+    assert ended.code == 2
+    assert ended.err.count("at most 1024 are allowed") == 1
+
+
 def test_diff_of_what_is_already_so_is_empty(moorctl: program.Moorctl) -> None:
     moorctl.must("apply", "-f", "-", stdin=EVERYTHING)
     assert moorctl.must("diff", "-f", "-", stdin=EVERYTHING) == ""

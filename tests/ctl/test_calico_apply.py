@@ -198,6 +198,10 @@ CONFIGURED_VRF = OWN_VRF.replace("spec: {", "spec: {configuration: {strictAffini
         (f"{CONFIGURATION}---{CONFIGURATION}", "vrf/blue stands already in"),
         (f"{CONFIGURED_VRF}---{CONFIGURATION}", "vrf/blue stands already in"),
         (POOL.replace("projectcalico.org/v3", "v1"), "apiVersion: must be moorage.dev/v1 or proj"),
+        (
+            POOL.replace("name: web", "name: web, deletionTimestamp: 2026-01-05T10:11:12Z"),
+            "pool/web is being deleted in Calico and would be in service again; leave it out",
+        ),
         (POOL.replace("cidr:", "cdir:"), 'spec.cdir: is not a field of an IPPool; did you mean "c'),
     ],
 )
@@ -295,7 +299,10 @@ def test_delete_takes_the_names_that_calicoctl_has(moorctl: program.Moorctl) -> 
         "pool/web deleted\npool/plain deleted\n"
     )
     assert moorctl.must("delete", "ipreservations", "printers") == "reservation/printers deleted\n"
-    assert moorctl("delete", "ipamconfig", "default").code == 2
+    assert moorctl.must("delete", "ipamconfig", "default") == "vrf/default configured\n"
+    ended = moorctl("delete", "ipamconfig", "blue")
+    assert (ended.code, ended.out) == (2, "")
+    assert "the IPAMConfiguration of a VRF is named 'default'; see --vrf" in ended.err
 
 
 SHOWN_POOL = {

@@ -10,6 +10,8 @@ import moorage
 from ctl import calico_dump
 from ctl.program import Moorctl
 from harness import calls, digest, serving
+from moorage.ctl import kinds
+from moorage.ctl.import_ import holders
 from moorage.v1 import resources_pb2
 
 ORPHAN = "192.168.7.8"
@@ -57,7 +59,7 @@ def test_a_preview_tells_everything_and_changes_nothing(
         f"block 10.244.5.0/26 of {FOUR}, node worker-1: 0 to adopt, 0 held already",
         "block 192.168.7.0/26, node worker-1: in no pool, 1 held; --orphans adopts it",
         f"block fd00:10:244:1::/122 of {SIX}, node worker-1: 1 to adopt, 0 held already",
-        "13 addresses to adopt, 0 held already, 1 blocks in no pool, 0 conflicts; nothing was"
+        "13 addresses to adopt, 0 held already, 1 block in no pool, 0 conflicts; nothing was"
         " changed, --apply does it",
     ]
     assert "block 10.244.6.0/26 is deleted in Calico, and left out" in ended.err
@@ -135,11 +137,39 @@ def test_importing_again_changes_nothing(
     ended = imported("import", "calico", "-", *arguments, stdin=calico_dump.whole())
     assert ended.code == 0, ended.err
     assert ended.out.splitlines()[-1] == (
-        "0 addresses adopted, 13 held already, 1 blocks in no pool, 0 conflicts; nothing to change"
+        "0 addresses adopted, 13 held already, 1 block in no pool, 0 conflicts; nothing to change"
         if arguments
-        else "0 addresses to adopt, 13 held already, 1 blocks in no pool, 0 conflicts; nothing to"
+        else "0 addresses to adopt, 13 held already, 1 block in no pool, 0 conflicts; nothing to"
         " change"
     )
+    assert digest.of(server.database) == before
+
+
+@pytest.mark.parametrize("arguments", [(), ("--apply",)])
+def test_what_was_released_since_the_import_stays_released(
+    arguments: tuple[str, ...], imported: Moorctl, client: moorage.Client, server: serving.Serving
+) -> None:
+    attachment = resources_pb2.Attachment(
+        network="k8s-pod-network", container_id=calico_dump.DUAL, interface="eth0"
+    )
+    client.release(attachment)
+    before = digest.of(server.database)
+    dump = calico_dump.whole()
+    lines = imported("import", "calico", "-", *arguments, stdin=dump).out.splitlines()
+    done = "adopted" if arguments else "to adopt"
+    assert [line for line in lines if "released" in line] == [
+        f"block 10.244.1.0/26 of {FOUR}, node worker-1: 0 {done}, 3 held already,"
+        " 1 released since and left alone",
+        f"block fd00:10:244:1::/122 of {SIX}, node worker-1: 0 {done}, 0 held already,"
+        " 1 released since and left alone",
+        f"0 addresses {done}, 11 held already, 2 released since and left alone,"
+        " 1 block in no pool, 0 conflicts; nothing to change",
+    ]
+    document = json.loads(
+        imported("import", "calico", "-", *arguments, "-o", "json", stdin=dump).out
+    )
+    assert (document["adoptedCount"], document["releasedCount"]) == (0, 2)
+    assert [each["releasedCount"] for each in document["blocks"]].count(1) == 2
     assert digest.of(server.database) == before
 
 
@@ -190,6 +220,7 @@ def test_a_conflict_stops_everything(
         ended = moorctl("import", "calico", "-", *arguments, stdin=calico_dump.whole())
         assert ended.code == 4
         assert "moorctl: 3 conflicts; nothing was changed" in ended.err
+        assert ended.out.splitlines()[-1].endswith("nothing was changed because of the conflicts")
         found = [line for line in ended.out.splitlines() if "conflict:" in line]
         assert [line.partition("conflict: ")[2].partition(" ")[0] for line in found] == [
             "block",
@@ -222,6 +253,205 @@ def test_a_pool_in_the_way_is_a_conflict(
     assert ended.error()["reason"] == "IMPORT_CONFLICT"
     resource = json.loads(ended.out)["resources"][0]
     assert resource["conflict"].startswith(told)
+
+
+def test_every_conflicting_address_of_a_block_is_listed(
+    moorctl: Moorctl, client: moorage.Client
+) -> None:
+    client.create_pool("mine", resources_pb2.Pool(cidr="10.244.0.0/16", block_size=26))
+    for at in range(60):
+        calls.assign(client, f"c{at}", calls.fixed(f"10.244.1.{at}"), node="w")
+    held = {at: calico_dump.pod(f"d{at}", "w", f"p{at}") for at in range(60)}
+    dump = calico_dump.listed(calico_dump.block("10.244.1.0/26", "host:w", held))
+    ended = moorctl("import", "calico", "-", stdin=dump)
+    assert sum("  conflict: 10.244.1." in line for line in ended.out.splitlines()) == 50
+    assert "  and 10 conflicts more; -o json lists them all" in ended.out
+    document = json.loads(moorctl("import", "calico", "-", "-o", "json", stdin=dump).out)
+    assert len(document["blocks"][0]["conflicts"]) == 60
+
+
+def ippool(name: str, **spec: object) -> calico_dump.Object:
+    """A pool of a range of its own."""
+    return calico_dump.document("IPPool", name, {"cidr": "10.9.0.0/24", **spec})
+
+
+def test_a_disabled_pool_may_be_smaller_than_its_block(
+    moorctl: Moorctl, client: moorage.Client
+) -> None:
+    small = ippool("small", cidr="10.9.0.0/28", blockSize=26, disabled=True)
+    ended = moorctl("import", "calico", "-", "--apply", stdin=calico_dump.listed(small))
+    assert (ended.code, ended.out.splitlines()[0]) == (0, "pool/small created"), ended.err
+    assert "pool/small: smaller than its blockSize 26; here it is one block of size 28" in ended.err
+    pool = client.get_pool("small")
+    assert (pool.block_size, pool.disabled) == (28, True)
+
+
+UNFIT = [
+    ({"cidr": "169.254.1.0/24"}, "169.254.1.0/24 overlaps 169.254.0.0/16, which is never assigned"),
+    ({"blockSize": 19}, "block size 19 is not from 20 to 32"),
+    ({"cidr": "10.9.0.0/28", "blockSize": 26}, "10.9.0.0/28 is smaller than one block of size 26"),
+    (
+        {"namespaceSelector": "all()", "allowedUses": ["Tunnel"]},
+        "a namespaceSelector does not go with use Tunnel",
+    ),
+]
+
+
+@pytest.mark.parametrize(("spec", "told"), UNFIT)
+def test_a_preview_tells_what_the_server_would_refuse(
+    spec: dict[str, object], told: str, moorctl: Moorctl, client: moorage.Client
+) -> None:
+    unfit = ippool("unfit", **spec)
+    ended = moorctl("import", "calico", "-", "--apply", stdin=calico_dump.listed(unfit))
+    assert (ended.code, list(client.pools())) == (4, [])
+    assert ended.out.startswith(f"pool/unfit conflict: {told}")
+    given = unfit["spec"]
+    pool = resources_pb2.Pool(cidr=given["cidr"], block_size=given.get("blockSize", 0))
+    if "namespaceSelector" in given:
+        pool.namespace_selector = given["namespaceSelector"]
+        pool.allowed_uses.append(resources_pb2.USE_TUNNEL)
+    with pytest.raises(moorage.InvalidRequest):
+        client.create_pool("unfit", pool)
+
+
+def test_labels_that_do_not_fit_are_a_conflict(moorctl: Moorctl, client: moorage.Client) -> None:
+    labelled = ippool("labelled")
+    labelled["metadata"]["labels"] = {"a" * 64: "b"}
+    ended = moorctl("import", "calico", "-", stdin=calico_dump.listed(labelled))
+    assert (ended.code, "label aaaa" in ended.out) == (4, True)
+
+
+def test_a_reservation_of_too_many_ranges_is_a_conflict(moorctl: Moorctl) -> None:
+    reserved = [f"10.9.{at // 256}.{at % 256}" for at in range(257)]
+    many = calico_dump.document("IPReservation", "many", {"reservedCIDRs": reserved})
+    ended = moorctl("import", "calico", "-", stdin=calico_dump.listed(many))
+    assert ended.code == 4
+    assert ended.out.startswith("reservation/many conflict: 257 CIDRs are too many")
+
+
+def test_what_was_done_before_a_failure_is_told(moorctl: Moorctl, client: moorage.Client) -> None:
+    nested = "(" * 20 + "has(a)" + ")" * 20
+    deep = ippool("deep", nodeSelector=nested)
+    dump = calico_dump.listed(*calico_dump.pools(), deep, *calico_dump.blocks())
+    ended = moorctl("import", "calico", "-", "--apply", stdin=dump)
+    assert ended.code == 2
+    assert ended.out.splitlines()[:2] == [
+        "pool/default-ipv4-ippool created",
+        "pool/default-ipv6-ippool created",
+    ]
+    assert ended.out.splitlines()[-1].endswith("the import stopped before its end")
+    assert "cannot import pool/deep (standard input, document 1 (line 1), items[2])" in ended.err
+    assert "the same command goes on from there" in ended.err
+    assert held(client) == {}
+    ended = moorctl("import", "calico", "-", "--apply", stdin=dump.replace(nested, "has(a)"))
+    assert (ended.code, held(client)) == (0, calico_dump.HELD), ended.err
+
+
+TERMINATING: list[dict[str, calico_dump.Object]] = [
+    {"metadata": {"deletionTimestamp": "2026-01-05T10:11:12Z"}},
+    {
+        "status": {
+            "conditions": [{"type": "Allocatable", "status": "False", "reason": "Terminating"}]
+        }
+    },
+]
+
+
+@pytest.mark.parametrize("change", TERMINATING)
+def test_a_pool_that_is_being_deleted_is_drained(
+    change: dict[str, calico_dump.Object], moorctl: Moorctl, client: moorage.Client
+) -> None:
+    going = calico_dump.pools()[0]
+    for key, entries in change.items():
+        going.setdefault(key, {}).update(entries)
+    block = calico_dump.block(
+        "10.244.1.0/26", "host:w", {1: calico_dump.pod(calico_dump.CART, "w", "p")}
+    )
+    for told in ("created", "unchanged"):
+        dump = calico_dump.listed(going, block)
+        ended = moorctl("import", "calico", "-", "--apply", stdin=dump)
+        assert ended.out.splitlines()[0] == f"pool/default-ipv4-ippool {told}", ended.err
+        assert "pool/default-ipv4-ippool: is being deleted in Calico" in ended.err
+        pool = client.get_pool("default-ipv4-ippool")
+        assert pool.state == resources_pb2.POOL_STATE_DRAINING
+    assert client.get_allocation("10.244.1.1").workload.pod == "p"
+    client.activate_pool("default-ipv4-ippool")
+    moorctl("import", "calico", "-", "--apply", stdin=dump)
+    pool = client.get_pool("default-ipv4-ippool")
+    assert pool.state == resources_pb2.POOL_STATE_DRAINING
+
+
+@pytest.mark.parametrize("spec", [None, {}, {"reservedCIDRs": []}])
+def test_a_reservation_of_nothing_is_left_out(
+    spec: calico_dump.Object, moorctl: Moorctl, client: moorage.Client
+) -> None:
+    empty = calico_dump.document("IPReservation", "empty", spec)
+    dump = calico_dump.listed(empty, *calico_dump.others())
+    ended = moorctl("import", "calico", "-", "--apply", stdin=dump)
+    assert ended.code == 0, ended.err
+    assert "items[0]: IPReservation without reservedCIDRs; left out" in ended.err
+    assert [kinds.label_of(each) for each in client.reservations()] == ["reservation/gateways"]
+
+
+def test_a_pool_in_both_api_groups_is_taken_once(moorctl: Moorctl, client: moorage.Client) -> None:
+    kept = {"projectcalico.org/metadata": json.dumps({"labels": {"tier": "front"}})}
+    stored, shown = ippool("web"), ippool("web", blockSize=26, nodeSelector="all()")
+    stored["metadata"]["annotations"] = kept
+    shown["metadata"]["labels"] = {"tier": "front"}
+    shown["apiVersion"] = "projectcalico.org/v3"
+    ended = moorctl("import", "calico", "-", "--apply", stdin=calico_dump.listed(stored, shown))
+    assert (ended.code, ended.out.splitlines()[0]) == (0, "pool/web created"), ended.err
+    assert dict(client.get_pool("web").labels) == {"tier": "front"}
+
+
+def test_two_pools_of_one_name_that_are_not_the_same_are_a_conflict(moorctl: Moorctl) -> None:
+    dump = calico_dump.listed(ippool("web"), ippool("web", disabled=True))
+    ended = moorctl("import", "calico", "-", stdin=dump)
+    assert ended.code == 4
+    assert ended.out.startswith(
+        "pool/web conflict: standard input, document 1 (line 1), items[1] does not say the same as"
+        " standard input, document 1 (line 1), items[0]: disabled; leave one of them"
+    )
+    assert "moorctl: 1 conflict; nothing was changed" in ended.err
+    assert ended.out.endswith("1 conflict; nothing was changed because of that conflict\n")
+
+
+def test_lists_in_json_follow_one_another(moorctl: Moorctl, client: moorage.Client) -> None:
+    def listed(kind: str, *items: calico_dump.Object) -> str:
+        own = [{key: each[key] for key in ("metadata", "spec")} for each in items]
+        return json.dumps({"apiVersion": calico_dump.CRD, "kind": f"{kind}List", "items": own})
+
+    text = (
+        listed("IPPool", *calico_dump.pools()) + "\n" + listed("IPAMBlock", *calico_dump.blocks())
+    )
+    ended = moorctl("import", "calico", "-", "--apply", stdin=text)
+    assert ended.code == 0, ended.err
+    assert held(client) == calico_dump.HELD
+
+
+def test_a_handle_ends_at_the_first_carriage_return(moorctl: Moorctl) -> None:
+    name = f"k8s-pod-network.{calico_dump.CART}"
+    pod = calico_dump.pod(calico_dump.CART, "w", "p") | {"handle_id": f"{name}\r\n"}
+    dump = calico_dump.listed(
+        *calico_dump.pools(),
+        calico_dump.block("10.244.1.0/26", "host:w", {1: pod}),
+        calico_dump.handle(f"{name}\r\nmore", {"10.244.1.0/26": 1}),
+    )
+    document = json.loads(moorctl.must("import", "calico", "-", "-o", "json", stdin=dump))
+    assert not [note for note in document["notes"] if "handle" in note]
+
+
+@pytest.mark.parametrize(
+    "network",
+    ["calico-tunnels", "calico-unknown", "calico-windows", "calico-load-balancers", "calico-vms"],
+)
+def test_networks_of_no_sandbox_are_known(network: str) -> None:
+    assert holders.is_adopted_without_sandbox(network)
+
+
+@pytest.mark.parametrize("network", ["k8s-pod-network", "calico-legacy", "corp.net"])
+def test_networks_of_pods_are_none_of_them(network: str) -> None:
+    assert not holders.is_adopted_without_sandbox(network)
 
 
 def test_what_handles_and_affinities_say_otherwise_is_noted(moorctl: Moorctl) -> None:

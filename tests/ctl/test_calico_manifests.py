@@ -210,6 +210,31 @@ def test_what_a_server_has_written_is_passed_over(kind: str, spec: str) -> None:
     assert dict(good(text).resource.labels) == {"tier": "front"}
 
 
+def test_labels_in_calicos_annotation_are_labels() -> None:
+    kept = """projectcalico.org/metadata: '{"labels": {"tier": "front"}}'"""
+    text = pool(metadata=f"name: web, labels: {{zone: east}}, annotations: {{{kept}}}", version=CRD)
+    assert dict(good(text).resource.labels) == {"tier": "front", "zone": "east"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "size", "noted"),
+    [
+        ("blockSize: 26, disabled: true", 28, 1),
+        ("disabled: true", 0, 0),
+        ("blockSize: 28, disabled: true", 28, 0),
+        ("blockSize: 30, disabled: true", 30, 0),
+        ("blockSize: 5, disabled: true", 5, 0),
+        ("blockSize: 26", 26, 0),
+    ],
+)
+def test_a_disabled_pool_that_is_smaller_than_its_block_is_one_block(
+    spec: str, size: int, noted: int
+) -> None:
+    manifest = good(text_of(f"cidr: 10.0.0.0/28, {spec}"))
+    assert isinstance(manifest.resource, resources_pb2.Pool)
+    assert (manifest.resource.block_size, len(manifest.notes)) == (size, noted)
+
+
 def test_an_ipamconfiguration_says_nothing_of_the_labels_of_the_vrf() -> None:
     text = text_of("", kind="IPAMConfiguration", metadata="name: default, labels: {a: b}")
     assert not good(text).resource.labels
@@ -233,6 +258,10 @@ REFUSED = [
     (pool(metadata="name: web, vrf: blue"), "metadata.vrf: is not a field of the metadata"),
     (pool(metadata="name: web, labels: [a]"), "metadata.labels: must be a mapping of text to text"),
     (pool(metadata="name: web, labels: {a: 1}"), "metadata.labels.a: must be text on both sides"),
+    (
+        pool(metadata="name: web, annotations: {projectcalico.org/metadata: x}"),
+        "metadata.annotations.projectcalico.org/metadata: must be JSON, as Calico writes it",
+    ),
     # the range of a pool
     (text_of(""), "spec.cidr: IPPool CIDR must be specified"),
     (text_of('cidr: ""'), "spec.cidr: IPPool CIDR must be specified"),

@@ -1,6 +1,7 @@
 """moorctl ipam check: findings, leaked addresses, pools out of service, reports."""
 
 import json
+import os
 import pathlib
 
 import pytest
@@ -28,6 +29,8 @@ def shop(client: moorage.Client) -> moorage.Client:
     return client
 
 
+# Young as they are, the addresses of a test are judged.
+CHECK = ("ipam", "check", "--grace", "0", "--pods")
 BLOG = holdings.pod_list({"blog": ["10.0.0.4"]})
 
 
@@ -40,14 +43,44 @@ def test_a_sound_vrf_has_no_problems(moorctl: program.Moorctl, shop: moorage.Cli
 def test_the_addresses_of_a_pod_that_is_gone_are_leaked(
     moorctl: program.Moorctl, shop: moorage.Client
 ) -> None:
-    ended = moorctl("ipam", "check", "--pods", "-", stdin=BLOG)
+    ended = moorctl(*CHECK, "-", stdin=BLOG)
     attributes = "attrs node: n1, namespace: shop, pod: cart"
     assert ended.out.splitlines() == [
         f"10.0.0.5 leaked; {attributes}; the pod is not there",
         f"fd00::5 leaked; {attributes}; the pod is not there",
         "Check complete; found 2 problems.",
     ]
-    assert (ended.code, ended.err) == (1, "1 addresses are of no pod, and were not judged\n")
+    assert (ended.code, ended.err) == (1, "not judged, being of no pod: 1 address\n")
+
+
+def test_addresses_younger_than_the_grace_are_not_judged(
+    moorctl: program.Moorctl, shop: moorage.Client, tmp_path: pathlib.Path
+) -> None:
+    file = tmp_path / "pods.json"
+    file.write_text(BLOG)
+    ended = moorctl("ipam", "check", "--pods", str(file))
+    assert (ended.code, ended.out) == (0, "Check complete; found 0 problems.\n")
+    assert ended.err.splitlines() == [
+        "not judged, being of no pod: 1 address",
+        "not judged, being younger than 900 seconds (--grace): 4 addresses",
+    ]
+    # By the time of the list, they had been assigned since.
+    os.utime(file, (0, 0))
+    assert moorctl("ipam", "check", "--pods", str(file), "--grace", "1").code == 0
+    assert moorctl(*CHECK, str(file)).code == 1
+
+
+@pytest.mark.parametrize("grace", ["-1", "soon"])
+def test_a_grace_is_a_number_of_seconds(offline: program.Moorctl, grace: str) -> None:
+    ended = offline("ipam", "check", "--grace", grace)
+    assert (ended.code, ended.out) == (2, "")
+    assert "--grace" in ended.err
+
+
+def test_an_empty_list_of_pods_is_refused(offline: program.Moorctl) -> None:
+    ended = offline("ipam", "check", "--pods", "-", stdin=holdings.pod_list({}))
+    assert (ended.code, ended.out) == (2, "")
+    assert "lists no pod at all, so every address would be judged leaked" in ended.err
 
 
 def test_pods_that_are_all_there_leak_nothing(
@@ -55,7 +88,7 @@ def test_pods_that_are_all_there_leak_nothing(
 ) -> None:
     file = tmp_path / "pods.json"
     file.write_text(holdings.pod_list({"blog": ["10.0.0.4"], "cart": ["fd00::5"]}))
-    ended = moorctl("ipam", "check", "--pods", str(file))
+    ended = moorctl(*CHECK, str(file))
     assert (ended.code, ended.out) == (0, "Check complete; found 0 problems.\n")
 
 
@@ -80,9 +113,7 @@ def test_a_report_has_all_that_a_release_needs(
     moorctl: program.Moorctl, shop: moorage.Client, tmp_path: pathlib.Path
 ) -> None:
     file = tmp_path / "report.json"
-    ended = moorctl(
-        *("ipam", "check", "--pods", "-", "--report", str(file), "-o", "json"), stdin=BLOG
-    )
+    ended = moorctl(*(*CHECK, "-", "--report", str(file), "-o", "json"), stdin=BLOG)
     assert (ended.code, ended.err) == (1, "")
     report = json.loads(file.read_text())
     assert report == ended.json()
@@ -105,6 +136,7 @@ def test_a_report_has_all_that_a_release_needs(
         ],
         "information": [],
         "notJudgedCount": 1,
+        "youngCount": 0,
     }
 
 

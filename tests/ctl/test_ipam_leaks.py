@@ -5,6 +5,7 @@ import json
 import pathlib
 
 import pytest
+from google.protobuf import timestamp_pb2
 
 from moorage.ctl import exits
 from moorage.ctl.ipam import leaks, pods
@@ -23,13 +24,16 @@ def held(
     pod: str = "cart",
     node: str = "n1",
     use: resources_pb2.Use.ValueType = resources_pb2.USE_WORKLOAD,
+    network: str = "net",
+    assigned: int = 0,
 ) -> resources_pb2.Allocation:
     """An allocation of the pod shop/cart on n1."""
     return resources_pb2.Allocation(
         address=address,
         attachment=resources_pb2.Attachment(
-            network="net", container_id=container, interface=interface
+            network=network, container_id=container, interface=interface
         ),
+        assign_time=timestamp_pb2.Timestamp(seconds=assigned),
         workload=resources_pb2.Workload(node=node, namespace=namespace, pod=pod),
         use=use,
     )
@@ -38,7 +42,7 @@ def held(
 def running(*addresses: str, node: str = "n1", phase: str = "Running") -> pods.Pod:
     """A pod on n1."""
     known = frozenset(map(ipaddress.ip_address, addresses))
-    return pods.Pod(node=node, phase=phase, addresses=known)
+    return pods.Pod(node=node, phase=phase, addresses=known, shows_all=bool(known))
 
 
 JUDGEMENTS = [
@@ -49,7 +53,9 @@ JUDGEMENTS = [
     ("is on no node yet", held(), running(ADDRESS, node=""), None),
     ("no node was recorded", held(node=""), running(ADDRESS, node="n2"), None),
     ("is absent", held(), None, "the pod is not there"),
-    ("is elsewhere", held(), running(ADDRESS, node="n2"), "the pod is on node n2"),
+    ("has it elsewhere", held(), running(ADDRESS, node="n2"), None),
+    ("is elsewhere", held(), running(node="n2"), "the pod is on node n2"),
+    ("has another elsewhere", held(), running("10.0.0.9", node="n2"), "the pod is on node n2"),
     ("succeeded", held(), running(ADDRESS, phase="Succeeded"), "the pod has ended: Succeeded"),
     ("failed", held(), running(ADDRESS, phase="Failed"), "the pod has ended: Failed"),
     (
@@ -80,11 +86,33 @@ def test_an_address_is_leaked_by_what_its_pod_is(
         held(pod=""),
         held(use=resources_pb2.USE_TUNNEL),
         held(use=resources_pb2.USE_LOAD_BALANCER),
+        *(
+            held(network=f"calico-{kind}")
+            for kind in ("vms", "tunnels", "load-balancers", "windows", "unknown")
+        ),
     ],
 )
 def test_what_is_of_no_pod_is_not_judged_but_counted(allocation: resources_pb2.Allocation) -> None:
     judgement = leaks.judge([allocation], {})
     assert (list(judgement.leaks), judgement.not_judged_count) == ([], 1)
+
+
+def test_an_address_of_a_pod_that_calico_kept_by_its_name_is_judged() -> None:
+    assert len(leaks.judge([held(network="calico-legacy")], {}).leaks) == 1
+
+
+@pytest.mark.parametrize(("phase", "count"), [("Running", 0), ("Pending", 0), ("Failed", 1)])
+def test_an_address_that_another_pod_shows_is_not_leaked(phase: str, count: int) -> None:
+    moved = {("shop", "launcher"): running(ADDRESS, node="n2", phase=phase)}
+    assert len(leaks.judge([held()], moved).leaks) == count
+
+
+def test_what_was_assigned_too_lately_is_not_judged_but_counted() -> None:
+    allocations = [held(assigned=99), held("10.0.0.6", container="c2", assigned=100)]
+    judgement = leaks.judge(allocations, {}, assigned_before=100)
+    assert [leak.allocation.address for leak in judgement.leaks] == [ADDRESS]
+    assert (judgement.not_judged_count, judgement.young_count) == (0, 1)
+    assert len(leaks.judge(allocations, {}).leaks) == 2
 
 
 def test_no_address_of_an_attachment_with_a_valid_one_is_leaked() -> None:
@@ -127,9 +155,10 @@ def test_a_pod_that_has_just_been_made_has_nothing_yet(tmp_path: pathlib.Path) -
 
 
 def test_an_old_cluster_gives_one_address(tmp_path: pathlib.Path) -> None:
-    assert listed(tmp_path, pod(status={"podIP": ADDRESS}))[CART].addresses == {
-        ipaddress.ip_address(ADDRESS)
-    }
+    for spelling in (ADDRESS, f"::ffff:{ADDRESS}"):
+        assert listed(tmp_path, pod(status={"podIP": spelling})) == {
+            CART: pods.Pod(addresses=frozenset({ipaddress.ip_address(ADDRESS)}), shows_all=True)
+        }
 
 
 def annotated(status: str) -> dict[str, object]:
@@ -153,7 +182,9 @@ def test_addresses_of_further_interfaces_that_nobody_understands_are_not_known(
     tmp_path: pathlib.Path, status: str
 ) -> None:
     found = listed(tmp_path, pod(metadata=annotated(status), status={"podIP": ADDRESS}))
-    assert found[CART].addresses == frozenset()
+    assert found[CART].addresses == {ipaddress.ip_address(ADDRESS)}
+    assert not found[CART].shows_all
+    assert not leaks.judge([held("10.0.0.7")], found).leaks
 
 
 @pytest.mark.parametrize(
@@ -165,6 +196,7 @@ def test_addresses_of_further_interfaces_that_nobody_understands_are_not_known(
         '{"kind": "List"}',
         '{"kind": "List", "items": {}}',
         '{"kind": "NodeList", "items": []}',
+        '{"kind": "List", "items": []}',
         '{"kind": "List", "items": [1]}',
         '{"kind": "List", "items": [{"kind": "Node", "metadata": {"name": "n1"}}]}',
         '{"kind": "List", "items": [{"kind": "Pod", "metadata": {"name": "no-namespace"}}]}',

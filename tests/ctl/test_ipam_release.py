@@ -28,8 +28,9 @@ def report(moorctl: program.Moorctl, tmp_path: pathlib.Path) -> Reporter:
 
     def write(name: str, **pods: list[str]) -> str:
         file = tmp_path / f"{name}.json"
-        found = holdings.pod_list(pods)
-        moorctl("ipam", "check", "--pods", "-", "--report", str(file), stdin=found)
+        found = holdings.pod_list({"other": ["10.9.9.9"], **pods})
+        check = ("ipam", "check", "--pods", "-", "--grace", "0", "--report", str(file))
+        moorctl(*check, stdin=found)
         return str(file)
 
     return write
@@ -116,6 +117,30 @@ def test_of_several_reports_only_what_is_in_all_of_them_is_released(
     out = moorctl.must("ipam", "release", "--from-report", first, "--from-report", second)
     assert out.splitlines()[0] == "Successfully released IP address 10.0.0.5"
     assert addresses(pools) == ["10.0.0.4"]
+
+
+def test_the_same_report_given_twice_counts_once(
+    moorctl: program.Moorctl, pools: moorage.Client, report: Reporter, tmp_path: pathlib.Path
+) -> None:
+    holdings.assign(pools, "10.0.0.5", container="c5", node="n1", pod="cart")
+    file, copy = report("only"), tmp_path / "copy.json"
+    copy.write_text(json.dumps(json.loads(pathlib.Path(file).read_text())))
+    ended = moorctl("ipam", "release", "--from-report", file, "--from-report", str(copy))
+    assert ended.err == f"{copy} is the same report as {file}, and counts once\n"
+    assert ended.out.splitlines()[-1] == "Released 1 IP address; 0 were gone or had changed"
+
+
+@pytest.mark.parametrize("command", [("ipam", "release"), ("release",)])
+def test_a_mapped_address_is_that_of_ipv4(
+    moorctl: program.Moorctl, pools: moorage.Client, command: tuple[str, ...]
+) -> None:
+    holdings.assign(pools, "10.0.0.5")
+    assert moorctl.must(*command, "--ip", "::ffff:10.0.0.5").split()[-1] in ("10.0.0.5", "released")
+    assert addresses(pools) == []
+    ended = moorctl(*command, "--ip", "::ffff:10.0.0.5")
+    assert ended.code == 3
+    assert "10.0.0.5" in ended.out + ended.err
+    assert "ffff" not in ended.out + ended.err
 
 
 def test_the_same_address_of_another_generation_is_not_in_common(

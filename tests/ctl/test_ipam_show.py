@@ -88,7 +88,7 @@ def test_the_borrowed_are_shown_with_the_owner_of_their_block(
         "| 10.0.0.2 | n2             | 10.0.0.0/26 | n1          | pod  | shop/cart    |",
         "+----------+----------------+-------------+-------------+------+--------------+",
     ]
-    note = "1 allocations are of no node; whether they are borrowed cannot be said\n"
+    note = "of no node, so that whether they are borrowed cannot be said: 1 address\n"
     assert (ended.code, ended.err) == (0, note)
     assert moorctl("ipam", "show", "--show-borrowed", "-o", "json").json() == {
         "borrowed": [

@@ -64,8 +64,8 @@ def test_the_children_are_stored_with_the_fields_of_the_pool(
     assert moorctl(*SPLIT, "2", "--name", "web", "-o", "json").json() == {
         "split": "vrfs/default/pools/web",
         "created": [
-            {"name": "vrfs/default/pools/split-web-0", "cidr": "10.0.1.0/25"},
-            {"name": "vrfs/default/pools/split-web-1", "cidr": "10.0.1.128/25"},
+            {"name": "vrfs/default/pools/split-web-0", "cidr": "10.0.1.0/25", "blockSize": 26},
+            {"name": "vrfs/default/pools/split-web-1", "cidr": "10.0.1.128/25", "blockSize": 26},
         ],
     }
     first, second = web.pools()
@@ -77,6 +77,16 @@ def test_the_children_are_stored_with_the_fields_of_the_pool(
     assert (second.gateway, list(second.excluded_ranges)) == ("", ["10.0.1.250-10.0.1.254"])
 
 
+def test_a_block_size_that_is_too_large_for_the_children_is_told(
+    moorctl: program.Moorctl, web: moorage.Client
+) -> None:
+    first = moorctl.must(*SPLIT, "8", "--name", "web").splitlines()[0]
+    assert first == (
+        "The new pools get blocks of /27: those of web, of /26, are larger than a new pool."
+    )
+    assert {pool.block_size for pool in web.pools()} == {27}
+
+
 def test_a_pool_in_use_stays_and_is_not_even_drained(
     moorctl: program.Moorctl, web: moorage.Client
 ) -> None:
@@ -85,7 +95,7 @@ def test_a_pool_in_use_stays_and_is_not_even_drained(
     ended = moorctl(*SPLIT, "2", "--name", "web")
     assert (ended.code, ended.out) == (4, "")
     assert ended.err.splitlines() == [
-        "moorctl: pool web is in use: 1 addresses of it are assigned; nothing was changed",
+        "moorctl: pool web is in use: 1 address of it is assigned; nothing was changed",
         "  POOL_IN_USE: assigned=1, pool=web",
         "  next: drain it, release them, then split it; to see them: "
         "moorctl get allocations --pool web",
@@ -102,6 +112,8 @@ def test_a_pool_in_use_stays_and_is_not_even_drained(
         (("2", "--cidr", "10.0.2.0/24"), 3, "no IP pool has the CIDR 10.0.2.0/24"),
         (("2",), 2, "give either --cidr or --name"),
         (("2", "--cidr", "10.0.1.1/24"), 2, "has host bits set"),
+        (("2", "--cidr", "10.0.1.0/255.255.255.0"), 2, "needs a plain prefix length"),
+        (("2", "--cidr", "10.0.1.0"), 2, "needs a plain prefix length"),
     ],
 )
 def test_what_cannot_be_split_is_refused(
@@ -143,10 +155,11 @@ def test_a_pool_that_came_into_use_meanwhile_is_active_again(
     pool = resources_pb2.Pool(
         name="vrfs/default/pools/web",
         cidr="10.0.1.0/24",
+        block_size=26,
         etag="e1",
         state=resources_pb2.POOL_STATE_ACTIVE,
     )
-    drained = resources_pb2.Pool(name=pool.name, cidr=pool.cidr, etag="e2")
+    drained = resources_pb2.Pool(name=pool.name, cidr=pool.cidr, block_size=26, etag="e2")
     peer.will(
         peers.answer(pool_service_pb2.GetPoolResponse(pool=pool)),
         peers.answer(pool_service_pb2.GetPoolUsageResponse()),
@@ -168,7 +181,9 @@ def test_a_pool_that_came_into_use_meanwhile_is_active_again(
 def test_a_pool_that_somebody_has_changed_meanwhile_is_left_alone(
     peer: peers.Peer, scripted: program.Moorctl
 ) -> None:
-    pool = resources_pb2.Pool(name="vrfs/default/pools/web", cidr="10.0.1.0/24", etag="e1")
+    pool = resources_pb2.Pool(
+        name="vrfs/default/pools/web", cidr="10.0.1.0/24", block_size=26, etag="e1"
+    )
     peer.will(
         peers.answer(pool_service_pb2.GetPoolResponse(pool=pool)),
         peers.answer(pool_service_pb2.GetPoolUsageResponse()),
@@ -203,7 +218,7 @@ def test_a_pool_that_cannot_be_put_back_is_written_down(
 
 
 def test_a_split_that_is_interrupted_is_undone(peer: peers.Peer, scripted: program.Moorctl) -> None:
-    pool = resources_pb2.Pool(name="vrfs/default/pools/web", cidr="10.0.1.0/24")
+    pool = resources_pb2.Pool(name="vrfs/default/pools/web", cidr="10.0.1.0/24", block_size=26)
     called = threading.Event()
 
     def hang(context: grpc.ServicerContext) -> bytes:

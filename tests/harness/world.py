@@ -79,7 +79,7 @@ class World:
         workload = model.Workload(node=node, namespace_labels=namespace_labels or {})
         labels = self.nodes.get(node, {}) if node_labels is None else node_labels
         facts = model.Facts(workload=workload, use=use, owner_key=owner)
-        asker = Asker(workload=workload, node_labels=labels, use=use, owner=facts.owner)
+        asker = Asker.of(facts, labels)
         on = self._shelf()
         setting = Setting(pools=self.catalog, asker=asker, shelf=on)
         placed = self._converse(placement.place(wants, setting), on)

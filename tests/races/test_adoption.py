@@ -1,12 +1,28 @@
 """Blocks are adopted by many callers at once, beside assigns: every address has one holder."""
 
+import concurrent.futures
+import time
+
+import sqlalchemy as sa
+
 import moorage
-from harness.calls import assign, attachment, create_pool, release
+from harness import postgres
+from harness.calls import addresses_of, assign, attachment, create_pool, release
 from harness.races import at_once, held
 from moorage.v1 import admin_service_pb2
 from moorage.v1 import resources_pb2 as messages
 
 PODS = 24
+WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+# Whoever writes the same attachment waits for the end of the transaction.
+ATTACHMENT = """
+INSERT INTO attachments (vrf_id, uid, network, container_id, interface, state, use)
+SELECT vrf_id, CAST(encode(substring(sha256(convert_to(vrf_id || '/pods/c0/eth0', 'UTF8'))
+    FOR 16), 'hex') AS uuid), 'pods', 'c0', 'eth0', 'RELEASED', 'WORKLOAD' FROM vrfs
+"""
 
 
 def adopt(client: moorage.Client, cidr: str, prefix: str, *, backwards: bool = False) -> int:
@@ -74,3 +90,20 @@ def test_assigns_go_on_while_blocks_are_adopted(clients: list[moorage.Client]) -
     outcomes = at_once(32, call)
     assigned = held([each for each in outcomes if each != []])
     assert len(set(assigned)) == len(assigned) == 28
+
+
+def test_blocks_are_opened_while_attachments_of_another_are_written(
+    clients: list[moorage.Client], database: postgres.Database
+) -> None:
+    create_pool(clients[0], "a", "10.0.0.0/24", block_size=26)
+    clients[0].create_reservation("left", messages.Reservation(cidrs=["10.0.0.0/26"]))
+    with concurrent.futures.ThreadPoolExecutor(1) as thread, database.connect() as stranger:
+        stranger.execute(sa.text(ATTACHMENT))
+        adopting = thread.submit(adopt, clients[0], "10.0.0.0/26", "10.0.0.")
+        deadline = time.monotonic() + 10
+        while not database.scalar(WAITING):
+            assert time.monotonic() < deadline, "nothing waited"
+        assert addresses_of(assign(clients[1], "new")) == ["10.0.0.64"]
+        assert not adopting.done()
+        stranger.rollback()
+        assert adopting.result() == PODS

@@ -1,6 +1,7 @@
 """Nodes that open, take over and give up blocks at once, through two servers."""
 
 import collections
+import concurrent.futures
 import threading
 
 import pytest
@@ -81,3 +82,58 @@ def test_the_last_address_of_a_block_of_nobody_and_the_next_one_meet(
     assert database.scalar("SELECT count(*) FROM allocations") == 0
     resting = database.scalar("SELECT sum(jsonb_array_length(cooling)) FROM blocks")
     assert resting == (48 if cooldown else None)
+
+
+def test_nothing_is_assigned_of_a_pool_once_it_is_drained(
+    clients: list[moorage.Client], database: postgres.Database
+) -> None:
+    create_pool(clients[0], "a", "10.0.0.0/20", block_size=30, block_affinity=NODE)
+    begun = threading.Barrier(9)
+
+    def fill(at: int) -> list[messages.Allocation]:
+        begun.wait()
+        for turn in range(1000):
+            assign(clients[(at + turn) % 2], f"c{at}-{turn}", node=f"n{at}")
+        return []
+
+    def drain() -> int:
+        begun.wait()
+        clients[0].drain_pool("a")
+        return int(str(database.scalar("SELECT count(*) FROM allocations")))
+
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        drained = beside.submit(drain)
+        assert reasons(at_once(8, fill)) == {"NO_ELIGIBLE_POOL": 8}
+        assert database.scalar("SELECT count(*) FROM allocations") == drained.result()
+    assert database.scalar("SELECT count(*) FROM blocks WHERE node IS NOT NULL") == 0
+
+
+def test_nothing_is_assigned_inside_a_reservation_once_it_is_made(
+    clients: list[moorage.Client], database: postgres.Database
+) -> None:
+    create_pool(clients[0], "a", "10.0.0.0/20")
+    begun, stop = threading.Barrier(9), threading.Event()
+
+    def fill(at: int) -> list[messages.Allocation]:
+        begun.wait()
+        for turn in range(1000):
+            if stop.is_set():
+                return []
+            assign(clients[(at + turn) % 2], f"c{at}-{turn}")
+        raise AssertionError("the reservation was never made")
+
+    def reserve() -> int:
+        begun.wait()
+        whole = messages.Reservation(cidrs=["10.0.0.0/21"])
+        clients[0].create_reservation("half", whole)
+        count = int(str(database.scalar(_INSIDE)))
+        stop.set()
+        return count
+
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        reserved = beside.submit(reserve)
+        assert reasons(at_once(8, fill)) == {"": 8}
+        assert database.scalar(_INSIDE) == reserved.result()
+
+
+_INSIDE = "SELECT count(*) FROM allocations WHERE address <<= '10.0.0.0/21'"

@@ -14,7 +14,7 @@ from moorage.v1 import allocation_service_pb2 as requests
 from moorage.v1 import allocation_service_pb2_grpc
 from moorage.v1 import resources_pb2 as messages
 from moorage_server.domain import model
-from moorage_server.storage import attachments
+from moorage_server.storage import attachments, locks
 
 
 @pytest.mark.parametrize("affinity", ["NONE", "NODE"])
@@ -133,15 +133,14 @@ def test_a_release_waits_for_the_assign_of_its_attachment(
     create_pool(client, "a", "10.0.0.0/26")
     (assigned,) = assign(client, "c0")
     with database.connect() as stranger, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        key = model.AttachmentKey(
+            vrf="default", network="pods", container_id="c0", interface="eth0"
+        )
         stranger.execute(
-            sa.text("SELECT pg_advisory_xact_lock(:lock_class, :number)"),
+            sa.text("SELECT pg_advisory_xact_lock(:class, :number)"),
             {
-                "lock_class": attachments.ATTACHMENT_LOCK,
-                "number": attachments.lock_number(
-                    model.AttachmentKey(
-                        vrf="default", network="pods", container_id="c0", interface="eth0"
-                    )
-                ),
+                "class": locks.Class.ATTACHMENT.value,
+                "number": attachments.lock_number(key),
             },
         )
         waiting = pool.submit(release, client, "c0")

@@ -20,6 +20,7 @@ def command(
     pools: Sequence[str],
     addresses: Sequence[options.AnyAddress],
     labels: Sequence[tuple[str, str]],
+    namespace_labels: Sequence[tuple[str, str]],
     output: str,
     **who: str,
 ) -> None:
@@ -37,7 +38,7 @@ def command(
         allocations = client.assign(
             requests.attachment(who),
             requests.wanted(client, where.vrf, flagged=flagged, pools=pools, addresses=addresses),
-            workload=requests.workload(who),
+            workload=requests.workload(who, namespace_labels),
             owner_key=who["owner"],
             labels=dict(labels),
             vrf=where.vrf,

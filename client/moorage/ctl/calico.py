@@ -11,10 +11,19 @@ configuration of a VRF."""
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 
 from moorage import names
-from moorage.ctl import calico_configuration, calico_pools, calico_values, kinds, manifests, specs
+from moorage.ctl import (
+    calico_configuration,
+    calico_metadata,
+    calico_pools,
+    calico_values,
+    kinds,
+    manifests,
+    specs,
+)
 from moorage.v1 import resources_pb2
 
 V3 = "projectcalico.org/v3"
@@ -22,22 +31,6 @@ CRD = "crd.projectcalico.org/v1"
 API_VERSIONS = (V3, CRD)
 
 _KEYS = ["apiVersion", "kind", "metadata", "spec", "status"]
-_METADATA = ["name", "labels"]
-# Written by the servers and clients of Kubernetes; of no meaning outside of the cluster.
-_IGNORED_METADATA = [
-    "annotations",
-    "creationTimestamp",
-    "deletionGracePeriodSeconds",
-    "deletionTimestamp",
-    "finalizers",
-    "generation",
-    "managedFields",
-    "namespace",
-    "ownerReferences",
-    "resourceVersion",
-    "selfLink",
-    "uid",
-]
 _RESERVATION_FIELDS = frozenset({"cidrs", "labels"})
 _RESERVATION_SPEC: calico_values.Fields = {"reservedCIDRs": list}
 
@@ -102,7 +95,8 @@ def read(value: object, vrf: str, place: specs.Place) -> manifests.Manifest | No
         return None
     manifest = _manifest(kind, given.get("spec", {}), place)
     _name(manifest.resource, given.get("metadata", {}), vrf, place.child("metadata"))
-    return manifest
+    withdrawn = kind is Kind.IP_POOL and calico_metadata.is_terminating(given)
+    return dataclasses.replace(manifest, withdrawn=withdrawn)
 
 
 def _kind(given: dict[str, object], place: specs.Place) -> Kind | None:
@@ -164,9 +158,9 @@ def _reserved_cidr(text: object, place: specs.Place) -> str:
 
 def _name(resource: kinds.Resource, value: object, vrf: str, place: specs.Place) -> None:
     """Set the name and the labels of a resource; a VRF keeps the labels that it has."""
-    metadata = specs.mapping(value, _METADATA + _IGNORED_METADATA, place, "the metadata")
+    metadata = calico_metadata.read(value, place)
     own_vrf = manifests.dns_name(vrf, place.child("vrf"))
-    labels = manifests.labels_of(metadata.get("labels", {}), place.child("labels"))
+    labels = calico_metadata.labels(metadata, place)
     if isinstance(resource, resources_pb2.Vrf):
         _refuse_other_name(metadata, place.child("name"))
         resource.name = names.vrf(own_vrf)

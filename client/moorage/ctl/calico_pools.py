@@ -31,6 +31,10 @@ MODES = {
     "Manual": resources_pb2.ASSIGNMENT_MODE_MANUAL,
 }
 
+# By the version of the address: the smallest and the largest block size.
+BLOCK_SIZES = {4: (20, 32), 6: (116, 128)}
+_DEFAULT_BLOCK_SIZE = {4: 26, 6: 122}
+
 _SPEC: calico_values.Fields = {
     "cidr": str,
     "blockSize": int,
@@ -56,7 +60,13 @@ def read(spec: object, place: specs.Place) -> tuple[resources_pb2.Pool, tuple[st
         disabled=given.flag("disabled"),
     )
     _refuse_load_balancer_mixture(pool, place)
-    return pool, calico_routing.check(given, pool, place)
+    return pool, (*_fit(pool), *calico_routing.check(given, pool, place))
+
+
+def block_size_of(pool: resources_pb2.Pool) -> int:
+    """Return the block size that the server gives a pool of a good range."""
+    cidr = ipaddress.ip_network(pool.cidr)
+    return pool.block_size or max(_DEFAULT_BLOCK_SIZE[cidr.version], cidr.prefixlen)
 
 
 def _cidr(given: calico_values.Values, place: specs.Place) -> str:
@@ -73,6 +83,21 @@ def _cidr(given: calico_values.Values, place: specs.Place) -> str:
     if network.network_address != ipaddress.ip_address(text.partition("/")[0]):
         place.refuse(f"IPPool CIDR is not strictly masked: {text} lies in {network}")
     return str(network)
+
+
+def _fit(pool: resources_pb2.Pool) -> tuple[str, ...]:
+    """Make a disabled pool that is smaller than its block one block; return what is said of it.
+
+    Calico lets such a pool be, for as long as it is disabled.
+    """
+    if not pool.disabled or not pool.cidr:
+        return ()
+    cidr, asked = ipaddress.ip_network(pool.cidr), pool.block_size
+    smallest, _ = BLOCK_SIZES[cidr.version]
+    if not smallest <= asked < cidr.prefixlen:
+        return ()
+    pool.block_size = cidr.prefixlen
+    return (f"smaller than its blockSize {asked}; here it is one block of size {cidr.prefixlen}",)
 
 
 def _uses(given: calico_values.Values, place: specs.Place) -> list[resources_pb2.Use.ValueType]:

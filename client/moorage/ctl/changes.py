@@ -20,6 +20,9 @@ CREATED = "created"
 CONFIGURED = "configured"
 UNCHANGED = "unchanged"
 
+# Fixed when a resource is created: the server refuses another value.
+_IMMUTABLE = {kinds.Kind.POOL: frozenset({"cidr", "block_size"})}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -38,6 +41,12 @@ class Change:
         """Whether it makes a resource that is not there."""
         return self.current is None and not self.paths
 
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Which of the fields to change can never be changed."""
+        fixed = _IMMUTABLE.get(self.manifest.kind, frozenset())
+        return tuple(path for path in self.paths if path in fixed)
+
 
 def find(client: moorage.Client, manifest: manifests.Manifest) -> Change:
     """Compare a manifest with what the server has."""
@@ -47,7 +56,7 @@ def find(client: moorage.Client, manifest: manifests.Manifest) -> Change:
     except moorage.NotFound:
         paths = () if manifest.makes else tuple(sorted(manifest.fields or ()))
         return Change(manifest=manifest, current=None, paths=paths)
-    paths = _differences(current, wanted, manifest.fields)
+    paths = differences(current, wanted, manifest.fields)
     return Change(manifest=manifest, current=current, paths=paths)
 
 
@@ -61,14 +70,17 @@ def make(client: moorage.Client, change: Change) -> str:
         return UNCHANGED
     # Without an etag: what a manifest says does not depend on what was there before.
     stored = kinds.update(client, wanted, change.paths)
-    changed = change.current is None or _differences(change.current, stored)
+    changed = change.current is None or differences(change.current, stored)
     return CONFIGURED if changed else UNCHANGED
 
 
-def _differences(
+def differences(
     current: kinds.Resource, wanted: kinds.Resource, among: Collection[str] | None = None
 ) -> tuple[str, ...]:
-    """Return the fields, by their name in the proto, in which two resources are not the same."""
+    """Return the fields, by their name in the proto, in which two resources are not the same.
+
+    `among` are those that count; None: all.
+    """
     ours, theirs = _complete(wanted, current), _complete(current, current)
     fields = [
         known for known in current.DESCRIPTOR.fields if known.json_name not in specs.NOT_IN_SPEC

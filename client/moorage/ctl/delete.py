@@ -5,20 +5,26 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import click
 
 import moorage
 from moorage import names
-from moorage.ctl import calico, changes, exits, inputs, kinds, manifests, options, settings
+from moorage.ctl import (
+    calico,
+    calico_configuration,
+    changes,
+    exits,
+    kinds,
+    manifests,
+    mentions,
+    options,
+    settings,
+)
+from moorage.v1 import resources_pb2
 
-# An IPAMConfiguration is no resource that could be deleted.
-_KINDS = kinds.spellings(kinds.WRITABLE) | {
-    word: kind.counterpart
-    for word, kind in calico.NAMES.items()
-    if kind is not calico.Kind.IPAM_CONFIGURATION
-}
+_Asked = kinds.Kind | calico.Kind
+_KINDS: dict[str, _Asked] = {**kinds.spellings(kinds.WRITABLE), **calico.NAMES}
 _LISTED = [kind.plural for kind in kinds.WRITABLE]
 
 
@@ -31,7 +37,7 @@ _LISTED = [kind.plural for kind in kinds.WRITABLE]
 @settings.after_command
 def command(
     where: settings.Settings,
-    kind: kinds.Kind | None,
+    kind: _Asked | None,
     ids: Sequence[str],
     sources: Sequence[str],
     ignore_not_found: bool,
@@ -44,66 +50,81 @@ def command(
       moorctl delete -f pools.yaml
 
     Pools of which addresses are assigned stay, and so do VRFs that have pools. Stops at the first
-    failure. With -o json there is one object on each line.
+    failure; the same again with --ignore-not-found goes on from there. Of a manifest, apiVersion,
+    kind and metadata are enough. With -o json there is one object on each line.
 
-    Of Calico, manifests and names of IPPools and IPReservations will do. The manifest of an
+    Of Calico, manifests and names of IPPools and IPReservations will do. The deletion of an
     IPAMConfiguration brings the configuration of the VRF back to its defaults.
     """
     if bool(ids) == bool(sources) or bool(kind) != bool(ids):
         raise click.UsageError("give either a kind and names, or -f and manifests")
     with where.connected("delete") as client:
-        for target in _targets(kind, ids, sources, where.vrf):
-            with exits.doing(f"delete {target.label}", where.server):
-                outcome = _delete(client, target, ignore_not_found=ignore_not_found)
-            _show(target, outcome, output)
+        for mention in _mentions(kind, ids, sources, where.vrf):
+            outcome = _try(client, mention, where.server, ignore_not_found=ignore_not_found)
+            _show(mention, outcome, output)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Target:
-    kind: kinds.Kind
-    name: str
-    # A part of the resource goes back to what is said here, and the resource stays.
-    defaults: manifests.Manifest | None = None
-
-    @property
-    def label(self) -> str:
-        return f"{self.kind.value}/{names.id_of(self.name)}"
-
-
-def _targets(
-    kind: kinds.Kind | None, ids: Sequence[str], sources: Sequence[str], vrf: str
-) -> list[_Target]:
+def _mentions(
+    kind: _Asked | None, ids: Sequence[str], sources: Sequence[str], vrf: str
+) -> list[mentions.Mention]:
     """Return what to delete, what lies in something before that in which it lies."""
-    if kind is not None:
-        return [_Target(kind=kind, name=kinds.name_of(kind, own_id, vrf)) for own_id in ids]
-    return [_target(manifest) for manifest in reversed(inputs.read(sources, vrf))]
+    if kind is None:
+        return mentions.read(sources, vrf)[::-1]
+    if kind is calico.Kind.IPAM_CONFIGURATION:
+        _refuse_other_names(ids)
+        return [mentions.configuration(vrf)]
+    own = kind.counterpart if isinstance(kind, calico.Kind) else kind
+    return [mentions.Mention(kind=own, name=kinds.name_of(own, own_id, vrf)) for own_id in ids]
 
 
-def _target(manifest: manifests.Manifest) -> _Target:
-    name = manifest.resource.name
-    if manifest.makes:
-        return _Target(kind=manifest.kind, name=name)
-    blank = kinds.blank(manifest.kind)
-    blank.name = name
-    defaults = dataclasses.replace(manifest, resource=blank)
-    return _Target(kind=manifest.kind, name=name, defaults=defaults)
+def _refuse_other_names(ids: Sequence[str]) -> None:
+    only = calico_configuration.NAME
+    if set(ids) != {only}:
+        raise click.UsageError(f"the IPAMConfiguration of a VRF is named {only!r}; see --vrf")
 
 
-def _delete(client: moorage.Client, target: _Target, *, ignore_not_found: bool) -> str:
+def _label(mention: mentions.Mention) -> str:
+    return f"{mention.kind.value}/{names.id_of(mention.name)}"
+
+
+def _try(
+    client: moorage.Client, mention: mentions.Mention, server: str, *, ignore_not_found: bool
+) -> str:
+    """Delete something; raises exits.Failed, which says how to go on where it is not there."""
     try:
-        if target.defaults is not None:
-            return changes.make(client, changes.find(client, target.defaults))
-        kinds.delete(client, target.kind, target.name, "")
-    except moorage.NotFound:
-        if not ignore_not_found:
+        with exits.doing(f"delete {_label(mention)}", server):
+            return _delete(client, mention)
+    except exits.Failed as failed:
+        if failed.report.exit is not exits.Exit.NOT_FOUND:
             raise
-        return "not found"
+        if ignore_not_found:
+            return "not found"
+        step = "to pass over what is not there, add --ignore-not-found"
+        raise exits.Failed(dataclasses.replace(failed.report, next_step=step)) from failed
+
+
+def _delete(client: moorage.Client, mention: mentions.Mention) -> str:
+    if mention.configuration_only:
+        return _reset(client, mention.name)
+    kinds.delete(client, mention.kind, mention.name, "")
     return "deleted"
 
 
-def _show(target: _Target, outcome: str, output: str) -> None:
+def _reset(client: moorage.Client, vrf: str) -> str:
+    """Bring the configuration of a VRF back to its defaults; the VRF stays."""
+    defaults = manifests.Manifest(
+        where="",
+        kind=kinds.Kind.VRF,
+        resource=resources_pb2.Vrf(name=vrf),
+        fields=calico_configuration.FIELDS,
+        makes=False,
+    )
+    return changes.make(client, changes.find(client, defaults))
+
+
+def _show(mention: mentions.Mention, outcome: str, output: str) -> None:
     if output == "text":
-        click.echo(f"{target.label} {outcome}")
+        click.echo(f"{_label(mention)} {outcome}")
         return
-    line = {"kind": target.kind.title, "name": target.name, "result": outcome}
+    line = {"kind": mention.kind.title, "name": mention.name, "result": outcome}
     click.echo(json.dumps(line))

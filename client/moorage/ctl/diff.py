@@ -18,7 +18,8 @@ def command(where: settings.Settings, sources: Sequence[str]) -> None:
     \b
       moorctl diff -f pools.yaml
 
-    Exit code 1 if there is anything, 0 if there is nothing.
+    Exit code 1 if there is anything, 0 if there is nothing. A change that cannot be made, because a
+    field never changes, is something as well, and is said to be refused.
     """
     found = inputs.read(sources, where.vrf)
     with where.connected("compare the manifests") as client:
@@ -35,4 +36,7 @@ def _line(change: changes.Change) -> str:
         return f"{change.manifest.label} {changes.CREATED}"
     if not change.paths:
         return ""
+    if change.refused:
+        fixed = " and ".join(change.refused)
+        return f"{change.manifest.label} refused by apply: {fixed} cannot be changed"
     return f"{change.manifest.label} {changes.CONFIGURED}: {', '.join(change.paths)}"

@@ -24,6 +24,7 @@ def read(sources: Sequence[str], vrf: str) -> list[manifests.Manifest]:
     read_one = (_manifest(document, vrf, sheet) for document in documents.read(sources))
     found = list(_apart([manifest for manifest in read_one if manifest is not None]))
     _refuse_repetition(found, sheet)
+    _refuse_withdrawn(found, sheet)
     if sheet.problems:
         count = len(sheet.problems)
         summary = f"{count} problem{'s' if count > 1 else ''} in the manifests; nothing was changed"
@@ -75,6 +76,17 @@ def _refuse_repetition(found: Sequence[manifests.Manifest], sheet: specs.Place) 
         if earlier is not None:
             place = specs.Place(where=manifest.where, problems=sheet.problems)
             place.refuse(f"{manifest.label} stands already in {earlier.where}")
+
+
+def _refuse_withdrawn(found: Sequence[manifests.Manifest], sheet: specs.Place) -> None:
+    """Refuse what would come back into service by being applied."""
+    for manifest in found:
+        if manifest.withdrawn:
+            place = specs.Place(where=manifest.where, problems=sheet.problems)
+            place.refuse(
+                f"{manifest.label} is being deleted in Calico and would be in service again; leave "
+                "it out, or remove deletionTimestamp and status, apply it, and drain it"
+            )
 
 
 def _keys(manifest: manifests.Manifest) -> Iterator[tuple[str, str]]:

@@ -35,7 +35,8 @@ class Manifest:
 
     `fields` are those that the manifest speaks of, by name in the proto; the others stay as they
     are. None: all of them. `makes` is false for one that only changes a resource which another
-    makes. `notes` are for people: what was read and makes no difference.
+    makes. `withdrawn`: where it comes from, it is being deleted. `notes` are for people: what was
+    read and is not done as it stands.
     """
 
     where: str
@@ -43,6 +44,7 @@ class Manifest:
     resource: kinds.Resource
     fields: frozenset[str] | None = None
     makes: bool = True
+    withdrawn: bool = False
     notes: tuple[str, ...] = ()
 
     @property

@@ -6,7 +6,21 @@ from collections.abc import Callable, Sequence
 import click
 
 AnyAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+NAMESPACE_LABEL = "--namespace-label"
+
 _Function = Callable[..., None]
+
+
+def address(text: str) -> AnyAddress:
+    """Return the address that a text spells; an IPv4-mapped one is the IPv4 address.
+
+    Raises ValueError, also for a zone: it names an interface of one machine.
+    """
+    if "%" in text:
+        raise ValueError(f"{text!r}: zones do not belong to an address; leave out the % part")
+    found = ipaddress.ip_address(text)
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return mapped or found
 
 
 class Address(click.ParamType[AnyAddress]):
@@ -22,7 +36,7 @@ class Address(click.ParamType[AnyAddress]):
     ) -> AnyAddress:
         """Return the address that `value` spells."""
         try:
-            return ipaddress.ip_address(value)
+            return address(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -67,6 +81,18 @@ def labels(text: str) -> Callable[[_Function], _Function]:
     """Return the option for labels, as a sequence of pairs."""
     return click.option(
         "-l", "--label", "labels", type=_Pair(), multiple=True, metavar="KEY=VALUE", help=text
+    )
+
+
+def namespace_labels() -> Callable[[_Function], _Function]:
+    """Return the option for the labels of a namespace, as a sequence of pairs."""
+    return click.option(
+        NAMESPACE_LABEL,
+        "namespace_labels",
+        type=_Pair(),
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="A label of the namespace, for the namespace selectors of pools; repeatable.",
     )
 
 

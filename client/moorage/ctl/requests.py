@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import click
 
 import moorage
-from moorage.ctl import options
+from moorage.ctl import manifests, options
 from moorage.v1 import allocation_service_pb2, resources_pb2
 
 _FAMILIES = {4: resources_pb2.IP_FAMILY_IPV4, 6: resources_pb2.IP_FAMILY_IPV6}
@@ -33,6 +33,7 @@ _OPTIONS = (
     click.option("--owner", default="", help="Owner key of the workload."),
     click.option("--pod", default="", help="Pod it is for."),
     click.option("--namespace", default="", help="Namespace of the pod."),
+    options.namespace_labels(),
     click.option("--node", default="", help="Node of the pod; its blocks are preferred."),
 )
 
@@ -51,9 +52,16 @@ def attachment(who: Mapping[str, str]) -> resources_pb2.Attachment:
     )
 
 
-def workload(who: Mapping[str, str]) -> resources_pb2.Workload:
+def workload(
+    who: Mapping[str, str], namespace_labels: Sequence[tuple[str, str]]
+) -> resources_pb2.Workload:
     """Return whom the addresses are for."""
-    return resources_pb2.Workload(node=who["node"], namespace=who["namespace"], pod=who["pod"])
+    return resources_pb2.Workload(
+        node=who["node"],
+        namespace=who["namespace"],
+        pod=who["pod"],
+        namespace_labels=dict(namespace_labels),
+    )
 
 
 def wanted(
@@ -84,7 +92,7 @@ def _pools_by_family(
 
 def _network(cidr: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     try:
-        return ipaddress.ip_network(cidr)
+        return manifests.network(cidr, bare=False)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--pool") from error
 

@@ -164,7 +164,9 @@ class AdoptBlockRequest(_message.Message):
     """Optional. True: nothing is changed, the answer is as if it were."""
     @_builtins.property
     def addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___AdoptedAddress]:
-        """Optional. The addresses held in it, at most 4096."""
+        """Optional. The addresses held in it, at most 1024; those of a larger
+        block go in several calls, each of which adds to what is there.
+        """
 
     def __init__(
         self,
@@ -257,12 +259,15 @@ class AdoptBlockResponse(_message.Message):
     UNCHANGED_COUNT_FIELD_NUMBER: _builtins.int
     BLOCK_CHANGED_FIELD_NUMBER: _builtins.int
     CONFLICTS_FIELD_NUMBER: _builtins.int
+    RELEASED_COUNT_FIELD_NUMBER: _builtins.int
     adopted_count: _builtins.int
     """How many addresses became held, or would become."""
     unchanged_count: _builtins.int
     """How many were held exactly so before."""
     block_changed: _builtins.bool
     """True where the block was opened or given to the node, or would be."""
+    released_count: _builtins.int
+    """How many were released since they were adopted, and are left alone."""
     @_builtins.property
     def conflicts(self) -> _containers.RepeatedCompositeFieldContainer[Global___AdoptConflict]:
         """Why nothing was changed; empty where there is no reason."""
@@ -274,10 +279,11 @@ class AdoptBlockResponse(_message.Message):
         unchanged_count: _builtins.int = ...,
         block_changed: _builtins.bool = ...,
         conflicts: _abc.Iterable[Global___AdoptConflict] | None = ...,
+        released_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adopted_count", b"adopted_count", "block_changed", b"block_changed", "conflicts", b"conflicts", "unchanged_count", b"unchanged_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adopted_count", b"adopted_count", "block_changed", b"block_changed", "conflicts", b"conflicts", "released_count", b"released_count", "unchanged_count", b"unchanged_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

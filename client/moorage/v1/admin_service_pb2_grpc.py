@@ -70,7 +70,9 @@ class AdminServiceServicer(object):
         """Adopts one block with the addresses held in it, as another IPAM left them.
 
         All or nothing, and idempotent: what is there already is left as it is.
-        Where something else is there, conflicts say so and nothing is changed.
+        Where something else is there, conflicts say so and nothing is changed. What
+        was released since it was adopted stays released, and where nothing else is
+        asked for, the block stays as it is, too.
 
         INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed, an address lies
         outside of the block, or is there twice.

@@ -48,7 +48,9 @@ class AdminServiceStub:
     """Adopts one block with the addresses held in it, as another IPAM left them.
 
     All or nothing, and idempotent: what is there already is left as it is.
-    Where something else is there, conflicts say so and nothing is changed.
+    Where something else is there, conflicts say so and nothing is changed. What
+    was released since it was adopted stays released, and where nothing else is
+    asked for, the block stays as it is, too.
 
     INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed, an address lies
     outside of the block, or is there twice.
@@ -78,7 +80,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Adopts one block with the addresses held in it, as another IPAM left them.
 
     All or nothing, and idempotent: what is there already is left as it is.
-    Where something else is there, conflicts say so and nothing is changed.
+    Where something else is there, conflicts say so and nothing is changed. What
+    was released since it was adopted stays released, and where nothing else is
+    asked for, the block stays as it is, too.
 
     INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed, an address lies
     outside of the block, or is there twice.
@@ -117,7 +121,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Adopts one block with the addresses held in it, as another IPAM left them.
 
         All or nothing, and idempotent: what is there already is left as it is.
-        Where something else is there, conflicts say so and nothing is changed.
+        Where something else is there, conflicts say so and nothing is changed. What
+        was released since it was adopted stays released, and where nothing else is
+        asked for, the block stays as it is, too.
 
         INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed, an address lies
         outside of the block, or is there twice.

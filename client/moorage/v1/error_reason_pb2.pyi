@@ -62,7 +62,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_VRF_IN_USE: _ErrorReason.ValueType  # 12
     """FAILED_PRECONDITION. Metadata: vrf. Delete its pools first."""
     ERROR_REASON_POOL_IN_USE: _ErrorReason.ValueType  # 13
-    """FAILED_PRECONDITION. Metadata: vrf, pool, allocation_count. Disable the pool
+    """FAILED_PRECONDITION. Metadata: vrf, pool, allocation_count. Drain the pool
     and release its allocations first.
     """
     ERROR_REASON_FIELD_IMMUTABLE: _ErrorReason.ValueType  # 14
@@ -102,8 +102,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_POOL_EXHAUSTED: _ErrorReason.ValueType  # 25
     """RESOURCE_EXHAUSTED. Metadata: vrf, family, pools (at most 8 ids, comma
     separated), size, assigned, reserved (addresses in all the pools; size
-    saturates at 2^63-1; with strict affinity, what is free in blocks of other
-    nodes counts as assigned). Alert; retry slowly.
+    saturates at 2^63-1; reserved are those that no automatic request is given,
+    held or not, assigned all others: with strict affinity also what is free in
+    blocks of other nodes). Alert; retry slowly.
     """
     ERROR_REASON_CONTENTION: _ErrorReason.ValueType  # 26
     """ABORTED, with RetryInfo. Somebody else held a lock for too long. Metadata:
@@ -191,7 +192,7 @@ outside of every pool of the VRF.
 ERROR_REASON_VRF_IN_USE: ErrorReason.ValueType  # 12
 """FAILED_PRECONDITION. Metadata: vrf. Delete its pools first."""
 ERROR_REASON_POOL_IN_USE: ErrorReason.ValueType  # 13
-"""FAILED_PRECONDITION. Metadata: vrf, pool, allocation_count. Disable the pool
+"""FAILED_PRECONDITION. Metadata: vrf, pool, allocation_count. Drain the pool
 and release its allocations first.
 """
 ERROR_REASON_FIELD_IMMUTABLE: ErrorReason.ValueType  # 14
@@ -231,8 +232,9 @@ Metadata: vrf, network, container_id, interface. Begin a new attempt.
 ERROR_REASON_POOL_EXHAUSTED: ErrorReason.ValueType  # 25
 """RESOURCE_EXHAUSTED. Metadata: vrf, family, pools (at most 8 ids, comma
 separated), size, assigned, reserved (addresses in all the pools; size
-saturates at 2^63-1; with strict affinity, what is free in blocks of other
-nodes counts as assigned). Alert; retry slowly.
+saturates at 2^63-1; reserved are those that no automatic request is given,
+held or not, assigned all others: with strict affinity also what is free in
+blocks of other nodes). Alert; retry slowly.
 """
 ERROR_REASON_CONTENTION: ErrorReason.ValueType  # 26
 """ABORTED, with RetryInfo. Somebody else held a lock for too long. Metadata:

@@ -25,7 +25,7 @@ def adopt_request(message: messages.AdoptBlockRequest) -> AdoptRequest:
     cidr = _cidr(found, message.cidr)
     node = found.text("node", message.node, limits.NAME_LENGTH)
     adoptions: tuple[Adoption, ...] = ()
-    if found.at_most("addresses", message.addresses, limits.ADDRESSES_PER_BLOCK):
+    if found.at_most("addresses", message.addresses, limits.ADDRESSES_PER_ADOPTION):
         adoptions = _adoptions(found, vrf, cidr, message.addresses)
     found.check()
     return AdoptRequest(

@@ -148,7 +148,9 @@ def _block_size(found: Violations, value: int, cidr: addresses.Network | None) -
 
 
 def _selector(found: Violations, field: str, value: str) -> str:
-    canonical = found.parsed(field, value, _canonical) or ""
+    canonical = found.parsed(field, value, _canonical)
+    if canonical is None:
+        return ""
     # Between words a tab is a blank; canonical text has one left only where a value has it.
     printable = value if "\t" in canonical else value.replace("\t", " ")
     found.text(field, printable, limits.SELECTOR_LENGTH)

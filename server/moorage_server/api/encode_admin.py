@@ -24,6 +24,7 @@ def adopted(decision: adoption.Decision) -> messages.AdoptBlockResponse:
         adopted_count=len(decision.adopted),
         unchanged_count=decision.unchanged_count,
         block_changed=decision.block_changed,
+        released_count=decision.released_count,
         conflicts=[
             messages.AdoptConflict(
                 address="" if each.address is None else str(each.address), message=each.message

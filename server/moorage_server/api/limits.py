@@ -20,7 +20,7 @@ ADDRESSES_PER_REQUEST = 8
 POOLS_PER_REQUEST = 16
 CANDIDATES_PER_REQUEST = 16
 GENERATIONS_PER_REQUEST = 16
-ADDRESSES_PER_BLOCK = 4096  # the most that a block of the largest size holds
+ADDRESSES_PER_ADOPTION = 1024  # a larger block is adopted in several calls
 
 LABELS = 32
 LABEL_KEY_LENGTH = 63

@@ -6,7 +6,7 @@ asked; that an address is withheld, or held by another, is.
 
 import dataclasses
 import datetime
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from moorage_server.domain import addresses, blocks, catalog, errors, model, resources
 from moorage_server.domain.offers import Offer
@@ -31,6 +31,11 @@ class AdoptRequest:
     adoptions: tuple[Adoption, ...]
     validate_only: bool
 
+    def without(self, released: Collection[addresses.Address]) -> "AdoptRequest":
+        """The request for the other addresses alone."""
+        left = tuple(each for each in self.adoptions if each.address not in released)
+        return dataclasses.replace(self, adoptions=left)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Conflict:
@@ -45,11 +50,13 @@ class Decision:
     """What becomes of a request; nothing where there are conflicts.
 
     `block` is as it is to be written; None where it stays as it is. `block_changed`:
-    it is opened or given to the node.
+    it is opened or given to the node. `released_count`: of these nothing was decided,
+    because whoever is to hold them has given them back.
     """
 
     adopted: tuple[Adoption, ...] = ()
     unchanged_count: int = 0
+    released_count: int = 0
     block: blocks.Block | None = None
     block_changed: bool = False
     conflicts: tuple[Conflict, ...] = ()
@@ -61,16 +68,32 @@ def pool_of(request: AdoptRequest, pools: catalog.Catalog) -> Offer | Conflict:
         offer = pools.holding(request.cidr[0])
     except errors.AddressNotInPool:
         return Conflict(
-            message=f"no pool of VRF {request.vrf} holds {request.cidr}; create one that does, of "
-            f"block size {request.cidr.prefixlen}"
+            message=f"no pool of VRF {request.vrf} holds {request.cidr}; {_pool_wanted(request)}"
         )
     if request.cidr.prefixlen != offer.pool.block_size:
         return Conflict(
             message=f"{request.cidr} is not a block of pool {offer.name}, whose block size is "
-            f"{offer.pool.block_size}; create that pool anew with block size "
-            f"{request.cidr.prefixlen}"
+            f"{offer.pool.block_size}; {_block_wanted(request, offer.pool)}"
         )
     return offer
+
+
+def _pool_wanted(request: AdoptRequest) -> str:
+    family, size = addresses.family_of(request.cidr), request.cidr.prefixlen
+    shortest, longest = resources.BLOCK_SIZE_RANGE[family]
+    if shortest <= size <= longest:
+        return f"create one that does, of block size {size}"
+    return (
+        f"adopt its blocks one by one, which for {family.name} are of size {shortest} to {longest}"
+    )
+
+
+def _block_wanted(request: AdoptRequest, pool: resources.Pool) -> str:
+    size = request.cidr.prefixlen
+    shortest, longest = resources.BLOCK_SIZE_RANGE[pool.family]
+    if max(shortest, pool.cidr.prefixlen) <= size <= longest:
+        return f"create that pool anew with block size {size}"
+    return "adopt what that pool holds of it block by block"
 
 
 def opens(request: AdoptRequest, offer: Offer) -> bool:
@@ -95,9 +118,7 @@ def decide(
         return Decision(conflicts=tuple(conflicts))
     new = tuple(each for each in request.adoptions if each.address not in held)
     owned = _owned(request, offer, block, owner, now)
-    after = owned
-    for each in new:
-        after = after and after.without(after.ordinal(each.address))
+    after = owned and owned.without(*(owned.ordinal(each.address) for each in new))
     return Decision(
         adopted=new,
         unchanged_count=len(request.adoptions) - len(new),

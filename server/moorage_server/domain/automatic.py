@@ -40,12 +40,12 @@ def draw(want: model.AddressRequest, setting: Setting) -> Conversation[Placed]:
         found = yield from _from_tier(tier, this)
         if found is not None:
             return found
-    refusal = yield from _refusal(this)
-    if isinstance(refusal, errors.PoolCooling):
-        found = yield from _taken_back(this)
-        if found is not None:
-            return found
-    raise refusal
+    grows = yield from _may_own_more(this)
+    refusal = yield from _refusal(this, grows=grows)
+    found = yield from _taken_back(this, grows=grows)
+    if found is None:
+        raise refusal
+    return found
 
 
 def _from_tier(tier: list[Offer], this: _Draw) -> Conversation[Placed | None]:
@@ -167,11 +167,12 @@ def _idle_search(each: Offer, setting: Setting) -> needs.IdleBlocks:
     )
 
 
-def _refusal(this: _Draw) -> Conversation[errors.IpamError]:
+def _refusal(this: _Draw, *, grows: bool) -> Conversation[errors.IpamError]:
     setting = this.setting
-    grows = yield from _may_own_more(this)
-    more = needs.MoreRoom(searches=tuple(_reachable(this, grows=grows)))
-    yield more
+    more = _more_room(this, grows=grows)
+    # Once for a transaction: what it has found exhausted it does not look at again either.
+    if not setting.shelf.asked(more):
+        yield more
     idle = [_idle_search(each, setting) for each in this.offers if each.affine]
     if setting.shelf.contended(more) or any(map(setting.shelf.contended, idle)):
         raise Contended
@@ -182,22 +183,37 @@ def _refusal(this: _Draw) -> Conversation[errors.IpamError]:
         limit = setting.configuration.block_limit
         return errors.BlockLimitReached(limit, node=setting.node, **facts)
     facts["pools"] = ",".join(each.name for each in this.offers[:8])
-    return _cooling(this, more, facts) or _exhausted(this, facts)
+    count, ready_time = _cooling(this, more)
+    if ready_time is None:
+        return _exhausted(this, facts)
+    return errors.PoolCooling(ready_time, cooling=str(count), **facts)
 
 
-def _taken_back(this: _Draw) -> Conversation[Placed | None]:
+def _more_room(this: _Draw, *, grows: bool) -> needs.MoreRoom:
+    return needs.MoreRoom(searches=tuple(_reachable(this, grows=grows)))
+
+
+def _taken_back(this: _Draw, *, grows: bool) -> Conversation[Placed | None]:
     """Takes an address that is cooling for this owner itself, where nothing else is left."""
-    setting, owner = this.setting, this.setting.asker.owner
-    for search in _reachable(this, grows=True) if owner else []:
+    owner, more = this.setting.asker.owner, _more_room(this, grows=grows)
+    for search in more.searches if owner and _cooling(this, more)[0] else ():
         need = needs.KeptBlocks(owner=owner, within=search)
-        yield need
-        if setting.shelf.contended(need):
+        while not this.setting.shelf.exhausted(need):
+            found = _kept(need, this.setting)
+            if found is not None:
+                return found
+            yield need
+        if this.setting.shelf.contended(need):
             raise Contended
-        for block in filter(need.suits, setting.shelf.open_blocks()):
-            offer = setting.pools.by_id(block.pool_id)
-            for ordinal in block.kept_for(owner):
-                if int(block.address(ordinal)) not in offer.hidden:
-                    return setting.take(offer, block, ordinal)
+    return None
+
+
+def _kept(need: needs.KeptBlocks, setting: Setting) -> Placed | None:
+    for block in filter(need.suits, setting.shelf.open_blocks()):
+        offer = setting.pools.by_id(block.pool_id)
+        for ordinal in block.kept_for(need.owner):
+            if int(block.address(ordinal)) not in offer.hidden:
+                return setting.take(offer, block, ordinal)
     return None
 
 
@@ -213,35 +229,31 @@ def _reachable(this: _Draw, *, grows: bool) -> list[needs.Search]:
     return searches
 
 
-def _cooling(this: _Draw, more: needs.MoreRoom, facts: dict[str, str]) -> errors.PoolCooling | None:
+def _cooling(this: _Draw, more: needs.MoreRoom) -> tuple[int, datetime.datetime | None]:
+    """How many addresses are cooling where the request may draw from, and the first ready time."""
     unseen = this.setting.shelf.answer(more)
-    waiting = [
+    on_shelf = [
         each.ready_time
         for block in this.setting.shelf.open_blocks()
         if any(search.suits(block) for search in more.searches)
         for each in block.cooling
     ]
-    times = waiting + ([unseen.ready_time] if unseen.ready_time else [])
-    if not times:
-        return None
-    return errors.PoolCooling(min(times), cooling=str(unseen.count + len(waiting)), **facts)
+    times = on_shelf + ([unseen.ready_time] if unseen.ready_time else [])
+    return unseen.count + len(on_shelf), min(times, default=None)
 
 
 def _exhausted(this: _Draw, facts: dict[str, str]) -> errors.PoolExhausted:
-    on = this.setting.shelf
     sizes = [(each.name, each.pool.cidr.num_addresses) for each in this.offers]
     total = sum(size for _, size in sizes)
-    free = sum(
-        on.free_count(each.pool_id, 1 << (each.pool.family.bits - each.pool.block_size))
-        for each in this.offers
-    )
+    reserved = sum(each.hidden.size for each in this.offers)
     return errors.PoolExhausted(
         sizes,
         strict=this.setting.configuration.strict_affinity and bool(this.affine_ids),
         passed_over=_passed_over(this),
         size=str(min(total, 2**63 - 1)),
-        assigned=str(total - free),
-        reserved=str(sum(each.hidden.size for each in this.offers)),
+        # Nothing is counted: whatever is not reserved has just been found to be taken.
+        assigned=str(total - reserved),
+        reserved=str(reserved),
         **facts,
     )
 

@@ -69,10 +69,11 @@ class Block:
         """The cooling ordinals that this owner may have back."""
         return [each.ordinal for each in self.cooling if not each.is_kept_from(owner)]
 
-    def without(self, ordinal: int) -> "Block":
-        """The block with this ordinal taken, whether it was free or cooling."""
-        free = tuple(each for each in self.free if each != ordinal)
-        cooling = tuple(each for each in self.cooling if each.ordinal != ordinal)
+    def without(self, *ordinals: int) -> "Block":
+        """The block with these ordinals taken, whether they were free or cooling."""
+        taken = frozenset(ordinals)
+        free = tuple(each for each in self.free if each not in taken)
+        cooling = tuple(each for each in self.cooling if each.ordinal not in taken)
         return dataclasses.replace(self, free=free, cooling=cooling)
 
     def with_returned(self, ordinal: int) -> "Block":

@@ -1,7 +1,7 @@
 """Which pools serve a request, and in what order.
 
 A `Catalog` is one VRF's pools and reservations, compiled for deciding. Which
-address is taken from the pools it returns is decided in `placement`.
+address is taken from the pools it returns is decided in `automatic` and `fixed`.
 """
 
 import dataclasses

@@ -20,6 +20,13 @@ class Asker:
     use: model.Use
     owner: str = ""
 
+    @classmethod
+    def of(cls, facts: model.Facts, node_labels: Mapping[str, str]) -> "Asker":
+        """Who asks, from the facts of a request and the labels of its node."""
+        return cls(
+            workload=facts.workload, node_labels=node_labels, use=facts.use, owner=facts.owner
+        )
+
 
 class Rule(enum.StrEnum):
     """The rules that pass a pool over, in the order in which they are applied."""

@@ -187,7 +187,7 @@ class PoolInUse(IpamError):
         """Says how many addresses stand in the way."""
         super().__init__(
             f'pool "{pool}" still has {allocation_count} allocations; '
-            "disable it and release them first",
+            "drain it and release them first",
             vrf=vrf,
             pool=pool,
             allocation_count=str(allocation_count),
@@ -452,7 +452,7 @@ class BlockLimitReached(IpamError):
         super().__init__(
             f'the {family} blocks of node "{node}" are full, and VRF "{vrf}" allows it no more: '
             f"limit of {limit} blocks reached in the pools that serve this request; "
-            "raise max_blocks_per_node",
+            "raise max_blocks_per_node, which goes with strict_affinity, or use larger blocks",
             vrf=vrf,
             node=node,
             family=family,

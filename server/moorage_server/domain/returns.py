@@ -28,16 +28,20 @@ def put_back(allocation: model.Allocation, pools: catalog.Catalog, on: Shelf) ->
         yield from _close(after, offer, on)
 
 
-def sweep(node: str, unselecting: Iterable[Offer], on: Shelf) -> Conversation[None]:
-    """Closes the empty blocks that a node owns in pools which do not select it."""
+def sweep(node: str, unselecting: Iterable[Offer], on: Shelf) -> Conversation[bool]:
+    """Closes the empty blocks that a node owns in pools which do not select it.
+
+    Returns whether that was all of them: those that others hold are passed over.
+    """
     offers = {each.pool_id: each for each in unselecting}
     need = needs.EmptyBlocks(node=node, pool_ids=tuple(offers))
     while offers:
         for block in on.suitable(need):
             yield from _close(block, offers[block.pool_id], on)
         if on.exhausted(need):
-            return
+            return not on.contended(need)
         yield need
+    return True
 
 
 def _returned(
@@ -55,8 +59,10 @@ def _wanted(block: blocks.Block, offer: Offer, on: Shelf) -> Conversation[bool]:
     """Whether an empty block stays open."""
     if offer.pool.state is resources.PoolState.DRAINING:
         return False
-    if not offer.affine or block.node is None:
-        return not offer.affine
+    if not offer.affine:
+        return True
+    if block.node is None:
+        return False
     if offer.selects_every_node:
         return True
     need = needs.NodeLabels(node=block.node)

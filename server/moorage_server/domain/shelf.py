@@ -121,13 +121,6 @@ class Shelf:
         """The frontiers to be written."""
         return [self._frontiers[each] for each in sorted(self._advanced)]
 
-    def free_count(self, pool_id: int, block_size: int) -> int:
-        """Free addresses in a pool's blocks on the shelf and in those not open."""
-        on_shelf = sum(len(block.free) for block in self.open_blocks() if block.pool_id == pool_id)
-        frontier = self.frontier(pool_id)
-        unused = frontier.unused if frontier else ()
-        return on_shelf + sum(stop - start for start, stop in unused) * block_size
-
     def keep(self) -> None:
         """The request is complete: its changes stay."""
         self._undo.clear()

@@ -12,18 +12,12 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from moorage_server.domain import resources
-from moorage_server.storage import arrays, pools, vrfs
+from moorage_server.storage import arrays, cooling, pools, vrfs
 
-# Ready ones of the cooling addresses are free for everybody, although nobody has put
-# them back into the queue yet.
-_EMPTY = """cardinality(b.free) + (
-    SELECT count(*) FROM jsonb_array_elements(b.cooling) AS entry
-    WHERE CAST(entry ->> 1 AS bigint) <= 1000000 * extract(epoch FROM clock_timestamp())
-) = 1 << (CASE family(b.cidr) WHEN 4 THEN 32 ELSE 128 END - masklen(b.cidr))"""
+_EMPTY = cooling.is_empty("clock_timestamp()", of="b")
 _SELECT = """
 SELECT b.vrf_id, b.cidr, b.pool_id, b.pool_cidr, {empty} AS is_empty FROM blocks b
-WHERE b.vrf_id = :vrf_id AND {condition} ORDER BY b.cidr FOR UPDATE
-"""
+WHERE b.vrf_id = :vrf_id AND {condition} ORDER BY b.cidr FOR UPDATE"""
 _OF_POOL = sa.text(
     _SELECT.format(
         empty=_EMPTY, condition="b.cidr BETWEEN CAST(:cidr AS inet) AND CAST(:last AS inet)"
@@ -31,21 +25,29 @@ _OF_POOL = sa.text(
 )
 _OF_NODE = sa.text(_SELECT.format(empty=_EMPTY, condition="b.node = :node"))
 
-# Of nobody, or not used for a while by a node that keeps another block of the family;
-# where all are empty, the one it has had longest is kept. Whatever is locked is in use.
+# Of nobody, or not used for a while by a node that has another block of the family: a
+# used one, or, where all are empty, one that it has had for longer. Candidates are found
+# by the indexes of empty and of ready blocks, never by looking at all blocks.
 _SELECT_UNUSED = """
-SELECT b.vrf_id, b.cidr, b.pool_id, b.pool_cidr, TRUE AS is_empty
-FROM blocks b JOIN pools p ON p.vrf_id = b.vrf_id AND p.pool_id = b.pool_id
-JOIN (SELECT vrf_id, cidr, row_number() OVER (PARTITION BY vrf_id, node, family(cidr)
-    ORDER BY is_empty, claim_time, cidr) AS place FROM blocks
-) AS ranked ON ranked.vrf_id = b.vrf_id AND ranked.cidr = b.cidr
-WHERE p.block_affinity = 'NODE' AND (b.is_empty OR b.next_ready_time <= clock_timestamp())
-    AND (b.node IS NULL OR ranked.place > 1
-        AND b.change_time < clock_timestamp() - make_interval(secs => :idle))
-    AND {empty}
-ORDER BY b.vrf_id, b.cidr LIMIT :limit FOR UPDATE OF b SKIP LOCKED
+SELECT b.vrf_id, b.cidr FROM pools p
+JOIN blocks b ON b.pool_id = p.pool_id AND b.vrf_id = p.vrf_id
+WHERE p.block_affinity = 'NODE' AND {is_candidate} AND (b.node IS NULL
+    OR b.change_time < clock_timestamp() - make_interval(secs => :idle)
+    AND EXISTS (SELECT FROM blocks o
+        WHERE o.node = b.node AND o.vrf_id = b.vrf_id AND o.cidr <> b.cidr
+            AND family(o.cidr) = family(b.cidr)
+            AND (NOT o.is_empty OR (o.claim_time, o.cidr) < (b.claim_time, b.cidr))))
+LIMIT :limit
 """
-_UNUSED = sa.text(_SELECT_UNUSED.format(empty=_EMPTY))
+_UNUSED = tuple(
+    sa.text(_SELECT_UNUSED.format(is_candidate=condition))
+    for condition in ("b.is_empty", f"b.next_ready_time <= clock_timestamp() AND {_EMPTY}")
+)
+# Whatever is locked is in use; whatever is not empty any more is, too.
+_LOCK_UNUSED = sa.text(
+    _SELECT.format(empty=_EMPTY, condition=f"b.cidr = ANY (CAST(:cidrs AS cidr[])) AND {_EMPTY}")
+    + " SKIP LOCKED"
+)
 
 _DISOWN = sa.text("""
 UPDATE blocks SET node = NULL, change_time = clock_timestamp()
@@ -80,10 +82,16 @@ def give_up_unused(connection: sa.Connection, *, idle: float, limit: int) -> int
 
     Those of nodes that have others, after `idle` seconds, and those of nobody.
     """
-    unused = connection.execute(_UNUSED, {"idle": idle, "limit": limit}).all()
-    for vrf_id, rows in itertools.groupby(unused, key=lambda row: row.vrf_id):
-        _give_up(connection, vrf_id, rows)
-    return len(unused)
+    parameters = {"idle": idle, "limit": limit}
+    found = [row for query in _UNUSED for row in connection.execute(query, parameters)]
+    closed = 0
+    by_vrf = sorted(found, key=lambda row: row.vrf_id)
+    for vrf_id, rows in itertools.groupby(by_vrf, key=lambda row: row.vrf_id):
+        cidrs = arrays.texts(str(row.cidr) for row in rows)
+        unused = connection.execute(_LOCK_UNUSED, {"vrf_id": vrf_id, "cidrs": cidrs}).all()
+        _give_up(connection, vrf_id, unused)
+        closed += len(unused)
+    return closed
 
 
 def _give_up(connection: sa.Connection, vrf_id: int, blocks: Iterable[arrays.Row]) -> None:

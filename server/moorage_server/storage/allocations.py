@@ -4,7 +4,7 @@ No statement on the way of an assign joins two tables by the VRF: see `tables` o
 what a planner makes of that while a table is small.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,6 +29,13 @@ FROM unnest(CAST(:addresses AS inet[]), CAST(:blocks AS cidr[]),
     CAST(:uids AS uuid[]), CAST(:positions AS smallint[]), CAST(:generations AS bigint[]),
     CAST(:times AS timestamptz[]))
     AS new (address, block, uid, position, generation, assign_time)
+""")
+
+_AMONG = sa.text("""
+SELECT a.network, a.container_id, a.interface, a.node, a.namespace, a.pod, a.pod_uid, a.owner_key,
+    a.use, a.labels, l.address, l.generation, l.block, l.assign_time
+FROM allocations l JOIN attachments a ON a.uid = l.attachment_uid
+WHERE l.vrf_id = :vrf_id AND l.address = ANY (CAST(:addresses AS inet[]))
 """)
 
 _DELETE = sa.text("""
@@ -92,11 +99,12 @@ def get(
     return allocation(row, vrf) if row else None
 
 
-def in_block(
-    connection: sa.Connection, vrf_id: int, vrf: str, block: addresses.Network
+def among(
+    connection: sa.Connection, vrf_id: int, vrf: str, wanted: Iterable[addresses.Address]
 ) -> dict[addresses.Address, model.Allocation]:
-    """Everything that is held of a block, by address."""
-    rows = connection.execute(_held(vrf_id).where(_l.c.block == str(block)))
+    """Those of these addresses that are held, with their allocations."""
+    parameters = {"vrf_id": vrf_id, "addresses": arrays.texts(map(str, wanted))}
+    rows = connection.execute(_AMONG, parameters)
     return {row.address: allocation(row, vrf) for row in rows}
 
 

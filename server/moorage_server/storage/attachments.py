@@ -6,25 +6,22 @@ of one attachment never run at the same time, whichever replica has them.
 """
 
 import dataclasses
-import zlib
 from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
 from moorage_server.domain import identity, model
-from moorage_server.storage import allocations, arrays
+from moorage_server.storage import allocations, arrays, locks
 
-# Class of advisory locks; registered here alone.
-ATTACHMENT_LOCK = 1
-
-_TRY_LOCK = sa.text("""
-SELECT pg_try_advisory_xact_lock(:lock_class, key)
-FROM unnest(CAST(:keys AS int[])) WITH ORDINALITY AS wanted (key, at) ORDER BY at
-""")
-_LOCK = sa.text("""
-SELECT pg_advisory_xact_lock(:lock_class, key)
-FROM unnest(CAST(:keys AS int[])) WITH ORDINALITY AS wanted (key, at) ORDER BY at
-""")
+# The VRFs first, shared: whoever changes one waits for those who decide by what it was.
+_LOCKS = """
+SELECT CASE WHEN shared THEN {function}_shared(class, number) ELSE {function}(class, number) END
+FROM unnest(CAST(:classes AS int[]), CAST(:numbers AS int[]), CAST(:shared AS boolean[]))
+    WITH ORDINALITY AS wanted (class, number, shared, at) ORDER BY at
+"""
+_TRY_LOCK = sa.text(_LOCKS.format(function="pg_try_advisory_xact_lock"))
+# Locking returns nothing; both branches must return the same.
+_LOCK = sa.text(_LOCKS.format(function="pg_advisory_xact_lock"))
 
 # FOR UPDATE although the advisory lock is held: a transaction that writes nothing
 # commits without waiting for the disk or the standby, and a repeated assign must
@@ -96,14 +93,25 @@ def lock(
 ) -> set[model.AttachmentKey]:
     """Locks attachments until the transaction ends; returns those that are locked now.
 
-    Without `waiting` it leaves out those that another transaction works on.
+    Their VRFs stay as they are until then. Without `waiting` it leaves out those that
+    another transaction works on, and all of a VRF that is being changed.
     """
-    parameters = {"lock_class": ATTACHMENT_LOCK, "keys": arrays.numbers(map(lock_number, keys))}
+    vrfs = sorted({key.vrf for key in keys})
+    numbers = [*map(locks.number, vrfs), *map(lock_number, keys)]
+    parameters = {
+        "classes": arrays.numbers(
+            [locks.Class.VRF] * len(vrfs) + [locks.Class.ATTACHMENT] * len(keys)
+        ),
+        "numbers": arrays.numbers(numbers),
+        "shared": arrays.texts(["t"] * len(vrfs) + ["f"] * len(keys)),
+    }
     if waiting:
         connection.execute(_LOCK, parameters)
         return set(keys)
-    locked = connection.execute(_TRY_LOCK, parameters).scalars()
-    return {key for key, got in zip(keys, locked, strict=True) if got}
+    got = list(connection.execute(_TRY_LOCK, parameters).scalars())
+    steady = dict(zip(vrfs, got, strict=False))
+    locked = zip(keys, got[len(vrfs) :], strict=True)
+    return {key for key, is_locked in locked if is_locked and steady[key.vrf]}
 
 
 def forget(connection: sa.Connection, *, seconds: float, limit: int) -> int:
@@ -112,9 +120,8 @@ def forget(connection: sa.Connection, *, seconds: float, limit: int) -> int:
 
 
 def lock_number(key: model.AttachmentKey) -> int:
-    """The number of an attachment's advisory lock; two of one number merely take turns."""
-    text = f"{key.vrf}/{key.network}/{key.container_id}/{key.interface}"
-    return zlib.crc32(text.encode()) - 2**31
+    """The number of an attachment's lock."""
+    return locks.number(f"{key.vrf}/{key.network}/{key.container_id}/{key.interface}")
 
 
 def records(

@@ -10,28 +10,20 @@ Locked after the attachment, and a frontier after the blocks that are open. Two 
 
 import datetime
 import json
-import zlib
 from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
 from moorage_server.domain import blocks, needs, shelf
-from moorage_server.storage import arrays
-
-# Class of advisory locks; that of attachments is 1.
-NODE_LOCK = 2
+from moorage_server.storage import arrays, cooling, locks
 
 _UNSEEN = """
 FROM blocks WHERE vrf_id = :vrf_id AND {condition} AND {rows}
     AND cidr <> ALL (CAST(:seen AS cidr[])) AND NOT cidr <<= ANY (CAST(:hidden AS cidr[]))
 """
 _ROOM = "has_room AND (cardinality(free) > 0 OR next_ready_time <= :now)"
-# Ready ones of the cooling addresses are free for everybody, although nobody has put
-# them back into the queue yet.
-_EMPTY = """(is_empty OR next_ready_time <= :now AND cardinality(free) + (
-    SELECT count(*) FROM jsonb_array_elements(cooling) AS entry
-    WHERE CAST(entry ->> 1 AS bigint) <= 1000000 * extract(epoch FROM CAST(:now AS timestamptz))
-) = 1 << (CASE family(cidr) WHEN 4 THEN 32 ELSE 128 END - masklen(cidr)))"""
+_NOW = "CAST(:now AS timestamptz)"
+_EMPTY = f"(is_empty OR next_ready_time <= :now AND {cooling.is_empty(_NOW)})"
 _OF_POOLS = "pool_id = ANY (CAST(:pool_ids AS bigint[]))"
 _CONDITIONS = {
     needs.OwnBlocks: (f"node = :node AND {_OF_POOLS}", _ROOM),
@@ -62,7 +54,13 @@ _LOOKS = {
     )
     for kind, (condition, rows) in _CONDITIONS.items()
 }
-_AT_CIDR = _Look(_BLOCK, "FROM blocks WHERE vrf_id = :vrf_id AND cidr = CAST(:cidr AS cidr)")
+# As a pair, which only the primary key's index knows how to compare: the one of the
+# exclusion constraint costs several times as much.
+_AT_CIDR = _Look(
+    _BLOCK,
+    "FROM blocks WHERE (vrf_id, cidr) >= (:vrf_id, CAST(:cidr AS cidr))"
+    " AND (vrf_id, cidr) <= (:vrf_id, CAST(:cidr AS cidr))",
+)
 _AT_FRONTIER = _Look(
     "pool_id, unused", "FROM pool_frontiers WHERE vrf_id = :vrf_id AND pool_id = :pool_id"
 )
@@ -86,8 +84,6 @@ _COOLING = {
     )
     for kind, (condition, _) in _CONDITIONS.items()
 }
-_LOCK_NODE = sa.text("SELECT pg_advisory_xact_lock(:lock_class, :key)")
-_TRY_LOCK_NODE = sa.text("SELECT pg_try_advisory_xact_lock(:lock_class, :key)")
 _OWNED = sa.text("""
 SELECT count(*) FROM blocks WHERE vrf_id = :vrf_id AND node = :node
     AND pool_id = ANY (CAST(:pool_ids AS bigint[])) AND cidr <> ALL (CAST(:seen AS cidr[]))
@@ -188,11 +184,8 @@ class Inquiry:
         )
 
     def _owned_count(self, need: needs.OwnedCount) -> needs.Answer:
-        key = zlib.crc32(f"{self._vrf_id}/{need.node}".encode()) - 2**31
-        lock = {"lock_class": NODE_LOCK, "key": key}
-        if self._waiting:
-            self._connection.execute(_LOCK_NODE, lock)
-        elif not self._connection.scalar(_TRY_LOCK_NODE, lock):
+        name = f"{self._vrf_id}/{need.node}"
+        if not locks.take(self._connection, locks.Class.NODE, name, waiting=self._waiting):
             return needs.Answer(contended=True)
         # A statement of its own: one that began before the lock was given would not
         # see what its last holder committed.

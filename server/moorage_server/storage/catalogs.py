@@ -17,9 +17,10 @@ from moorage_server.storage import arrays, pools, reservations, vrfs
 _SCOPES = sa.text("""
 SELECT v.vrf_id, v.name AS vrf, v.catalog_version, v.strict_affinity, v.auto_allocate_blocks,
     v.max_blocks_per_node, v.cooldown_seconds, clock_timestamp() AS now, asked.node,
-    (SELECT n.labels FROM nodes n WHERE n.vrf_id = v.vrf_id AND n.name = asked.node) AS labels
+    n.uid AS node_uid, n.version AS node_version, n.labels
 FROM unnest(CAST(:vrfs AS text[]), CAST(:nodes AS text[])) AS asked (vrf, node)
 JOIN vrfs v ON v.name = asked.vrf
+LEFT JOIN nodes n ON n.vrf_id = v.vrf_id AND n.name = asked.node
 """)
 
 
@@ -29,16 +30,17 @@ class Scope:
 
     catalog: catalog.Catalog
     node: str
+    node_state: tuple[uuid.UUID | None, int]
     node_labels: Mapping[str, str]
     now: datetime.datetime
 
     @property
     def sweep(self) -> "Sweep":
         """What is not to be swept again as long as nothing of it changes."""
-        return self.catalog.version, self.node, frozenset(self.node_labels.items())
+        return self.catalog.version, self.node, self.node_state
 
 
-Sweep = tuple[uuid.UUID, str, frozenset[tuple[str, str]]]
+Sweep = tuple[uuid.UUID, str, tuple[uuid.UUID | None, int]]
 
 
 class Catalogs:
@@ -48,7 +50,7 @@ class Catalogs:
         """Begins empty."""
         self._compiled: dict[int, catalog.Catalog] = {}
         # Nodes that own no empty block of a pool which does not select them, as far as
-        # catalog and labels are these. Only saves looking again with every request.
+        # catalog and node are in these states. Only saves looking with every request.
         self.swept: set[Sweep] = set()
 
     def scopes(
@@ -64,6 +66,7 @@ class Catalogs:
             (row.vrf, row.node): Scope(
                 catalog=self._current(connection, row),
                 node=row.node,
+                node_state=(row.node_uid, row.node_version or 0),
                 node_labels=row.labels or {},
                 now=row.now,
             )

@@ -1,6 +1,21 @@
-"""Cooling addresses of a whole VRF, when its cool-down changes."""
+"""Cooling addresses: when a block is empty in spite of them, and what a new cool-down changes."""
 
 import sqlalchemy as sa
+
+
+def is_empty(now: str, of: str = "blocks") -> str:
+    """The condition that no address of a block is held, or cooling at this time, both as SQL.
+
+    Ready ones are free for everybody, although nobody has put them into the queue yet.
+    """
+    ready = (
+        f"FROM jsonb_array_elements({of}.cooling) AS entry"
+        f" WHERE CAST(entry ->> 1 AS bigint) <= 1000000 * extract(epoch FROM {now})"
+    )
+    bits = f"CASE family({of}.cidr) WHEN 4 THEN 32 ELSE 128 END"
+    taken = f"(SELECT count(*) {ready})"
+    return f"cardinality({of}.free) + {taken} = 1 << ({bits} - masklen({of}.cidr))"
+
 
 _CHANGE = sa.text("""
 UPDATE blocks SET cooling = moved.cooling, change_time = clock_timestamp(),

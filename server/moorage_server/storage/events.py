@@ -8,7 +8,7 @@ the changes, and whoever drew one holds a transaction id that can be waited for.
 import dataclasses
 import datetime
 import enum
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
@@ -29,6 +29,18 @@ FROM unnest(CAST(:vrf_ids AS int[]), CAST(:kinds AS text[]), CAST(:addresses AS 
     node, namespace, pod, pod_uid, owner_key, use, labels, at)
 ORDER BY at
 RETURNING kind, vrf_id, address, event_id, event_time
+""")
+
+# By the index of the address, backwards: others may have held it since.
+_RELEASED = sa.text("""
+SELECT asked.address FROM unnest(CAST(:addresses AS inet[]), CAST(:networks AS text[]),
+    CAST(:container_ids AS text[]), CAST(:interfaces AS text[]))
+    AS asked (address, network, container_id, interface)
+CROSS JOIN LATERAL (SELECT e.kind FROM events e
+    WHERE e.vrf_id = :vrf_id AND e.address = asked.address AND e.network = asked.network
+        AND e.container_id = asked.container_id AND e.interface = asked.interface
+    ORDER BY e.event_id DESC LIMIT 1) AS newest
+WHERE newest.kind = 'RELEASED'
 """)
 
 
@@ -82,3 +94,23 @@ def write(connection: sa.Connection, told: Sequence[Event]) -> dict[Key, Told]:
         (row.kind, row.vrf_id, row.address): Told(generation=row.event_id, time=row.event_time)
         for row in rows
     }
+
+
+def released(
+    connection: sa.Connection,
+    vrf_id: int,
+    asked: Collection[tuple[addresses.Address, model.AttachmentKey]],
+) -> set[addresses.Address]:
+    """Which of these addresses the attachment named with each has had and released.
+
+    That stays so for as long as the attachments are locked.
+    """
+    keys = [key for _, key in asked]
+    parameters = {
+        "vrf_id": vrf_id,
+        "addresses": arrays.texts(str(address) for address, _ in asked),
+        "networks": arrays.texts(key.network for key in keys),
+        "container_ids": arrays.texts(key.container_id for key in keys),
+        "interfaces": arrays.texts(key.interface for key in keys),
+    }
+    return set(connection.execute(_RELEASED, parameters).scalars())

@@ -152,7 +152,7 @@ pool_frontiers = sa.Table(
     metadata,
     _vrf(),
     sa.Column("pool_id", sa.BigInteger, primary_key=True),
-    # Indexes of blocks that were never opened; numeric, because an IPv6 pool may
+    # Indexes of blocks that are not open; numeric, because an IPv6 pool may
     # have more of them than 64 bits count. Beside the pool, not in it: this
     # row is locked whenever a block is opened.
     sa.Column("unused", pg.NUMMULTIRANGE, nullable=False),
@@ -251,6 +251,13 @@ blocks = sa.Table(
         "vrf_id",
         "next_ready_time",
         postgresql_where=sa.text("next_ready_time IS NOT NULL"),
+    ),
+    sa.Index(
+        "blocks_unowned_room_idx",
+        "pool_id",
+        "vrf_id",
+        "cidr",
+        postgresql_where=sa.text("has_room AND node IS NULL"),
     ),
     sa.Index("blocks_node_idx", "node", "vrf_id", postgresql_where=sa.text("node IS NOT NULL")),
     postgresql_with={"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0.02"},

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from moorage_server.domain import errors, resources
-from moorage_server.storage import arrays, stored, tables
+from moorage_server.storage import arrays, locks, stored, tables
 from moorage_server.storage import errors as database_errors
 
 _TABLE = tables.vrfs
@@ -13,16 +13,18 @@ _ID = sa.select(_TABLE.c.vrf_id)
 
 
 def lock(connection: sa.Connection, vrf: str) -> None:
-    """Nobody else administers this VRF until the transaction ends.
+    """Nobody else administers this VRF, and nobody decides by it, until the transaction ends.
 
     Taken before anything else by whoever writes its pools or reservations, so that
     what was found there, such as a range that nothing overlaps, stays true until it
-    is acted on. Does nothing where there is no such VRF.
+    is acted on; and that no assign which has read what there was ends after it. Locks
+    no row where there is no such VRF.
     """
     # NO KEY, because the rows of attachments refer to this one and hold a KEY SHARE
     # lock on it: under load there is always some transaction that does, and a plain
     # FOR UPDATE would wait for a moment without any.
     connection.execute(_ID.where(_TABLE.c.name == vrf).with_for_update(key_share=True))
+    locks.take(connection, locks.Class.VRF, vrf)
 
 
 def lock_for_deletion(connection: sa.Connection, vrf: str) -> None:

@@ -1,5 +1,6 @@
 """AdoptBlock: one block with the addresses held in it, all or nothing."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 from moorage_server.domain import addresses, adoption, errors, identity, model, needs
@@ -10,6 +11,15 @@ from moorage_server.domain.shelf import Shelf
 from moorage_server.storage import allocations, attachments, blocks, catalogs, database, events
 
 Records = Mapping[model.AttachmentKey, identity.Record]
+Facts = Mapping[model.AttachmentKey, model.Facts]
+
+
+class _InTheWay(Exception):
+    """Nothing is adopted; what has been written goes with the transaction."""
+
+    def __init__(self, conflicts: tuple[adoption.Conflict, ...]) -> None:
+        super().__init__()
+        self.conflicts = conflicts
 
 
 def adopt(
@@ -19,7 +29,10 @@ def adopt(
     request: AdoptRequest,
 ) -> Decision:
     """What was adopted, or would be, or why not; raises VrfNotFound or Contention."""
-    return store.run(lambda transaction: _adopt(transaction, compiled, request), limits)
+    try:
+        return store.run(lambda transaction: _adopt(transaction, compiled, request), limits)
+    except _InTheWay as found:
+        return Decision(conflicts=found.conflicts)
 
 
 def _adopt(
@@ -37,15 +50,34 @@ def _adopt(
     offer = adoption.pool_of(request, scope.catalog)
     if isinstance(offer, adoption.Conflict):
         return Decision(conflicts=(offer,))
-    adopting = _Adopting(transaction, vrf_id, request, offer, Shelf(scope.now))
-    decision = adopting.decide()
-    if not decision.conflicts and not request.validate_only:
-        adopting.write(decision, records)
-    return decision
+    released = _released(transaction, vrf_id, request, records)
+    left = request.without(released)
+    if released and not left.adoptions:
+        return Decision(released_count=len(released))
+    adopting = _Adopting(transaction, vrf_id, left, offer, Shelf(scope.now))
+    decision = adopting.run(records)
+    return dataclasses.replace(decision, released_count=len(released))
+
+
+def _released(
+    transaction: database.Transaction, vrf_id: int, request: AdoptRequest, records: Records
+) -> set[addresses.Address]:
+    """What the one who is to hold it has given back, or gave back before it came here.
+
+    Tombstones tell of the latter, but not for long; events tell of the former for ever.
+    """
+    gone = {key for key, record in records.items() if not record.allocations}
+    others = [each for each in request.adoptions if each.attachment not in gone]
+    asked = [(each.address, each.attachment) for each in others]
+    fenced = {each.address for each in request.adoptions if each.attachment in gone}
+    return fenced | events.released(transaction, vrf_id, asked)
 
 
 class _Adopting:
-    """One block in one transaction: locked, decided on, written."""
+    """One block in one transaction: locked, decided on, written.
+
+    Whatever is asked for is held by its attachment, or becomes so.
+    """
 
     def __init__(
         self,
@@ -62,23 +94,37 @@ class _Adopting:
         self._shelf = on
         self._inquiry = blocks.Inquiry(transaction, vrf_id, on, waiting=True)
 
-    def decide(self) -> Decision:
+    def run(self, records: Records) -> Decision:
+        """Raises _InTheWay."""
+        facts = _facts(self._request, records)
+        if not self._request.validate_only:
+            # Before the block: whoever wants to open one of this pool waits from then on.
+            self._hold({key: its for key, its in facts.items() if key not in records})
+        decision = self._decide()
+        if decision.conflicts:
+            raise _InTheWay(decision.conflicts)
+        if not self._request.validate_only:
+            self._write(decision, facts)
+        return decision
+
+    def _decide(self) -> Decision:
         """Locks the block, or the right to open it, and says what becomes of it."""
         request, cidr = self._request, self._request.cidr
         self._ask(needs.BlockAt(cidr=cidr))
         if self._shelf.block(cidr) is None and adoption.opens(request, self._offer):
             self._lock_frontier()
-        held = allocations.in_block(self._transaction, self._vrf_id, request.vrf, cidr)
+        asked = [each.address for each in request.adoptions]
+        held = allocations.among(self._transaction, self._vrf_id, request.vrf, asked)
         return adoption.decide(
             request, self._offer, block=self._shelf.block(cidr), held=held, now=self._shelf.now
         )
 
-    def write(self, decision: Decision, records: Records) -> None:
-        """Writes in the ledger's order; see `Ledger.write` for its reasons."""
+    def _write(self, decision: Decision, facts: Facts) -> None:
+        """Writes the rest in the ledger's order; see `Ledger.write` for its reasons."""
         if decision.block is not None:
             self._put(decision.block)
         if decision.adopted:
-            self._hold(decision.adopted, records)
+            self._append(decision.adopted, facts)
 
     def _ask(self, need: needs.Need) -> None:
         self._shelf.add(need, self._inquiry.answer(need))
@@ -104,29 +150,24 @@ class _Adopting:
             self._shelf.change(block)
         blocks.write(self._transaction, self._vrf_id, self._shelf)
 
-    def _hold(self, adopted: Sequence[Adoption], records: Records) -> None:
-        groups: dict[model.AttachmentKey, list[Adoption]] = {}
-        for each in adopted:
-            groups.setdefault(each.attachment, []).append(each)
-        # What holds something already is recorded already.
-        known = {key: its.allocations[0].facts for key, its in records.items() if its.allocations}
-        facts = {key: known.get(key, group[0].facts) for key, group in groups.items()}
+    def _hold(self, facts: Facts) -> None:
         new = [
-            model.AssignRequest(attachment=key, addresses=(), facts=facts[key])
-            for key in groups
-            if key not in known
+            model.AssignRequest(attachment=key, addresses=(), facts=its)
+            for key, its in facts.items()
         ]
         if new:
             attachments.hold(self._transaction, self._vrf_id, new)
+
+    def _append(self, adopted: Sequence[Adoption], facts: Facts) -> None:
         told = self._tell(adopted, facts)
-        holdings = [
-            [self._allocation(each, told[each.address]) for each in group]
-            for group in groups.values()
-        ]
-        allocations.append(self._transaction, self._vrf_id, holdings)
+        holdings: dict[model.AttachmentKey, list[model.Allocation]] = {}
+        for each in adopted:
+            allocation = self._allocation(each, told[each.address])
+            holdings.setdefault(each.attachment, []).append(allocation)
+        allocations.append(self._transaction, self._vrf_id, list(holdings.values()))
 
     def _tell(
-        self, adopted: Sequence[Adoption], facts: Mapping[model.AttachmentKey, model.Facts]
+        self, adopted: Sequence[Adoption], facts: Facts
     ) -> dict[addresses.Address, events.Told]:
         told = [
             events.Event(
@@ -152,3 +193,13 @@ class _Adopting:
             assign_time=told.time,
             facts=adopted.facts,
         )
+
+
+def _facts(request: AdoptRequest, records: Records) -> Facts:
+    """What is recorded of each attachment: what is so already, or what is told of it first."""
+    facts: dict[model.AttachmentKey, model.Facts] = {}
+    for each in request.adoptions:
+        record = records.get(each.attachment)
+        known = record.allocations[0].facts if record else each.facts
+        facts.setdefault(each.attachment, known)
+    return facts

@@ -3,7 +3,7 @@
 import dataclasses
 
 from moorage_server.domain import catalog, errors, identity, model, placement, resources
-from moorage_server.domain.eligibility import PassedOver
+from moorage_server.domain.eligibility import Asker, PassedOver
 from moorage_server.domain.offers import Offer
 from moorage_server.domain.setting import Contended, Placed
 from moorage_server.domain.usage import Counts
@@ -39,18 +39,15 @@ def explain(
 ) -> Explanation:
     """Decides on a request without writing; raises VrfNotFound or Contention."""
 
-    def work(transaction: database.Transaction) -> Explanation:
+    def decide(transaction: database.Transaction) -> tuple[Shown, errors.IpamError | None]:
         ledger = Ledger(transaction, compiled, waiting=True)
         ledger.open([request])
-        allocations, refusal = _decision(ledger, request)
-        seen: dict[int, Counts] = {}
-        considered = tuple(
-            tuple(_considered(transaction, ledger, request, want, seen))
-            for want in request.addresses
-        )
-        return Explanation(allocations=allocations, refusal=refusal, considered=considered)
+        return _decision(ledger, request)
 
-    return store.run(work, limits)
+    # Two transactions: counting takes its time, and no lock is held for it.
+    allocations, refusal = store.run(decide, limits)
+    considered = store.run(lambda it: _considered(it, compiled, request), limits, snapshot=True)
+    return Explanation(allocations=allocations, refusal=refusal, considered=considered)
 
 
 def _decision(
@@ -61,6 +58,7 @@ def _decision(
         held = identity.replay(request, ledger.record(request.attachment), pools)
         if held:
             return pools.show(held), None
+        ledger.sweep(request)
         placement_made = placement.place(request.addresses, ledger.setting(request))
         placed = ledger.converse(request.attachment.vrf, placement_made)
         return tuple(_would_be(request, each) for each in placed), None
@@ -83,18 +81,29 @@ def _would_be(request: model.AssignRequest, placed: Placed) -> catalog.Shown:
 
 
 def _considered(
-    transaction: database.Transaction,
-    ledger: Ledger,
-    request: model.AssignRequest,
-    want: model.AddressRequest,
-    seen: dict[int, Counts],
-) -> list[Considered]:
-    scope, asker = ledger.scope(request), ledger.setting(request).asker
+    transaction: database.Transaction, compiled: catalogs.Catalogs, request: model.AssignRequest
+) -> tuple[tuple[Considered, ...], ...]:
+    key = request.attachment.vrf, request.facts.workload.node
+    scope = compiled.scopes(transaction, {key}).get(key)
+    if scope is None:
+        raise errors.VrfNotFound(request.attachment.vrf)
+    asker = Asker.of(request.facts, scope.node_labels)
+    families = {want.family for want in request.addresses}
+    counts = {
+        each.pool_id: usage.of_pool(transaction, scope, each)
+        for each in scope.catalog.offers
+        if each.pool.family in families
+    }
+    return tuple(_verdicts(scope.catalog, want, asker, counts) for want in request.addresses)
+
+
+def _verdicts(
+    pools: catalog.Catalog, want: model.AddressRequest, asker: Asker, counts: dict[int, Counts]
+) -> tuple[Considered, ...]:
     try:
-        verdicts = scope.catalog.considered(want, asker)
+        verdicts = pools.considered(want, asker)
     except errors.PoolNotFound:
-        return []  # a pool that is not there: the refusal says so
-    for offer, _ in verdicts:
-        if offer.pool_id not in seen:
-            seen[offer.pool_id] = usage.of_pool(transaction, scope, offer)
-    return [Considered(offer=offer, why=why, counts=seen[offer.pool_id]) for offer, why in verdicts]
+        return ()  # a pool that is not there: the refusal says so
+    return tuple(
+        Considered(offer=offer, why=why, counts=counts[offer.pool_id]) for offer, why in verdicts
+    )

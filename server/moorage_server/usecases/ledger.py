@@ -82,14 +82,8 @@ class Ledger:
 
     def setting(self, request: model.AssignRequest) -> Setting:
         """What placement works on for a request."""
-        scope, facts = self.scope(request), request.facts
-        asker = Asker(
-            workload=facts.workload,
-            node_labels=scope.node_labels,
-            use=facts.use,
-            owner=facts.owner,
-        )
-        on = self.shelf(request.attachment.vrf)
+        scope, on = self.scope(request), self.shelf(request.attachment.vrf)
+        asker = Asker.of(request.facts, scope.node_labels)
         return Setting(pools=scope.catalog, asker=asker, shelf=on)
 
     def shelf(self, vrf: str) -> Shelf:
@@ -106,9 +100,10 @@ class Ledger:
             return
         on = self.shelf(request.attachment.vrf)
         unselecting = scope.catalog.unselecting(scope.node_labels)
-        self.converse(request.attachment.vrf, returns.sweep(scope.node, unselecting, on))
+        sweep = returns.sweep(scope.node, unselecting, on)
+        if self.converse(request.attachment.vrf, sweep):
+            self.swept.add(scope.sweep)
         on.keep()
-        self.swept.add(scope.sweep)
 
     def converse(self, vrf: str, conversation: Conversation[T]) -> T:
         """Answers what a decision needs to see until it is made."""

@@ -48,6 +48,8 @@ def delete(store: database.Database, limits: database.Limits, target: Target) ->
     """Removes a node and gives up its blocks; raises NodeNotFound or EtagMismatch."""
 
     def work(transaction: database.Transaction) -> None:
+        # So that no assign which is under way opens a block for the node afterwards.
+        vrfs.lock(transaction, target.vrf)
         node = nodes.get(transaction, target.vrf, target.name, locking=True)
         target.require_etag(node)
         affinities.give_up_node(transaction, node)

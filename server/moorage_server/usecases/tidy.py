@@ -13,6 +13,6 @@ def tidy(store: database.Database, limits: database.Limits, *, idle: float = IDL
         return affinities.give_up_unused(transaction, idle=idle, limit=AT_ONCE)
 
     closed = 0
-    while (some := store.run(work, limits)) == AT_ONCE:
+    while some := store.run(work, limits):
         closed += some
-    return closed + some
+    return closed

@@ -45,7 +45,8 @@ def command(
 
     DUMP is a file, a directory or "-"; YAML will do, and takes longer to read. Without --apply it
     is shown what would be adopted and what is in the way. With a conflict anywhere, nothing is
-    changed and the exit code is 4. Importing again adopts only what is new since.
+    changed and the exit code is 4. Importing again adopts only what is new since, and
+    nothing that was released here.
 
     A pool of the same range and block size is used as it is. A DEL of a pod releases what was
     adopted for it: its network and container id are those of the handle.
@@ -53,15 +54,29 @@ def command(
     found = dump.read(sources, where.vrf)
     notes = [*found.notes, *_notes(found)]
     with where.connected("import from Calico") as client:
-        importer = plan.Importer(client, found, vrf=where.vrf, interface=interface, orphans=orphans)
+        importer = plan.Importer(
+            client,
+            found,
+            server=where.server,
+            vrf=where.vrf,
+            interface=interface,
+            orphans=orphans,
+        )
         made = importer.survey()
         applied = applies and not made.conflict_count
         if applied:
             made = importer.carry_out(made)
     report.show(made, notes, output, applied=applied)
+    if made.failure:
+        raise made.failure
     if made.conflict_count:
         raise report.refused(made, applied=applied)
 
 
 def _notes(found: dump.Dump) -> list[str]:
-    return [f"{each.label}: {text}" for each in found.manifests for text in each.notes]
+    notes = [f"{each.label}: {text}" for each in found.manifests for text in each.notes]
+    return notes + [
+        f"{each.label}: is being deleted in Calico; the pool that is made of it is drained"
+        for each in found.manifests
+        if each.withdrawn
+    ]

@@ -8,16 +8,13 @@ blocks; handles only say the same again, so a dump without them is a whole one.
 from __future__ import annotations
 
 import collections
-import io
 import ipaddress
-import pathlib
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from moorage.ctl import calico, documents, exits, manifests, specs
+from moorage.ctl import calico, calico_pools, changes, documents, exits, manifests, specs
 from moorage.ctl.import_ import holders
-from moorage.ctl.ipam import files
+from moorage.v1 import resources_pb2
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -35,9 +32,13 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dump:
-    """What Calico left; `notes` are for people: what was read and is left alone."""
+    """What Calico left; `notes` are for people: what was read and is left alone.
+
+    `contradictions`: by the name of a resource, why its manifests do not go together.
+    """
 
     manifests: tuple[manifests.Manifest, ...]
+    contradictions: Mapping[str, str]
     blocks: tuple[Block, ...]
     notes: tuple[str, ...]
 
@@ -48,6 +49,7 @@ class _Pile:
 
     vrf: str
     manifests: dict[str, manifests.Manifest] = field(default_factory=dict)
+    contradictions: dict[str, str] = field(default_factory=dict)
     blocks: dict[Network, Block] = field(default_factory=dict)
     affinities: dict[tuple[str, Network], bool] = field(default_factory=dict)
     handles: dict[tuple[str, Network], int] = field(default_factory=dict)
@@ -57,7 +59,7 @@ class _Pile:
 def read(sources: Sequence[str], vrf: str) -> Dump:
     """Return the dump in files, directories and "-"; raises exits.Failed with all that is wrong."""
     sheet, pile = specs.Place(where=""), _Pile(vrf=vrf)
-    for document in _documents(sources):
+    for document in documents.read(sources):
         _take(document.value, specs.Place(where=document.where, problems=sheet.problems), pile)
     if sheet.problems:
         count = len(sheet.problems)
@@ -65,38 +67,18 @@ def read(sources: Sequence[str], vrf: str) -> Dump:
         raise exits.refused(summary, sheet.problems)
     return Dump(
         manifests=tuple(pile.manifests.values()),
+        contradictions=pile.contradictions,
         blocks=tuple(_affine(pile)),
         notes=(*pile.notes, *_unclaimed(pile), *_disagreements(pile)),
     )
-
-
-def _documents(sources: Sequence[str]) -> Iterator[documents.Document]:
-    """Yield the documents; JSON is YAML, but is read hundreds of times as fast as itself."""
-    for source in sources:
-        if not _is_json(source):
-            yield from documents.read([source])
-            continue
-        value = files.read(source)
-        items = value.get("items") if isinstance(value, dict) else None
-        for index, item in enumerate(items if isinstance(items, list) else [value]):
-            yield documents.Document(where=f"{source}, items[{index}]", value=item)
-
-
-def _is_json(source: str) -> bool:
-    if source == "-":
-        given = sys.stdin.buffer
-        return isinstance(given, io.BufferedReader) and given.peek(1)[:1] == b"{"
-    path = pathlib.Path(source)
-    if not path.is_file():
-        return False
-    with path.open("rb") as opened:
-        return opened.read(1) == b"{"
 
 
 def _take(value: object, place: specs.Place, pile: _Pile) -> None:
     kind = value.get("kind") if isinstance(value, dict) else None
     spec = value.get("spec") if isinstance(value, dict) else None
     match kind:
+        case "IPReservation" if _hides_nothing(spec):
+            pile.notes.append(f"{place.where}: IPReservation without reservedCIDRs; left out")
         case "IPPool" | "IPReservation" | "IPAMConfig" | "IPAMConfiguration":
             _take_manifest(value, place, pile)
         case "IPAMBlock":
@@ -113,11 +95,24 @@ def _take(value: object, place: specs.Place, pile: _Pile) -> None:
 
 def _take_manifest(value: object, place: specs.Place, pile: _Pile) -> None:
     manifest = calico.read(value, pile.vrf, place)
-    if manifest is None:
+    # What is wrong keeps the dump from being read, and is compared with nothing.
+    if manifest is None or place.problems:
         return
+    if isinstance(manifest.resource, resources_pb2.Pool):
+        # Written out, so that it is the same whether or not it was given.
+        manifest.resource.block_size = calico_pools.block_size_of(manifest.resource)
     known = pile.manifests.setdefault(manifest.resource.name, manifest)
-    if known is not manifest:
-        place.refuse(f"{manifest.label} stands already in {known.where}")
+    different = changes.differences(known.resource, manifest.resource, manifest.fields)
+    if different or known.withdrawn != manifest.withdrawn:
+        pile.contradictions[manifest.resource.name] = (
+            f"{manifest.where} does not say the same as {known.where}"
+            f"{': ' if different else ''}{', '.join(different)}; leave one of them"
+        )
+
+
+def _hides_nothing(spec: object) -> bool:
+    """Whether an IPReservation is empty, which Calico takes and which has no meaning here."""
+    return not isinstance(spec, dict) or not spec.get("reservedCIDRs")
 
 
 def _take_block(spec: Mapping[str, object], place: specs.Place, pile: _Pile) -> None:
@@ -130,8 +125,8 @@ def _take_block(spec: Mapping[str, object], place: specs.Place, pile: _Pile) -> 
     affinity = str(spec.get("affinity") or "")
     node = affinity.removeprefix(_HOST) if affinity.startswith(_HOST) else ""
     block = Block(cidr=cidr, node=node, holdings=_holdings(cidr, spec, place))
-    if pile.blocks.setdefault(cidr, block) is not block:
-        place.refuse(f"the block {cidr} is there twice")
+    if pile.blocks.setdefault(cidr, block) != block:
+        place.refuse(f"the block {cidr} is there twice, and not the same")
 
 
 def _holdings(
@@ -166,11 +161,11 @@ def _is_released(entry: Mapping[str, object]) -> bool:
 
 
 def _holding(address: str, entry: Mapping[str, object]) -> holders.Holding:
-    handle, attributes = entry.get("handle_id"), entry.get("secondary")
+    attributes = entry.get("secondary")
     known = attributes if isinstance(attributes, dict) else {}
     return holders.Holding(
         address=address,
-        handle="" if handle is None else str(handle),
+        handle=holders.handle_of(entry.get("handle_id")),
         attributes={str(key): str(value) for key, value in known.items() if value is not None},
     )
 
@@ -184,7 +179,7 @@ def _take_affinity(spec: Mapping[str, object], place: specs.Place, pile: _Pile) 
 
 
 def _take_handle(spec: Mapping[str, object], place: specs.Place, pile: _Pile) -> None:
-    counts, handle = spec.get("block") or {}, str(spec.get("handleID"))
+    counts, handle = spec.get("block") or {}, holders.handle_of(spec.get("handleID"))
     if spec.get("deleted") in (True, "true") or not isinstance(counts, dict):
         return
     for text, count in counts.items():

@@ -30,6 +30,15 @@ _LONGEST_KEY = 63
 _LONGEST_VALUE = 256
 _MOST_LABELS = 32
 
+_LEGACY = "calico-legacy"
+_MACHINES = "calico-vms"
+_TUNNELS = "calico-tunnels"
+_LOAD_BALANCERS = "calico-load-balancers"
+_WINDOWS = "calico-windows"
+_UNKNOWN = "calico-unknown"
+# Legacy handles are those of pods: whether such a pod is there can be judged.
+_WITHOUT_SANDBOX = frozenset({_MACHINES, _TUNNELS, _LOAD_BALANCERS, _WINDOWS, _UNKNOWN})
+
 _CNI_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _TUNNEL = re.compile(r"(?:ipip|vxlan|vxlan-v6|wireguard|wireguard-v6)-tunnel-addr-(?P<node>.+)")
@@ -44,7 +53,7 @@ _TUNNEL_TYPES = frozenset(
 )
 _MACHINE = re.compile(r".+?\.vmi\.[^.]+\..+")
 _LOAD_BALANCER = re.compile(r"lb-[^.]+")
-_WINDOWS = "windows-reserved-ipam-handle"
+_WINDOWS_HANDLE = "windows-reserved-ipam-handle"
 _WORKLOAD_KEYS = ("node", "namespace", "pod")
 
 
@@ -57,9 +66,23 @@ class Holding:
     attributes: Mapping[str, str]
 
 
+def is_adopted_without_sandbox(network: str) -> bool:
+    """Whether an import made this network for addresses that live and end with no pod's sandbox.
+
+    Those of virtual machines, tunnels, services, Windows, and nobody: that a pod is gone says
+    nothing of them.
+    """
+    return network in _WITHOUT_SANDBOX
+
+
+def handle_of(text: object) -> str:
+    """Return a handle as it was meant: old data goes on after a carriage return."""
+    return "" if text is None else str(text).partition("\r")[0]
+
+
 def adopted(holding: Holding, interface: str) -> admin_service_pb2.AdoptedAddress:
     """Return the address with its holder here, always the same one for the same holding."""
-    handle = holding.handle.partition("\r")[0]
+    handle = holding.handle
     network, container_id, use = _holder(handle, holding)
     return admin_service_pb2.AdoptedAddress(
         address=holding.address,
@@ -77,16 +100,11 @@ def _holder(handle: str, holding: Holding) -> tuple[str, str, resources_pb2.Use.
     is_tunnel = _TUNNEL.fullmatch(handle) or holding.attributes.get("type") in _TUNNEL_TYPES
     own, of_address = _id(handle), f"address-{holding.address.replace(':', '-')}"
     for applies, network, container_id, use in (
-        (is_tunnel, "calico-tunnels", own if handle else of_address, resources_pb2.USE_TUNNEL),
-        (not handle, "calico-unknown", of_address, resources_pb2.USE_WORKLOAD),
-        (handle.lower() == _WINDOWS, "calico-windows", of_address, resources_pb2.USE_WORKLOAD),
-        (
-            _LOAD_BALANCER.fullmatch(handle),
-            "calico-load-balancers",
-            own,
-            resources_pb2.USE_LOAD_BALANCER,
-        ),
-        (_MACHINE.fullmatch(handle), "calico-vms", own, resources_pb2.USE_WORKLOAD),
+        (is_tunnel, _TUNNELS, own if handle else of_address, resources_pb2.USE_TUNNEL),
+        (not handle, _UNKNOWN, of_address, resources_pb2.USE_WORKLOAD),
+        (handle.lower() == _WINDOWS_HANDLE, _WINDOWS, of_address, resources_pb2.USE_WORKLOAD),
+        (_LOAD_BALANCER.fullmatch(handle), _LOAD_BALANCERS, own, resources_pb2.USE_LOAD_BALANCER),
+        (_MACHINE.fullmatch(handle), _MACHINES, own, resources_pb2.USE_WORKLOAD),
     ):
         if applies:
             return network, container_id, use
@@ -97,7 +115,7 @@ def _of_pod(handle: str, attributes: Mapping[str, str]) -> tuple[str, str]:
     network, _, container_id = handle.rpartition(".")
     if _is_id(network) and _is_id(container_id) and handle != _legacy_handle(attributes):
         return network, container_id
-    return "calico-legacy", _id(handle)
+    return _LEGACY, _id(handle)
 
 
 def _legacy_handle(attributes: Mapping[str, str]) -> str:

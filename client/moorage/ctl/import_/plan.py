@@ -14,8 +14,8 @@ from typing import TypeVar
 
 import moorage
 from moorage import names
-from moorage.ctl import changes, exits, manifests
-from moorage.ctl.import_ import dump, holders
+from moorage.ctl import changes, exits, kinds, manifests
+from moorage.ctl.import_ import dump, holders, refusals
 from moorage.v1 import admin_service_pb2, resources_pb2
 
 ORPHAN = "calico-orphan-"
@@ -25,19 +25,19 @@ _CALL_BYTES = 128 * 1024
 _CALL_ADDRESSES = 256
 _PROGRESS = 100  # blocks between two lines of progress
 _Told = TypeVar("_Told")
-_DEFAULT_BLOCK_SIZE = {4: 26, 6: 122}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """A pool, a reservation or the configuration of the VRF: what is to be done about it.
 
+    `drained` is a pool that is to be drained, and created before that where it is not there.
     `result` is as `changes.make` says it, or the conflict that keeps it from being done.
     """
 
     label: str
     change: changes.Change | None = None
-    orphan: resources_pb2.Pool | None = None
+    drained: resources_pb2.Pool | None = None
     result: str = changes.UNCHANGED
     conflict: str = ""
 
@@ -54,16 +54,18 @@ class BlockStep:
     addresses: tuple[admin_service_pb2.AdoptedAddress, ...]
     adopted: int = 0
     unchanged: int = 0
+    released: int = 0
     changed: bool = False
     conflicts: tuple[admin_service_pb2.AdoptConflict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything that is to be done, or was, in order."""
+    """Everything that is to be done, or was, in order; `failure` is what ended it early."""
 
     steps: tuple[Step, ...]
     blocks: tuple[BlockStep, ...]
+    failure: exits.Failed | None = None
 
     @property
     def conflict_count(self) -> int:
@@ -81,6 +83,11 @@ class Plan:
     def unchanged_count(self) -> int:
         """How many addresses were held exactly so before."""
         return sum(each.unchanged for each in self.blocks)
+
+    @property
+    def released_count(self) -> int:
+        """How many addresses were released since they were adopted, and stay so."""
+        return sum(each.released for each in self.blocks)
 
     @property
     def changes_anything(self) -> bool:
@@ -105,9 +112,17 @@ class Importer:
     """One dump and one VRF of a server."""
 
     def __init__(
-        self, client: moorage.Client, found: dump.Dump, *, vrf: str, interface: str, orphans: bool
+        self,
+        client: moorage.Client,
+        found: dump.Dump,
+        *,
+        server: str,
+        vrf: str,
+        interface: str,
+        orphans: bool,
     ) -> None:
         self._client = client
+        self._server = server
         self._dump = found
         self._vrf = vrf
         self._interface = interface
@@ -125,19 +140,32 @@ class Importer:
         return Plan(steps=tuple(steps), blocks=blocks)
 
     def carry_out(self, plan: Plan) -> Plan:
-        """Return what became of a plan without conflicts; stops at the first new one."""
-        steps = tuple(self._done(step) for step in plan.steps)
+        """Return what became of a plan without conflicts; stops at the first new one.
+
+        Everything else is there before the first block is adopted.
+        """
+        steps: list[Step] = []
         blocks: list[BlockStep] = []
-        for each in _telling("imported", plan.blocks):
-            blocks.append(self._adopted(each, validate_only=False) if each.pool else each)
-            if blocks[-1].conflicts:
-                break
-        return Plan(steps=steps, blocks=tuple(blocks))
+        try:
+            # Keeps what was done before a failure.
+            steps.extend(map(self._done, plan.steps))
+            for each in _telling("imported", plan.blocks):
+                blocks.append(self._adopted(each, validate_only=False) if each.pool else each)
+                if blocks[-1].conflicts:
+                    break
+        except exits.Failed as failed:
+            return Plan(steps=tuple(steps), blocks=tuple(blocks), failure=_to_be_continued(failed))
+        return Plan(steps=tuple(steps), blocks=tuple(blocks))
 
     def _step(self, manifest: manifests.Manifest) -> Step:
+        if text := self._dump.contradictions.get(manifest.resource.name):
+            return Step(label=manifest.label, conflict=text)
         if isinstance(manifest.resource, resources_pb2.Pool):
             return self._pool_step(manifest, manifest.resource)
-        change = changes.find(self._client, manifest)
+        if text := refusals.of(manifest.resource):
+            return Step(label=manifest.label, conflict=text)
+        with exits.doing(f"look at {manifest.label} ({manifest.where})", self._server):
+            change = changes.find(self._client, manifest)
         result = changes.CREATED if change.creates else changes.CONFIGURED
         unchanged = not change.creates and not change.paths
         return Step(
@@ -148,18 +176,28 @@ class Importer:
         wanted = _range(pool, exists=False)
         there = next((each for each in self._ranges if each.cidr == wanted.cidr), None)
         if there is not None and there.block_size == wanted.block_size:
-            return Step(label=f"pool/{there.name}")
+            return self._kept(there, manifest)
         if there is not None:
             text = (
                 f"pool {there.name} has the same range with block size {there.block_size}, not "
                 f"{wanted.block_size}; delete it while it is empty"
             )
             return Step(label=manifest.label, conflict=text)
-        if text := self._in_the_way(wanted):
+        if text := self._in_the_way(wanted) or refusals.of(pool):
             return Step(label=manifest.label, conflict=text)
         self._ranges.append(wanted)
+        if manifest.withdrawn:
+            return Step(label=manifest.label, drained=pool, result=changes.CREATED)
         change = changes.Change(manifest=manifest, current=None, paths=())
         return Step(label=manifest.label, change=change, result=changes.CREATED)
+
+    def _kept(self, there: _Range, manifest: manifests.Manifest) -> Step:
+        """Return the step for a pool that is there; one of the same name is drained as Calico's."""
+        label = f"pool/{there.name}"
+        if not manifest.withdrawn or there.draining or label != manifest.label:
+            return Step(label=label)
+        pool = resources_pb2.Pool(name=manifest.resource.name)
+        return Step(label=label, drained=pool, result=changes.CONFIGURED)
 
     def _in_the_way(self, wanted: _Range) -> str:
         for each in self._ranges:
@@ -181,21 +219,27 @@ class Importer:
                     cidr=str(block.cidr),
                     block_size=block.cidr.prefixlen,
                 )
-                self._ranges.append(_range(pool, exists=False))
-                yield Step(label=f"pool/{pool_id}", orphan=pool, result=changes.CREATED)
+                wanted = _range(pool, exists=False)
+                if text := self._in_the_way(wanted) or refusals.of(pool):
+                    yield Step(label=f"pool/{pool_id}", conflict=text)
+                    continue
+                self._ranges.append(wanted)
+                yield Step(label=f"pool/{pool_id}", drained=pool, result=changes.CREATED)
             elif known.name.startswith(ORPHAN) and known.exists and not known.draining:
                 pool = resources_pb2.Pool(name=names.pool(known.name, self._vrf))
-                yield Step(label=f"pool/{known.name}", orphan=pool, result=changes.CONFIGURED)
+                yield Step(label=f"pool/{known.name}", drained=pool, result=changes.CONFIGURED)
 
     def _done(self, step: Step) -> Step:
-        result = step.result
+        result, where = step.result, ""
         if step.change is not None:
-            result = changes.make(self._client, step.change)
-        if step.orphan is not None:
-            if step.result == changes.CREATED:
-                pool_id = names.id_of(step.orphan.name)
-                self._client.create_pool(pool_id, step.orphan, vrf=self._vrf)
-            self._client.drain_pool(step.orphan.name)
+            where = f" ({step.change.manifest.where})"
+        with exits.doing(f"import {step.label}{where}", self._server):
+            if step.change is not None:
+                result = changes.make(self._client, step.change)
+            if step.drained is not None:
+                if step.result == changes.CREATED:
+                    kinds.create(self._client, step.drained)
+                self._client.drain_pool(step.drained.name)
         return dataclasses.replace(step, result=result)
 
     def _occupied_blocks(self) -> list[dump.Block]:
@@ -223,7 +267,12 @@ class Importer:
         return dataclasses.replace(step, adopted=len(addresses), changed=True)
 
     def _adopted(self, step: BlockStep, *, validate_only: bool) -> BlockStep:
-        adopted = unchanged = 0
+        what = f"{'check' if validate_only else 'adopt'} block {step.block.cidr}"
+        with exits.doing(what, self._server):
+            return self._answered(step, validate_only=validate_only)
+
+    def _answered(self, step: BlockStep, *, validate_only: bool) -> BlockStep:
+        adopted = unchanged = released = 0
         changed = False
         conflicts: list[admin_service_pb2.AdoptConflict] = []
         for chunk in _chunks(step.addresses):
@@ -236,12 +285,16 @@ class Importer:
             )
             adopted += answer.adopted_count
             unchanged += answer.unchanged_count
+            released += answer.released_count
             changed = changed or answer.block_changed
             conflicts += [each for each in answer.conflicts if each not in conflicts]
+            if conflicts and not validate_only:
+                break
         return dataclasses.replace(
             step,
             adopted=adopted,
             unchanged=unchanged,
+            released=released,
             changed=changed,
             conflicts=tuple(conflicts),
         )
@@ -252,10 +305,17 @@ def _range(pool: resources_pb2.Pool, *, exists: bool = True) -> _Range:
     return _Range(
         name=names.id_of(pool.name),
         cidr=cidr,
-        block_size=pool.block_size or _DEFAULT_BLOCK_SIZE[cidr.version],
+        block_size=pool.block_size,
         exists=exists,
         draining=pool.state == resources_pb2.POOL_STATE_DRAINING,
     )
+
+
+def _to_be_continued(failed: exits.Failed) -> exits.Failed:
+    message = (
+        f"{failed.report.message}; what is listed was done, and the same command goes on from there"
+    )
+    return exits.Failed(dataclasses.replace(failed.report, message=message))
 
 
 def _lies_in(cidr: dump.Network, pool: dump.Network) -> bool:

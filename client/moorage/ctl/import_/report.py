@@ -15,6 +15,8 @@ _WOULD = {
     changes.CONFIGURED: "to be configured",
     changes.UNCHANGED: "is there",
 }
+# Of one block, in text; in JSON there are all.
+_MOST_CONFLICTS = 50
 
 
 def show(made: plan.Plan, notes: Sequence[str], output: str, *, applied: bool) -> None:
@@ -32,7 +34,7 @@ def show(made: plan.Plan, notes: Sequence[str], output: str, *, applied: bool) -
 def refused(made: plan.Plan, *, applied: bool) -> exits.Failed:
     """Return the failure that conflicts are."""
     count = made.conflict_count
-    text = f"{count} conflict{'s' if count > 1 else ''}; "
+    text = f"{_counted(count, 'conflict')}; "
     text += "the import stopped there" if applied else "nothing was changed"
     return exits.Failed(
         exits.Report(
@@ -64,22 +66,39 @@ def _blocks(made: plan.Plan, *, applied: bool) -> Iterator[str]:
             continue
         yield (
             f"block {each.block.cidr} of pool {each.pool}{node}: {each.adopted} {verb}, "
-            f"{each.unchanged} held already"
+            f"{each.unchanged} held already{_left_alone(each.released)}"
         )
-        for conflict in each.conflicts:
+        for conflict in each.conflicts[:_MOST_CONFLICTS]:
             yield f"  conflict: {conflict.message}"
+        if len(each.conflicts) > _MOST_CONFLICTS:
+            left = len(each.conflicts) - _MOST_CONFLICTS
+            yield f"  and {_counted(left, 'conflict')} more; -o json lists them all"
 
 
 def _summary(made: plan.Plan, *, applied: bool) -> str:
     orphans = sum(not each.pool for each in made.blocks)
     counts = (
-        f"{made.adopted_count} addresses {'adopted' if applied else 'to adopt'}, "
-        f"{made.unchanged_count} held already, {orphans} blocks in no pool, "
-        f"{made.conflict_count} conflicts"
+        f"{_counted(made.adopted_count, 'address', 'addresses')} "
+        f"{'adopted' if applied else 'to adopt'}, {made.unchanged_count} held already"
+        f"{_left_alone(made.released_count)}, {_counted(orphans, 'block')} in no pool, "
+        f"{_counted(made.conflict_count, 'conflict')}"
     )
-    if applied or not made.changes_anything:
-        return counts if made.changes_anything else f"{counts}; nothing to change"
-    return f"{counts}; nothing was changed, --apply does it"
+    if made.failure or (applied and made.conflict_count):
+        return f"{counts}; the import stopped before its end"
+    if made.conflict_count:
+        those = "that conflict" if made.conflict_count == 1 else "the conflicts"
+        return f"{counts}; nothing was changed because of {those}"
+    if not made.changes_anything:
+        return f"{counts}; nothing to change"
+    return counts if applied else f"{counts}; nothing was changed, --apply does it"
+
+
+def _left_alone(released: int) -> str:
+    return f", {released} released since and left alone" if released else ""
+
+
+def _counted(count: int, singular: str, plural: str = "") -> str:
+    return f"{count} {singular if count == 1 else plural or singular + 's'}"
 
 
 def _document(made: plan.Plan, notes: Sequence[str], *, applied: bool) -> dict[str, object]:
@@ -87,6 +106,7 @@ def _document(made: plan.Plan, notes: Sequence[str], *, applied: bool) -> dict[s
         "applied": applied,
         "adoptedCount": made.adopted_count,
         "unchangedCount": made.unchanged_count,
+        "releasedCount": made.released_count,
         "conflictCount": made.conflict_count,
         "resources": [
             {"resource": step.label, "result": step.result, "conflict": step.conflict}
@@ -100,6 +120,7 @@ def _document(made: plan.Plan, notes: Sequence[str], *, applied: bool) -> dict[s
                 "heldCount": len(each.addresses),
                 "adoptedCount": each.adopted,
                 "unchangedCount": each.unchanged,
+                "releasedCount": each.released,
                 "blockChanged": each.changed,
                 "conflicts": [
                     {"address": conflict.address, "message": conflict.message}

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import click
 
 import moorage
 from moorage import names
 from moorage.ctl import exits, options, settings
-from moorage.ctl.ipam import files, leaks, pods, reports
+from moorage.ctl.ipam import files, leaks, pods, reports, usage
 from moorage.v1 import resources_pb2
 
 OUT_OF_SERVICE = "pool_out_of_service"
+
+# As long as the collector of Calico waits, in seconds.
+_GRACE = 15 * 60
 
 # What is said of the owner of a leaked address, in this order.
 _ATTRIBUTES = ("node", "namespace", "pod")
@@ -26,6 +31,14 @@ _ATTRIBUTES = ("node", "namespace", "pod")
     help="The output of `kubectl get pods -A -o json`: find leaked addresses by it.",
 )
 @click.option(
+    "--grace",
+    type=click.IntRange(min=0),
+    default=_GRACE,
+    show_default=True,
+    metavar="SECONDS",
+    help="Do not judge what was assigned so shortly before the list, or later; 0: judge all.",
+)
+@click.option(
     "--report", type=click.Path(dir_okay=False), metavar="FILE", help="Write a report, in JSON."
 )
 @options.output(["text", "json"])
@@ -35,6 +48,7 @@ def command(
     ctx: click.Context,
     where: settings.Settings,
     source: str | None,
+    grace: int,
     report: str | None,
     output: str,
 ) -> None:
@@ -45,29 +59,44 @@ def command(
       kubectl get pods -A -o json | moorctl ipam check --pods - --report leaks.json
 
     Leaked is an address whose pod is not there, is on another node, has ended, or has other
-    addresses. A pod that came after the list was made looks so too: write two reports some time
-    apart, each with a list of its own, and release what is leaked in both, by `moorctl ipam release
+    addresses. An address that any pod shows which has not ended is not leaked, and what an import
+    took over for virtual machines, tunnels, Windows or nobody is not judged, nor is what is younger
+    than the grace.
+
+    Give the pods of all namespaces. Before anything is released, write two reports some time apart,
+    each with a list of its own, and release what is leaked in both, by `moorctl ipam release
     --from-report`.
 
     -o json prints the report. Exit code 1 when there are problems.
     """
-    known = pods.read(source) if source else None
+    cluster = _cluster(source, grace) if source else None
     with where.connected(f"check vrf/{where.vrf}") as client:
-        checked = _check(client, where.vrf, known)
+        checked = _check(client, where.vrf, cluster)
     document = reports.write(checked)
     if report:
         files.write(report, document)
     if output == "json":
         click.echo(files.text(document))
     else:
-        _show(checked, told_of_pods=known is not None)
+        _show(checked, told_of_pods=cluster is not None, grace=grace)
     if checked.problem_count:
         ctx.exit(exits.Exit.DIFFERENT)
 
 
-def _check(
-    client: moorage.Client, own_id: str, known: Mapping[pods.Key, pods.Pod] | None
-) -> reports.Checked:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cluster:
+    """The pods that there are, and since when addresses are too young to be judged by them."""
+
+    pods: Mapping[pods.Key, pods.Pod]
+    young_since: float
+
+
+def _cluster(source: str, grace: int) -> _Cluster:
+    young_since = files.moment(source) - grace if grace else math.inf
+    return _Cluster(pods=pods.read(source), young_since=young_since)
+
+
+def _check(client: moorage.Client, own_id: str, cluster: _Cluster | None) -> reports.Checked:
     vrf = client.get_vrf(own_id)
     states = {pool.name: _state(pool) for pool in client.pools(vrf=own_id)}
     allocations = list(client.allocations(vrf=own_id))
@@ -75,7 +104,7 @@ def _check(
     return reports.Checked(
         vrf=vrf,
         findings=[response.finding for response in responses if response.HasField("finding")],
-        judgement=_judgement(allocations, known),
+        judgement=_judgement(allocations, cluster),
         information=[
             _information(each, state) for each in allocations if (state := states.get(each.pool))
         ],
@@ -90,11 +119,11 @@ def _state(pool: resources_pb2.Pool) -> str:
 
 
 def _judgement(
-    allocations: Sequence[resources_pb2.Allocation], known: Mapping[pods.Key, pods.Pod] | None
+    allocations: Sequence[resources_pb2.Allocation], cluster: _Cluster | None
 ) -> leaks.Judgement:
-    if known is None:
+    if cluster is None:
         return leaks.Judgement(leaks=[], not_judged_count=len(allocations))
-    return leaks.judge(allocations, known)
+    return leaks.judge(allocations, cluster.pods, assigned_before=cluster.young_since)
 
 
 def _information(allocation: resources_pb2.Allocation, state: str) -> dict[str, object]:
@@ -106,12 +135,15 @@ def _information(allocation: resources_pb2.Allocation, state: str) -> dict[str, 
     }
 
 
-def _show(checked: reports.Checked, *, told_of_pods: bool) -> None:
+def _show(checked: reports.Checked, *, told_of_pods: bool, grace: int) -> None:
     for line in _lines(checked):
         click.echo(exits.printable(line))
-    not_judged = checked.judgement.not_judged_count
-    if told_of_pods and not_judged:
-        exits.note(f"{not_judged} addresses are of no pod, and were not judged")
+    judgement = checked.judgement
+    if told_of_pods and judgement.not_judged_count:
+        exits.note(f"not judged, being of no pod: {usage.addresses(judgement.not_judged_count)}")
+    if judgement.young_count:
+        young = usage.addresses(judgement.young_count)
+        exits.note(f"not judged, being younger than {grace} seconds (--grace): {young}")
 
 
 def _lines(checked: reports.Checked) -> Iterator[str]:

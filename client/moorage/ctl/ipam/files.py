@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 import sys
+import time
 
 from moorage.ctl import exits
 
@@ -20,6 +21,17 @@ def read(source: str) -> object:
     except (ValueError, RecursionError) as error:
         raise exits.refused(f"{name} is not JSON: {error}") from error
     return value
+
+
+def moment(source: str) -> float:
+    """Return when a file was written, in seconds since the epoch; standard input: now."""
+    now = time.time()
+    if source == "-":
+        return now
+    try:
+        return min(pathlib.Path(source).stat().st_mtime, now)
+    except OSError as error:
+        raise exits.refused(f"cannot read {source}: {error.strerror}") from error
 
 
 def write(path: str, document: dict[str, object]) -> None:

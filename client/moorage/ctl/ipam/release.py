@@ -10,7 +10,7 @@ import click
 import moorage
 from moorage import names
 from moorage.ctl import exits, options, settings
-from moorage.ctl.ipam import files, holder, reports
+from moorage.ctl.ipam import files, holder, reports, usage
 from moorage.v1 import resources_pb2
 
 # As many as one ReleaseAddresses takes.
@@ -56,6 +56,9 @@ def command(
       moorctl ipam release --ip 10.0.0.7
       moorctl ipam release --from-report monday.json --from-report tuesday.json
 
+    What one report alone calls leaked may be of a pod that its list has missed: give two, written
+    some time apart. The same report given twice counts once.
+
     An address that has changed hands, since it was looked up or since the report was written, is
     not touched. Exit code 3 when an address of --ip is not assigned.
     """
@@ -63,7 +66,8 @@ def command(
         raise click.UsageError("give either --ip or --from-report")
     if addresses:
         ctx.exit(_release_addresses(where, addresses, output))
-    _release_leaked(where, [reports.read(source) for source in sources], output, force=force)
+    found = list(reports.apart(map(reports.read, sources)))
+    _release_leaked(where, found, output, force=force)
 
 
 def _release_addresses(
@@ -151,8 +155,8 @@ def _all_stale(leaked: Sequence[reports.Leaked]) -> exits.Report:
         code="FAILED_PRECONDITION",
         reason="REPORTS_STALE",
         message=(
-            f"the reports are all stale: none of their {len(leaked)} leaked addresses is held as "
-            "it was; nothing was released"
+            "the reports are all stale: none of what they call leaked "
+            f"({usage.addresses(len(leaked))}) is held as it was; nothing was released"
         ),
         metadata={"leaked": str(len(leaked))},
         next_step="write a new report: moorctl ipam check --pods FILE --report FILE",
@@ -170,4 +174,6 @@ def _show(
     elif not leaked:
         click.echo("No leaked IP address is in all the reports; nothing was released")
     else:
-        click.echo(f"Released {len(released)} IP addresses; {len(stale)} were gone or had changed")
+        count = usage.addresses(len(released), "IP address")
+        verb = "was" if len(stale) == 1 else "were"
+        click.echo(f"Released {count}; {len(stale)} {verb} gone or had changed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from google.protobuf import json_format
@@ -52,6 +52,7 @@ class Report:
     """What a later release has to know of a report."""
 
     source: str
+    document: Mapping[str, object]
     version: str
     vrf_uid: str
     leaked: frozenset[Leaked]
@@ -68,6 +69,7 @@ def write(checked: Checked) -> dict[str, object]:
         "problems": [*map(_finding, checked.findings), *map(_leak, checked.judgement.leaks)],
         "information": list(checked.information),
         "notJudgedCount": checked.judgement.not_judged_count,
+        "youngCount": checked.judgement.young_count,
     }
 
 
@@ -79,6 +81,7 @@ def read(source: str) -> Report:
             raise TypeError("it is no mapping")
         return Report(
             source=source,
+            document=value,
             version=value["version"],
             vrf_uid=value["vrfUid"],
             leaked=frozenset(_leaked(value["problems"])),
@@ -88,6 +91,18 @@ def read(source: str) -> Report:
             f"{source} is not a report ({type(error).__name__}: {error}); "
             "write one with: moorctl ipam check --report FILE"
         ) from error
+
+
+def apart(reports: Iterable[Report]) -> Iterator[Report]:
+    """Yield the reports; one that is given again, whatever its file is called, is none more."""
+    known: list[Report] = []
+    for report in reports:
+        same = next((each for each in known if each.document == report.document), None)
+        if same is None:
+            known.append(report)
+            yield report
+        else:
+            exits.note(f"{report.source} is the same report as {same.source}, and counts once")
 
 
 def in_common(reports: Sequence[Report]) -> list[Leaked]:

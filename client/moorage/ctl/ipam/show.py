@@ -109,7 +109,8 @@ def _borrowed(where: settings.Settings, *, as_json: bool) -> None:
     _table(borrowed.HEADER, [each.row() for each in found])
     if unclassified:
         exits.note(
-            f"{unclassified} allocations are of no node; whether they are borrowed cannot be said"
+            f"of no node, so that whether they are borrowed cannot be said: "
+            f"{usage.addresses(unclassified)}"
         )
 
 

@@ -11,7 +11,7 @@ import click
 import moorage
 from moorage import names
 from moorage.ctl import exits, manifests, options, settings
-from moorage.ctl.ipam import children, files
+from moorage.ctl.ipam import children, files, usage
 from moorage.v1 import resources_pb2
 
 
@@ -25,7 +25,7 @@ class _Network(click.ParamType[children.Network]):
         ctx: click.Context | None,
     ) -> children.Network:
         try:
-            return ipaddress.ip_network(value)
+            return manifests.network(str(value), bare=False)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -50,9 +50,10 @@ def command(
       moorctl ipam split 2 --cidr 10.0.0.0/16
 
     The new pools are called split-<pool>-0 and so on, and have all fields of the pool; its gateway
-    and its excluded ranges go to those that contain them. Pools never overlap, so the pool is
-    deleted first: nothing of it may be assigned. If a new pool cannot be created, the pool is put
-    back as it was, but for its uid.
+    and its excluded ranges go to those that contain them. A new pool that is smaller than a block
+    of the pool is one block: its block size differs, which is said. Pools never overlap, so the
+    pool is deleted first: nothing of it may be assigned. If a new pool cannot be created, the pool
+    is put back as it was, but for its uid.
     """
     if bool(cidr) == bool(pool_id):
         raise click.UsageError("give either --cidr or --name")
@@ -61,9 +62,13 @@ def command(
         pool = _find(client, pool_id, cidr, where.vrf)
         divided = children.divide(pool, parts)
         _refuse_use(client, pool)
+        _tell_of_blocks(pool, divided, say)
         _split(client, where.server, pool, divided, say)
     if output == "json":
-        created = [{"name": each.name, "cidr": each.cidr} for each in divided]
+        created = [
+            {"name": each.name, "cidr": each.cidr, "blockSize": each.pool.block_size}
+            for each in divided
+        ]
         click.echo(files.text({"split": pool.name, "created": created}))
     else:
         label = names.id_of(pool.name)
@@ -103,14 +108,25 @@ def _refuse_use(client: moorage.Client, pool: resources_pb2.Pool) -> None:
         exits.Report(
             code="FAILED_PRECONDITION",
             reason="POOL_IN_USE",
-            message=f"pool {pool_id} is in use: {assigned} addresses of it are assigned; "
-            "nothing was changed",
+            message=f"pool {pool_id} is in use: {usage.addresses(assigned)} of it "
+            f"{'is' if assigned == 1 else 'are'} assigned; nothing was changed",
             metadata={"pool": pool_id, "assigned": str(assigned)},
             next_step="drain it, release them, then split it; to see them: "
             f"moorctl get allocations --pool {pool_id}",
             exit=exits.Exit.CONFLICT,
         )
     )
+
+
+def _tell_of_blocks(
+    pool: resources_pb2.Pool, divided: Sequence[children.Child], say: Callable[[str], None]
+) -> None:
+    size = divided[0].pool.block_size
+    if size != pool.block_size:
+        say(
+            f"The new pools get blocks of /{size}: those of {names.id_of(pool.name)}, "
+            f"of /{pool.block_size}, are larger than a new pool."
+        )
 
 
 def _split(

@@ -57,6 +57,11 @@ def number(count: int) -> str:
     return f"{count:.5g}"
 
 
+def addresses(count: int, noun: str = "address") -> str:
+    """Return a count of addresses in words: "1 address", "5 addresses"."""
+    return f"{count} {noun}{'' if count == 1 else 'es'}"
+
+
 def share(count: int, total: int) -> str:
     """Return a count and its share in whole percent: "5 (0%)"."""
     return f"{number(count)} ({100 * count / total:.0f}%)"

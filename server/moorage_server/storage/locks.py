@@ -1,0 +1,36 @@
+"""Advisory locks: for what has no row of its own to lock, or one that is locked too often.
+
+All are given back with the transaction. A number stands for each name; two names of
+one number merely take turns.
+"""
+
+import enum
+import zlib
+
+import sqlalchemy as sa
+
+
+class Class(enum.IntEnum):
+    """What a lock is about; PostgreSQL keeps the numbers of each apart."""
+
+    ATTACHMENT = 1
+    NODE = 2
+    VRF = 3
+
+
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(:class, :number)")
+_TRY_LOCK = sa.text("SELECT pg_try_advisory_xact_lock(:class, :number)")
+
+
+def number(name: str) -> int:
+    """The number that stands for a name."""
+    return zlib.crc32(name.encode()) - 2**31
+
+
+def take(connection: sa.Connection, about: Class, name: str, *, waiting: bool = True) -> bool:
+    """Takes one lock; without `waiting`, says whether it could be had at once."""
+    parameters = {"class": about.value, "number": number(name)}
+    if waiting:
+        connection.execute(_LOCK, parameters)
+        return True
+    return bool(connection.scalar(_TRY_LOCK, parameters))
