@@ -80,15 +80,21 @@ def call(
 ) -> _Response:
     """Call `method` until it answers, fails for good, or `timeout` seconds are over.
 
-    Raises the error of the last try; its `in_doubt` speaks for all of them.
+    Raises the error of the last try that was told one; its `in_doubt` speaks for all of them.
     """
     deadline = time.monotonic() + timeout
     step, in_doubt = FIRST_PAUSE, False
+    told: errors.MoorageError | None = None
     while True:
         try:
             return _send(method, request, deadline - time.monotonic())
         except errors.MoorageError as error:
-            error.in_doubt = in_doubt = in_doubt or error.in_doubt
+            in_doubt = in_doubt or error.in_doubt
+            if told is not None and error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
+                # That the rest of the time was too short for one more try explains nothing.
+                told.in_doubt = in_doubt
+                raise told from error
+            error.in_doubt, told = in_doubt, error
             rule, pause = _rule(error), _pause(error, step)
             if rule is None or (creates and not rule.creates):
                 raise

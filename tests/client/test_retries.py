@@ -54,6 +54,16 @@ def test_a_passing_failure_is_tried_again(
     assert len(peer.calls) == 2
 
 
+def test_a_last_try_that_runs_out_of_time_does_not_hide_what_was_told_before(
+    peer: peers.Peer, caller: moorage.Client
+) -> None:
+    peer.will(peers.refuse(grpc.StatusCode.ABORTED, "CONTENTION"), peer.hang())
+    with pytest.raises(moorage.MoorageError) as caught:
+        caller.release(C1, timeout=0.5)
+    assert (caught.value.reason, caught.value.in_doubt) == ("CONTENTION", True)
+    assert len(peer.calls) == 2
+
+
 @pytest.mark.parametrize(("code", "reason"), NEVER)
 def test_any_other_failure_is_final(
     peer: peers.Peer, caller: moorage.Client, code: grpc.StatusCode, reason: str

@@ -64,7 +64,7 @@ CANONICAL: dict[str, tuple[str, str]] = {
 
 # What is no selector, and a part of what is said about it.
 MALFORMED: dict[str, tuple[str, str]] = {
-    "a newline": ("zone ==\n'east'", "control characters"),
+    "a newline": ("zone ==\n'east'", "expected a value in quotes"),
     "a tab in a value": ("zone == 'a\tb'", "control characters"),
     "has with a blank": ("has (zone)", "expected an operator"),
     "all with a blank": ("all ()", "expected an operator"),
