@@ -130,8 +130,10 @@ def _check_no_own_room(
     for pool in eligibility.pools_for(now, want, request):
         if not pool.affine or (not want.pools and pool.priority < rank):
             continue
+        selected = pool.selects(now.labels_of(node))
         for block in pool.blocks():
-            if now.owner_of(block) == node:
+            # An empty one of a pool that does not select the node is given up before.
+            if now.owner_of(block) == node and (selected or not now.is_empty(block)):
                 room = [each for each in block if eligibility.is_surely_free(now, each, request)]
                 assert not room, f"{room[0]} was free in {block}, which is {node}'s own"
 

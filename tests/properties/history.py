@@ -32,8 +32,6 @@ WEIGHTS: dict[Step, int] = {
     upkeep.configure: 2,
     upkeep.pass_time: 2,
 }
-# The steps that change which pool selects whom.
-RULES = (upkeep.create_pool, upkeep.update_pool, upkeep.label_node, upkeep.forget_node)
 
 STEPS_BETWEEN_LOOKS = 50
 POOLS_AT_FIRST = 5
@@ -60,13 +58,8 @@ def _step(walk: Walk, at: int) -> None:
     taken: Step = upkeep.create_pool
     if at >= POOLS_AT_FIRST and walk.now.pools:
         (taken,) = walk.chance.choices(list(WEIGHTS), weights=list(WEIGHTS.values()))
-    if walk.unseen and taken in RULES:
-        # What was not looked at is judged by the rules it happened under.
-        _look_at_blocks(walk, Cause())
-    cause = taken(walk)
-    walk.unseen = cause == Cause()
-    if not walk.unseen:
-        _look_at_blocks(walk, cause)
+    # Also behind a refusal: a node's assign closes empty blocks first that it has to give up.
+    _look_at_blocks(walk, taken(walk))
 
 
 def _look_at_blocks(walk: Walk, cause: Cause) -> None:
@@ -77,7 +70,7 @@ def _look_at_blocks(walk: Walk, cause: Cause) -> None:
     assert not listed.next_page_token, "the model reads one page of blocks"
     after = openings.parsed(list(listed.blocks))
     openings.check(walk.now, walk.now.blocks, after, cause)
-    walk.now.blocks, walk.unseen = after, False
+    walk.now.blocks = after
 
 
 def _look(walk: Walk) -> None:

@@ -25,7 +25,6 @@ class Walk:
         self.trace: list[str] = []
         self.last: dict[str, requests.AssignAddressesRequest] = {}
         self.ticks = 0
-        self.unseen = False
         self.tombstones: dict[str, int] = {}
         self.pool_number = 0
         self.service = service
