@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from moorage_server.domain import resources
-from moorage_server.storage import arrays, cooling, pools, vrfs
+from moorage_server.storage import arrays, blocks, cooling, pools, vrfs
 
 _EMPTY = cooling.is_empty("clock_timestamp()", of="b")
 _SELECT = """
@@ -53,9 +53,6 @@ _DISOWN = sa.text("""
 UPDATE blocks SET node = NULL, change_time = clock_timestamp()
 WHERE vrf_id = :vrf_id AND cidr = ANY (CAST(:cidrs AS cidr[])) AND node IS NOT NULL
 """)
-_CLOSE = sa.text(
-    "DELETE FROM blocks WHERE vrf_id = :vrf_id AND cidr = ANY (CAST(:cidrs AS cidr[]))"
-)
 _RETURN = sa.text("""
 UPDATE pool_frontiers SET unused = unused + CAST(:closed AS nummultirange)
 WHERE vrf_id = :vrf_id AND pool_id = :pool_id
@@ -94,15 +91,14 @@ def give_up_unused(connection: sa.Connection, *, idle: float, limit: int) -> int
     return closed
 
 
-def _give_up(connection: sa.Connection, vrf_id: int, blocks: Iterable[arrays.Row]) -> None:
-    by_pool = sorted(blocks, key=lambda row: row.pool_id)
+def _give_up(connection: sa.Connection, vrf_id: int, rows: Iterable[arrays.Row]) -> None:
+    by_pool = sorted(rows, key=lambda row: row.pool_id)
     kept = arrays.texts(str(row.cidr) for row in by_pool if not row.is_empty)
     connection.execute(_DISOWN, {"vrf_id": vrf_id, "cidrs": kept})
     empty = [row for row in by_pool if row.is_empty]
-    closed = arrays.texts(str(row.cidr) for row in empty)
-    connection.execute(_CLOSE, {"vrf_id": vrf_id, "cidrs": closed})
-    for pool_id, rows in itertools.groupby(empty, key=lambda row: row.pool_id):
-        runs = arrays.multirange((index, index + 1) for index in map(_index, rows))
+    blocks.remove(connection, vrf_id, [row.cidr for row in empty])
+    for pool_id, of_pool in itertools.groupby(empty, key=lambda row: row.pool_id):
+        runs = arrays.multirange((index, index + 1) for index in map(_index, of_pool))
         connection.execute(_RETURN, {"vrf_id": vrf_id, "pool_id": pool_id, "closed": runs})
 
 

@@ -8,13 +8,12 @@ Locked after the attachment, and a frontier after the blocks that are open. Two 
 * waiting, under the transaction's lock_timeout, for one request alone.
 """
 
-import datetime
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import sqlalchemy as sa
 
-from moorage_server.domain import blocks, needs, shelf
+from moorage_server.domain import addresses, blocks, needs, shelf
 from moorage_server.storage import arrays, cooling, locks
 
 _UNSEEN = """
@@ -227,7 +226,12 @@ def write(connection: sa.Connection, vrf_id: int, on: shelf.Shelf) -> None:
 def close(connection: sa.Connection, vrf_id: int, on: shelf.Shelf) -> None:
     """Removes the blocks that were closed; after the allocations that lay in them."""
     if closed := on.closed():
-        connection.execute(_CLOSE, {"vrf_id": vrf_id, "cidrs": arrays.texts(map(str, closed))})
+        remove(connection, vrf_id, closed)
+
+
+def remove(connection: sa.Connection, vrf_id: int, cidrs: Iterable[addresses.Network]) -> None:
+    """Removes the rows of empty blocks; their indexes are the frontier's from then on."""
+    connection.execute(_CLOSE, {"vrf_id": vrf_id, "cidrs": arrays.texts(map(str, cidrs))})
 
 
 def _advance(
@@ -253,14 +257,10 @@ def _columns(rows: Sequence[blocks.Block]) -> dict[str, object]:
     }
 
 
-_EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
-_MICROSECOND = datetime.timedelta(microseconds=1)
-
-
 def _cooling_json(block: blocks.Block) -> str:
     return json.dumps(
         [
-            [each.ordinal, (each.ready_time - _EPOCH) // _MICROSECOND, each.owner]
+            [each.ordinal, cooling.microseconds(each.ready_time), each.owner]
             for each in block.cooling
         ]
     )
@@ -268,7 +268,7 @@ def _cooling_json(block: blocks.Block) -> str:
 
 def _cooling(kept: tuple[int, int, str]) -> blocks.Cooling:
     ordinal, microseconds, owner = kept
-    ready_time = _EPOCH + microseconds * _MICROSECOND
+    ready_time = cooling.time_of(microseconds)
     return blocks.Cooling(ordinal=ordinal, ready_time=ready_time, owner=owner)
 
 

@@ -1,6 +1,21 @@
 """Cooling addresses: when a block is empty in spite of them, and what a new cool-down changes."""
 
+import datetime
+
 import sqlalchemy as sa
+
+_EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
+_MICROSECOND = datetime.timedelta(microseconds=1)
+
+
+def microseconds(time: datetime.datetime) -> int:
+    """A time as blocks keep it."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def time_of(kept: int) -> datetime.datetime:
+    """The time that a block keeps."""
+    return _EPOCH + kept * _MICROSECOND
 
 
 def is_empty(now: str, of: str = "blocks") -> str:

@@ -4,13 +4,11 @@ Nothing here enumerates a range, so a pool of 2^64 addresses costs what its take
 ones cost.
 """
 
-import datetime
-
 import sqlalchemy as sa
 
 from moorage_server.domain import addresses, catalog, usage
 from moorage_server.domain.offers import Offer
-from moorage_server.storage import arrays, catalogs
+from moorage_server.storage import arrays, catalogs, cooling
 
 # Blocks by key: the first of a pool comes behind the pool's own CIDR, and before the
 # pool's first address.
@@ -67,7 +65,7 @@ def of_pool(connection: sa.Connection, scope: catalogs.Scope, offer: Offer) -> u
         "vrf_id": scope.catalog.vrf_id,
         **_ends(offer),
         "first": str(address(span.first)),
-        "now": _microseconds(scope.now),
+        "now": cooling.microseconds(scope.now),
         "firsts": arrays.texts(str(address(run.first)) for run in offer.hidden),
         "lasts": arrays.texts(str(address(run.last)) for run in offer.hidden),
     }
@@ -101,7 +99,7 @@ def blocks(
     conditions += ["cidr > CAST(:after AS cidr)"] if after is not None else []
     parameters = {
         "vrf_id": scope.catalog.vrf_id,
-        "now": _microseconds(scope.now),
+        "now": cooling.microseconds(scope.now),
         "limit": limit,
         **(_ends(of) if of else {}),
         **({"node": node} if node else {}),
@@ -124,10 +122,3 @@ def _block(row: arrays.Row, pools: catalog.Catalog) -> usage.OpenBlock:
 
 def _ends(offer: Offer) -> dict[str, object]:
     return {"cidr": str(offer.pool.cidr), "last": str(offer.pool.cidr[-1])}
-
-
-def _microseconds(time: datetime.datetime) -> int:
-    return (time - _EPOCH) // datetime.timedelta(microseconds=1)
-
-
-_EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)

@@ -1,0 +1,92 @@
+"""Every way an operation can fail, each with its published reason.
+
+The tree is flat on purpose: callers decide on the reason. A leaf's message says
+what happened and what to do; all that varies in it is in `metadata` too. Which
+status code a reason travels under is the api layer's table.
+"""
+
+from moorage_server.domain.errors.administration import (
+    AllocationNotFound,
+    EtagMismatch,
+    FieldImmutable,
+    NodeNotFound,
+    PoolAlreadyExists,
+    PoolInUse,
+    PoolNotFound,
+    PoolOverlaps,
+    ReservationAlreadyExists,
+    ReservationNotFound,
+    VrfAlreadyExists,
+    VrfInUse,
+    VrfNotFound,
+)
+from moorage_server.domain.errors.assignment import (
+    AddressCooling,
+    AddressExcluded,
+    AddressInUse,
+    AddressNotInPool,
+    AttachmentChanged,
+    AttachmentReleased,
+    BlockAffinityMismatch,
+    BlockAllocationDisabled,
+    BlockLimitReached,
+    NoEligiblePool,
+    PoolCooling,
+    PoolDisabled,
+    PoolDraining,
+    PoolExhausted,
+    PoolFamilyMismatch,
+    PoolUseNotAllowed,
+)
+from moorage_server.domain.errors.call import (
+    Contention,
+    DatabaseUnavailable,
+    DeadlineTooShort,
+    InternalError,
+    InvalidRequest,
+    OutcomeUnknown,
+    PageTokenMismatch,
+    ServerBusy,
+)
+from moorage_server.domain.errors.ipam_error import IpamError
+
+__all__ = [
+    "AddressCooling",
+    "AddressExcluded",
+    "AddressInUse",
+    "AddressNotInPool",
+    "AllocationNotFound",
+    "AttachmentChanged",
+    "AttachmentReleased",
+    "BlockAffinityMismatch",
+    "BlockAllocationDisabled",
+    "BlockLimitReached",
+    "Contention",
+    "DatabaseUnavailable",
+    "DeadlineTooShort",
+    "EtagMismatch",
+    "FieldImmutable",
+    "InternalError",
+    "InvalidRequest",
+    "IpamError",
+    "NoEligiblePool",
+    "NodeNotFound",
+    "OutcomeUnknown",
+    "PageTokenMismatch",
+    "PoolAlreadyExists",
+    "PoolCooling",
+    "PoolDisabled",
+    "PoolDraining",
+    "PoolExhausted",
+    "PoolFamilyMismatch",
+    "PoolInUse",
+    "PoolNotFound",
+    "PoolOverlaps",
+    "PoolUseNotAllowed",
+    "ReservationAlreadyExists",
+    "ReservationNotFound",
+    "ServerBusy",
+    "VrfAlreadyExists",
+    "VrfInUse",
+    "VrfNotFound",
+]
