@@ -43,6 +43,12 @@ RAISED: list[errors.IpamError] = [
     errors.BlockAffinityMismatch("v", "10.0.0.1", block="10.0.0.0/26", node="a", owner="b"),
     errors.AttachmentChanged(["10.0.0.1"], **ATTACHMENT),
     errors.AttachmentReleased(**ATTACHMENT),
+    errors.AttachmentSuperseded(**ATTACHMENT),
+    errors.AddressKept("v", "10.0.0.1", "p"),
+    errors.StickyAddressNotFound("v", "10.0.0.1"),
+    errors.CursorExpired("v", 3, 7),
+    errors.CursorUnknown("v", "e", 3),
+    errors.ConsumerTooSlow("v"),
     errors.PoolExhausted(
         [("p", 1)], vrf="v", family="IPV4", pools="p", size="1", assigned="1", reserved="0"
     ),

@@ -16,6 +16,7 @@ from moorage import channel as channels
 from moorage.v1 import (
     allocation_service_pb2,
     allocation_service_pb2_grpc,
+    filter_pb2,
     resources_pb2,
 )
 
@@ -147,7 +148,7 @@ class Client(administration.Administration):
 
     def allocations(
         self,
-        filter: allocation_service_pb2.AllocationFilter | None = None,
+        filter: filter_pb2.AllocationFilter | None = None,
         *,
         vrf: str = names.DEFAULT_VRF,
         page_size: int = 0,

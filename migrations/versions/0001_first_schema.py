@@ -19,6 +19,8 @@ CREATE TABLE vrfs (
     auto_allocate_blocks BOOLEAN DEFAULT 'true' NOT NULL,
     max_blocks_per_node INTEGER DEFAULT '0' NOT NULL,
     cooldown_seconds INTEGER DEFAULT '0' NOT NULL,
+    history_retention_days INTEGER DEFAULT '400' NOT NULL,
+    epoch UUID DEFAULT gen_random_uuid() NOT NULL,
     catalog_version UUID DEFAULT gen_random_uuid() NOT NULL,
     uid UUID DEFAULT gen_random_uuid() NOT NULL,
     version BIGINT DEFAULT '1' NOT NULL,
@@ -31,7 +33,8 @@ CREATE TABLE vrfs (
     CONSTRAINT vrfs_max_blocks_per_node
         CHECK (max_blocks_per_node = 0
             OR strict_affinity AND max_blocks_per_node BETWEEN 1 AND 1000000),
-    CONSTRAINT vrfs_cooldown_seconds CHECK (cooldown_seconds BETWEEN 0 AND 1200)
+    CONSTRAINT vrfs_cooldown_seconds CHECK (cooldown_seconds BETWEEN 0 AND 1200),
+    CONSTRAINT vrfs_history_retention_days CHECK (history_retention_days BETWEEN 0 AND 36500)
 )
 """,
     "pools": """
@@ -55,6 +58,8 @@ CREATE TABLE pools (
     dns JSONB DEFAULT '{}' NOT NULL,
     excluded_ranges TEXT[] NOT NULL,
     exclude_network_addresses BOOLEAN NOT NULL,
+    cooldown_seconds INTEGER,
+    cooldown_policy TEXT DEFAULT 'REFUSE' NOT NULL,
     uid UUID DEFAULT gen_random_uuid() NOT NULL,
     version BIGINT DEFAULT '1' NOT NULL,
     create_time timestamptz DEFAULT clock_timestamp() NOT NULL,
@@ -73,7 +78,9 @@ CREATE TABLE pools (
     CONSTRAINT pools_assignment_mode CHECK (assignment_mode IN ('AUTOMATIC', 'MANUAL')),
     CONSTRAINT pools_state CHECK (state IN ('ACTIVE', 'DRAINING')),
     CONSTRAINT pools_block_affinity CHECK (block_affinity IN ('NODE', 'NONE')),
-    CONSTRAINT pools_result_form CHECK (result_form IN ('HOST', 'BLOCK', 'POOL'))
+    CONSTRAINT pools_result_form CHECK (result_form IN ('HOST', 'BLOCK', 'POOL')),
+    CONSTRAINT pools_cooldown_seconds CHECK (cooldown_seconds BETWEEN 0 AND 1200),
+    CONSTRAINT pools_cooldown_policy CHECK (cooldown_policy IN ('REFUSE', 'YIELD'))
 )
 """,
     "pool_frontiers": """
@@ -93,6 +100,7 @@ CREATE TABLE reservations (
     cidrs CIDR[] NOT NULL,
     description TEXT DEFAULT '' NOT NULL,
     expire_time timestamptz,
+    owner_key TEXT DEFAULT '' NOT NULL,
     uid UUID DEFAULT gen_random_uuid() NOT NULL,
     version BIGINT DEFAULT '1' NOT NULL,
     create_time timestamptz DEFAULT clock_timestamp() NOT NULL,
@@ -160,6 +168,7 @@ CREATE TABLE attachments (
     pod TEXT DEFAULT '' NOT NULL,
     pod_uid TEXT DEFAULT '' NOT NULL,
     owner_key TEXT DEFAULT '' NOT NULL,
+    sticky_seconds INTEGER DEFAULT '0' NOT NULL,
     use TEXT NOT NULL,
     labels JSONB DEFAULT '{}' NOT NULL,
     change_time timestamptz DEFAULT clock_timestamp() NOT NULL,
@@ -171,7 +180,8 @@ CREATE TABLE attachments (
             AS uuid)),
     CONSTRAINT attachments_state CHECK (state IN ('HELD', 'RELEASED')),
     CONSTRAINT attachments_use CHECK (use IN ('WORKLOAD', 'TUNNEL', 'LOAD_BALANCER')),
-    CONSTRAINT attachments_attempt CHECK ((boot_id IS NULL) = (boot_time_ns IS NULL))
+    CONSTRAINT attachments_attempt CHECK ((boot_id IS NULL) = (boot_time_ns IS NULL)),
+    CONSTRAINT attachments_sticky_seconds CHECK (sticky_seconds = 0 OR owner_key <> '')
 )
 WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02)
 """,
@@ -184,6 +194,8 @@ CREATE TABLE allocations (
     position SMALLINT NOT NULL,
     generation BIGINT NOT NULL,
     assign_time timestamptz NOT NULL,
+    yielded BOOLEAN DEFAULT 'false' NOT NULL,
+    suspect_tick BIGINT,
     CONSTRAINT allocations_pkey PRIMARY KEY (vrf_id, address),
     CONSTRAINT allocations_block_fkey
         FOREIGN KEY (vrf_id, block) REFERENCES blocks (vrf_id, cidr),
@@ -203,12 +215,16 @@ WITH (autovacuum_vacuum_scale_factor = 0.02)
     "events": """
 CREATE TABLE events (
     vrf_id INTEGER NOT NULL,
-    event_id BIGINT GENERATED ALWAYS AS IDENTITY (CACHE 1),
+    event_id BIGINT DEFAULT nextval('events_event_id_seq') NOT NULL,
     kind TEXT NOT NULL,
+    cause TEXT NOT NULL,
     event_time timestamptz DEFAULT clock_timestamp() NOT NULL,
     address INET NOT NULL,
     block CIDR NOT NULL,
     pool TEXT NOT NULL,
+    assign_generation BIGINT,
+    assign_time timestamptz,
+    yielded BOOLEAN DEFAULT 'false' NOT NULL,
     network TEXT NOT NULL,
     container_id TEXT NOT NULL,
     interface TEXT NOT NULL,
@@ -219,12 +235,52 @@ CREATE TABLE events (
     owner_key TEXT DEFAULT '' NOT NULL,
     use TEXT NOT NULL,
     labels JSONB DEFAULT '{}' NOT NULL,
-    CONSTRAINT events_pkey PRIMARY KEY (vrf_id, event_id),
+    CONSTRAINT events_pkey PRIMARY KEY (event_id, vrf_id, event_time),
     CONSTRAINT events_kind CHECK (kind IN ('ASSIGNED', 'RELEASED')),
+    CONSTRAINT events_cause
+        CHECK (cause IN ('REQUESTED', 'SUPERSEDED', 'RECONCILED', 'ADOPTED')),
+    CONSTRAINT events_assignment CHECK (CASE kind
+        WHEN 'RELEASED' THEN assign_generation < event_id AND assign_time IS NOT NULL
+        ELSE assign_generation IS NULL AND assign_time IS NULL END),
     CONSTRAINT events_canonical
         CHECK (masklen(address) = CASE family(address) WHEN 4 THEN 32
             ELSE 128 END
             AND NOT address <<= '::ffff:0.0.0.0/96'::inet)
+)
+PARTITION BY RANGE (event_time)
+""",
+    "revisions": """
+CREATE TABLE revisions (
+    vrf_id INTEGER NOT NULL,
+    revision BIGINT NOT NULL,
+    event_id BIGINT NOT NULL,
+    event_time timestamptz NOT NULL,
+    CONSTRAINT revisions_pkey PRIMARY KEY (vrf_id, revision),
+    CONSTRAINT revisions_event_id_vrf_id_key UNIQUE (event_id, vrf_id),
+    CONSTRAINT revisions_revision CHECK (revision > 0)
+)
+""",
+    "revision_heads": """
+CREATE TABLE revision_heads (
+    vrf_id INTEGER NOT NULL,
+    revision BIGINT NOT NULL,
+    CONSTRAINT revision_heads_pkey PRIMARY KEY (vrf_id)
+)
+""",
+    "fence": """
+CREATE TABLE fence (
+    event_id BIGINT NOT NULL,
+    one BOOLEAN DEFAULT 'true' NOT NULL,
+    CONSTRAINT fence_pkey PRIMARY KEY (one),
+    CONSTRAINT fence_one CHECK (one)
+)
+""",
+    "ticks": """
+CREATE TABLE ticks (
+    tick BIGINT NOT NULL,
+    one BOOLEAN DEFAULT 'true' NOT NULL,
+    CONSTRAINT ticks_pkey PRIMARY KEY (one),
+    CONSTRAINT ticks_one CHECK (one)
 )
 """,
 }
@@ -242,6 +298,7 @@ INDEXES = (
     "CREATE INDEX attachments_container_idx ON attachments (container_id, vrf_id)",
     "CREATE INDEX attachments_node_idx ON attachments (node, vrf_id)",
     "CREATE INDEX attachments_owner_idx ON attachments (owner_key, vrf_id) WHERE owner_key <> ''",
+    "CREATE INDEX attachments_pod_uid_idx ON attachments (pod_uid, vrf_id) WHERE pod_uid <> ''",
     "CREATE INDEX attachments_pod_idx ON attachments (namespace, pod, vrf_id)",
     "CREATE INDEX attachments_tombstone_idx ON attachments (change_time) WHERE state = 'RELEASED'",
     "CREATE INDEX allocations_block_idx ON allocations (block, vrf_id)",
@@ -250,22 +307,28 @@ INDEXES = (
 
 # History is only added to: whoever holds the service's role can neither change
 # nor remove what happened.
-APPEND_ONLY = ("events",)
+APPEND_ONLY = ("events", "revisions")
 
 
 def upgrade() -> None:
     """Creates everything and grants the service's role what it needs."""
     op.execute("CREATE EXTENSION IF NOT EXISTS btree_gist")
+    op.execute("CREATE SEQUENCE events_event_id_seq CACHE 1")
     for statement in (*TABLES.values(), *INDEXES):
         op.execute(statement)
+    op.execute("CREATE TABLE events_default PARTITION OF events DEFAULT")
     for table in TABLES:
         rights = "SELECT, INSERT" if table in APPEND_ONLY else "SELECT, INSERT, UPDATE, DELETE"
         op.execute(f"GRANT {rights} ON {table} TO {SERVICE_ROLE}")
+    op.execute(f"GRANT SELECT, USAGE ON SEQUENCE events_event_id_seq TO {SERVICE_ROLE}")
     op.execute(f"GRANT SELECT ON alembic_version TO {SERVICE_ROLE}")
     op.execute("INSERT INTO vrfs (name, description) VALUES ('default', 'The default VRF')")
+    op.execute("INSERT INTO fence (event_id) VALUES (0)")
+    op.execute("INSERT INTO ticks (tick) VALUES (0)")
 
 
 def downgrade() -> None:
     """Drops everything, history included."""
     for table in reversed(TABLES):
         op.execute(f"DROP TABLE {table}")
+    op.execute("DROP SEQUENCE events_event_id_seq")

@@ -20,6 +20,7 @@ from harness.calls import (
 from harness.serving import Serving
 from moorage.v1 import allocation_service_pb2 as requests
 from moorage.v1 import allocation_service_pb2_grpc as stubs
+from moorage.v1 import filter_pb2
 from moorage.v1 import resources_pb2 as messages
 
 
@@ -265,28 +266,28 @@ def test_allocations_are_listed_in_order_page_by_page(client: moorage.Client) ->
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        (requests.AllocationFilter(pools=["b"]), ["10.0.1.0"]),
-        (requests.AllocationFilter(pools=["b", "10.0.0.0/24"]), ["10.0.0.0", "10.0.1.0"]),
-        (requests.AllocationFilter(cidr="10.0.0.0/25"), ["10.0.0.0"]),
-        (requests.AllocationFilter(cidr="10.0.1.0"), ["10.0.1.0"]),
-        (requests.AllocationFilter(attachment=attachment("c2")), ["10.0.1.0"]),
+        (filter_pb2.AllocationFilter(pools=["b"]), ["10.0.1.0"]),
+        (filter_pb2.AllocationFilter(pools=["b", "10.0.0.0/24"]), ["10.0.0.0", "10.0.1.0"]),
+        (filter_pb2.AllocationFilter(cidr="10.0.0.0/25"), ["10.0.0.0"]),
+        (filter_pb2.AllocationFilter(cidr="10.0.1.0"), ["10.0.1.0"]),
+        (filter_pb2.AllocationFilter(attachment=attachment("c2")), ["10.0.1.0"]),
         (
-            requests.AllocationFilter(attachment=messages.Attachment(container_id="c2")),
+            filter_pb2.AllocationFilter(attachment=messages.Attachment(container_id="c2")),
             ["10.0.1.0"],
         ),
         (
-            requests.AllocationFilter(workload=messages.Workload(namespace="shop", pod="c1")),
+            filter_pb2.AllocationFilter(workload=messages.Workload(namespace="shop", pod="c1")),
             ["10.0.0.0"],
         ),
-        (requests.AllocationFilter(workload=messages.Workload(node="n2")), ["10.0.1.0"]),
-        (requests.AllocationFilter(owner_key="nobody"), []),
-        (requests.AllocationFilter(labels={"no": "such"}), []),
-        (requests.AllocationFilter(pools=["b"], workload=messages.Workload(node="n1")), []),
+        (filter_pb2.AllocationFilter(workload=messages.Workload(node="n2")), ["10.0.1.0"]),
+        (filter_pb2.AllocationFilter(owner_key="nobody"), []),
+        (filter_pb2.AllocationFilter(labels={"no": "such"}), []),
+        (filter_pb2.AllocationFilter(pools=["b"], workload=messages.Workload(node="n1")), []),
     ],
     ids=str,
 )
 def test_a_filter_leaves_what_matches_every_field(
-    client: moorage.Client, wanted: requests.AllocationFilter, found: list[str]
+    client: moorage.Client, wanted: filter_pb2.AllocationFilter, found: list[str]
 ) -> None:
     create_pool(client, "a", "10.0.0.0/24")
     create_pool(client, "b", "10.0.1.0/24")
@@ -303,7 +304,7 @@ def test_a_page_token_is_of_one_listing_only(client: moorage.Client, channel: gr
     page = stub.ListAllocations(requests.ListAllocationsRequest(page_size=2))
     assert len(page.allocations) == 2
     other = requests.ListAllocationsRequest(
-        page_token=page.next_page_token, filter=requests.AllocationFilter(owner_key="x")
+        page_token=page.next_page_token, filter=filter_pb2.AllocationFilter(owner_key="x")
     )
     with pytest.raises(grpc.RpcError, match="page token is not of this listing"):
         stub.ListAllocations(other)

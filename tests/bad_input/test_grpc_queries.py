@@ -23,11 +23,11 @@ from bad_input.tables import (
     unprintable,
 )
 from moorage.v1.allocation_service_pb2 import (
-    AllocationFilter,
     GetAllocationRequest,
     ListAllocationsRequest,
     ReleaseAddressesRequest,
 )
+from moorage.v1.filter_pb2 import AllocationFilter
 from moorage.v1.resources_pb2 import Attachment, AttemptStamp, Workload
 from moorage_server.api import page_tokens
 

@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 from moorage.v1 import (
     admin_service_pb2,
     allocation_service_pb2,
+    filter_pb2,
     node_service_pb2,
     pool_service_pb2,
     reservation_service_pb2,
@@ -95,7 +96,7 @@ _DATA_PATH: dict[str, Sequence[Message]] = {
     "ListAllocations": [
         allocation_service_pb2.ListAllocationsRequest(
             parent=VRF,
-            filter=allocation_service_pb2.AllocationFilter(
+            filter=filter_pb2.AllocationFilter(
                 pools=["web"],
                 cidr="10.0.0.0/28",
                 attachment=ATTACHMENT,

@@ -12,10 +12,10 @@ import moorage
 from client import peer as peers
 from moorage.v1 import admin_service_pb2 as admin
 from moorage.v1 import allocation_service_pb2 as allocations
+from moorage.v1 import filter_pb2, reconciliation_pb2, resources_pb2
 from moorage.v1 import node_service_pb2 as nodes
 from moorage.v1 import pool_service_pb2 as pools
 from moorage.v1 import reservation_service_pb2 as reservations
-from moorage.v1 import resources_pb2
 from moorage.v1 import vrf_service_pb2 as vrfs
 
 POOL = resources_pb2.Pool(name="vrfs/blue/pools/web", cidr="10.0.0.0/24")
@@ -74,13 +74,11 @@ ROWS = [
     Row(
         rpc="AllocationService/ListAllocations",
         call=lambda client: list(
-            client.allocations(
-                allocations.AllocationFilter(pools=["web"]), vrf="blue", page_size=10
-            )
+            client.allocations(filter_pb2.AllocationFilter(pools=["web"]), vrf="blue", page_size=10)
         ),
         request=allocations.ListAllocationsRequest(
             parent="vrfs/blue",
-            filter=allocations.AllocationFilter(pools=["web"]),
+            filter=filter_pb2.AllocationFilter(pools=["web"]),
             page_size=10,
         ),
         response=allocations.ListAllocationsResponse(allocations=[HELD]),
@@ -349,7 +347,7 @@ def test_explain_asks_about_the_assign_it_would_send(
     peer: peers.Peer, caller: moorage.Client
 ) -> None:
     answer = allocations.ExplainAssignResponse(
-        refusal=allocations.Refusal(message="pools are full"),
+        refusal=reconciliation_pb2.Refusal(message="pools are full"),
     )
     peer.will(
         peers.answer(answer),
@@ -462,7 +460,7 @@ def test_a_listing_asks_for_the_next_page_only_when_it_is_wanted(
         peers.answer(allocations.ListAllocationsResponse(next_page_token="t2")),
         peers.answer(allocations.ListAllocationsResponse(allocations=[third])),
     )
-    listing = caller.allocations(allocations.AllocationFilter(cidr="10.0.0.0/8"), page_size=2)
+    listing = caller.allocations(filter_pb2.AllocationFilter(cidr="10.0.0.0/8"), page_size=2)
     assert peer.calls == []
     assert next(listing) == first
     assert len(peer.calls) == 1

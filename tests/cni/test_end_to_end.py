@@ -11,7 +11,7 @@ import pytest
 import moorage
 from cni import api_server, program
 from harness import serving
-from moorage.v1 import allocation_service_pb2, resources_pb2
+from moorage.v1 import filter_pb2, resources_pb2
 
 POOLS = "cni.projectcalico.org/ipv4pools"
 ADDRS = "cni.projectcalico.org/ipAddrs"
@@ -303,7 +303,7 @@ def test_a_release_that_overtakes_its_add_wins(node: Node, api: api_server.ApiSe
 
 def test_filters_find_a_pod_by_what_the_plugin_said(node: Node) -> None:
     node.add("a")
-    wanted = allocation_service_pb2.AllocationFilter(
+    wanted = filter_pb2.AllocationFilter(
         workload=resources_pb2.Workload(namespace="shop", pod="web-0")
     )
     assert [a.attachment.container_id for a in node.client.allocations(wanted)] == ["a"]

@@ -4,7 +4,7 @@ import grpc
 import pytest
 
 from cni import program, scripted
-from moorage.v1 import allocation_service_pb2, resources_pb2
+from moorage.v1 import allocation_service_pb2, filter_pb2, resources_pb2
 
 V4, V6 = resources_pb2.IP_FAMILY_IPV4, resources_pb2.IP_FAMILY_IPV6
 
@@ -122,7 +122,7 @@ def test_check_lists_what_this_attachment_holds(script: scripted.Script) -> None
     config = program.config(ipam={"server": script.target}, rest=rest)
     outcome = program.run("CHECK", config)
     assert (outcome.code, outcome.stdout, outcome.stderr) == (0, b"", b"")
-    assert script.listed[0].filter == allocation_service_pb2.AllocationFilter(
+    assert script.listed[0].filter == filter_pb2.AllocationFilter(
         attachment=resources_pb2.Attachment(network="pods", container_id="c0ffee", interface="eth0")
     )
     script.allocations = []

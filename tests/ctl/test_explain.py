@@ -11,6 +11,7 @@ from moorage.v1 import (
     allocation_service_pb2,
     error_reason_pb2,
     pool_service_pb2,
+    reconciliation_pb2,
     resources_pb2,
 )
 
@@ -92,7 +93,7 @@ def test_every_pool_has_its_verdict_reason_figures_and_next_step(
 def test_a_refusal_is_the_answer_and_no_failure(
     peer: peers.Peer, scripted: program.Moorctl
 ) -> None:
-    refusal = allocation_service_pb2.Refusal(
+    refusal = reconciliation_pb2.Refusal(
         reason=error_reason_pb2.ERROR_REASON_POOL_EXHAUSTED, message="pool v4 is full; add a pool"
     )
     peer.will(peers.answer(allocation_service_pb2.ExplainAssignResponse(refusal=refusal)))

@@ -29,25 +29,28 @@ def described(database: postgres.Database) -> list[str]:
                 "SELECT table_name, column_name, data_type, udt_name, is_nullable, column_default,"
                 " is_identity, is_generated, generation_expression"
                 " FROM information_schema.columns WHERE table_schema = 'public'"
-                " AND table_name <> 'alembic_version' ORDER BY table_name, ordinal_position"
+                " AND table_name <> 'alembic_version' AND table_name NOT LIKE 'events\\_%'"
+                " ORDER BY table_name, ordinal_position"
             )
         ).all()
         constraints = connection.execute(
             sa.text(
                 "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)"
                 " FROM pg_constraint WHERE connamespace = 'public'::regnamespace"
-                " AND conrelid::regclass::text <> 'alembic_version' ORDER BY 1, 2"
+                " AND conrelid::regclass::text <> 'alembic_version'"
+                " AND conrelid::regclass::text NOT LIKE 'events\\_%' ORDER BY 1, 2"
             )
         ).all()
         indexes = connection.execute(
             sa.text(
                 "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
-                " AND tablename <> 'alembic_version' ORDER BY 1"
+                " AND tablename <> 'alembic_version' AND tablename NOT LIKE 'events\\_%' ORDER BY 1"
             )
         ).all()
         options = connection.execute(
             sa.text(
                 "SELECT relname, reloptions FROM pg_class WHERE relkind = 'r'"
+                " AND NOT relispartition"
                 " AND relnamespace = 'public'::regnamespace"
                 " AND relname <> 'alembic_version' ORDER BY 1"
             )

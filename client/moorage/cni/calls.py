@@ -12,7 +12,7 @@ from moorage import client
 from moorage.cni import addresses, constraints, errors, netconf, request
 from moorage.cni.deadline import Deadline
 from moorage.cni.invocation import Invocation
-from moorage.v1 import allocation_service_pb2, resources_pb2
+from moorage.v1 import filter_pb2, resources_pb2
 
 
 def assign(
@@ -86,7 +86,7 @@ def held(
     Raises:
         CniError: as errors.from_rpc words it.
     """
-    wanted = allocation_service_pb2.AllocationFilter(attachment=request.attachment(conf, call))
+    wanted = filter_pb2.AllocationFilter(attachment=request.attachment(conf, call))
     left = deadline.remaining(f"server {conf.server}")
     with client.Client(conf.server, timeout=left) as server:
         try:

@@ -18,7 +18,7 @@ from moorage.ctl import (
     render,
     settings,
 )
-from moorage.v1 import allocation_service_pb2, resources_pb2
+from moorage.v1 import filter_pb2, resources_pb2
 
 _Function = Callable[..., None]
 
@@ -137,8 +137,8 @@ def _fetch(client: moorage.Client, kind: kinds.Kind, name: str, vrf: str) -> col
 
 def _filter(
     pools: Sequence[str], labels: dict[str, str], filters: dict[str, str]
-) -> allocation_service_pb2.AllocationFilter:
-    return allocation_service_pb2.AllocationFilter(
+) -> filter_pb2.AllocationFilter:
+    return filter_pb2.AllocationFilter(
         pools=pools,
         cidr=filters["cidr"],
         attachment=resources_pb2.Attachment(container_id=filters["container_id"]),

@@ -9,7 +9,8 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
-from moorage.v1 import error_reason_pb2 as _error_reason_pb2
+from moorage.v1 import filter_pb2 as _filter_pb2
+from moorage.v1 import reconciliation_pb2 as _reconciliation_pb2
 from moorage.v1 import resources_pb2 as _resources_pb2
 import builtins as _builtins
 import sys
@@ -143,6 +144,7 @@ class AssignAddressesRequest(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
     WAIT_FIELD_NUMBER: _builtins.int
+    STICKY_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Optional. The VRF, "vrfs/{vrf}"; absent: "vrfs/default"."""
     use: _resources_pb2.Use.ValueType
@@ -175,9 +177,19 @@ class AssignAddressesRequest(_message.Message):
 
     @_builtins.property
     def wait(self) -> _duration_pb2.Duration:
-        """Optional. How long to wait, within the deadline, for a candidate address
-        that a terminating predecessor of the same owner holds. This server does
-        not wait: any value but zero is refused with INVALID_REQUEST.
+        """Optional. How long to wait, within the deadline, for an address that a
+        terminating predecessor still holds: a candidate address, or the address of
+        the owner where the request is sticky. A predecessor is of the same owner
+        key or, where neither has one, of the same namespace and pod name. At most
+        60 s; absent: not at all.
+        """
+
+    @_builtins.property
+    def sticky(self) -> _duration_pb2.Duration:
+        """Optional. For how long after their release the addresses stay kept for the
+        owner, for the same network and interface: whoever assigns with the same
+        owner key gets them again. At most 90 days; needs owner_key. Absent: not at
+        all.
         """
 
     def __init__(
@@ -192,10 +204,11 @@ class AssignAddressesRequest(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         attempt: _resources_pb2.AttemptStamp | None = ...,
         wait: _duration_pb2.Duration | None = ...,
+        sticky: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "attempt", b"attempt", "wait", b"wait", "workload", b"workload"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "attempt", b"attempt", "sticky", b"sticky", "wait", b"wait", "workload", b"workload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "attachment", b"attachment", "attempt", b"attempt", "labels", b"labels", "owner_key", b"owner_key", "parent", b"parent", "use", b"use", "wait", b"wait", "workload", b"workload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "attachment", b"attachment", "attempt", b"attempt", "labels", b"labels", "owner_key", b"owner_key", "parent", b"parent", "sticky", b"sticky", "use", b"use", "wait", b"wait", "workload", b"workload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -266,7 +279,7 @@ class ExplainAssignResponse(_message.Message):
         """
 
     @_builtins.property
-    def refusal(self) -> Global___Refusal:
+    def refusal(self) -> _reconciliation_pb2.Refusal:
         """Why the call would be refused; absent where it would not."""
 
     @_builtins.property
@@ -277,7 +290,7 @@ class ExplainAssignResponse(_message.Message):
         self,
         *,
         allocations: _abc.Iterable[_resources_pb2.Allocation] | None = ...,
-        refusal: Global___Refusal | None = ...,
+        refusal: _reconciliation_pb2.Refusal | None = ...,
         addresses: _abc.Iterable[Global___AddressExplanation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["refusal", b"refusal"]  # noqa: Y015
@@ -287,58 +300,6 @@ class ExplainAssignResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExplainAssignResponse: _TypeAlias = ExplainAssignResponse  # noqa: Y015
-
-@_typing.final
-class Refusal(_message.Message):
-    """An error as a call would report it."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    @_typing.final
-    class MetadataEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        value: _builtins.str
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _builtins.str = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-    REASON_FIELD_NUMBER: _builtins.int
-    MESSAGE_FIELD_NUMBER: _builtins.int
-    METADATA_FIELD_NUMBER: _builtins.int
-    reason: _error_reason_pb2.ErrorReason.ValueType
-    """As in google.rpc.ErrorInfo."""
-    message: _builtins.str
-    """What is wrong and what to do next, for people."""
-    @_builtins.property
-    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """As in google.rpc.ErrorInfo."""
-
-    def __init__(
-        self,
-        *,
-        reason: _error_reason_pb2.ErrorReason.ValueType = ...,
-        message: _builtins.str = ...,
-        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "metadata", b"metadata", "reason", b"reason"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Refusal: _TypeAlias = Refusal  # noqa: Y015
 
 @_typing.final
 class AddressExplanation(_message.Message):
@@ -529,78 +490,6 @@ class GetAllocationResponse(_message.Message):
 Global___GetAllocationResponse: _TypeAlias = GetAllocationResponse  # noqa: Y015
 
 @_typing.final
-class AllocationFilter(_message.Message):
-    """Which allocations are meant: all fields that are set must match."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    @_typing.final
-    class LabelsEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        value: _builtins.str
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _builtins.str = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-    POOLS_FIELD_NUMBER: _builtins.int
-    CIDR_FIELD_NUMBER: _builtins.int
-    ATTACHMENT_FIELD_NUMBER: _builtins.int
-    WORKLOAD_FIELD_NUMBER: _builtins.int
-    OWNER_KEY_FIELD_NUMBER: _builtins.int
-    LABELS_FIELD_NUMBER: _builtins.int
-    cidr: _builtins.str
-    """Optional. Only addresses inside this CIDR, or this one address."""
-    owner_key: _builtins.str
-    """Optional. Only this owner."""
-    @_builtins.property
-    def pools(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Optional. Ids or CIDRs of pools, at most 16; any of them."""
-
-    @_builtins.property
-    def attachment(self) -> _resources_pb2.Attachment:
-        """Optional. Only this attachment; fields of it may be left empty."""
-
-    @_builtins.property
-    def workload(self) -> _resources_pb2.Workload:
-        """Optional. Only this workload; fields of it may be left empty,
-        namespace_labels must be.
-        """
-
-    @_builtins.property
-    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Optional. Only allocations that carry all of these labels; at most 32."""
-
-    def __init__(
-        self,
-        *,
-        pools: _abc.Iterable[_builtins.str] | None = ...,
-        cidr: _builtins.str = ...,
-        attachment: _resources_pb2.Attachment | None = ...,
-        workload: _resources_pb2.Workload | None = ...,
-        owner_key: _builtins.str = ...,
-        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "workload", b"workload"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "cidr", b"cidr", "labels", b"labels", "owner_key", b"owner_key", "pools", b"pools", "workload", b"workload"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___AllocationFilter: _TypeAlias = AllocationFilter  # noqa: Y015
-
-@_typing.final
 class ListAllocationsRequest(_message.Message):
     """Request of ListAllocations."""
 
@@ -619,14 +508,14 @@ class ListAllocationsRequest(_message.Message):
     page_token: _builtins.str
     """Optional. next_page_token of the previous page, with the same filter."""
     @_builtins.property
-    def filter(self) -> Global___AllocationFilter:
+    def filter(self) -> _filter_pb2.AllocationFilter:
         """Optional. Absent: all."""
 
     def __init__(
         self,
         *,
         parent: _builtins.str = ...,
-        filter: Global___AllocationFilter | None = ...,
+        filter: _filter_pb2.AllocationFilter | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...

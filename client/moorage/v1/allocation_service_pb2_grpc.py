@@ -4,6 +4,8 @@ import grpc
 import warnings
 
 from moorage.v1 import allocation_service_pb2 as moorage_dot_v1_dot_allocation__service__pb2
+from moorage.v1 import history_pb2 as moorage_dot_v1_dot_history__pb2
+from moorage.v1 import reconciliation_pb2 as moorage_dot_v1_dot_reconciliation__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
@@ -60,6 +62,31 @@ class AllocationServiceStub(object):
                 request_serializer=moorage_dot_v1_dot_allocation__service__pb2.ListAllocationsRequest.SerializeToString,
                 response_deserializer=moorage_dot_v1_dot_allocation__service__pb2.ListAllocationsResponse.FromString,
                 _registered_method=True)
+        self.WatchAllocations = channel.unary_stream(
+                '/moorage.v1.AllocationService/WatchAllocations',
+                request_serializer=moorage_dot_v1_dot_history__pb2.WatchAllocationsRequest.SerializeToString,
+                response_deserializer=moorage_dot_v1_dot_history__pb2.WatchAllocationsResponse.FromString,
+                _registered_method=True)
+        self.ListAllocationHistory = channel.unary_unary(
+                '/moorage.v1.AllocationService/ListAllocationHistory',
+                request_serializer=moorage_dot_v1_dot_history__pb2.ListAllocationHistoryRequest.SerializeToString,
+                response_deserializer=moorage_dot_v1_dot_history__pb2.ListAllocationHistoryResponse.FromString,
+                _registered_method=True)
+        self.ReconcileNode = channel.unary_unary(
+                '/moorage.v1.AllocationService/ReconcileNode',
+                request_serializer=moorage_dot_v1_dot_reconciliation__pb2.ReconcileNodeRequest.SerializeToString,
+                response_deserializer=moorage_dot_v1_dot_reconciliation__pb2.ReconcileNodeResponse.FromString,
+                _registered_method=True)
+        self.ListStickyAddresses = channel.unary_unary(
+                '/moorage.v1.AllocationService/ListStickyAddresses',
+                request_serializer=moorage_dot_v1_dot_reconciliation__pb2.ListStickyAddressesRequest.SerializeToString,
+                response_deserializer=moorage_dot_v1_dot_reconciliation__pb2.ListStickyAddressesResponse.FromString,
+                _registered_method=True)
+        self.DeleteStickyAddress = channel.unary_unary(
+                '/moorage.v1.AllocationService/DeleteStickyAddress',
+                request_serializer=moorage_dot_v1_dot_reconciliation__pb2.DeleteStickyAddressRequest.SerializeToString,
+                response_deserializer=moorage_dot_v1_dot_reconciliation__pb2.DeleteStickyAddressResponse.FromString,
+                _registered_method=True)
 
 
 class AllocationServiceServicer(object):
@@ -73,6 +100,10 @@ class AllocationServiceServicer(object):
         transaction, or none. Idempotent on the attachment: the same call again, its
         addresses in the same order, returns the same ones with the same generations.
 
+        A new sandbox of a pod that holds addresses (same pod uid, node, network and
+        interface, another container) takes them over with new generations, and what
+        arrives of the old one later changes nothing.
+
         INVALID_REQUEST (INVALID_ARGUMENT): a field is missing, malformed or beyond
         its limit; all violations are listed.
         VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
@@ -85,11 +116,14 @@ class AllocationServiceServicer(object):
         that no pool may give.
         BLOCK_AFFINITY_MISMATCH (FAILED_PRECONDITION): affinity is strict, and a
         fixed address lies in a block that is not the node's.
-        ADDRESS_IN_USE, ADDRESS_COOLING (ALREADY_EXISTS): every candidate address is
-        held, or was a short time ago.
+        ADDRESS_IN_USE, ADDRESS_COOLING, ADDRESS_KEPT (ALREADY_EXISTS): every
+        candidate address is held, or was a short time ago, or is kept for another
+        owner.
         ATTACHMENT_CHANGED (FAILED_PRECONDITION): the attachment holds addresses
         that contradict this request.
         ATTACHMENT_RELEASED (FAILED_PRECONDITION): a later Release came first.
+        ATTACHMENT_SUPERSEDED (FAILED_PRECONDITION): a newer sandbox of the same pod
+        came first.
         POOL_EXHAUSTED (RESOURCE_EXHAUSTED): eligible pools have no free address.
         POOL_COOLING (RESOURCE_EXHAUSTED): they have, but released too short a time
         ago.
@@ -160,6 +194,85 @@ class AllocationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchAllocations(self, request, context):
+        """Tells of everything that is held, and then of every change, in order.
+
+        Complete: whoever applies each message to what the ones before it made, and
+        comes back with the last cursor, through any server, has missed nothing and
+        seen nothing twice. For one address changes come in order of generation. A
+        heartbeat comes every 5 seconds. The stream ends by itself, with OK, after
+        half an hour at most: come back with the last cursor.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): the filter or the cursor is malformed.
+        VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there, or gone.
+        CURSOR_EXPIRED, CURSOR_UNKNOWN (OUT_OF_RANGE): what came after the cursor is
+        not known any more, or never was: begin without one.
+        CONSUMER_TOO_SLOW (RESOURCE_EXHAUSTED): too much piled up that was not
+        taken: come back with the last cursor, or with a narrower filter.
+        SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE (UNAVAILABLE): send
+        the same call again, with the last cursor.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAllocationHistory(self, request, context):
+        """Tells who held addresses, and when: of an address, a range, a pod, a node,
+        an owner; at one moment, or over an interval.
+
+        Exact to the transaction that made the change. What is older than the
+        VRF's history_retention_days is not told.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): the filter or a time is malformed.
+        PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
+        VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReconcileNode(self, request, context):
+        """Releases what a node holds no more (CNI GC), by the complete list of what it
+        has.
+
+        In two steps: what the list lacks becomes suspect, and is released when a
+        later list, after the grace, still lacks it. A repeated AssignAddresses, or a
+        list that has it, clears the suspicion; a release is fenced by generation.
+        One attachment that cannot be released keeps no other from it.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): a field is missing, malformed or beyond
+        its limit.
+        VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+        CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
+        OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
+        DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): allow more time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStickyAddresses(self, request, context):
+        """Lists the addresses that nobody holds and that are kept for their owners.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
+        PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
+        VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteStickyAddress(self, request, context):
+        """Gives up an address that is kept for its owner: it is free for everybody.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+        VRF_NOT_FOUND, STICKY_ADDRESS_NOT_FOUND (NOT_FOUND): the VRF is not there, or
+        the address is not kept for anybody.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AllocationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -187,6 +300,31 @@ def add_AllocationServiceServicer_to_server(servicer, server):
                     servicer.ListAllocations,
                     request_deserializer=moorage_dot_v1_dot_allocation__service__pb2.ListAllocationsRequest.FromString,
                     response_serializer=moorage_dot_v1_dot_allocation__service__pb2.ListAllocationsResponse.SerializeToString,
+            ),
+            'WatchAllocations': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchAllocations,
+                    request_deserializer=moorage_dot_v1_dot_history__pb2.WatchAllocationsRequest.FromString,
+                    response_serializer=moorage_dot_v1_dot_history__pb2.WatchAllocationsResponse.SerializeToString,
+            ),
+            'ListAllocationHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAllocationHistory,
+                    request_deserializer=moorage_dot_v1_dot_history__pb2.ListAllocationHistoryRequest.FromString,
+                    response_serializer=moorage_dot_v1_dot_history__pb2.ListAllocationHistoryResponse.SerializeToString,
+            ),
+            'ReconcileNode': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReconcileNode,
+                    request_deserializer=moorage_dot_v1_dot_reconciliation__pb2.ReconcileNodeRequest.FromString,
+                    response_serializer=moorage_dot_v1_dot_reconciliation__pb2.ReconcileNodeResponse.SerializeToString,
+            ),
+            'ListStickyAddresses': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStickyAddresses,
+                    request_deserializer=moorage_dot_v1_dot_reconciliation__pb2.ListStickyAddressesRequest.FromString,
+                    response_serializer=moorage_dot_v1_dot_reconciliation__pb2.ListStickyAddressesResponse.SerializeToString,
+            ),
+            'DeleteStickyAddress': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteStickyAddress,
+                    request_deserializer=moorage_dot_v1_dot_reconciliation__pb2.DeleteStickyAddressRequest.FromString,
+                    response_serializer=moorage_dot_v1_dot_reconciliation__pb2.DeleteStickyAddressResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -325,6 +463,141 @@ class AllocationService(object):
             '/moorage.v1.AllocationService/ListAllocations',
             moorage_dot_v1_dot_allocation__service__pb2.ListAllocationsRequest.SerializeToString,
             moorage_dot_v1_dot_allocation__service__pb2.ListAllocationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchAllocations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/moorage.v1.AllocationService/WatchAllocations',
+            moorage_dot_v1_dot_history__pb2.WatchAllocationsRequest.SerializeToString,
+            moorage_dot_v1_dot_history__pb2.WatchAllocationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAllocationHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/moorage.v1.AllocationService/ListAllocationHistory',
+            moorage_dot_v1_dot_history__pb2.ListAllocationHistoryRequest.SerializeToString,
+            moorage_dot_v1_dot_history__pb2.ListAllocationHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReconcileNode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/moorage.v1.AllocationService/ReconcileNode',
+            moorage_dot_v1_dot_reconciliation__pb2.ReconcileNodeRequest.SerializeToString,
+            moorage_dot_v1_dot_reconciliation__pb2.ReconcileNodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStickyAddresses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/moorage.v1.AllocationService/ListStickyAddresses',
+            moorage_dot_v1_dot_reconciliation__pb2.ListStickyAddressesRequest.SerializeToString,
+            moorage_dot_v1_dot_reconciliation__pb2.ListStickyAddressesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteStickyAddress(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/moorage.v1.AllocationService/DeleteStickyAddress',
+            moorage_dot_v1_dot_reconciliation__pb2.DeleteStickyAddressRequest.SerializeToString,
+            moorage_dot_v1_dot_reconciliation__pb2.DeleteStickyAddressResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,8 @@ The data path: what nodes call for every pod, and what other services ask."""
 from collections import abc as _abc
 from grpc import aio as _aio
 from moorage.v1 import allocation_service_pb2 as _allocation_service_pb2
+from moorage.v1 import history_pb2 as _history_pb2
+from moorage.v1 import reconciliation_pb2 as _reconciliation_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -40,6 +42,10 @@ class AllocationServiceStub:
     transaction, or none. Idempotent on the attachment: the same call again, its
     addresses in the same order, returns the same ones with the same generations.
 
+    A new sandbox of a pod that holds addresses (same pod uid, node, network and
+    interface, another container) takes them over with new generations, and what
+    arrives of the old one later changes nothing.
+
     INVALID_REQUEST (INVALID_ARGUMENT): a field is missing, malformed or beyond
     its limit; all violations are listed.
     VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
@@ -52,11 +58,14 @@ class AllocationServiceStub:
     that no pool may give.
     BLOCK_AFFINITY_MISMATCH (FAILED_PRECONDITION): affinity is strict, and a
     fixed address lies in a block that is not the node's.
-    ADDRESS_IN_USE, ADDRESS_COOLING (ALREADY_EXISTS): every candidate address is
-    held, or was a short time ago.
+    ADDRESS_IN_USE, ADDRESS_COOLING, ADDRESS_KEPT (ALREADY_EXISTS): every
+    candidate address is held, or was a short time ago, or is kept for another
+    owner.
     ATTACHMENT_CHANGED (FAILED_PRECONDITION): the attachment holds addresses
     that contradict this request.
     ATTACHMENT_RELEASED (FAILED_PRECONDITION): a later Release came first.
+    ATTACHMENT_SUPERSEDED (FAILED_PRECONDITION): a newer sandbox of the same pod
+    came first.
     POOL_EXHAUSTED (RESOURCE_EXHAUSTED): eligible pools have no free address.
     POOL_COOLING (RESOURCE_EXHAUSTED): they have, but released too short a time
     ago.
@@ -107,6 +116,65 @@ class AllocationServiceStub:
     PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
     VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
     """
+    WatchAllocations: _grpc.UnaryStreamMultiCallable[_history_pb2.WatchAllocationsRequest, _history_pb2.WatchAllocationsResponse]
+    """Tells of everything that is held, and then of every change, in order.
+
+    Complete: whoever applies each message to what the ones before it made, and
+    comes back with the last cursor, through any server, has missed nothing and
+    seen nothing twice. For one address changes come in order of generation. A
+    heartbeat comes every 5 seconds. The stream ends by itself, with OK, after
+    half an hour at most: come back with the last cursor.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): the filter or the cursor is malformed.
+    VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there, or gone.
+    CURSOR_EXPIRED, CURSOR_UNKNOWN (OUT_OF_RANGE): what came after the cursor is
+    not known any more, or never was: begin without one.
+    CONSUMER_TOO_SLOW (RESOURCE_EXHAUSTED): too much piled up that was not
+    taken: come back with the last cursor, or with a narrower filter.
+    SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE (UNAVAILABLE): send
+    the same call again, with the last cursor.
+    """
+    ListAllocationHistory: _grpc.UnaryUnaryMultiCallable[_history_pb2.ListAllocationHistoryRequest, _history_pb2.ListAllocationHistoryResponse]
+    """Tells who held addresses, and when: of an address, a range, a pod, a node,
+    an owner; at one moment, or over an interval.
+
+    Exact to the transaction that made the change. What is older than the
+    VRF's history_retention_days is not told.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): the filter or a time is malformed.
+    PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
+    VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
+    """
+    ReconcileNode: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.ReconcileNodeRequest, _reconciliation_pb2.ReconcileNodeResponse]
+    """Releases what a node holds no more (CNI GC), by the complete list of what it
+    has.
+
+    In two steps: what the list lacks becomes suspect, and is released when a
+    later list, after the grace, still lacks it. A repeated AssignAddresses, or a
+    list that has it, clears the suspicion; a release is fenced by generation.
+    One attachment that cannot be released keeps no other from it.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): a field is missing, malformed or beyond
+    its limit.
+    VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+    CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
+    OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
+    DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): allow more time.
+    """
+    ListStickyAddresses: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.ListStickyAddressesRequest, _reconciliation_pb2.ListStickyAddressesResponse]
+    """Lists the addresses that nobody holds and that are kept for their owners.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
+    PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
+    VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+    """
+    DeleteStickyAddress: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.DeleteStickyAddressRequest, _reconciliation_pb2.DeleteStickyAddressResponse]
+    """Gives up an address that is kept for its owner: it is free for everybody.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+    VRF_NOT_FOUND, STICKY_ADDRESS_NOT_FOUND (NOT_FOUND): the VRF is not there, or
+    the address is not kept for anybody.
+    """
 
 @_typing.type_check_only
 class AllocationServiceAsyncStub(AllocationServiceStub):
@@ -120,6 +188,10 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     transaction, or none. Idempotent on the attachment: the same call again, its
     addresses in the same order, returns the same ones with the same generations.
 
+    A new sandbox of a pod that holds addresses (same pod uid, node, network and
+    interface, another container) takes them over with new generations, and what
+    arrives of the old one later changes nothing.
+
     INVALID_REQUEST (INVALID_ARGUMENT): a field is missing, malformed or beyond
     its limit; all violations are listed.
     VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
@@ -132,11 +204,14 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     that no pool may give.
     BLOCK_AFFINITY_MISMATCH (FAILED_PRECONDITION): affinity is strict, and a
     fixed address lies in a block that is not the node's.
-    ADDRESS_IN_USE, ADDRESS_COOLING (ALREADY_EXISTS): every candidate address is
-    held, or was a short time ago.
+    ADDRESS_IN_USE, ADDRESS_COOLING, ADDRESS_KEPT (ALREADY_EXISTS): every
+    candidate address is held, or was a short time ago, or is kept for another
+    owner.
     ATTACHMENT_CHANGED (FAILED_PRECONDITION): the attachment holds addresses
     that contradict this request.
     ATTACHMENT_RELEASED (FAILED_PRECONDITION): a later Release came first.
+    ATTACHMENT_SUPERSEDED (FAILED_PRECONDITION): a newer sandbox of the same pod
+    came first.
     POOL_EXHAUSTED (RESOURCE_EXHAUSTED): eligible pools have no free address.
     POOL_COOLING (RESOURCE_EXHAUSTED): they have, but released too short a time
     ago.
@@ -187,6 +262,65 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
     VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
     """
+    WatchAllocations: _aio.UnaryStreamMultiCallable[_history_pb2.WatchAllocationsRequest, _history_pb2.WatchAllocationsResponse]  # type: ignore[assignment]
+    """Tells of everything that is held, and then of every change, in order.
+
+    Complete: whoever applies each message to what the ones before it made, and
+    comes back with the last cursor, through any server, has missed nothing and
+    seen nothing twice. For one address changes come in order of generation. A
+    heartbeat comes every 5 seconds. The stream ends by itself, with OK, after
+    half an hour at most: come back with the last cursor.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): the filter or the cursor is malformed.
+    VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there, or gone.
+    CURSOR_EXPIRED, CURSOR_UNKNOWN (OUT_OF_RANGE): what came after the cursor is
+    not known any more, or never was: begin without one.
+    CONSUMER_TOO_SLOW (RESOURCE_EXHAUSTED): too much piled up that was not
+    taken: come back with the last cursor, or with a narrower filter.
+    SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE (UNAVAILABLE): send
+    the same call again, with the last cursor.
+    """
+    ListAllocationHistory: _aio.UnaryUnaryMultiCallable[_history_pb2.ListAllocationHistoryRequest, _history_pb2.ListAllocationHistoryResponse]  # type: ignore[assignment]
+    """Tells who held addresses, and when: of an address, a range, a pod, a node,
+    an owner; at one moment, or over an interval.
+
+    Exact to the transaction that made the change. What is older than the
+    VRF's history_retention_days is not told.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): the filter or a time is malformed.
+    PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
+    VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
+    """
+    ReconcileNode: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.ReconcileNodeRequest, _reconciliation_pb2.ReconcileNodeResponse]  # type: ignore[assignment]
+    """Releases what a node holds no more (CNI GC), by the complete list of what it
+    has.
+
+    In two steps: what the list lacks becomes suspect, and is released when a
+    later list, after the grace, still lacks it. A repeated AssignAddresses, or a
+    list that has it, clears the suspicion; a release is fenced by generation.
+    One attachment that cannot be released keeps no other from it.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): a field is missing, malformed or beyond
+    its limit.
+    VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+    CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
+    OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
+    DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): allow more time.
+    """
+    ListStickyAddresses: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.ListStickyAddressesRequest, _reconciliation_pb2.ListStickyAddressesResponse]  # type: ignore[assignment]
+    """Lists the addresses that nobody holds and that are kept for their owners.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
+    PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
+    VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+    """
+    DeleteStickyAddress: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.DeleteStickyAddressRequest, _reconciliation_pb2.DeleteStickyAddressResponse]  # type: ignore[assignment]
+    """Gives up an address that is kept for its owner: it is free for everybody.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+    VRF_NOT_FOUND, STICKY_ADDRESS_NOT_FOUND (NOT_FOUND): the VRF is not there, or
+    the address is not kept for anybody.
+    """
 
 class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Assigns, releases and shows addresses."""
@@ -203,6 +337,10 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         transaction, or none. Idempotent on the attachment: the same call again, its
         addresses in the same order, returns the same ones with the same generations.
 
+        A new sandbox of a pod that holds addresses (same pod uid, node, network and
+        interface, another container) takes them over with new generations, and what
+        arrives of the old one later changes nothing.
+
         INVALID_REQUEST (INVALID_ARGUMENT): a field is missing, malformed or beyond
         its limit; all violations are listed.
         VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
@@ -215,11 +353,14 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         that no pool may give.
         BLOCK_AFFINITY_MISMATCH (FAILED_PRECONDITION): affinity is strict, and a
         fixed address lies in a block that is not the node's.
-        ADDRESS_IN_USE, ADDRESS_COOLING (ALREADY_EXISTS): every candidate address is
-        held, or was a short time ago.
+        ADDRESS_IN_USE, ADDRESS_COOLING, ADDRESS_KEPT (ALREADY_EXISTS): every
+        candidate address is held, or was a short time ago, or is kept for another
+        owner.
         ATTACHMENT_CHANGED (FAILED_PRECONDITION): the attachment holds addresses
         that contradict this request.
         ATTACHMENT_RELEASED (FAILED_PRECONDITION): a later Release came first.
+        ATTACHMENT_SUPERSEDED (FAILED_PRECONDITION): a newer sandbox of the same pod
+        came first.
         POOL_EXHAUSTED (RESOURCE_EXHAUSTED): eligible pools have no free address.
         POOL_COOLING (RESOURCE_EXHAUSTED): they have, but released too short a time
         ago.
@@ -293,6 +434,95 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         INVALID_REQUEST (INVALID_ARGUMENT): the filter is malformed.
         PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
         VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchAllocations(
+        self,
+        request: _history_pb2.WatchAllocationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_history_pb2.WatchAllocationsResponse], _abc.AsyncIterator[_history_pb2.WatchAllocationsResponse]]:
+        """Tells of everything that is held, and then of every change, in order.
+
+        Complete: whoever applies each message to what the ones before it made, and
+        comes back with the last cursor, through any server, has missed nothing and
+        seen nothing twice. For one address changes come in order of generation. A
+        heartbeat comes every 5 seconds. The stream ends by itself, with OK, after
+        half an hour at most: come back with the last cursor.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): the filter or the cursor is malformed.
+        VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there, or gone.
+        CURSOR_EXPIRED, CURSOR_UNKNOWN (OUT_OF_RANGE): what came after the cursor is
+        not known any more, or never was: begin without one.
+        CONSUMER_TOO_SLOW (RESOURCE_EXHAUSTED): too much piled up that was not
+        taken: come back with the last cursor, or with a narrower filter.
+        SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE (UNAVAILABLE): send
+        the same call again, with the last cursor.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAllocationHistory(
+        self,
+        request: _history_pb2.ListAllocationHistoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_history_pb2.ListAllocationHistoryResponse, _abc.Awaitable[_history_pb2.ListAllocationHistoryResponse]]:
+        """Tells who held addresses, and when: of an address, a range, a pod, a node,
+        an owner; at one moment, or over an interval.
+
+        Exact to the transaction that made the change. What is older than the
+        VRF's history_retention_days is not told.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): the filter or a time is malformed.
+        PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
+        VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
+        """
+
+    @_abc_1.abstractmethod
+    def ReconcileNode(
+        self,
+        request: _reconciliation_pb2.ReconcileNodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reconciliation_pb2.ReconcileNodeResponse, _abc.Awaitable[_reconciliation_pb2.ReconcileNodeResponse]]:
+        """Releases what a node holds no more (CNI GC), by the complete list of what it
+        has.
+
+        In two steps: what the list lacks becomes suspect, and is released when a
+        later list, after the grace, still lacks it. A repeated AssignAddresses, or a
+        list that has it, clears the suspicion; a release is fenced by generation.
+        One attachment that cannot be released keeps no other from it.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): a field is missing, malformed or beyond
+        its limit.
+        VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+        CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
+        OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
+        DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): allow more time.
+        """
+
+    @_abc_1.abstractmethod
+    def ListStickyAddresses(
+        self,
+        request: _reconciliation_pb2.ListStickyAddressesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reconciliation_pb2.ListStickyAddressesResponse, _abc.Awaitable[_reconciliation_pb2.ListStickyAddressesResponse]]:
+        """Lists the addresses that nobody holds and that are kept for their owners.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
+        PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
+        VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteStickyAddress(
+        self,
+        request: _reconciliation_pb2.DeleteStickyAddressRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reconciliation_pb2.DeleteStickyAddressResponse, _abc.Awaitable[_reconciliation_pb2.DeleteStickyAddressResponse]]:
+        """Gives up an address that is kept for its owner: it is free for everybody.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+        VRF_NOT_FOUND, STICKY_ADDRESS_NOT_FOUND (NOT_FOUND): the VRF is not there, or
+        the address is not kept for anybody.
         """
 
 def add_AllocationServiceServicer_to_server(servicer: AllocationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

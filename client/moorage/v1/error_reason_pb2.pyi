@@ -154,6 +154,31 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     none, and affinity is strict. Metadata: vrf, address, block, node, owner
     (empty where it is of none). Ask for an address of the node's own blocks.
     """
+    ERROR_REASON_ATTACHMENT_SUPERSEDED: _ErrorReason.ValueType  # 38
+    """FAILED_PRECONDITION. A newer sandbox of the same pod has come first.
+    Metadata: vrf, network, container_id, interface. Let the old one go.
+    """
+    ERROR_REASON_ADDRESS_KEPT: _ErrorReason.ValueType  # 39
+    """ALREADY_EXISTS. No candidate is free, and one is kept for another owner: it
+    is sticky, or reserved. Metadata: vrf, address, pool. Ask for another, or
+    delete the sticky address or the reservation.
+    """
+    ERROR_REASON_STICKY_ADDRESS_NOT_FOUND: _ErrorReason.ValueType  # 40
+    """NOT_FOUND. Metadata: vrf, address. Nobody has the address kept."""
+    ERROR_REASON_CURSOR_EXPIRED: _ErrorReason.ValueType  # 41
+    """OUT_OF_RANGE. What came next is older than the VRF keeps history. Metadata:
+    vrf, revision, oldest_revision (the first that is known). Watch again
+    without a cursor, and replace what was made of the old one.
+    """
+    ERROR_REASON_CURSOR_UNKNOWN: _ErrorReason.ValueType  # 42
+    """OUT_OF_RANGE. The cursor is of another history, or ahead of this one, as
+    after a restore. Metadata: vrf, epoch, revision (where the VRF is). Watch
+    again without a cursor, and replace what was made of the old one.
+    """
+    ERROR_REASON_CONSUMER_TOO_SLOW: _ErrorReason.ValueType  # 43
+    """RESOURCE_EXHAUSTED. More has piled up for this watch than is kept for it.
+    Metadata: vrf. Come back with the last cursor, or with a narrower filter.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed."""
@@ -283,5 +308,30 @@ ERROR_REASON_BLOCK_AFFINITY_MISMATCH: ErrorReason.ValueType  # 37
 """FAILED_PRECONDITION. A fixed address lies in a block of another node, or of
 none, and affinity is strict. Metadata: vrf, address, block, node, owner
 (empty where it is of none). Ask for an address of the node's own blocks.
+"""
+ERROR_REASON_ATTACHMENT_SUPERSEDED: ErrorReason.ValueType  # 38
+"""FAILED_PRECONDITION. A newer sandbox of the same pod has come first.
+Metadata: vrf, network, container_id, interface. Let the old one go.
+"""
+ERROR_REASON_ADDRESS_KEPT: ErrorReason.ValueType  # 39
+"""ALREADY_EXISTS. No candidate is free, and one is kept for another owner: it
+is sticky, or reserved. Metadata: vrf, address, pool. Ask for another, or
+delete the sticky address or the reservation.
+"""
+ERROR_REASON_STICKY_ADDRESS_NOT_FOUND: ErrorReason.ValueType  # 40
+"""NOT_FOUND. Metadata: vrf, address. Nobody has the address kept."""
+ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 41
+"""OUT_OF_RANGE. What came next is older than the VRF keeps history. Metadata:
+vrf, revision, oldest_revision (the first that is known). Watch again
+without a cursor, and replace what was made of the old one.
+"""
+ERROR_REASON_CURSOR_UNKNOWN: ErrorReason.ValueType  # 42
+"""OUT_OF_RANGE. The cursor is of another history, or ahead of this one, as
+after a restore. Metadata: vrf, epoch, revision (where the VRF is). Watch
+again without a cursor, and replace what was made of the old one.
+"""
+ERROR_REASON_CONSUMER_TOO_SLOW: ErrorReason.ValueType  # 43
+"""RESOURCE_EXHAUSTED. More has piled up for this watch than is kept for it.
+Metadata: vrf. Come back with the last cursor, or with a narrower filter.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from moorage.v1 import resources_pb2 as moorage_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmoorage/v1/pool_service.proto\x12\nmoorage.v1\x1a google/protobuf/field_mask.proto\x1a\x1amoorage/v1/resources.proto\"T\n\x11\x43reatePoolRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12\x1e\n\x04pool\x18\x03 \x01(\x0b\x32\x10.moorage.v1.Pool\"4\n\x12\x43reatePoolResponse\x12\x1e\n\x04pool\x18\x01 \x01(\x0b\x32\x10.moorage.v1.Pool\"\x1e\n\x0eGetPoolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"1\n\x0fGetPoolResponse\x12\x1e\n\x04pool\x18\x01 \x01(\x0b\x32\x10.moorage.v1.Pool\"\xb2\x01\n\x10ListPoolsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x38\n\x06labels\x18\x04 \x03(\x0b\x32(.moorage.v1.ListPoolsRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"M\n\x11ListPoolsResponse\x12\x1f\n\x05pools\x18\x01 \x03(\x0b\x32\x10.moorage.v1.Pool\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"d\n\x11UpdatePoolRequest\x12\x1e\n\x04pool\x18\x01 \x01(\x0b\x32\x10.moorage.v1.Pool\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"4\n\x12UpdatePoolResponse\x12\x1e\n\x04pool\x18\x01 \x01(\x0b\x32\x10.moorage.v1.Pool\"/\n\x11\x44\x65letePoolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x14\n\x12\x44\x65letePoolResponse\".\n\x10\x44rainPoolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"3\n\x11\x44rainPoolResponse\x12\x1e\n\x04pool\x18\x01 \x01(\x0b\x32\x10.moorage.v1.Pool\"1\n\x13\x41\x63tivatePoolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"6\n\x14\x41\x63tivatePoolResponse\x12\x1e\n\x04pool\x18\x01 \x01(\x0b\x32\x10.moorage.v1.Pool\"#\n\x13GetPoolUsageRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"[\n\x14GetPoolUsageResponse\x12)\n\x06\x63ounts\x18\x01 \x01(\x0b\x32\x19.moorage.v1.AddressCounts\x12\x18\n\x10open_block_count\x18\x02 \x01(\x03\"X\n\x11ListBlocksRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"P\n\x12ListBlocksResponse\x12!\n\x06\x62locks\x18\x01 \x03(\x0b\x32\x11.moorage.v1.Block\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xbf\x05\n\x0bPoolService\x12K\n\nCreatePool\x12\x1d.moorage.v1.CreatePoolRequest\x1a\x1e.moorage.v1.CreatePoolResponse\x12\x42\n\x07GetPool\x12\x1a.moorage.v1.GetPoolRequest\x1a\x1b.moorage.v1.GetPoolResponse\x12H\n\tListPools\x12\x1c.moorage.v1.ListPoolsRequest\x1a\x1d.moorage.v1.ListPoolsResponse\x12K\n\nUpdatePool\x12\x1d.moorage.v1.UpdatePoolRequest\x1a\x1e.moorage.v1.UpdatePoolResponse\x12K\n\nDeletePool\x12\x1d.moorage.v1.DeletePoolRequest\x1a\x1e.moorage.v1.DeletePoolResponse\x12H\n\tDrainPool\x12\x1c.moorage.v1.DrainPoolRequest\x1a\x1d.moorage.v1.DrainPoolResponse\x12Q\n\x0c\x41\x63tivatePool\x12\x1f.moorage.v1.ActivatePoolRequest\x1a .moorage.v1.ActivatePoolResponse\x12Q\n\x0cGetPoolUsage\x12\x1f.moorage.v1.GetPoolUsageRequest\x1a .moorage.v1.GetPoolUsageResponse\x12K\n\nListBlocks\x12\x1d.moorage.v1.ListBlocksRequest\x1a\x1e.moorage.v1.ListBlocksResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmoorage/v1/pool_service.proto\x12\nmoorage.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1amoorage/v1/resources.proto\"T\n\x11\x43reatePoolRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12\x1e\n\x04pool\x18\x03 \x01(\x0b\x32\x10.moorage.v1.Pool\"4\n\x12\x43reatePoolResponse\x12\x1e\n\x04pool\x18\x01 \x01(\x0b\x32\x10.moorage.v1.Pool\"\x1e\n\x0eGetPoolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"1\n\x0fGetPoolResponse\x12\x1e\n\x04pool\x18\x01 \x01(\x0b\x32\x10.moorage.v1.Pool\"\xb2\x01\n\x10ListPoolsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x38\n\x06labels\x18\x04 \x03(\x0b\x32(.moorage.v1.ListPoolsRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"M\n\x11ListPoolsResponse\x12\x1f\n\x05pools\x18\x01 \x03(\x0b\x32\x10.moorage.v1.Pool\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"d\n\x11UpdatePoolRequest\x12\x1e\n\x04pool\x18\x01 \x01(\x0b\x32\x10.moorage.v1.Pool\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"4\n\x12UpdatePoolResponse\x12\x1e\n\x04pool\x18\x01 \x01(\x0b\x32\x10.moorage.v1.Pool\"/\n\x11\x44\x65letePoolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x14\n\x12\x44\x65letePoolResponse\".\n\x10\x44rainPoolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"3\n\x11\x44rainPoolResponse\x12\x1e\n\x04pool\x18\x01 \x01(\x0b\x32\x10.moorage.v1.Pool\"1\n\x13\x41\x63tivatePoolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"6\n\x14\x41\x63tivatePoolResponse\x12\x1e\n\x04pool\x18\x01 \x01(\x0b\x32\x10.moorage.v1.Pool\"#\n\x13GetPoolUsageRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"[\n\x14GetPoolUsageResponse\x12)\n\x06\x63ounts\x18\x01 \x01(\x0b\x32\x19.moorage.v1.AddressCounts\x12\x18\n\x10open_block_count\x18\x02 \x01(\x03\"X\n\x11ListBlocksRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"P\n\x12ListBlocksResponse\x12!\n\x06\x62locks\x18\x01 \x03(\x0b\x32\x11.moorage.v1.Block\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"8\n\x13\x46orecastPoolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bwindow_days\x18\x02 \x01(\x05\"\xb5\x01\n\x14\x46orecastPoolResponse\x12)\n\x06\x63ounts\x18\x01 \x01(\x0b\x32\x19.moorage.v1.AddressCounts\x12$\n\x04\x64\x61ys\x18\x02 \x03(\x0b\x32\x16.moorage.v1.DailyUsage\x12\x14\n\x0c\x64\x61ily_growth\x18\x03 \x01(\x01\x12\x1f\n\x12\x64\x61ys_to_exhaustion\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\x15\n\x13_days_to_exhaustion\"R\n\nDailyUsage\x12,\n\x08\x65nd_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x61ssigned_count\x18\x02 \x01(\x03\x32\x92\x06\n\x0bPoolService\x12K\n\nCreatePool\x12\x1d.moorage.v1.CreatePoolRequest\x1a\x1e.moorage.v1.CreatePoolResponse\x12\x42\n\x07GetPool\x12\x1a.moorage.v1.GetPoolRequest\x1a\x1b.moorage.v1.GetPoolResponse\x12H\n\tListPools\x12\x1c.moorage.v1.ListPoolsRequest\x1a\x1d.moorage.v1.ListPoolsResponse\x12K\n\nUpdatePool\x12\x1d.moorage.v1.UpdatePoolRequest\x1a\x1e.moorage.v1.UpdatePoolResponse\x12K\n\nDeletePool\x12\x1d.moorage.v1.DeletePoolRequest\x1a\x1e.moorage.v1.DeletePoolResponse\x12H\n\tDrainPool\x12\x1c.moorage.v1.DrainPoolRequest\x1a\x1d.moorage.v1.DrainPoolResponse\x12Q\n\x0c\x41\x63tivatePool\x12\x1f.moorage.v1.ActivatePoolRequest\x1a .moorage.v1.ActivatePoolResponse\x12Q\n\x0cGetPoolUsage\x12\x1f.moorage.v1.GetPoolUsageRequest\x1a .moorage.v1.GetPoolUsageResponse\x12Q\n\x0c\x46orecastPool\x12\x1f.moorage.v1.ForecastPoolRequest\x1a .moorage.v1.ForecastPoolResponse\x12K\n\nListBlocks\x12\x1d.moorage.v1.ListBlocksRequest\x1a\x1e.moorage.v1.ListBlocksResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,44 +36,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LISTPOOLSREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_LISTPOOLSREQUEST_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_CREATEPOOLREQUEST']._serialized_start=107
-  _globals['_CREATEPOOLREQUEST']._serialized_end=191
-  _globals['_CREATEPOOLRESPONSE']._serialized_start=193
-  _globals['_CREATEPOOLRESPONSE']._serialized_end=245
-  _globals['_GETPOOLREQUEST']._serialized_start=247
-  _globals['_GETPOOLREQUEST']._serialized_end=277
-  _globals['_GETPOOLRESPONSE']._serialized_start=279
-  _globals['_GETPOOLRESPONSE']._serialized_end=328
-  _globals['_LISTPOOLSREQUEST']._serialized_start=331
-  _globals['_LISTPOOLSREQUEST']._serialized_end=509
-  _globals['_LISTPOOLSREQUEST_LABELSENTRY']._serialized_start=464
-  _globals['_LISTPOOLSREQUEST_LABELSENTRY']._serialized_end=509
-  _globals['_LISTPOOLSRESPONSE']._serialized_start=511
-  _globals['_LISTPOOLSRESPONSE']._serialized_end=588
-  _globals['_UPDATEPOOLREQUEST']._serialized_start=590
-  _globals['_UPDATEPOOLREQUEST']._serialized_end=690
-  _globals['_UPDATEPOOLRESPONSE']._serialized_start=692
-  _globals['_UPDATEPOOLRESPONSE']._serialized_end=744
-  _globals['_DELETEPOOLREQUEST']._serialized_start=746
-  _globals['_DELETEPOOLREQUEST']._serialized_end=793
-  _globals['_DELETEPOOLRESPONSE']._serialized_start=795
-  _globals['_DELETEPOOLRESPONSE']._serialized_end=815
-  _globals['_DRAINPOOLREQUEST']._serialized_start=817
-  _globals['_DRAINPOOLREQUEST']._serialized_end=863
-  _globals['_DRAINPOOLRESPONSE']._serialized_start=865
-  _globals['_DRAINPOOLRESPONSE']._serialized_end=916
-  _globals['_ACTIVATEPOOLREQUEST']._serialized_start=918
-  _globals['_ACTIVATEPOOLREQUEST']._serialized_end=967
-  _globals['_ACTIVATEPOOLRESPONSE']._serialized_start=969
-  _globals['_ACTIVATEPOOLRESPONSE']._serialized_end=1023
-  _globals['_GETPOOLUSAGEREQUEST']._serialized_start=1025
-  _globals['_GETPOOLUSAGEREQUEST']._serialized_end=1060
-  _globals['_GETPOOLUSAGERESPONSE']._serialized_start=1062
-  _globals['_GETPOOLUSAGERESPONSE']._serialized_end=1153
-  _globals['_LISTBLOCKSREQUEST']._serialized_start=1155
-  _globals['_LISTBLOCKSREQUEST']._serialized_end=1243
-  _globals['_LISTBLOCKSRESPONSE']._serialized_start=1245
-  _globals['_LISTBLOCKSRESPONSE']._serialized_end=1325
-  _globals['_POOLSERVICE']._serialized_start=1328
-  _globals['_POOLSERVICE']._serialized_end=2031
+  _globals['_CREATEPOOLREQUEST']._serialized_start=140
+  _globals['_CREATEPOOLREQUEST']._serialized_end=224
+  _globals['_CREATEPOOLRESPONSE']._serialized_start=226
+  _globals['_CREATEPOOLRESPONSE']._serialized_end=278
+  _globals['_GETPOOLREQUEST']._serialized_start=280
+  _globals['_GETPOOLREQUEST']._serialized_end=310
+  _globals['_GETPOOLRESPONSE']._serialized_start=312
+  _globals['_GETPOOLRESPONSE']._serialized_end=361
+  _globals['_LISTPOOLSREQUEST']._serialized_start=364
+  _globals['_LISTPOOLSREQUEST']._serialized_end=542
+  _globals['_LISTPOOLSREQUEST_LABELSENTRY']._serialized_start=497
+  _globals['_LISTPOOLSREQUEST_LABELSENTRY']._serialized_end=542
+  _globals['_LISTPOOLSRESPONSE']._serialized_start=544
+  _globals['_LISTPOOLSRESPONSE']._serialized_end=621
+  _globals['_UPDATEPOOLREQUEST']._serialized_start=623
+  _globals['_UPDATEPOOLREQUEST']._serialized_end=723
+  _globals['_UPDATEPOOLRESPONSE']._serialized_start=725
+  _globals['_UPDATEPOOLRESPONSE']._serialized_end=777
+  _globals['_DELETEPOOLREQUEST']._serialized_start=779
+  _globals['_DELETEPOOLREQUEST']._serialized_end=826
+  _globals['_DELETEPOOLRESPONSE']._serialized_start=828
+  _globals['_DELETEPOOLRESPONSE']._serialized_end=848
+  _globals['_DRAINPOOLREQUEST']._serialized_start=850
+  _globals['_DRAINPOOLREQUEST']._serialized_end=896
+  _globals['_DRAINPOOLRESPONSE']._serialized_start=898
+  _globals['_DRAINPOOLRESPONSE']._serialized_end=949
+  _globals['_ACTIVATEPOOLREQUEST']._serialized_start=951
+  _globals['_ACTIVATEPOOLREQUEST']._serialized_end=1000
+  _globals['_ACTIVATEPOOLRESPONSE']._serialized_start=1002
+  _globals['_ACTIVATEPOOLRESPONSE']._serialized_end=1056
+  _globals['_GETPOOLUSAGEREQUEST']._serialized_start=1058
+  _globals['_GETPOOLUSAGEREQUEST']._serialized_end=1093
+  _globals['_GETPOOLUSAGERESPONSE']._serialized_start=1095
+  _globals['_GETPOOLUSAGERESPONSE']._serialized_end=1186
+  _globals['_LISTBLOCKSREQUEST']._serialized_start=1188
+  _globals['_LISTBLOCKSREQUEST']._serialized_end=1276
+  _globals['_LISTBLOCKSRESPONSE']._serialized_start=1278
+  _globals['_LISTBLOCKSRESPONSE']._serialized_end=1358
+  _globals['_FORECASTPOOLREQUEST']._serialized_start=1360
+  _globals['_FORECASTPOOLREQUEST']._serialized_end=1416
+  _globals['_FORECASTPOOLRESPONSE']._serialized_start=1419
+  _globals['_FORECASTPOOLRESPONSE']._serialized_end=1600
+  _globals['_DAILYUSAGE']._serialized_start=1602
+  _globals['_DAILYUSAGE']._serialized_end=1684
+  _globals['_POOLSERVICE']._serialized_start=1687
+  _globals['_POOLSERVICE']._serialized_end=2473
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from moorage.v1 import resources_pb2 as _resources_pb2
 import builtins as _builtins
@@ -524,3 +525,103 @@ class ListBlocksResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListBlocksResponse: _TypeAlias = ListBlocksResponse  # noqa: Y015
+
+@_typing.final
+class ForecastPoolRequest(_message.Message):
+    """Request of ForecastPool."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    WINDOW_DAYS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. "vrfs/{vrf}/pools/{pool}"."""
+    window_days: _builtins.int
+    """Optional. How many days to look back, 1 to 90; absent or 0: 14."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        window_days: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "window_days", b"window_days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForecastPoolRequest: _TypeAlias = ForecastPoolRequest  # noqa: Y015
+
+@_typing.final
+class ForecastPoolResponse(_message.Message):
+    """Response of ForecastPool."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTS_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    DAILY_GROWTH_FIELD_NUMBER: _builtins.int
+    DAYS_TO_EXHAUSTION_FIELD_NUMBER: _builtins.int
+    daily_growth: _builtins.float
+    """How many more are assigned with each day, by the line that fits the days
+    best; negative where they become fewer. 0 for less than two days.
+    """
+    days_to_exhaustion: _builtins.float
+    """When available_count will be used up at that rate; absent where it does not
+    grow, or not within 100 years.
+    """
+    @_builtins.property
+    def counts(self) -> _resources_pb2.AddressCounts:
+        """What the pool's addresses are now."""
+
+    @_builtins.property
+    def days(self) -> _containers.RepeatedCompositeFieldContainer[Global___DailyUsage]:
+        """How many were assigned at the end of each day, the oldest day first, the
+        last one now. Days before the pool was created are left out.
+        """
+
+    def __init__(
+        self,
+        *,
+        counts: _resources_pb2.AddressCounts | None = ...,
+        days: _abc.Iterable[Global___DailyUsage] | None = ...,
+        daily_growth: _builtins.float = ...,
+        days_to_exhaustion: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_days_to_exhaustion", b"_days_to_exhaustion", "counts", b"counts", "days_to_exhaustion", b"days_to_exhaustion"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_days_to_exhaustion", b"_days_to_exhaustion", "counts", b"counts", "daily_growth", b"daily_growth", "days", b"days", "days_to_exhaustion", b"days_to_exhaustion"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__days_to_exhaustion: _TypeAlias = _typing.Literal["days_to_exhaustion"]  # noqa: Y015
+    _WhichOneofArgType__days_to_exhaustion: _TypeAlias = _typing.Literal["_days_to_exhaustion", b"_days_to_exhaustion"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__days_to_exhaustion) -> _WhichOneofReturnType__days_to_exhaustion | None: ...
+
+Global___ForecastPoolResponse: _TypeAlias = ForecastPoolResponse  # noqa: Y015
+
+@_typing.final
+class DailyUsage(_message.Message):
+    """How full a pool was."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    END_TIME_FIELD_NUMBER: _builtins.int
+    ASSIGNED_COUNT_FIELD_NUMBER: _builtins.int
+    assigned_count: _builtins.int
+    """How many addresses were held then."""
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """The end of the day, UTC, or now."""
+
+    def __init__(
+        self,
+        *,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        assigned_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_count", b"assigned_count", "end_time", b"end_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DailyUsage: _TypeAlias = DailyUsage  # noqa: Y015

@@ -75,6 +75,11 @@ class PoolServiceStub(object):
                 request_serializer=moorage_dot_v1_dot_pool__service__pb2.GetPoolUsageRequest.SerializeToString,
                 response_deserializer=moorage_dot_v1_dot_pool__service__pb2.GetPoolUsageResponse.FromString,
                 _registered_method=True)
+        self.ForecastPool = channel.unary_unary(
+                '/moorage.v1.PoolService/ForecastPool',
+                request_serializer=moorage_dot_v1_dot_pool__service__pb2.ForecastPoolRequest.SerializeToString,
+                response_deserializer=moorage_dot_v1_dot_pool__service__pb2.ForecastPoolResponse.FromString,
+                _registered_method=True)
         self.ListBlocks = channel.unary_unary(
                 '/moorage.v1.PoolService/ListBlocks',
                 request_serializer=moorage_dot_v1_dot_pool__service__pb2.ListBlocksRequest.SerializeToString,
@@ -181,6 +186,19 @@ class PoolServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ForecastPool(self, request, context):
+        """Tells how a pool has filled, day by day, and when it will be full if it goes
+        on like that.
+
+        Reads the history of the days asked for, and may take seconds.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
+        POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListBlocks(self, request, context):
         """Lists blocks in order of address, IPv4 before IPv6.
 
@@ -234,6 +252,11 @@ def add_PoolServiceServicer_to_server(servicer, server):
                     servicer.GetPoolUsage,
                     request_deserializer=moorage_dot_v1_dot_pool__service__pb2.GetPoolUsageRequest.FromString,
                     response_serializer=moorage_dot_v1_dot_pool__service__pb2.GetPoolUsageResponse.SerializeToString,
+            ),
+            'ForecastPool': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForecastPool,
+                    request_deserializer=moorage_dot_v1_dot_pool__service__pb2.ForecastPoolRequest.FromString,
+                    response_serializer=moorage_dot_v1_dot_pool__service__pb2.ForecastPoolResponse.SerializeToString,
             ),
             'ListBlocks': grpc.unary_unary_rpc_method_handler(
                     servicer.ListBlocks,
@@ -458,6 +481,33 @@ class PoolService(object):
             '/moorage.v1.PoolService/GetPoolUsage',
             moorage_dot_v1_dot_pool__service__pb2.GetPoolUsageRequest.SerializeToString,
             moorage_dot_v1_dot_pool__service__pb2.GetPoolUsageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForecastPool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/moorage.v1.PoolService/ForecastPool',
+            moorage_dot_v1_dot_pool__service__pb2.ForecastPoolRequest.SerializeToString,
+            moorage_dot_v1_dot_pool__service__pb2.ForecastPoolResponse.FromString,
             options,
             channel_credentials,
             insecure,

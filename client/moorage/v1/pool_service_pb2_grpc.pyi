@@ -96,6 +96,15 @@ class PoolServiceStub:
     INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
     """
+    ForecastPool: _grpc.UnaryUnaryMultiCallable[_pool_service_pb2.ForecastPoolRequest, _pool_service_pb2.ForecastPoolResponse]
+    """Tells how a pool has filled, day by day, and when it will be full if it goes
+    on like that.
+
+    Reads the history of the days asked for, and may take seconds.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
+    POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+    """
     ListBlocks: _grpc.UnaryUnaryMultiCallable[_pool_service_pb2.ListBlocksRequest, _pool_service_pb2.ListBlocksResponse]
     """Lists blocks in order of address, IPv4 before IPv6.
 
@@ -170,6 +179,15 @@ class PoolServiceAsyncStub(PoolServiceStub):
     """Counts the addresses of a pool.
 
     INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+    POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+    """
+    ForecastPool: _aio.UnaryUnaryMultiCallable[_pool_service_pb2.ForecastPoolRequest, _pool_service_pb2.ForecastPoolResponse]  # type: ignore[assignment]
+    """Tells how a pool has filled, day by day, and when it will be full if it goes
+    on like that.
+
+    Reads the history of the days asked for, and may take seconds.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
     POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
     """
     ListBlocks: _aio.UnaryUnaryMultiCallable[_pool_service_pb2.ListBlocksRequest, _pool_service_pb2.ListBlocksResponse]  # type: ignore[assignment]
@@ -291,6 +309,21 @@ class PoolServiceServicer(metaclass=_abc_1.ABCMeta):
         """Counts the addresses of a pool.
 
         INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+        POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+        """
+
+    @_abc_1.abstractmethod
+    def ForecastPool(
+        self,
+        request: _pool_service_pb2.ForecastPoolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pool_service_pb2.ForecastPoolResponse, _abc.Awaitable[_pool_service_pb2.ForecastPoolResponse]]:
+        """Tells how a pool has filled, day by day, and when it will be full if it goes
+        on like that.
+
+        Reads the history of the days asked for, and may take seconds.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
         POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
         """
 

@@ -7,6 +7,7 @@ spelling is accepted, the canonical one (RFC 5952 for IPv6) is returned.
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -158,6 +159,30 @@ put the address on a shared link.
 """
 Global___ResultForm: _TypeAlias = ResultForm  # noqa: Y015
 
+class _CooldownPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CooldownPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CooldownPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COOLDOWN_POLICY_UNSPECIFIED: _CooldownPolicy.ValueType  # 0
+    """Not given; REFUSE is meant. Never returned."""
+    COOLDOWN_POLICY_REFUSE: _CooldownPolicy.ValueType  # 1
+    """They stay kept: a request is refused with POOL_COOLING."""
+    COOLDOWN_POLICY_YIELD: _CooldownPolicy.ValueType  # 2
+    """The one released longest ago is assigned, and the allocation says so."""
+
+class CooldownPolicy(_CooldownPolicy, metaclass=_CooldownPolicyEnumTypeWrapper):
+    """What becomes of a pool's cooling addresses when nothing else is left."""
+
+COOLDOWN_POLICY_UNSPECIFIED: CooldownPolicy.ValueType  # 0
+"""Not given; REFUSE is meant. Never returned."""
+COOLDOWN_POLICY_REFUSE: CooldownPolicy.ValueType  # 1
+"""They stay kept: a request is refused with POOL_COOLING."""
+COOLDOWN_POLICY_YIELD: CooldownPolicy.ValueType  # 2
+"""The one released longest ago is assigned, and the allocation says so."""
+Global___CooldownPolicy: _TypeAlias = CooldownPolicy  # noqa: Y015
+
 class _PoolState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -198,6 +223,7 @@ class VrfConfiguration(_message.Message):
     AUTO_ALLOCATE_BLOCKS_FIELD_NUMBER: _builtins.int
     MAX_BLOCKS_PER_NODE_FIELD_NUMBER: _builtins.int
     COOLDOWN_SECONDS_FIELD_NUMBER: _builtins.int
+    HISTORY_RETENTION_DAYS_FIELD_NUMBER: _builtins.int
     strict_affinity: _builtins.bool
     """Optional. True: a node draws only from its own blocks, also for a fixed
     address.
@@ -218,6 +244,10 @@ class VrfConfiguration(_message.Message):
     seconds, 0 to 1200. The same owner, or the same pod, may have it back at
     once. Absent or 0: not at all.
     """
+    history_retention_days: _builtins.int
+    """Optional. For how many days it is known who held an address, and for how
+    long a watch may be taken up again; 1 to 36500, 0 for ever. Absent: 400.
+    """
     def __init__(
         self,
         *,
@@ -225,14 +255,20 @@ class VrfConfiguration(_message.Message):
         auto_allocate_blocks: _builtins.bool | None = ...,
         max_blocks_per_node: _builtins.int = ...,
         cooldown_seconds: _builtins.int = ...,
+        history_retention_days: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_auto_allocate_blocks", b"_auto_allocate_blocks", "auto_allocate_blocks", b"auto_allocate_blocks"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_auto_allocate_blocks", b"_auto_allocate_blocks", "_history_retention_days", b"_history_retention_days", "auto_allocate_blocks", b"auto_allocate_blocks", "history_retention_days", b"history_retention_days"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_allocate_blocks", b"_auto_allocate_blocks", "auto_allocate_blocks", b"auto_allocate_blocks", "cooldown_seconds", b"cooldown_seconds", "max_blocks_per_node", b"max_blocks_per_node", "strict_affinity", b"strict_affinity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_allocate_blocks", b"_auto_allocate_blocks", "_history_retention_days", b"_history_retention_days", "auto_allocate_blocks", b"auto_allocate_blocks", "cooldown_seconds", b"cooldown_seconds", "history_retention_days", b"history_retention_days", "max_blocks_per_node", b"max_blocks_per_node", "strict_affinity", b"strict_affinity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__auto_allocate_blocks: _TypeAlias = _typing.Literal["auto_allocate_blocks"]  # noqa: Y015
     _WhichOneofArgType__auto_allocate_blocks: _TypeAlias = _typing.Literal["_auto_allocate_blocks", b"_auto_allocate_blocks"]  # noqa: Y015
+    _WhichOneofReturnType__history_retention_days: _TypeAlias = _typing.Literal["history_retention_days"]  # noqa: Y015
+    _WhichOneofArgType__history_retention_days: _TypeAlias = _typing.Literal["_history_retention_days", b"_history_retention_days"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__auto_allocate_blocks) -> _WhichOneofReturnType__auto_allocate_blocks | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__history_retention_days) -> _WhichOneofReturnType__history_retention_days | None: ...
 
 Global___VrfConfiguration: _TypeAlias = VrfConfiguration  # noqa: Y015
 
@@ -434,6 +470,8 @@ class Pool(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    COOLDOWN_SECONDS_FIELD_NUMBER: _builtins.int
+    COOLDOWN_POLICY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, "vrfs/{vrf}/pools/{pool}". The id is a DNS-1123 subdomain of
     at most 253 characters. Output only; chosen on creation through pool_id.
@@ -483,6 +521,12 @@ class Pool(_message.Message):
     """Changes with every update; see Vrf.etag."""
     state: Global___PoolState.ValueType
     """Changed by DrainPool and ActivatePool. Output only."""
+    cooldown_seconds: _builtins.int
+    """Optional. For how long a released address of this pool is kept from other
+    workloads, in seconds, 0 to 1200. Absent: as the VRF's configuration says.
+    """
+    cooldown_policy: Global___CooldownPolicy.ValueType
+    """Optional. Absent: REFUSE."""
     @_builtins.property
     def allowed_uses(self) -> _containers.RepeatedScalarFieldContainer[Global___Use.ValueType]:
         """Optional. Absent: WORKLOAD and TUNNEL, or WORKLOAD alone where
@@ -540,12 +584,16 @@ class Pool(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         state: Global___PoolState.ValueType = ...,
+        cooldown_seconds: _builtins.int | None = ...,
+        cooldown_policy: Global___CooldownPolicy.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dns", b"dns", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cooldown_seconds", b"_cooldown_seconds", "cooldown_seconds", b"cooldown_seconds", "create_time", b"create_time", "dns", b"dns", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_uses", b"allowed_uses", "assignment_mode", b"assignment_mode", "block_affinity", b"block_affinity", "block_size", b"block_size", "cidr", b"cidr", "create_time", b"create_time", "disabled", b"disabled", "dns", b"dns", "etag", b"etag", "exclude_network_addresses", b"exclude_network_addresses", "excluded_ranges", b"excluded_ranges", "gateway", b"gateway", "labels", b"labels", "name", b"name", "namespace_selector", b"namespace_selector", "node_selector", b"node_selector", "priority", b"priority", "result_form", b"result_form", "routes", b"routes", "state", b"state", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cooldown_seconds", b"_cooldown_seconds", "allowed_uses", b"allowed_uses", "assignment_mode", b"assignment_mode", "block_affinity", b"block_affinity", "block_size", b"block_size", "cidr", b"cidr", "cooldown_policy", b"cooldown_policy", "cooldown_seconds", b"cooldown_seconds", "create_time", b"create_time", "disabled", b"disabled", "dns", b"dns", "etag", b"etag", "exclude_network_addresses", b"exclude_network_addresses", "excluded_ranges", b"excluded_ranges", "gateway", b"gateway", "labels", b"labels", "name", b"name", "namespace_selector", b"namespace_selector", "node_selector", b"node_selector", "priority", b"priority", "result_form", b"result_form", "routes", b"routes", "state", b"state", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__cooldown_seconds: _TypeAlias = _typing.Literal["cooldown_seconds"]  # noqa: Y015
+    _WhichOneofArgType__cooldown_seconds: _TypeAlias = _typing.Literal["_cooldown_seconds", b"_cooldown_seconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cooldown_seconds) -> _WhichOneofReturnType__cooldown_seconds | None: ...
 
 Global___Pool: _TypeAlias = Pool  # noqa: Y015
 
@@ -562,6 +610,7 @@ class AddressCounts(_message.Message):
     COOLING_COUNT_FIELD_NUMBER: _builtins.int
     RESERVED_COUNT_FIELD_NUMBER: _builtins.int
     AVAILABLE_COUNT_FIELD_NUMBER: _builtins.int
+    STICKY_COUNT_FIELD_NUMBER: _builtins.int
     capacity_count: _builtins.int
     """All of them."""
     assigned_count: _builtins.int
@@ -574,7 +623,9 @@ class AddressCounts(_message.Message):
     also where it is assigned.
     """
     available_count: _builtins.int
-    """Neither assigned nor cooling nor reserved."""
+    """None of the others."""
+    sticky_count: _builtins.int
+    """Released, and kept for its owner."""
     def __init__(
         self,
         *,
@@ -583,10 +634,11 @@ class AddressCounts(_message.Message):
         cooling_count: _builtins.int = ...,
         reserved_count: _builtins.int = ...,
         available_count: _builtins.int = ...,
+        sticky_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_count", b"assigned_count", "available_count", b"available_count", "capacity_count", b"capacity_count", "cooling_count", b"cooling_count", "reserved_count", b"reserved_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_count", b"assigned_count", "available_count", b"available_count", "capacity_count", b"capacity_count", "cooling_count", b"cooling_count", "reserved_count", b"reserved_count", "sticky_count", b"sticky_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -637,8 +689,8 @@ Global___Block: _TypeAlias = Block  # noqa: Y015
 @_typing.final
 class Reservation(_message.Message):
     """A list of CIDRs hidden from automatic assignment, until it expires. A request
-    that asks for one of their addresses by name still gets it. Allocations
-    already made stay.
+    that asks for one of their addresses by name still gets it, unless it is held
+    for another owner. Allocations already made stay.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -672,6 +724,7 @@ class Reservation(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    OWNER_KEY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, "vrfs/{vrf}/reservations/{reservation}". The id is a DNS-1123
     subdomain of at most 253 characters. Output only; chosen on creation.
@@ -682,6 +735,11 @@ class Reservation(_message.Message):
     """Optional. Free text, at most 256 characters."""
     etag: _builtins.str
     """Changes with every update; see Vrf.etag."""
+    owner_key: _builtins.str
+    """Optional. Holds the addresses for this owner, at most 253 characters: it is
+    given them before any other, and nobody else gets one, not even by name.
+    Every CIDR must then have at most 256 addresses. Absent: for nobody.
+    """
     @_builtins.property
     def cidrs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Required. 1 to 256 CIDRs or single addresses of either family, inside or
@@ -718,10 +776,11 @@ class Reservation(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        owner_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cidrs", b"cidrs", "create_time", b"create_time", "description", b"description", "etag", b"etag", "expire_time", b"expire_time", "labels", b"labels", "name", b"name", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cidrs", b"cidrs", "create_time", b"create_time", "description", b"description", "etag", b"etag", "expire_time", b"expire_time", "labels", b"labels", "name", b"name", "owner_key", b"owner_key", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -970,6 +1029,9 @@ class Allocation(_message.Message):
     ROUTES_FIELD_NUMBER: _builtins.int
     DNS_FIELD_NUMBER: _builtins.int
     ASSIGN_TIME_FIELD_NUMBER: _builtins.int
+    STICKY_FIELD_NUMBER: _builtins.int
+    YIELDED_FIELD_NUMBER: _builtins.int
+    SUSPECT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, "vrfs/{vrf}/allocations/{address}"."""
     address: _builtins.str
@@ -990,6 +1052,10 @@ class Allocation(_message.Message):
     """What the address is used for."""
     gateway: _builtins.str
     """The pool's gateway; empty when it has none."""
+    yielded: _builtins.bool
+    """True: it was still cooling when it was assigned; see CooldownPolicy."""
+    suspect: _builtins.bool
+    """True: a list of its node's attachments lacked it; see ReconcileNode."""
     @_builtins.property
     def attachment(self) -> Global___Attachment:
         """Who holds the address."""
@@ -1014,6 +1080,12 @@ class Allocation(_message.Message):
     def assign_time(self) -> _timestamp_pb2.Timestamp:
         """When the address was assigned."""
 
+    @_builtins.property
+    def sticky(self) -> _duration_pb2.Duration:
+        """For how long it stays kept for owner_key after its release; absent: not at
+        all.
+        """
+
     def __init__(
         self,
         *,
@@ -1032,10 +1104,13 @@ class Allocation(_message.Message):
         routes: _abc.Iterable[Global___Route] | None = ...,
         dns: Global___Dns | None = ...,
         assign_time: _timestamp_pb2.Timestamp | None = ...,
+        sticky: _duration_pb2.Duration | None = ...,
+        yielded: _builtins.bool = ...,
+        suspect: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assign_time", b"assign_time", "attachment", b"attachment", "dns", b"dns", "workload", b"workload"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assign_time", b"assign_time", "attachment", b"attachment", "dns", b"dns", "sticky", b"sticky", "workload", b"workload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "assign_time", b"assign_time", "attachment", b"attachment", "block", b"block", "dns", b"dns", "gateway", b"gateway", "generation", b"generation", "labels", b"labels", "name", b"name", "owner_key", b"owner_key", "pool", b"pool", "prefix_length", b"prefix_length", "routes", b"routes", "use", b"use", "workload", b"workload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "assign_time", b"assign_time", "attachment", b"attachment", "block", b"block", "dns", b"dns", "gateway", b"gateway", "generation", b"generation", "labels", b"labels", "name", b"name", "owner_key", b"owner_key", "pool", b"pool", "prefix_length", b"prefix_length", "routes", b"routes", "sticky", b"sticky", "suspect", b"suspect", "use", b"use", "workload", b"workload", "yielded", b"yielded"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from moorage.v1 import allocation_service_pb2 as allocation_messages
+from moorage.v1 import filter_pb2
 from moorage.v1 import resources_pb2 as messages
 from moorage_server.api import enums, limits, names, page_tokens
 from moorage_server.api.violations import Violations
@@ -191,7 +192,7 @@ def _attempt(
 
 
 def _filter(
-    found: Violations, vrf: str, message: allocation_messages.AllocationFilter
+    found: Violations, vrf: str, message: filter_pb2.AllocationFilter
 ) -> model.AllocationFilter:
     _pools(found, "filter.pools", message.pools)
     for field, value, longest in _filter_texts(message):
@@ -225,7 +226,7 @@ def _whole_attachment(vrf: str, message: messages.Attachment) -> model.Attachmen
 
 
 def _filter_texts(
-    message: allocation_messages.AllocationFilter,
+    message: filter_pb2.AllocationFilter,
 ) -> list[tuple[str, str, int]]:
     attachment, workload = message.attachment, message.workload
     return [

@@ -158,6 +158,11 @@ def _configuration(
     field = "vrf.configuration"
     _within(found, f"{field}.max_blocks_per_node", blocks, limits.BLOCKS_PER_NODE)
     _within(found, f"{field}.cooldown_seconds", message.cooldown_seconds, limits.COOLDOWN_SECONDS)
+    retention = resources.DEFAULT_HISTORY_RETENTION
+    if message.HasField("history_retention_days"):
+        retention = message.history_retention_days
+    most = limits.HISTORY_RETENTION_DAYS
+    _within(found, f"{field}.history_retention_days", retention, most)
     # A node that may open no block borrows; where it may, neither limits anything.
     if blocks > 0 and not strict:
         text = f"is {blocks}, which requires strict_affinity to be enabled; set it, or leave this"
@@ -170,6 +175,7 @@ def _configuration(
         auto_allocate_blocks=auto,
         max_blocks_per_node=blocks,
         cooldown=message.cooldown_seconds,
+        history_retention=retention,
     )
 
 

@@ -1,7 +1,7 @@
 """Explanations -> messages: what would be assigned, or why not, and every pool considered."""
 
 from moorage.v1 import allocation_service_pb2 as messages
-from moorage.v1 import error_reason_pb2, resources_pb2
+from moorage.v1 import error_reason_pb2, reconciliation_pb2, resources_pb2
 from moorage_server.api import encode, encode_resources, names
 from moorage_server.domain import catalog, errors
 from moorage_server.domain.eligibility import Rule
@@ -39,9 +39,9 @@ def _allocation(shown: catalog.Shown) -> resources_pb2.Allocation:
     return message
 
 
-def _refusal(error: errors.IpamError) -> messages.Refusal:
+def _refusal(error: errors.IpamError) -> reconciliation_pb2.Refusal:
     reason = error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{error.reason}")
-    return messages.Refusal(reason=reason, message=error.message, metadata=error.metadata)
+    return reconciliation_pb2.Refusal(reason=reason, message=error.message, metadata=error.metadata)
 
 
 def _considered(seen: explain.Considered) -> messages.ConsideredPool:

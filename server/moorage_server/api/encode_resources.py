@@ -26,6 +26,7 @@ def vrf(stored: resources.Vrf) -> messages.Vrf:
             auto_allocate_blocks=stored.configuration.auto_allocate_blocks,
             max_blocks_per_node=stored.configuration.max_blocks_per_node,
             cooldown_seconds=stored.configuration.cooldown,
+            history_retention_days=stored.configuration.history_retention,
         ),
     )
 

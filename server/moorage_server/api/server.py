@@ -36,13 +36,14 @@ from moorage_server.api.vrf_service import VrfService
 from moorage_server.config import Settings
 from moorage_server.domain import errors
 from moorage_server.storage import catalogs, database
-from moorage_server.usecases import forget, readiness, tidy
+from moorage_server.usecases import forget, readiness, tick, tidy
 
 GRACE = 30.0  # seconds that calls under way get to finish
 READINESS_PERIOD = 2.0  # seconds between two round trips to the database
 READINESS_TIMEOUT = 5.0
 FORGETTING_PERIOD = 10.0  # seconds between two looks for tombstones that have served their time
 TIDYING_PERIOD = 60.0  # seconds between two looks for blocks that nobody misses
+TICKING_PERIOD = 1.02 * tick.PERIOD  # a timer may be a little early
 
 SERVICES: Final = tuple(
     file.DESCRIPTOR.services_by_name[name]
@@ -99,6 +100,7 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._compiled = catalogs.Catalogs()
         self._collector = Collector(self._desk, self._compiled)
+        self._ticker = tick.Ticker()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> str:
@@ -116,6 +118,7 @@ class Server:
             asyncio.create_task(_every(READINESS_PERIOD, self._report)),
             asyncio.create_task(_every(FORGETTING_PERIOD, self._forget)),
             asyncio.create_task(_every(TIDYING_PERIOD, self._tidy)),
+            asyncio.create_task(_every(TICKING_PERIOD, self._tick)),
         ]
         return _address(self._settings.listen, bound)
 
@@ -152,6 +155,9 @@ class Server:
 
     async def _forget(self) -> None:
         await self._keep_up("tombstones not forgotten", forget.forget)
+
+    async def _tick(self) -> None:
+        await self._keep_up("time stands still", self._ticker.tick)
 
     async def _tidy(self) -> None:
         await self._keep_up("unused blocks not closed", tidy.tidy)

@@ -72,11 +72,15 @@ class AddressRequest:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is recorded with an assignment, for policy, queries and audit."""
+    """What is recorded with an assignment, for policy, queries and audit.
+
+    `sticky`: for how many seconds its addresses stay kept for the owner key.
+    """
 
     workload: Workload = Workload()
     use: Use = Use.WORKLOAD
     owner_key: str = ""
+    sticky: int = 0
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -112,7 +116,11 @@ class ReleaseRequest:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Allocation:
-    """One address held by one attachment."""
+    """One address held by one attachment.
+
+    `yielded`: it was still cooling when it was assigned. `suspect_tick`: since when the
+    lists of its node lack the attachment.
+    """
 
     attachment: AttachmentKey
     address: addresses.Address
@@ -120,6 +128,8 @@ class Allocation:
     block: addresses.Network
     assign_time: datetime.datetime
     facts: Facts
+    yielded: bool = False
+    suspect_tick: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from moorage_server.domain.model import Use
 NEVER = datetime.datetime.fromtimestamp(0, datetime.UTC)
 DEFAULT_BLOCK_SIZE = {addresses.Family.IPV4: 26, addresses.Family.IPV6: 122}
 DEFAULT_BLOCK_LIMIT = 20  # as Calico has it: https://github.com/projectcalico/calico/issues/9462
+DEFAULT_HISTORY_RETENTION = 400  # days
 BLOCK_SIZE_RANGE = {addresses.Family.IPV4: (20, 32), addresses.Family.IPV6: (116, 128)}
 
 
@@ -69,13 +70,15 @@ class Stored:
 class VrfConfiguration:
     """How blocks of a VRF are dealt out, and how long addresses rest.
 
-    `max_blocks_per_node` of 0 means the default; `cooldown` is in seconds.
+    `max_blocks_per_node` of 0 means the default; `cooldown` is in seconds;
+    `history_retention` is in days, 0 means for ever.
     """
 
     strict_affinity: bool = False
     auto_allocate_blocks: bool = True
     max_blocks_per_node: int = 0
     cooldown: int = 0
+    history_retention: int = DEFAULT_HISTORY_RETENTION
 
     @property
     def block_limit(self) -> int:

@@ -13,10 +13,11 @@ from moorage_server.domain import addresses, model
 from moorage_server.storage import arrays, database, tables
 
 _INSERT = sa.text("""
-INSERT INTO allocations (vrf_id, address, block, attachment_uid, position, generation, assign_time)
+INSERT INTO allocations (vrf_id, address, block, attachment_uid, position, generation, assign_time,
+    yielded)
 SELECT :vrf_id, * FROM unnest(CAST(:addresses AS inet[]), CAST(:blocks AS cidr[]),
     CAST(:uids AS uuid[]), CAST(:positions AS smallint[]), CAST(:generations AS bigint[]),
-    CAST(:times AS timestamptz[]))
+    CAST(:times AS timestamptz[]), CAST(:yieldeds AS boolean[]))
 """)
 
 # Behind what an attachment holds already: its positions may have gaps.
@@ -33,7 +34,8 @@ FROM unnest(CAST(:addresses AS inet[]), CAST(:blocks AS cidr[]),
 
 _AMONG = sa.text("""
 SELECT a.network, a.container_id, a.interface, a.node, a.namespace, a.pod, a.pod_uid, a.owner_key,
-    a.use, a.labels, l.address, l.generation, l.block, l.assign_time
+    a.sticky_seconds, a.use, a.labels, l.address, l.generation, l.block, l.assign_time, l.yielded,
+    l.suspect_tick
 FROM allocations l JOIN attachments a ON a.uid = l.attachment_uid
 WHERE l.vrf_id = :vrf_id AND l.address = ANY (CAST(:addresses AS inet[]))
 """)
@@ -72,6 +74,7 @@ def _columns(vrf_id: int, holdings: Sequence[Sequence[model.Allocation]]) -> dic
         "positions": arrays.numbers(at for at, _ in placed),
         "generations": arrays.numbers(each.generation for _, each in placed),
         "times": arrays.texts(each.assign_time.isoformat() for _, each in placed),
+        "yieldeds": arrays.texts("t" if each.yielded else "f" for _, each in placed),
     }
 
 
@@ -138,8 +141,11 @@ def allocation(row: arrays.Row, vrf: str) -> model.Allocation:
             ),
             use=model.Use(row.use),
             owner_key=row.owner_key,
+            sticky=row.sticky_seconds,
             labels=row.labels,
         ),
+        yielded=row.yielded,
+        suspect_tick=row.suspect_tick,
     )
 
 

@@ -25,6 +25,7 @@ def facts(all_facts: Sequence[model.Facts]) -> dict[str, str]:
         "pods": texts(each.pod for each in workloads),
         "pod_uids": texts(each.pod_uid for each in workloads),
         "owner_keys": texts(each.owner_key for each in all_facts),
+        "stickies": numbers(each.sticky for each in all_facts),
         "uses": texts(each.use.value for each in all_facts),
         "labels": texts(json_text(each.labels) for each in all_facts),
     }

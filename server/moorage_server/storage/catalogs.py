@@ -16,7 +16,8 @@ from moorage_server.storage import arrays, pools, reservations, vrfs
 
 _SCOPES = sa.text("""
 SELECT v.vrf_id, v.name AS vrf, v.catalog_version, v.strict_affinity, v.auto_allocate_blocks,
-    v.max_blocks_per_node, v.cooldown_seconds, clock_timestamp() AS now, asked.node,
+    v.max_blocks_per_node, v.cooldown_seconds, v.history_retention_days,
+    clock_timestamp() AS now, (SELECT tick FROM ticks) AS tick, asked.node,
     n.uid AS node_uid, n.version AS node_version, n.labels
 FROM unnest(CAST(:vrfs AS text[]), CAST(:nodes AS text[])) AS asked (vrf, node)
 JOIN vrfs v ON v.name = asked.vrf
@@ -26,13 +27,18 @@ LEFT JOIN nodes n ON n.vrf_id = v.vrf_id AND n.name = asked.node
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What one node's requests in one VRF are decided in, and when by the database's clock."""
+    """What one node's requests in one VRF are decided in, and when.
+
+    `now` is by the database's clock, which may be set; `tick` counts seconds that have
+    passed, see `storage.ticks`.
+    """
 
     catalog: catalog.Catalog
     node: str
     node_state: tuple[uuid.UUID | None, int]
     node_labels: Mapping[str, str]
     now: datetime.datetime
+    tick: int
 
     @property
     def sweep(self) -> "Sweep":
@@ -69,6 +75,7 @@ class Catalogs:
                 node_state=(row.node_uid, row.node_version or 0),
                 node_labels=row.labels or {},
                 now=row.now,
+                tick=row.tick,
             )
             for row in rows
         }

@@ -86,6 +86,9 @@ vrfs = sa.Table(
     sa.Column("auto_allocate_blocks", sa.Boolean, nullable=False, server_default="true"),
     sa.Column("max_blocks_per_node", sa.Integer, nullable=False, server_default="0"),
     sa.Column("cooldown_seconds", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("history_retention_days", sa.Integer, nullable=False, server_default="400"),
+    # Which history a cursor is of: drawn anew where state has gone back in time.
+    sa.Column("epoch", pg.UUID, nullable=False, server_default=sa.text("gen_random_uuid()")),
     # Drawn anew with every change of the VRF, its pools and reservations, so that a
     # compiled catalog is known to be current by one value. Random, because a number
     # that counts comes back with other content after a failover or a restore.
@@ -100,6 +103,7 @@ vrfs = sa.Table(
         name="max_blocks_per_node",
     ),
     sa.CheckConstraint("cooldown_seconds BETWEEN 0 AND 1200", name="cooldown_seconds"),
+    sa.CheckConstraint("history_retention_days BETWEEN 0 AND 36500", name="history_retention_days"),
 )
 
 pools = sa.Table(
@@ -124,6 +128,8 @@ pools = sa.Table(
     _json("dns", "{}"),
     sa.Column("excluded_ranges", pg.ARRAY(sa.Text), nullable=False),
     sa.Column("exclude_network_addresses", sa.Boolean, nullable=False),
+    sa.Column("cooldown_seconds", sa.Integer),
+    sa.Column("cooldown_policy", sa.Text, nullable=False, server_default="REFUSE"),
     *_stored(),
     _of_vrf("pools"),
     sa.UniqueConstraint("vrf_id", "name"),
@@ -145,6 +151,8 @@ pools = sa.Table(
     _one_of("state", "ACTIVE", "DRAINING"),
     _one_of("block_affinity", "NODE", "NONE"),
     _one_of("result_form", "HOST", "BLOCK", "POOL"),
+    sa.CheckConstraint("cooldown_seconds BETWEEN 0 AND 1200", name="cooldown_seconds"),
+    _one_of("cooldown_policy", "REFUSE", "YIELD"),
 )
 
 pool_frontiers = sa.Table(
@@ -172,6 +180,7 @@ reservations = sa.Table(
     sa.Column("cidrs", pg.ARRAY(pg.CIDR), nullable=False),
     _text("description"),
     sa.Column("expire_time", sa.TIMESTAMP(timezone=True)),
+    _text("owner_key"),
     *_stored(),
     _of_vrf("reservations"),
     sa.CheckConstraint("cardinality(cidrs) BETWEEN 1 AND 256", name="cidrs"),
@@ -282,6 +291,7 @@ attachments = sa.Table(
     _text("pod"),
     _text("pod_uid"),
     _text("owner_key"),
+    sa.Column("sticky_seconds", sa.Integer, nullable=False, server_default="0"),
     sa.Column("use", sa.Text, nullable=False),
     _json("labels", "{}"),
     _time("change_time"),
@@ -294,9 +304,13 @@ attachments = sa.Table(
     _one_of("state", "HELD", "RELEASED"),
     _one_of("use", "WORKLOAD", "TUNNEL", "LOAD_BALANCER"),
     sa.CheckConstraint("(boot_id IS NULL) = (boot_time_ns IS NULL)", name="attempt"),
+    sa.CheckConstraint("sticky_seconds = 0 OR owner_key <> ''", name="sticky_seconds"),
     sa.Index("attachments_container_idx", "container_id", "vrf_id"),
     sa.Index("attachments_pod_idx", "namespace", "pod", "vrf_id"),
     sa.Index("attachments_node_idx", "node", "vrf_id"),
+    sa.Index(
+        "attachments_pod_uid_idx", "pod_uid", "vrf_id", postgresql_where=sa.text("pod_uid <> ''")
+    ),
     sa.Index(
         "attachments_owner_idx", "owner_key", "vrf_id", postgresql_where=sa.text("owner_key <> ''")
     ),
@@ -325,6 +339,11 @@ allocations = sa.Table(
     sa.Column("position", sa.SmallInteger, nullable=False),
     sa.Column("generation", sa.BigInteger, nullable=False),
     sa.Column("assign_time", sa.TIMESTAMP(timezone=True), nullable=False),
+    # It was still cooling when it was assigned.
+    sa.Column("yielded", sa.Boolean, nullable=False, server_default="false"),
+    # Since when the lists of its node lack it. Of this generation alone: whoever holds
+    # the address next is not under suspicion.
+    sa.Column("suspect_tick", sa.BigInteger),
     sa.ForeignKeyConstraint(
         ["vrf_id", "block"], ["blocks.vrf_id", "blocks.cidr"], name="allocations_block_fkey"
     ),
@@ -346,16 +365,23 @@ allocations = sa.Table(
 # service's role may add to it and read it, nothing else. The id is the address's
 # generation: it is drawn under the lock of the address's block, so for one
 # address ids grow in the order of the changes.
+event_ids = sa.Sequence("events_event_id_seq", metadata=metadata, cache=1)
+
 events = sa.Table(
     "events",
     metadata,
-    _vrf(),
-    sa.Column("event_id", sa.BigInteger, sa.Identity(always=True, cache=1), primary_key=True),
+    _vrf(key=False),
+    sa.Column("event_id", sa.BigInteger, server_default=event_ids.next_value(), nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False),
     _time("event_time"),
     sa.Column("address", pg.INET, nullable=False),
     sa.Column("block", pg.CIDR, nullable=False),
     sa.Column("pool", sa.Text, nullable=False),
+    # Of the assignment that a release ends: one row then tells of a whole holding.
+    sa.Column("assign_generation", sa.BigInteger),
+    sa.Column("assign_time", sa.TIMESTAMP(timezone=True)),
+    sa.Column("yielded", sa.Boolean, nullable=False, server_default="false"),
     sa.Column("network", sa.Text, nullable=False),
     sa.Column("container_id", sa.Text, nullable=False),
     sa.Column("interface", sa.Text, nullable=False),
@@ -366,7 +392,56 @@ events = sa.Table(
     _text("owner_key"),
     sa.Column("use", sa.Text, nullable=False),
     _json("labels", "{}"),
+    sa.PrimaryKeyConstraint("event_id", "vrf_id", "event_time"),
     _one_of("kind", "ASSIGNED", "RELEASED"),
+    _one_of("cause", "REQUESTED", "SUPERSEDED", "RECONCILED", "ADOPTED"),
     sa.CheckConstraint(CANONICAL_ADDRESS, name="canonical"),
+    sa.CheckConstraint(
+        "CASE kind WHEN 'RELEASED' THEN assign_generation < event_id AND assign_time IS NOT NULL"
+        " ELSE assign_generation IS NULL AND assign_time IS NULL END",
+        name="assignment",
+    ),
     sa.Index("events_address_idx", "address", "vrf_id", "event_id"),
+    # By the month of the change: what is too old goes a month at a time.
+    postgresql_partition_by="RANGE (event_time)",
+)
+
+# The feed: which event has which revision, 1, 2, 3 and so on in each VRF. Written
+# once no earlier event can appear any more.
+revisions = sa.Table(
+    "revisions",
+    metadata,
+    _vrf(),
+    sa.Column("revision", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("event_id", sa.BigInteger, nullable=False),
+    sa.Column("event_time", sa.TIMESTAMP(timezone=True), nullable=False),
+    sa.UniqueConstraint("event_id", "vrf_id"),
+    sa.CheckConstraint("revision > 0", name="revision"),
+)
+
+# Where the feed of each VRF is; no row before its first event.
+revision_heads = sa.Table(
+    "revision_heads",
+    metadata,
+    sa.Column("vrf_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+)
+
+# One row: every event up to this one has its revision, or never was.
+fence = sa.Table(
+    "fence",
+    metadata,
+    sa.Column("event_id", sa.BigInteger, nullable=False),
+    sa.Column("one", sa.Boolean, primary_key=True, server_default="true"),
+    sa.CheckConstraint("one", name="one"),
+)
+
+# One row: the time that cool-downs, retentions and graces are measured in. At least
+# a second lies between two of its values, whatever any clock does.
+ticks = sa.Table(
+    "ticks",
+    metadata,
+    sa.Column("tick", sa.BigInteger, nullable=False),
+    sa.Column("one", sa.Boolean, primary_key=True, server_default="true"),
+    sa.CheckConstraint("one", name="one"),
 )

@@ -113,6 +113,7 @@ def configuration(row: arrays.Row) -> resources.VrfConfiguration:
         auto_allocate_blocks=row.auto_allocate_blocks,
         max_blocks_per_node=row.max_blocks_per_node,
         cooldown=row.cooldown_seconds,
+        history_retention=row.history_retention_days,
     )
 
 
@@ -123,6 +124,7 @@ def _fields(vrf: resources.Vrf) -> dict[str, object]:
         "auto_allocate_blocks": vrf.configuration.auto_allocate_blocks,
         "max_blocks_per_node": vrf.configuration.max_blocks_per_node,
         "cooldown_seconds": vrf.configuration.cooldown,
+        "history_retention_days": vrf.configuration.history_retention,
         "labels": dict(vrf.labels),
     }
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from moorage_server.domain import addresses, adoption, errors, identity, model, needs
 from moorage_server.domain.adoption import Adoption, AdoptRequest, Decision
 from moorage_server.domain.blocks import Block
+from moorage_server.domain.history import Cause, Kind
 from moorage_server.domain.offers import Offer
 from moorage_server.domain.shelf import Shelf
 from moorage_server.storage import allocations, attachments, blocks, catalogs, database, events
@@ -171,7 +172,8 @@ class _Adopting:
     ) -> dict[addresses.Address, events.Told]:
         told = [
             events.Event(
-                kind=events.Kind.ASSIGNED,
+                kind=Kind.ASSIGNED,
+                cause=Cause.ADOPTED,
                 vrf_id=self._vrf_id,
                 address=each.address,
                 block=self._request.cidr,

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from moorage_server.domain import catalog, errors, identity, model, returns
 from moorage_server.domain.eligibility import Asker
+from moorage_server.domain.history import Cause, Kind
 from moorage_server.domain.setting import Conversation, Placed, Setting
 from moorage_server.domain.shelf import Shelf
 from moorage_server.storage import allocations, attachments, blocks, catalogs, database, events
@@ -155,7 +156,7 @@ class Ledger:
         told = events.write(self._transaction, _events(page)) if _changes(page) else {}
         granted = {
             request.attachment: tuple(
-                _allocation(request, each, told[events.Kind.ASSIGNED, vrf_id, each.address])
+                _allocation(request, each, told[Kind.ASSIGNED, vrf_id, each.address])
                 for each in placed
             )
             for request, placed in page.granted
@@ -176,19 +177,23 @@ def _changes(page: _Page) -> bool:
 def _events(page: _Page) -> list[events.Event]:
     released = [
         events.Event(
-            kind=events.Kind.RELEASED,
+            kind=Kind.RELEASED,
+            cause=Cause.REQUESTED,
             vrf_id=page.vrf_id,
             address=each.allocation.address,
             block=each.allocation.block,
             pool=each.pool.name,
             attachment=each.allocation.attachment,
             facts=each.allocation.facts,
+            yielded=each.allocation.yielded,
+            ended=each.allocation,
         )
         for each in page.released
     ]
     assigned = [
         events.Event(
-            kind=events.Kind.ASSIGNED,
+            kind=Kind.ASSIGNED,
+            cause=Cause.REQUESTED,
             vrf_id=page.vrf_id,
             address=each.address,
             block=each.block,

@@ -9,8 +9,8 @@ from acceptance.calico import checks, spelling
 from acceptance.calico.stage import Stage
 from acceptance.calico.step import Step
 from moorage.v1 import allocation_service_pb2 as messages
+from moorage.v1 import filter_pb2, resources_pb2
 from moorage.v1 import pool_service_pb2 as pooling
-from moorage.v1 import resources_pb2
 
 IPV4, IPV6 = resources_pb2.IP_FAMILY_IPV4, resources_pb2.IP_FAMILY_IPV6
 
@@ -140,7 +140,7 @@ def allocations(**filter: object) -> Step:
     def request(stage: Stage) -> Message:
         return messages.ListAllocationsRequest(
             parent=stage.parent,
-            filter=spelling.message(messages.AllocationFilter, filter),
+            filter=spelling.message(filter_pb2.AllocationFilter, filter),
             page_size=1000,
         )
 

@@ -59,6 +59,18 @@ class AllocationNotFound(IpamError):
         super().__init__(f'nobody holds {address} in VRF "{vrf}"', vrf=vrf, address=address)
 
 
+class StickyAddressNotFound(IpamError):
+    """The address is not kept for anybody."""
+
+    reason = "STICKY_ADDRESS_NOT_FOUND"
+
+    def __init__(self, vrf: str, address: str) -> None:
+        """Names the address."""
+        super().__init__(
+            f'{address} of VRF "{vrf}" is not kept for an owner', vrf=vrf, address=address
+        )
+
+
 class VrfAlreadyExists(IpamError):
     """The id is taken."""
 

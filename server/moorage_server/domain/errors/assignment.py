@@ -185,6 +185,37 @@ class AttachmentReleased(IpamError):
         )
 
 
+class AttachmentSuperseded(IpamError):
+    """A newer sandbox of the same pod has come first."""
+
+    reason = "ATTACHMENT_SUPERSEDED"
+
+    def __init__(self, **attachment: str) -> None:
+        """Takes the attachment's parts, and its VRF."""
+        super().__init__(
+            f"a newer sandbox of the pod of attachment {attachment['container_id']} "
+            f"({attachment['interface']}) holds its addresses, or held them since this attempt "
+            "began; let the old sandbox go",
+            **attachment,
+        )
+
+
+class AddressKept(IpamError):
+    """No candidate is free, and one is kept for another owner."""
+
+    reason = "ADDRESS_KEPT"
+
+    def __init__(self, vrf: str, address: str, pool: str) -> None:
+        """Names the address that is kept."""
+        super().__init__(
+            f'{address} of pool "{pool}" is kept for another owner; ask for another address, or '
+            "delete the sticky address or the reservation",
+            vrf=vrf,
+            address=address,
+            pool=pool,
+        )
+
+
 class PoolExhausted(IpamError):
     """The pools that serve the request have no address left."""
 

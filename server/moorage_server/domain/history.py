@@ -1,0 +1,53 @@
+"""What is told of changes: the kinds of events, why they happened, and whole holdings.
+
+Events are written by `storage.events` and read by the feed and the history.
+"""
+
+import dataclasses
+import datetime
+import enum
+
+from moorage_server.domain import model
+
+
+class Kind(enum.StrEnum):
+    """What happened to an address."""
+
+    ASSIGNED = "ASSIGNED"
+    RELEASED = "RELEASED"
+
+
+class Cause(enum.StrEnum):
+    """Why it happened."""
+
+    REQUESTED = "REQUESTED"
+    SUPERSEDED = "SUPERSEDED"
+    RECONCILED = "RECONCILED"
+    ADOPTED = "ADOPTED"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One change of one address.
+
+    `allocation` is what is held from then on, or was until then, with the generation
+    and time of its assignment; `pool` the id of the pool it is drawn from. `generation`
+    is the event's own.
+    """
+
+    kind: Kind
+    cause: Cause
+    generation: int
+    time: datetime.datetime
+    pool: str
+    allocation: model.Allocation
+    revision: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """Who held an address, from when to when; `end` is None where it is still held."""
+
+    allocation: model.Allocation
+    pool: str
+    end: Event | None = None
