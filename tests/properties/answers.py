@@ -1,5 +1,6 @@
 """Whether an answer to AssignAddresses or ReleaseAddresses may be what it is."""
 
+import dataclasses
 import ipaddress
 
 from moorage.v1 import allocation_service_pb2 as requests
@@ -26,8 +27,9 @@ def check_assign(
         assert len(answer.allocations) == len(request.addresses), "not as many as were asked for"
         given = [ipaddress.ip_address(each.address) for each in answer.allocations]
         assert len(set(given)) == len(given), "one address twice"
+        found = _after_fixed(now, request, answer)
         for want, allocation in zip(request.addresses, answer.allocations, strict=True):
-            _check_allocation(now, request, want, allocation)
+            _check_allocation(found, request, want, allocation)
 
 
 def check_release(
@@ -43,6 +45,23 @@ def check_release(
     due = [each for each in held if not guards or each.generation in guards]
     released = sorted(each.address for each in answer.allocations)
     assert released == sorted(each.address for each in due), "not what its guards let it free"
+
+
+def _after_fixed(
+    now: Holdings,
+    request: requests.AssignAddressesRequest,
+    answer: requests.AssignAddressesResponse,
+) -> Holdings:
+    """What automatic addresses are drawn from: fixed ones go first, and open blocks for the node.
+
+    They do whatever the limits on blocks are, and the node owns these blocks already when the
+    others are looked for.
+    """
+    pairs = zip(request.addresses, answer.allocations, strict=True)
+    fixed = [ipaddress.ip_address(got.address) for want, got in pairs if want.candidate_addresses]
+    blocks = {now.block_of(each) for each in fixed} - now.blocks.keys()
+    opened = {each: messages.Block(node=request.workload.node) for each in blocks if each}
+    return dataclasses.replace(now, blocks={**now.blocks, **opened})
 
 
 def _check_allocation(
@@ -97,11 +116,24 @@ def _check_automatic(
     pool, node = now.pool_of(address), request.workload.node
     assert pool in eligibility.pools_for(now, want, request), f"{address} is of no eligible pool"
     assert not now.is_reserved(address), f"{address} is reserved"
+    if address in now.cooling and len(request.addresses) == 1:
+        _check_nothing_else(now, request, address)
     block = block_at(address, pool.block_size)
     if not pool.affine or not node:
         return
     if now.owner_of(block) != node:
         _check_other_block(now, request, pool, block)
+
+
+def _check_nothing_else(
+    now: Holdings, request: requests.AssignAddressesRequest, given: Address
+) -> None:
+    """An address that cools is given back unasked only where nothing else is left."""
+    want = request.addresses[0]
+    new_blocks = eligibility.may_own_more(now, want, request)
+    reach = eligibility.within_reach(now, want, request, new_blocks=new_blocks)
+    ready = [each for each in reach if eligibility.is_ready(now, each, request)]
+    assert not ready, f"{given} is cooling, and {ready[0]} was free"
 
 
 def _check_other_block(
@@ -134,7 +166,7 @@ def _check_no_own_room(
         for block in pool.blocks():
             # An empty one of a pool that does not select the node is given up before.
             if now.owner_of(block) == node and (selected or not now.is_empty(block)):
-                room = [each for each in block if eligibility.is_surely_free(now, each, request)]
+                room = [each for each in block if eligibility.is_ready(now, each, request)]
                 assert not room, f"{room[0]} was free in {block}, which is {node}'s own"
 
 

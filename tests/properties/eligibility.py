@@ -56,10 +56,10 @@ def is_free(now: Holdings, address: Address, request: Request) -> bool:
     return not taken and not now.is_hidden(address)
 
 
-def is_surely_free(now: Holdings, address: Address, request: Request) -> bool:
-    """Whether the request must be given an address if there is no other.
+def is_ready(now: Holdings, address: Address, request: Request) -> bool:
+    """Whether the request may be given an address before any that cools.
 
-    Not one that cools: its last owner may have it back, but need not be given it.
+    One that cools its last owner is given back unasked, but only where nothing else is left.
     """
     return address not in now.cooling and is_free(now, address, request)
 
@@ -76,6 +76,12 @@ def owned_count(now: Holdings, want: requests.AddressRequest, request: Request) 
     cidrs = [each.cidr for each in pools_for(now, want, request) if each.affine]
     owned = [cidr for cidr, block in now.blocks.items() if block.node == request.workload.node]
     return sum(any(_inside(block, cidr) for cidr in cidrs) for block in owned)
+
+
+def may_own_more(now: Holdings, want: requests.AddressRequest, request: Request) -> bool:
+    """Whether a block may become the node's for the want; without a node none is counted."""
+    below = owned_count(now, want, request) < now.configuration.limit
+    return now.configuration.auto and (below or not request.workload.node)
 
 
 def may_be_taken_over(now: Holdings, block: Network, node: str) -> bool:
@@ -98,28 +104,26 @@ def within_reach(
 ) -> Iterator[Address]:
     """Every address that the request can certainly be given.
 
-    Without `new_blocks`, only from blocks that need not be opened or taken over for it.
+    Without `new_blocks`, only from the node's own blocks, and open ones of nobody's pools.
     """
     for pool in pools_for(now, want, request):
         for block in pool.blocks():
             if _in_reach(now, pool, block, request.workload.node, new_blocks):
-                yield from (each for each in block if is_surely_free(now, each, request))
+                yield from (each for each in block if is_free(now, each, request))
 
 
 def _in_reach(now: Holdings, pool: Pool, block: Network, node: str, new_blocks: bool) -> bool:
     owner = now.owner_of(block)
     if owner is None:
         return new_blocks and (bool(node) or not now.configuration.strict or not pool.affine)
-    if not pool.affine or not now.configuration.strict:
+    if not pool.affine or (node and owner == node):
         return True
-    if node and owner == node:
-        return True
-    return new_blocks and must_be_takeable(now, block, node)
+    return new_blocks and (not now.configuration.strict or must_be_takeable(now, block, node))
 
 
 def faults_of(now: Holdings, request: Request) -> set[Fault]:
     """What is wrong with a request whatever is held: each of them must be refused."""
-    found: set[Fault] = set()
+    found: set[Fault] = {("INVALID_REQUEST", "")} if _asks_twice(request) else set()
     for want in request.addresses:
         if want.candidate_addresses:
             for text in want.candidate_addresses:
@@ -130,6 +134,16 @@ def faults_of(now: Holdings, request: Request) -> set[Fault]:
         elif not pools_for(now, want, request):
             found.add(("NO_ELIGIBLE_POOL", ""))
     return found
+
+
+def _asks_twice(request: Request) -> bool:
+    """Whether two of the addresses can only be the same one."""
+    only = [
+        each.candidate_addresses[0]
+        for each in request.addresses
+        if len(each.candidate_addresses) == 1
+    ]
+    return len(set(only)) < len(only)
 
 
 def mismatches_of(now: Holdings, request: Request) -> set[Fault]:

@@ -8,7 +8,10 @@ from properties.eligibility import Fault, Request
 from properties.holdings import Holdings
 from properties.service import Refused
 
+# The metadata that names what a fault is about; empty where it is the whole request.
 ABOUT = {
+    "INVALID_REQUEST": "",
+    "NO_ELIGIBLE_POOL": "",
     "POOL_NOT_FOUND": "pool",
     "POOL_FAMILY_MISMATCH": "pool",
     "POOL_DISABLED": "pool",
@@ -28,10 +31,11 @@ def check(now: Holdings, request: Request, refused: Refused, faults: set[Fault])
         assert not _satisfied(now, request), f"{held} is what was asked for"
         return
     faults = faults | eligibility.mismatches_of(now, request)
-    if refused.reason in ABOUT or refused.reason == "NO_ELIGIBLE_POOL":
-        about = refused.metadata.get(ABOUT.get(refused.reason, ""), "")
+    if refused.reason in ABOUT:
+        about = refused.metadata.get(ABOUT[refused.reason], "")
         assert (refused.reason, about) in faults, f"{about} is none of {sorted(faults)}"
         return
+    assert refused.reason in _JUSTIFIED, f"nothing can justify it: {refused.message}"
     justified = [_JUSTIFIED[refused.reason](now, want, request) for want in request.addresses]
     assert any(justified), "nothing that is held justifies it"
 
@@ -86,9 +90,7 @@ def _cooling_pool(now: Holdings, want: requests.AddressRequest, request: Request
         for each in pool.cidr
         if each in now.cooling and not now.is_hidden(each)
     ]
-    configuration = now.configuration
-    below = eligibility.owned_count(now, want, request) < configuration.limit
-    new_blocks = configuration.auto and below
+    new_blocks = eligibility.may_own_more(now, want, request)
     free = set(eligibility.within_reach(now, want, request, new_blocks=new_blocks))
     return bool(resting) and len(free) < _wanted(want, request)
 
@@ -110,7 +112,7 @@ def _switched_off(now: Holdings, want: requests.AddressRequest, request: Request
 def _own_room(now: Holdings, want: requests.AddressRequest, request: Request) -> int:
     """How many addresses there are in the node's own blocks, and in open ones of nobody's pools."""
     return sum(
-        eligibility.is_surely_free(now, each, request)
+        eligibility.is_free(now, each, request)
         for pool in eligibility.pools_for(now, want, request)
         for block in pool.blocks()
         if block in now.blocks and (not pool.affine or now.owner_of(block) == request.workload.node)

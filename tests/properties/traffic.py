@@ -39,8 +39,11 @@ def repeat(walk: Walk) -> Cause:
     container = walk.some_holder()
     if container is None:
         return assign(walk)
-    walk.last[container].attempt.CopyFrom(walk.tick())
-    return _assign(walk, walk.last[container])
+    # A copy: a refused attempt is not remembered, so what fences releases stays as it was.
+    again = requests.AssignAddressesRequest()
+    again.CopyFrom(walk.last[container])
+    again.attempt.CopyFrom(walk.tick())
+    return _assign(walk, again)
 
 
 def release(walk: Walk) -> Cause:
