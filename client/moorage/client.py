@@ -5,11 +5,13 @@ in here. What is sent again is decided in `moorage.retries`, what a failure rais
 `moorage.failures`.
 """
 
+import datetime
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Self
 
 import grpc
+from google.protobuf import timestamp_pb2
 
 from moorage import administration, attempts, names
 from moorage import channel as channels
@@ -17,6 +19,7 @@ from moorage.v1 import (
     allocation_service_pb2,
     allocation_service_pb2_grpc,
     filter_pb2,
+    history_pb2,
     resources_pb2,
 )
 
@@ -160,6 +163,49 @@ class Client(administration.Administration):
         )
         for page in self._pages(self._allocations.ListAllocations, request, timeout):
             yield from page.allocations
+
+    def history(
+        self,
+        filter: filter_pb2.AllocationFilter | None = None,
+        *,
+        at: datetime.datetime | None = None,
+        start: datetime.datetime | None = None,
+        end: datetime.datetime | None = None,
+        vrf: str = names.DEFAULT_VRF,
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> Iterator[history_pb2.Holding]:
+        """List who held addresses, and when, in order of assignment, page after page.
+
+        All that is known, or what was held `at` one moment, or at any from `start` on and before
+        `end`; a time without a zone is in UTC.
+        """
+        request = history_pb2.ListAllocationHistoryRequest(
+            parent=names.vrf(vrf),
+            filter=filter,
+            at_time=_timestamp(at),
+            start_time=_timestamp(start),
+            end_time=_timestamp(end),
+            page_size=page_size,
+        )
+        for page in self._pages(self._allocations.ListAllocationHistory, request, timeout):
+            yield from page.holdings
+
+    def history_known_since(
+        self, *, vrf: str = names.DEFAULT_VRF, timeout: float | None = None
+    ) -> datetime.datetime:
+        """Return since when all of the history is known; what ended before is not told, or less."""
+        request = history_pb2.ListAllocationHistoryRequest(parent=names.vrf(vrf), page_size=1)
+        page = self._call(self._allocations.ListAllocationHistory, request, timeout)
+        return page.known_since.ToDatetime(tzinfo=datetime.UTC)
+
+
+def _timestamp(time: datetime.datetime | None) -> timestamp_pb2.Timestamp | None:
+    if time is None:
+        return None
+    stamp = timestamp_pb2.Timestamp()
+    stamp.FromDatetime(time)
+    return stamp
 
 
 def _assign_request(

@@ -118,6 +118,23 @@ class Pools(calls.Calls):
         request = pool_service_pb2.GetPoolUsageRequest(name=names.pool(pool, vrf))
         return self._call(self._pools.GetPoolUsage, request, timeout)
 
+    def forecast_pool(
+        self,
+        pool: str,
+        *,
+        window_days: int = 0,
+        vrf: str = names.DEFAULT_VRF,
+        timeout: float | None = None,
+    ) -> pool_service_pb2.ForecastPoolResponse:
+        """Return how a pool has filled day by day, and when it will be full at that rate.
+
+        By its last `window_days`, or as many as the server looks at by default.
+        """
+        request = pool_service_pb2.ForecastPoolRequest(
+            name=names.pool(pool, vrf), window_days=window_days
+        )
+        return self._call(self._pools.ForecastPool, request, timeout)
+
     def blocks(
         self,
         *,

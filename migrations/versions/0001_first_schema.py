@@ -259,6 +259,7 @@ CREATE TABLE revisions (
     CONSTRAINT revisions_event_id_vrf_id_key UNIQUE (event_id, vrf_id),
     CONSTRAINT revisions_revision CHECK (revision > 0)
 )
+WITH (autovacuum_vacuum_scale_factor = 0.02)
 """,
     "revision_heads": """
 CREATE TABLE revision_heads (
@@ -303,7 +304,114 @@ INDEXES = (
     "CREATE INDEX attachments_tombstone_idx ON attachments (change_time) WHERE state = 'RELEASED'",
     "CREATE INDEX allocations_block_idx ON allocations (block, vrf_id)",
     "CREATE INDEX events_address_idx ON events (address, vrf_id, event_id)",
+    "CREATE INDEX events_holding_idx ON events (assign_generation, vrf_id) WHERE kind = 'RELEASED'",
+    "CREATE INDEX events_held_address_idx ON events (address, vrf_id, assign_generation)"
+    " WHERE kind = 'RELEASED'",
+    "CREATE INDEX events_pod_idx ON events (namespace, pod, vrf_id, assign_generation)"
+    " WHERE kind = 'RELEASED' AND pod <> ''",
+    "CREATE INDEX events_node_idx ON events (node, vrf_id, assign_generation)"
+    " WHERE kind = 'RELEASED' AND node <> ''",
+    "CREATE INDEX events_owner_idx ON events (owner_key, vrf_id, assign_generation)"
+    " WHERE kind = 'RELEASED' AND owner_key <> ''",
+    "CREATE INDEX events_container_idx ON events (container_id, vrf_id, assign_generation)"
+    " WHERE kind = 'RELEASED'",
+    "CREATE INDEX events_time_idx ON events USING brin (event_time)",
 )
+
+# Makes the months that history is written to, and gives up what is too old: one thing
+# with each call, so that no transaction is long; returns 0 when nothing is left to do.
+# It runs as the owner of the tables, because the service may neither make nor drop one,
+# nor take a row out of history; what it can take out is decided here, not by its caller,
+# and is a day old at the least.
+#
+# A month that has rows in the default partition stays there: nobody moves them. LIKE and
+# ATTACH instead of PARTITION OF, which would keep everybody from the table for a moment.
+KEEP_HISTORY = r"""
+CREATE FUNCTION keep_history(at_once integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp SET timezone = 'UTC' SET lock_timeout = '200ms'
+AS $function$
+DECLARE
+    month timestamptz;
+    partition text;
+    days integer;
+    cutoff timestamptz;
+    done integer;
+BEGIN
+    -- One server at a time; the number is that of storage/locks.py.
+    IF NOT pg_try_advisory_xact_lock(4, 0) THEN
+        RETURN 0;
+    END IF;
+
+    FOR month IN SELECT date_trunc('month', clock_timestamp()) + ahead * interval '1 month'
+        FROM generate_series(0, 3) AS ahead
+    LOOP
+        partition := 'events_' || to_char(month, 'YYYY_MM');
+        CONTINUE WHEN to_regclass(partition) IS NOT NULL OR EXISTS (SELECT FROM events_default
+            WHERE event_time >= month AND event_time < month + interval '1 month');
+        BEGIN
+            EXECUTE format('CREATE TABLE %I (LIKE events INCLUDING ALL) WITH'
+                ' (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_freeze_min_age = 0)',
+                partition);
+            EXECUTE format('ALTER TABLE events ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+                partition, month, month + interval '1 month');
+            RETURN 1;
+        EXCEPTION WHEN check_violation THEN
+            -- A row of the month has just come into the default partition.
+            CONTINUE;
+        END;
+    END LOOP;
+
+    -- The feed of each VRF, from its beginning: what is left has no gaps.
+    WITH RECURSIVE fed AS (
+        SELECT min(vrf_id) AS vrf_id FROM revisions
+        UNION ALL
+        SELECT (SELECT min(r.vrf_id) FROM revisions r WHERE r.vrf_id > fed.vrf_id) FROM fed
+        WHERE fed.vrf_id IS NOT NULL
+    ), oldest AS (
+        SELECT fed.vrf_id, r.revision, bool_and(r.event_time < clock_timestamp()
+            - coalesce(v.history_retention_days, 1) * interval '1 day')
+            OVER (PARTITION BY fed.vrf_id ORDER BY r.revision) AS expired
+        FROM fed LEFT JOIN vrfs v ON v.vrf_id = fed.vrf_id
+        CROSS JOIN LATERAL (SELECT revision, event_time FROM revisions
+            WHERE vrf_id = fed.vrf_id ORDER BY revision LIMIT at_once) AS r
+        WHERE v.history_retention_days IS DISTINCT FROM 0
+    )
+    DELETE FROM revisions WHERE (vrf_id, revision) IN (SELECT oldest.vrf_id, oldest.revision
+        FROM oldest WHERE expired ORDER BY oldest.vrf_id, oldest.revision LIMIT at_once);
+    GET DIAGNOSTICS done = ROW_COUNT;
+    IF done > 0 THEN
+        RETURN done;
+    END IF;
+
+    -- 0 is for ever. History of VRFs that are gone goes with that of the others.
+    SELECT CASE WHEN bool_or(history_retention_days = 0) THEN NULL
+        ELSE coalesce(max(history_retention_days), 400) END INTO days FROM vrfs;
+    IF days IS NULL THEN
+        RETURN 0;
+    END IF;
+    -- An hour later than the feed, which then tells of nothing that is gone.
+    cutoff := date_trunc('month',
+        clock_timestamp() - greatest(days, 1) * interval '1 day' - interval '1 hour');
+
+    SELECT format('%I', c.relname) INTO partition
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    CROSS JOIN LATERAL (SELECT CAST(substring(pg_get_expr(c.relpartbound, c.oid)
+        FROM $$TO \('([^']+)'\)$$) AS timestamptz) AS ends) AS bound
+    WHERE i.inhparent = 'events'::regclass AND bound.ends <= cutoff
+    ORDER BY bound.ends LIMIT 1;
+    IF FOUND THEN
+        EXECUTE 'DROP TABLE ' || partition;
+        RETURN 1;
+    END IF;
+
+    DELETE FROM events_default WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM events_default WHERE event_time < cutoff LIMIT at_once));
+    GET DIAGNOSTICS done = ROW_COUNT;
+    RETURN done;
+END
+$function$
+"""
 
 # History is only added to: whoever holds the service's role can neither change
 # nor remove what happened.
@@ -322,6 +430,10 @@ def upgrade() -> None:
         op.execute(f"GRANT {rights} ON {table} TO {SERVICE_ROLE}")
     op.execute(f"GRANT SELECT, USAGE ON SEQUENCE events_event_id_seq TO {SERVICE_ROLE}")
     op.execute(f"GRANT SELECT ON alembic_version TO {SERVICE_ROLE}")
+    op.execute(KEEP_HISTORY)
+    op.execute("REVOKE ALL ON FUNCTION keep_history FROM PUBLIC")
+    op.execute(f"GRANT EXECUTE ON FUNCTION keep_history TO {SERVICE_ROLE}")
+    op.execute("SELECT keep_history(1) FROM generate_series(1, 4)")
     op.execute("INSERT INTO vrfs (name, description) VALUES ('default', 'The default VRF')")
     op.execute("INSERT INTO fence (event_id) VALUES (0)")
     op.execute("INSERT INTO ticks (tick) VALUES (0)")
@@ -329,6 +441,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drops everything, history included."""
+    op.execute("DROP FUNCTION keep_history")
     for table in reversed(TABLES):
         op.execute(f"DROP TABLE {table}")
     op.execute("DROP SEQUENCE events_event_id_seq")

@@ -9,6 +9,7 @@ from moorage.v1 import (
     admin_service_pb2,
     allocation_service_pb2,
     filter_pb2,
+    history_pb2,
     node_service_pb2,
     pool_service_pb2,
     reservation_service_pb2,
@@ -107,6 +108,25 @@ _DATA_PATH: dict[str, Sequence[Message]] = {
             page_size=1,
         )
     ],
+    "ListAllocationHistory": [
+        history_pb2.ListAllocationHistoryRequest(
+            parent=VRF,
+            filter=filter_pb2.AllocationFilter(
+                pools=["web"],
+                attachment=ATTACHMENT,
+                workload=resources_pb2.Workload(node="n1", namespace="shop", pod="web-0"),
+                owner_key="shop/web-0",
+                labels={"tier": "front"},
+            ),
+            at_time=timestamp_pb2.Timestamp(seconds=2_000_000_000, nanos=5),
+            page_size=1,
+        ),
+        history_pb2.ListAllocationHistoryRequest(
+            filter=filter_pb2.AllocationFilter(cidr="10.0.0.5"),
+            start_time=timestamp_pb2.Timestamp(seconds=1),
+            end_time=timestamp_pb2.Timestamp(seconds=2_000_000_000, nanos=5),
+        ),
+    ],
 }
 _POOLS: dict[str, Sequence[Message]] = {
     "CreatePool": [pool_service_pb2.CreatePoolRequest(parent=VRF, pool_id="web", pool=POOL)],
@@ -120,6 +140,7 @@ _POOLS: dict[str, Sequence[Message]] = {
     "DrainPool": [pool_service_pb2.DrainPoolRequest(name=POOL.name, etag="7")],
     "ActivatePool": [pool_service_pb2.ActivatePoolRequest(name=POOL.name, etag="7")],
     "GetPoolUsage": [pool_service_pb2.GetPoolUsageRequest(name=POOL.name)],
+    "ForecastPool": [pool_service_pb2.ForecastPoolRequest(name=POOL.name, window_days=30)],
     "ListBlocks": [
         pool_service_pb2.ListBlocksRequest(parent=POOL.name, node="n1", page_size=1),
         pool_service_pb2.ListBlocksRequest(parent=VRF),

@@ -1,18 +1,20 @@
 """The calls of the client: which RPC each one is, what it sends and what it returns."""
 
+import datetime
 import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import grpc
 import pytest
-from google.protobuf import field_mask_pb2, message
+from google.protobuf import field_mask_pb2, message, timestamp_pb2
 
 import moorage
 from client import peer as peers
 from moorage.v1 import admin_service_pb2 as admin
 from moorage.v1 import allocation_service_pb2 as allocations
 from moorage.v1 import filter_pb2, reconciliation_pb2, resources_pb2
+from moorage.v1 import history_pb2 as history
 from moorage.v1 import node_service_pb2 as nodes
 from moorage.v1 import pool_service_pb2 as pools
 from moorage.v1 import reservation_service_pb2 as reservations
@@ -36,6 +38,10 @@ ADOPTED = admin.AdoptedAddress(
     address="10.0.0.7",
     attachment=resources_pb2.Attachment(network="net", container_id="c1", interface="eth0"),
 )
+
+HOLDING = history.Holding(allocation=HELD, release_generation=8)
+NOON = datetime.datetime(2030, 1, 1, 12, tzinfo=datetime.UTC)
+NOON_STAMP = timestamp_pb2.Timestamp(seconds=int(NOON.timestamp()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +89,35 @@ ROWS = [
         ),
         response=allocations.ListAllocationsResponse(allocations=[HELD]),
         result=[HELD],
+    ),
+    Row(
+        rpc="AllocationService/ListAllocationHistory",
+        call=lambda client: list(
+            client.history(filter_pb2.AllocationFilter(owner_key="cart"), at=NOON, vrf="blue")
+        ),
+        request=history.ListAllocationHistoryRequest(
+            parent="vrfs/blue",
+            filter=filter_pb2.AllocationFilter(owner_key="cart"),
+            at_time=NOON_STAMP,
+        ),
+        response=history.ListAllocationHistoryResponse(holdings=[HOLDING]),
+        result=[HOLDING],
+    ),
+    Row(
+        rpc="AllocationService/ListAllocationHistory",
+        call=lambda client: list(client.history(start=NOON, end=NOON, page_size=10)),
+        request=history.ListAllocationHistoryRequest(
+            parent="vrfs/default", start_time=NOON_STAMP, end_time=NOON_STAMP, page_size=10
+        ),
+        response=history.ListAllocationHistoryResponse(holdings=[HOLDING]),
+        result=[HOLDING],
+    ),
+    Row(
+        rpc="AllocationService/ListAllocationHistory",
+        call=lambda client: client.history_known_since(vrf="blue"),
+        request=history.ListAllocationHistoryRequest(parent="vrfs/blue", page_size=1),
+        response=history.ListAllocationHistoryResponse(known_since=NOON_STAMP),
+        result=NOON,
     ),
     Row(
         rpc="PoolService/CreatePool",
@@ -145,6 +180,13 @@ ROWS = [
         request=pools.GetPoolUsageRequest(name=POOL.name),
         response=pools.GetPoolUsageResponse(open_block_count=3),
         result=pools.GetPoolUsageResponse(open_block_count=3),
+    ),
+    Row(
+        rpc="PoolService/ForecastPool",
+        call=lambda client: client.forecast_pool("web", window_days=30, vrf="blue"),
+        request=pools.ForecastPoolRequest(name=POOL.name, window_days=30),
+        response=pools.ForecastPoolResponse(daily_growth=3),
+        result=pools.ForecastPoolResponse(daily_growth=3),
     ),
     Row(
         rpc="PoolService/ListBlocks",

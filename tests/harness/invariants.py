@@ -32,19 +32,26 @@ INVARIANTS = {
             ON l.vrf_id = a.vrf_id AND l.attachment_uid = a.uid
         GROUP BY a.vrf_id, a.uid HAVING (a.state = 'HELD') <> (count(l.address) > 0)""",
     "the events of an address alternate and end where the table is": """
-        WITH chain AS (
-            SELECT vrf_id, address, kind, event_id,
+        WITH kept AS (
+            -- What began before the oldest month that is left may have lost its beginning.
+            SELECT min(CAST(substring(pg_get_expr(relpartbound, oid)
+                FROM $$FROM .'([^']+)$$) AS timestamptz)) AS start
+            FROM pg_class JOIN pg_inherits ON inhrelid = oid WHERE inhparent = 'events'::regclass
+        ), chain AS (
+            SELECT vrf_id, address, kind, event_id, assign_time,
                 lag(kind) OVER w AS before, lead(kind) OVER w AS after
             FROM events WINDOW w AS (PARTITION BY vrf_id, address ORDER BY event_id)
         )
         SELECT vrf_id, address FROM chain
-        WHERE (before IS NULL AND kind <> 'ASSIGNED') OR before = kind
+        WHERE before = kind OR before IS NULL AND kind <> 'ASSIGNED'
+            AND (assign_time < (SELECT start FROM kept)) IS NOT TRUE
         UNION
         SELECT coalesce(c.vrf_id, l.vrf_id), coalesce(c.address, l.address)
         FROM (SELECT * FROM chain WHERE after IS NULL AND kind = 'ASSIGNED') c
         FULL JOIN allocations l ON l.vrf_id = c.vrf_id AND l.address = c.address
             AND l.generation = c.event_id
-        WHERE c.address IS NULL OR l.address IS NULL""",
+        WHERE l.address IS NULL
+            OR c.address IS NULL AND NOT l.assign_time < (SELECT start FROM kept)""",
 }
 
 

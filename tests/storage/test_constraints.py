@@ -115,7 +115,8 @@ REFUSED = {
     ),
     "an event that never happens": (
         "INSERT INTO events (vrf_id, kind, cause, address, block, pool, network, container_id,"
-        " interface, use) VALUES (1, 'LOST', 'REQUESTED', '10.0.0.1', '10.0.0.0/26', 'a', 'n', 'c', 'i', 'WORKLOAD')",
+        " interface, use) VALUES (1, 'LOST', 'REQUESTED', '10.0.0.1', '10.0.0.0/26', 'a', 'n', 'c',"
+        " 'i', 'WORKLOAD')",
         "events_kind",
     ),
 }

@@ -24,10 +24,12 @@ COMMANDS = (
     "drain",
     "explain",
     "get",
+    "history",
     "import",
     "ipam",
     "release",
     "show",
+    "top",
 )
 
 _CODES = "\n".join(f"  {code.value:<3} {text}" for code, text in exits.MEANINGS.items())

@@ -58,6 +58,13 @@ def many(
         click.echo(line)
 
 
+def listed(name: str, found: Iterable[dict[str, object]], output: str) -> None:
+    """Print what is no resource, in JSON or YAML: one object with a list of this name."""
+    lines = _yaml_object(name, found) if output == "yaml" else _json_object(f'  "{name}": [', found)
+    for line in lines:
+        click.echo(line)
+
+
 def aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """Yield the lines of a table; the first row is its header."""
     table = [[exits.printable(text) or "-" for text in row] for row in rows]
@@ -85,14 +92,19 @@ def _json_listing(
     kind: kinds.Kind, resources: Iterable[columns.Shown], form: Form
 ) -> Iterator[str]:
     """Yield one object: a List of manifests, or the shape of ListAllocations."""
-    texts = (textwrap.indent(_json(form.document(resource)), "    ") for resource in resources)
-    # Asked for before anything is written: a call that fails at once leaves no half of an object.
-    held_back = next(texts, None)
+    found = map(form.document, resources)
     if kind is kinds.Kind.ALLOCATION:
-        yield '{\n  "allocations": ['
+        yield from _json_object('  "allocations": [', found)
     else:
         head = f'  "apiVersion": "{form.api_version}",\n  "kind": "{form.title}",'
-        yield f'{{\n{head}\n  "items": ['
+        yield from _json_object(f'{head}\n  "items": [', found)
+
+
+def _json_object(head: str, found: Iterable[dict[str, object]]) -> Iterator[str]:
+    texts = (textwrap.indent(_json(each), "    ") for each in found)
+    # Asked for before anything is written: a call that fails at once leaves no half of an object.
+    held_back = next(texts, None)
+    yield f"{{\n{head}"
     for text in texts:
         yield f"{held_back},"
         held_back = text
@@ -106,11 +118,15 @@ def _yaml_listing(
 ) -> Iterator[str]:
     """Yield one document for each manifest, or a single one with a list of allocations."""
     if kind is kinds.Kind.ALLOCATION:
-        items = [_yaml([form.document(resource)]).rstrip() for resource in resources]
-        yield "\n".join(["allocations:", *items]) if items else "allocations: []"
+        yield from _yaml_object("allocations", map(form.document, resources))
         return
     for resource in resources:
         yield f"---\n{_yaml(form.document(resource)).rstrip()}"
+
+
+def _yaml_object(name: str, found: Iterable[dict[str, object]]) -> Iterator[str]:
+    items = [_yaml([each]).rstrip() for each in found]
+    yield "\n".join([f"{name}:", *items]) if items else f"{name}: []"
 
 
 def _json(value: object) -> str:

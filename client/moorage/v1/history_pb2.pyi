@@ -348,12 +348,21 @@ class ListAllocationHistoryResponse(_message.Message):
 
     HOLDINGS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    KNOWN_SINCE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page, and only there."""
     @_builtins.property
     def holdings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Holding]:
-        """First what was released, in order of its release, then what is still held,
-        in order of its assignment.
+        """In order of generation, that of the assignment. A holding keeps its place
+        when it ends, so that whoever turns pages while addresses are released is
+        told of each that there was at the first page, once: as it was when its page
+        was read.
+        """
+
+    @_builtins.property
+    def known_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when all is known: of what was released before, nothing or not all is
+        told.
         """
 
     def __init__(
@@ -361,10 +370,11 @@ class ListAllocationHistoryResponse(_message.Message):
         *,
         holdings: _abc.Iterable[Global___Holding] | None = ...,
         next_page_token: _builtins.str = ...,
+        known_since: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["known_since", b"known_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["holdings", b"holdings", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holdings", b"holdings", "known_since", b"known_since", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -537,7 +537,7 @@ class ForecastPoolRequest(_message.Message):
     name: _builtins.str
     """Required. "vrfs/{vrf}/pools/{pool}"."""
     window_days: _builtins.int
-    """Optional. How many days to look back, 1 to 90; absent or 0: 14."""
+    """Optional. How many days to look at, today included, 1 to 90; absent or 0: 14."""
     def __init__(
         self,
         *,
@@ -567,8 +567,8 @@ class ForecastPoolResponse(_message.Message):
     best; negative where they become fewer. 0 for less than two days.
     """
     days_to_exhaustion: _builtins.float
-    """When available_count will be used up at that rate; absent where it does not
-    grow, or not within 100 years.
+    """In how many days available_count will be used up at that rate: 0 where it is
+    already; else absent where it does not grow, or not within 100 years.
     """
     @_builtins.property
     def counts(self) -> _resources_pb2.AddressCounts:
@@ -576,8 +576,9 @@ class ForecastPoolResponse(_message.Message):
 
     @_builtins.property
     def days(self) -> _containers.RepeatedCompositeFieldContainer[Global___DailyUsage]:
-        """How many were assigned at the end of each day, the oldest day first, the
-        last one now. Days before the pool was created are left out.
+        """How many were assigned at the end of each day, UTC, the oldest day first;
+        the last day is today, until now. Days before the pool was created are left
+        out, and days of which the VRF's history is not kept any more.
         """
 
     def __init__(

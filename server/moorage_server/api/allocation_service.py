@@ -1,12 +1,20 @@
 """AllocationService: the data path, and the questions about it."""
 
 from moorage.v1 import allocation_service_pb2 as messages
-from moorage.v1 import allocation_service_pb2_grpc
-from moorage_server.api import decode, encode, encode_explanation, page_tokens
+from moorage.v1 import allocation_service_pb2_grpc, history_pb2
+from moorage_server.api import (
+    decode,
+    decode_history,
+    encode,
+    encode_explanation,
+    encode_history,
+    encode_resources,
+    page_tokens,
+)
 from moorage_server.api.collector import Collector
 from moorage_server.api.desk import Context, Desk, deadline_of
 from moorage_server.storage import catalogs
-from moorage_server.usecases import explain, query
+from moorage_server.usecases import explain, history, query
 
 
 class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
@@ -69,4 +77,28 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
         return messages.ListAllocationsResponse(
             allocations=page,
             next_page_token=page_tokens.encode(request, page[-1].address) if more else "",
+        )
+
+    async def ListAllocationHistory(
+        self, request: history_pb2.ListAllocationHistoryRequest, context: Context
+    ) -> history_pb2.ListAllocationHistoryResponse:
+        """Tells who held addresses, and when."""
+        asked = decode_history.listing(request)
+        found = await self._desk.run(
+            context,
+            history.page,
+            self._compiled,
+            wanted=asked.wanted,
+            pools=tuple(request.filter.pools),
+            during=asked.during,
+            after=asked.after,
+            size=asked.size,
+        )
+        page = page_tokens.fitting([encode_history.holding(each) for each in found.holdings])
+        more = found.more or len(page) < len(found.holdings)
+        last = str(page[-1].allocation.generation) if more else ""
+        return history_pb2.ListAllocationHistoryResponse(
+            holdings=page,
+            next_page_token=page_tokens.encode(request, last) if more else "",
+            known_since=encode_resources.timestamp(found.known_since),
         )

@@ -63,7 +63,7 @@ def listing(
     """The filter, the page size and the key to continue behind."""
     found = Violations()
     size = page_tokens.page_size(found, message.page_size)
-    wanted = _filter(found, names.parent(found, message.parent), message.filter)
+    wanted = allocation_filter(found, names.parent(found, message.parent), message.filter)
     found.check()
     last_key = page_tokens.decode(message, message.page_token)
     # Whoever makes a token up may put anything in it.
@@ -191,9 +191,10 @@ def _attempt(
     return model.AttemptStamp(boot_id=stamp.boot_id, boot_time_ns=stamp.boot_time_ns)
 
 
-def _filter(
+def allocation_filter(
     found: Violations, vrf: str, message: filter_pb2.AllocationFilter
 ) -> model.AllocationFilter:
+    """Which allocations of a VRF are meant; its pools, by name, are for the use case to find."""
     _pools(found, "filter.pools", message.pools)
     for field, value, longest in _filter_texts(message):
         found.text(f"filter.{field}", value, longest)

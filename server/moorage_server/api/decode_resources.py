@@ -202,12 +202,7 @@ def _expire_time(found: Violations, message: messages.Reservation) -> datetime.d
     """When a reservation expires, to the microsecond, as it is stored."""
     if not message.HasField("expire_time"):
         return None
-    try:
-        return message.expire_time.ToDatetime(tzinfo=datetime.UTC)
-    except (ValueError, OverflowError):
-        text = "is not a time of the years 1 to 9999; correct its seconds and nanos"
-        found.add("reservation.expire_time", text)
-        return None
+    return found.time("reservation.expire_time", message.expire_time)
 
 
 def _cidrs(found: Violations, field: str, values: Sequence[str]) -> tuple[addresses.Network, ...]:

@@ -16,8 +16,8 @@ def allocation(shown: catalog.Shown) -> messages.Allocation:
         generation=held.generation,
         pool=names.child_name(vrf, names.POOLS, pool.name),
         block=str(held.block),
-        attachment=_attachment(held.attachment),
-        workload=_workload(held.facts.workload),
+        attachment=attachment(held.attachment),
+        workload=workload(held.facts.workload),
         owner_key=held.facts.owner_key,
         use=enums.USES.encode(held.facts.use),
         labels=held.facts.labels,
@@ -37,16 +37,15 @@ def _prefix_length(shown: catalog.Shown) -> int:
     return forms[shown.pool.result_form]
 
 
-def _attachment(key: model.AttachmentKey) -> messages.Attachment:
+def attachment(key: model.AttachmentKey) -> messages.Attachment:
+    """The key of an assignment."""
     return messages.Attachment(
         network=key.network, container_id=key.container_id, interface=key.interface
     )
 
 
-def _workload(workload: model.Workload) -> messages.Workload:
+def workload(known: model.Workload) -> messages.Workload:
+    """Whom an assignment is for."""
     return messages.Workload(
-        node=workload.node,
-        namespace=workload.namespace,
-        pod=workload.pod,
-        pod_uid=workload.pod_uid,
+        node=known.node, namespace=known.namespace, pod=known.pod, pod_uid=known.pod_uid
     )

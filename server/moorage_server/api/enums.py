@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
+from moorage.v1 import history_pb2
 from moorage.v1 import resources_pb2 as messages
 from moorage_server.api.violations import Violations
-from moorage_server.domain import addresses, model, resources
+from moorage_server.domain import addresses, history, model, resources
 
 N = TypeVar("N", bound=int)
 T = TypeVar("T")
@@ -82,4 +83,13 @@ RESULT_FORMS = Terms(
         messages.RESULT_FORM_POOL: resources.ResultForm.POOL,
     },
     "RESULT_FORM_HOST, RESULT_FORM_BLOCK or RESULT_FORM_POOL",
+)
+CAUSES = Terms(
+    {
+        history_pb2.ALLOCATION_EVENT_CAUSE_REQUESTED: history.Cause.REQUESTED,
+        history_pb2.ALLOCATION_EVENT_CAUSE_SUPERSEDED: history.Cause.SUPERSEDED,
+        history_pb2.ALLOCATION_EVENT_CAUSE_RECONCILED: history.Cause.RECONCILED,
+        history_pb2.ALLOCATION_EVENT_CAUSE_ADOPTED: history.Cause.ADOPTED,
+    },
+    "one of the causes of AllocationEventCause",
 )

@@ -4,8 +4,10 @@ from moorage.v1 import pool_service_pb2 as messages
 from moorage.v1 import pool_service_pb2_grpc
 from moorage_server.api import (
     decode_blocks,
+    decode_history,
     decode_pools,
     decode_resources,
+    encode_history,
     encode_resources,
     listings,
     names,
@@ -13,7 +15,7 @@ from moorage_server.api import (
 )
 from moorage_server.api.desk import Context, Desk
 from moorage_server.storage import catalogs
-from moorage_server.usecases import pools, usage
+from moorage_server.usecases import forecast, pools, usage
 
 
 class PoolService(pool_service_pb2_grpc.PoolServiceServicer):
@@ -115,3 +117,13 @@ class PoolService(pool_service_pb2_grpc.PoolServiceServicer):
         return messages.ListBlocksResponse(
             blocks=page, next_page_token=page_tokens.encode(request, page[-1].cidr) if more else ""
         )
+
+    async def ForecastPool(
+        self, request: messages.ForecastPoolRequest, context: Context
+    ) -> messages.ForecastPoolResponse:
+        """Tells how a pool has filled, and when it will be full."""
+        target, days = decode_history.outlook(request)
+        expected = await self._desk.run(
+            context, forecast.of_pool, self._compiled, vrf=target.vrf, pool=target.name, days=days
+        )
+        return encode_history.outlook(expected)

@@ -36,13 +36,15 @@ from moorage_server.api.vrf_service import VrfService
 from moorage_server.config import Settings
 from moorage_server.domain import errors
 from moorage_server.storage import catalogs, database
-from moorage_server.usecases import forget, readiness, tick, tidy
+from moorage_server.usecases import expire, forget, readiness, tick, tidy
 
 GRACE = 30.0  # seconds that calls under way get to finish
 READINESS_PERIOD = 2.0  # seconds between two round trips to the database
 READINESS_TIMEOUT = 5.0
 FORGETTING_PERIOD = 10.0  # seconds between two looks for tombstones that have served their time
 TIDYING_PERIOD = 60.0  # seconds between two looks for blocks that nobody misses
+EXPIRING_PERIOD = 3600.0  # seconds between two looks for history that is too old
+EXPIRING_DELAY = 5.0  # seconds to the first one, which makes the months to write to
 TICKING_PERIOD = 1.02 * tick.PERIOD  # a timer may be a little early
 
 SERVICES: Final = tuple(
@@ -119,6 +121,7 @@ class Server:
             asyncio.create_task(_every(FORGETTING_PERIOD, self._forget)),
             asyncio.create_task(_every(TIDYING_PERIOD, self._tidy)),
             asyncio.create_task(_every(TICKING_PERIOD, self._tick)),
+            asyncio.create_task(_every(EXPIRING_PERIOD, self._expire, first=EXPIRING_DELAY)),
         ]
         return _address(self._settings.listen, bound)
 
@@ -162,6 +165,9 @@ class Server:
     async def _tidy(self) -> None:
         await self._keep_up("unused blocks not closed", tidy.tidy)
 
+    async def _expire(self) -> None:
+        await self._keep_up("old history not given up, or coming months not made", expire.expire)
+
     async def _keep_up(
         self, failure: str, use_case: Callable[[database.Database, database.Limits], int]
     ) -> None:
@@ -192,10 +198,13 @@ class Server:
             await self._health.set(service.full_name, status)
 
 
-async def _every(period: float, act: Callable[[], Awaitable[None]]) -> None:
+async def _every(
+    period: float, act: Callable[[], Awaitable[None]], *, first: float | None = None
+) -> None:
+    await asyncio.sleep(period if first is None else first)
     while True:
-        await asyncio.sleep(period)
         await act()
+        await asyncio.sleep(period)
 
 
 def _address(listen: str, port: int) -> str:

@@ -1,10 +1,13 @@
 """Collects everything that is wrong with a request, so that it can be mended in one go."""
 
+import datetime
 import itertools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
+
+from google.protobuf import timestamp_pb2
 
 from moorage_server.api import limits
 from moorage_server.domain import errors
@@ -79,6 +82,14 @@ class Violations:
         """What `parse` makes of every text, those that it refuses left out."""
         parsed = (self.parsed(f"{field}[{at}]", value, parse) for at, value in enumerate(values))
         return tuple(value for value in parsed if value is not None)
+
+    def time(self, field: str, message: timestamp_pb2.Timestamp) -> datetime.datetime | None:
+        """A moment, to the microsecond before it; None where it is none, which is noted."""
+        try:
+            return message.ToDatetime(tzinfo=datetime.UTC)
+        except (ValueError, OverflowError):
+            self.add(field, "is not a time of the years 1 to 9999; correct its seconds and nanos")
+            return None
 
     def labels(
         self,

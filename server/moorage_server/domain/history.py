@@ -51,3 +51,23 @@ class Holding:
     allocation: model.Allocation
     pool: str
     end: Event | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """From `start` until before `end`; without either, since ever or until now."""
+
+    start: datetime.datetime | None = None
+    end: datetime.datetime | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Holdings in order of the generation of their assignment, and whether more follow.
+
+    `known_since`: of what was released before, not all is told.
+    """
+
+    holdings: tuple[Holding, ...]
+    more: bool
+    known_since: datetime.datetime

@@ -4,13 +4,14 @@ No statement on the way of an assign joins two tables by the VRF: see `tables` o
 what a planner makes of that while a table is small.
 """
 
+import datetime
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from moorage_server.domain import addresses, model
-from moorage_server.storage import arrays, database, tables
+from moorage_server.storage import arrays, database, filters, tables
 
 _INSERT = sa.text("""
 INSERT INTO allocations (vrf_id, address, block, attachment_uid, position, generation, assign_time,
@@ -120,10 +121,27 @@ def page(
     limit: int,
 ) -> list[model.Allocation]:
     """Allocations in order of address, from the one behind `after`."""
-    query = _held(vrf_id).where(*_conditions(vrf_id, wanted))
+    query = _matching(vrf_id, wanted)
     if after is not None:
         query = query.where(_l.c.address > str(after))
     rows = connection.execute(query.order_by(_l.c.address).limit(limit))
+    return [allocation(row, wanted.vrf) for row in rows]
+
+
+def assigned(
+    connection: sa.Connection,
+    vrf_id: int,
+    wanted: model.AllocationFilter,
+    *,
+    before: datetime.datetime | None,
+    after: int,
+    limit: int,
+) -> list[model.Allocation]:
+    """Allocations in order of generation, from the one behind `after`; assigned `before` then."""
+    query = _matching(vrf_id, wanted).where(_l.c.generation > after)
+    if before is not None:
+        query = query.where(_l.c.assign_time < before)
+    rows = connection.execute(query.order_by(_l.c.generation).limit(limit))
     return [allocation(row, wanted.vrf) for row in rows]
 
 
@@ -168,23 +186,10 @@ def _held(vrf_id: int) -> "sa.Select[*tuple[Any, ...]]":  # columns of two table
     return sa.select(_a, _l).select_from(joined).where(_l.c.vrf_id == vrf_id)
 
 
-def _conditions(vrf_id: int, wanted: model.AllocationFilter) -> list[sa.ColumnElement[bool]]:
-    exact = ("network", "container_id", "interface", "node", "namespace", "pod", "pod_uid")
-    conditions: list[sa.ColumnElement[bool]] = [
-        _a.c[name] == getattr(wanted, name)
-        for name in (*exact, "owner_key")
-        if getattr(wanted, name)
-    ]
-    if wanted.within is not None:
-        conditions.append(_inside([wanted.within]))
-    if wanted.pools:
-        conditions.append(_inside(wanted.pools))
+def _matching(
+    vrf_id: int, wanted: model.AllocationFilter
+) -> "sa.Select[*tuple[Any, ...]]":  # as above
+    query = _held(vrf_id).where(*filters.conditions(wanted, holder=_a.c, address=_l.c.address))
     if wanted.attachment is not None:
-        conditions.append(_a.c.uid == wanted.attachment.uid(vrf_id))
-    if wanted.labels:
-        conditions.append(_a.c.labels.contains(dict(wanted.labels)))
-    return conditions
-
-
-def _inside(networks: Sequence[addresses.Network]) -> sa.ColumnElement[bool]:
-    return sa.or_(*(_l.c.address.between(str(each[0]), str(each[-1])) for each in networks))
+        query = query.where(_a.c.uid == wanted.attachment.uid(vrf_id))
+    return query

@@ -10,6 +10,7 @@ import dataclasses
 import sqlalchemy as sa
 
 from moorage_server.domain import addresses
+from moorage_server.storage import history
 
 FINDINGS_PER_RULE = 1000
 
@@ -23,6 +24,7 @@ _PARTS = {
     "bits": "(CASE family(b.cidr) WHEN 4 THEN 32 ELSE 128 END)",
     "who": "a.network, a.container_id, a.interface",
     "of_pool": "FROM blocks b JOIN pools p ON p.vrf_id = b.vrf_id AND p.pool_id = b.pool_id",
+    "kept_since": history.KEPT_SINCE,
     "free": "SELECT ordinal::int FROM unnest(b.free) AS ordinal",
     # What is no number is no ordinal: NULL.
     "cooling": """SELECT CASE jsonb_typeof(entry->0) WHEN 'number' THEN (entry->>0)::numeric::int
@@ -160,7 +162,9 @@ SELECT l.address, l.block, l.generation,
 FROM attachments a JOIN allocations l ON l.attachment_uid = a.uid AND l.vrf_id = a.vrf_id
 WHERE a.vrf_id = :vrf_id AND a.state <> 'HELD'
 """)
-_NOT_NEWEST = """
+# Whoever has held an address since before the oldest month that is kept has no event of
+# the beginning any more.
+_NOT_NEWEST = _query("""
 SELECT l.address, l.block, l.generation,
     format('%s is held at generation %s, and the newest event of it is %s', host(l.address),
         l.generation, coalesce(e.kind || ' at generation ' || e.event_id, 'missing')) AS message
@@ -168,7 +172,8 @@ FROM allocations l LEFT JOIN LATERAL (
     SELECT kind, event_id FROM events e WHERE e.vrf_id = l.vrf_id AND e.address = l.address
     ORDER BY event_id DESC LIMIT 1) AS e ON true
 WHERE l.vrf_id = :vrf_id AND (e.kind = 'ASSIGNED' AND e.event_id = l.generation) IS NOT TRUE
-"""
+    AND NOT (e.event_id IS NULL AND l.assign_time < {kept_since})
+""")
 _NOT_HELD = """
 SELECT e.address, e.block, e.event_id AS generation,
     format('the newest event of %s says that it was assigned to %s, %s, %s at generation %s, and'
@@ -179,14 +184,15 @@ FROM (SELECT DISTINCT ON (address) * FROM events WHERE vrf_id = :vrf_id
 LEFT JOIN allocations l ON l.vrf_id = e.vrf_id AND l.address = e.address
 WHERE e.kind = 'ASSIGNED' AND l.address IS NULL
 """
-_OUT_OF_TURN = """
+_OUT_OF_TURN = _query("""
 SELECT e.address, e.block, e.event_id AS generation,
     format('event %s of %s is %s, and the one before it is %s', e.event_id, host(e.address),
         e.kind, coalesce(e.before, 'missing')) AS message
 FROM (SELECT *, lag(kind) OVER (PARTITION BY address ORDER BY event_id) AS before FROM events
     WHERE vrf_id = :vrf_id) AS e
 WHERE coalesce(e.before, 'RELEASED') = e.kind
-"""
+    AND NOT (e.before IS NULL AND e.assign_time < {kept_since})
+""")
 # By the position of columns: an address and a message may be made of several.
 _FIRST = " ORDER BY 2, 1, 4 LIMIT :limit"
 

@@ -16,6 +16,7 @@ class Class(enum.IntEnum):
     ATTACHMENT = 1
     NODE = 2
     VRF = 3
+    HISTORY = 4  # taken by the function that keeps history, in the migrations
 
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(:class, :number)")

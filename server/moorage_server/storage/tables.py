@@ -76,6 +76,11 @@ def _one_of(column: str, *values: str) -> sa.CheckConstraint:
     return sa.CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
+def _of_released(name: str, *columns: str, having: str = "") -> sa.Index:
+    condition = "kind = 'RELEASED'" + (f" AND {having} <> ''" if having else "")
+    return sa.Index(name, *columns, postgresql_where=sa.text(condition))
+
+
 vrfs = sa.Table(
     "vrfs",
     metadata,
@@ -402,6 +407,16 @@ events = sa.Table(
         name="assignment",
     ),
     sa.Index("events_address_idx", "address", "vrf_id", "event_id"),
+    # Whole holdings in order of their assignment, of all or of whom is asked for.
+    _of_released("events_holding_idx", "assign_generation", "vrf_id"),
+    _of_released("events_held_address_idx", "address", "vrf_id", "assign_generation"),
+    _of_released("events_pod_idx", "namespace", "pod", "vrf_id", "assign_generation", having="pod"),
+    _of_released("events_node_idx", "node", "vrf_id", "assign_generation", having="node"),
+    _of_released(
+        "events_owner_idx", "owner_key", "vrf_id", "assign_generation", having="owner_key"
+    ),
+    _of_released("events_container_idx", "container_id", "vrf_id", "assign_generation"),
+    sa.Index("events_time_idx", "event_time", postgresql_using="brin"),
     # By the month of the change: what is too old goes a month at a time.
     postgresql_partition_by="RANGE (event_time)",
 )
@@ -417,6 +432,7 @@ revisions = sa.Table(
     sa.Column("event_time", sa.TIMESTAMP(timezone=True), nullable=False),
     sa.UniqueConstraint("event_id", "vrf_id"),
     sa.CheckConstraint("revision > 0", name="revision"),
+    postgresql_with={"autovacuum_vacuum_scale_factor": "0.02"},
 )
 
 # Where the feed of each VRF is; no row before its first event.
