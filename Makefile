@@ -3,7 +3,7 @@ UV := $(shell command -v uv || echo .uv/bin/uv)
 RUN := $(UV) run --locked --all-extras --all-packages
 UV_VERSION := 0.13.9
 
-.PHONY: setup serve demo test check format protos bench properties e2e-cni
+.PHONY: setup serve demo test check format protos bench properties history-campaign e2e-cni
 
 setup: $(UV)        ## everything into .venv
 	$(UV) sync --locked --all-extras --all-packages --quiet
@@ -29,6 +29,10 @@ protos: $(UV)       ## generate client/moorage/v1 from proto
 properties: $(UV)   ## long random histories, each held against a model of what is held
 	MOORAGE_PROPERTY_STEPS=$${MOORAGE_PROPERTY_STEPS:-100000} \
 		$(RUN) pytest --numprocesses=auto tests/properties
+
+history-campaign: $(UV) ## who held an address, asked 10,000 times while holders come and go
+	MOORAGE_HISTORY_QUESTIONS=$${MOORAGE_HISTORY_QUESTIONS:-10000} \
+		$(RUN) pytest -q tests/history
 
 bench: $(UV)        ## throughput and latency beside what bounds them
 	$(RUN) python -m bench

@@ -34,8 +34,8 @@ INVARIANTS = {
     "the events of an address alternate and end where the table is": """
         WITH kept AS (
             -- What began before the oldest month that is left may have lost its beginning.
-            SELECT min(CAST(substring(pg_get_expr(relpartbound, oid)
-                FROM $$FROM .'([^']+)$$) AS timestamptz)) AS start
+            SELECT least(date_trunc('month', now(), 'UTC'), min(CAST(substring(
+                pg_get_expr(relpartbound, oid) FROM $$FROM .'([^']+)$$) AS timestamptz))) AS start
             FROM pg_class JOIN pg_inherits ON inhrelid = oid WHERE inhparent = 'events'::regclass
         ), chain AS (
             SELECT vrf_id, address, kind, event_id, assign_time,

@@ -71,3 +71,33 @@ class Page:
     holdings: tuple[Holding, ...]
     more: bool
     known_since: datetime.datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """How far back a VRF's history goes: `told` of it is what ended since then, all if None.
+
+    `kept` is when the oldest month begins that is still there. It is later where the VRF
+    keeps more than it did.
+    """
+
+    told: datetime.datetime | None
+    kept: datetime.datetime
+
+    @classmethod
+    def of(cls, retention: int, now: datetime.datetime, kept: datetime.datetime) -> "Memory":
+        """Of a VRF that keeps its history for so many days, or for ever where it is 0."""
+        told = now - datetime.timedelta(days=retention) if retention else None
+        return cls(told=told, kept=kept)
+
+    @property
+    def known_since(self) -> datetime.datetime:
+        """Since when all is there and told."""
+        return self.kept if self.told is None else max(self.told, self.kept)
+
+    def narrowed(self, during: Period) -> Period:
+        """What is told of a period."""
+        if self.told is None:
+            return during
+        start = self.told if during.start is None else max(during.start, self.told)
+        return dataclasses.replace(during, start=start)

@@ -14,9 +14,11 @@ from moorage_server.domain import addresses, history, model
 from moorage_server.storage import allocations, arrays, filters, tables
 
 # SQL for the beginning of the oldest month that is kept. Of what was before, nothing or
-# little is left; other rules of the history hold from here on.
-KEPT_SINCE = """(SELECT min(CAST(substring(pg_get_expr(kept.relpartbound, kept.oid)
-        FROM $$FROM \\('([^']+)'\\)$$) AS timestamptz))
+# little is left; other rules of the history hold from here on. The present month is
+# never given up, though it may be in the default partition.
+KEPT_SINCE = """(SELECT least(date_trunc('month', clock_timestamp(), 'UTC'),
+        min(CAST(substring(pg_get_expr(kept.relpartbound, kept.oid)
+            FROM $$FROM \\('([^']+)'\\)$$) AS timestamptz)))
     FROM pg_inherits JOIN pg_class AS kept ON kept.oid = inhrelid
     WHERE inhparent = CAST('events' AS regclass))"""
 _KEPT_SINCE = sa.text(f"SELECT {KEPT_SINCE}")
@@ -47,12 +49,10 @@ def keep(connection: sa.Connection, *, at_once: int) -> int:
     return done
 
 
-def known_since(
-    connection: sa.Connection, retention: int, now: datetime.datetime
-) -> datetime.datetime:
-    """Since when it is all there, where it is kept for so many days, or for ever."""
+def kept_since(connection: sa.Connection) -> datetime.datetime:
+    """Since when no month has been given up."""
     oldest: datetime.datetime = connection.execute(_KEPT_SINCE).scalar_one()
-    return max(oldest, now - datetime.timedelta(days=retention)) if retention else oldest
+    return oldest
 
 
 def released(

@@ -1,6 +1,7 @@
 """How a pool has filled, and when it will be full."""
 
 from moorage_server.domain import errors, forecast
+from moorage_server.domain.history import Memory
 from moorage_server.storage import catalogs, database, history
 from moorage_server.storage import usage as rows
 
@@ -22,8 +23,9 @@ def of_pool(
             raise errors.PoolNotFound(vrf, pool)
         of = scope.catalog.named(pool)
         retention = scope.catalog.configuration.history_retention
-        known = history.known_since(transaction, retention, scope.now)
-        since = forecast.first_day(scope.now, days, known=(of.pool.create_time, known))
+        memory = Memory.of(retention, scope.now, history.kept_since(transaction))
+        known = (of.pool.create_time, memory.known_since)
+        since = forecast.first_day(scope.now, days, known=known)
         return forecast.forecast(
             rows.of_pool(transaction, scope, of),
             history.changes(transaction, scope.catalog.vrf_id, of.pool.cidr, since=since),

@@ -1,7 +1,6 @@
 """Who held addresses, and when."""
 
 import dataclasses
-import datetime
 import heapq
 
 from moorage_server.domain import errors, history, model
@@ -35,15 +34,15 @@ def page(
         if scope is None:
             raise errors.VrfNotFound(wanted.vrf)
         known, retention = scope.catalog, scope.catalog.configuration.history_retention
+        memory = history.Memory.of(retention, scope.now, rows.kept_since(transaction))
         narrowed = dataclasses.replace(
             wanted, pools=tuple(known.named(each).pool.cidr for each in pools)
         )
-        since = rows.known_since(transaction, retention, scope.now)
         ended = rows.released(
             transaction,
             known.vrf_id,
             narrowed,
-            during=_told(during, since) if retention else during,
+            during=memory.narrowed(during),
             after=after,
             limit=size + 1,
         )
@@ -55,11 +54,8 @@ def page(
             for shown in known.show(held)
         ]
         found = tuple(heapq.merge(ended, live, key=lambda each: each.allocation.generation))
-        return history.Page(holdings=found[:size], more=len(found) > size, known_since=since)
+        return history.Page(
+            holdings=found[:size], more=len(found) > size, known_since=memory.known_since
+        )
 
     return store.run(work, limits, snapshot=True)
-
-
-def _told(during: history.Period, since: datetime.datetime) -> history.Period:
-    start = since if during.start is None else max(during.start, since)
-    return dataclasses.replace(during, start=start)
