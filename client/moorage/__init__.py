@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from moorage.errors import (
     Conflict,
+    CursorLost,
     DeadlineExceeded,
     Denied,
     Exhausted,
@@ -41,6 +42,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Client",
     "Conflict",
+    "CursorLost",
     "DeadlineExceeded",
     "Denied",
     "Exhausted",

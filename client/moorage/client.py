@@ -13,7 +13,7 @@ from typing import Self
 import grpc
 from google.protobuf import timestamp_pb2
 
-from moorage import administration, attempts, names
+from moorage import administration, attempts, names, watch
 from moorage import channel as channels
 from moorage.v1 import (
     allocation_service_pb2,
@@ -198,6 +198,28 @@ class Client(administration.Administration):
         request = history_pb2.ListAllocationHistoryRequest(parent=names.vrf(vrf), page_size=1)
         page = self._call(self._allocations.ListAllocationHistory, request, timeout)
         return page.known_since.ToDatetime(tzinfo=datetime.UTC)
+
+    def watch(
+        self,
+        filter: filter_pb2.AllocationFilter | None = None,
+        *,
+        cursor: history_pb2.Cursor | None = None,
+        vrf: str = names.DEFAULT_VRF,
+        timeout: float | None = None,
+    ) -> watch.Watch:
+        """Watch allocations: all that are held, or what came after `cursor`, then every change.
+
+        Without end, and across broken connections. `timeout` is for how long no server may be
+        heard of; absent, it tries for ever. See `moorage.mirror` for keeping a copy.
+
+            with client.watch() as updates:
+                for update in updates:
+                    mirror.apply(update)
+        """
+        request = history_pb2.WatchAllocationsRequest(
+            parent=names.vrf(vrf), filter=filter, cursor=cursor
+        )
+        return watch.Watch(self._allocations.WatchAllocations, request, timeout=timeout)
 
 
 def _timestamp(time: datetime.datetime | None) -> timestamp_pb2.Timestamp | None:

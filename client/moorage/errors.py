@@ -5,6 +5,7 @@
     ├── NotFound              what the request names is not there
     ├── Conflict              the present state forbids it: taken, in use, changed, not eligible
     ├── Exhausted             no free address
+    ├── CursorLost            what came after the cursor is not known: watch again without one
     ├── Denied                no credential, a bad one, or one that does not allow this
     ├── Unavailable           no answer, or "later": send the same call again
     │   ├── OutcomeUnknown    ... and the change may or may not have been made
@@ -75,6 +76,10 @@ class Conflict(MoorageError):
 
 class Exhausted(MoorageError):
     """No address is free for this request; retry slowly, add a pool, or raise what limits it."""
+
+
+class CursorLost(MoorageError):
+    """What came after the cursor is not known any more, or never was; watch again without one."""
 
 
 class Denied(MoorageError):

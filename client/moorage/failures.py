@@ -45,6 +45,9 @@ CLASSES_BY_REASON: dict[str, type[errors.MoorageError]] = {
     "SERVER_BUSY": errors.Unavailable,
     "CONTENTION": errors.Unavailable,
     "OUTCOME_UNKNOWN": errors.OutcomeUnknown,
+    "CONSUMER_TOO_SLOW": errors.Unavailable,
+    "CURSOR_EXPIRED": errors.CursorLost,
+    "CURSOR_UNKNOWN": errors.CursorLost,
 }
 
 # After these codes a change may have been made: the answer was lost, not the request.

@@ -68,6 +68,12 @@ RULES = (
         creates=True,
         why="The call was turned away before anything was done for it.",
     ),
+    Rule(
+        code=grpc.StatusCode.RESOURCE_EXHAUSTED,
+        reason="CONSUMER_TOO_SLOW",
+        creates=True,
+        why="A watch that fell too far behind goes on from its last cursor.",
+    ),
 )
 
 
@@ -95,7 +101,7 @@ def call(
                 told.in_doubt = in_doubt
                 raise told from error
             error.in_doubt, told = in_doubt, error
-            rule, pause = _rule(error), _pause(error, step)
+            rule, pause = rule_of(error), pause_after(error, step)
             if rule is None or (creates and not rule.creates):
                 raise
             if time.monotonic() + pause >= deadline:
@@ -114,13 +120,13 @@ def _send(
         raise failures.from_rpc(error) from error
 
 
-def _rule(error: errors.MoorageError) -> Rule | None:
+def rule_of(error: errors.MoorageError) -> Rule | None:
     """Return the first rule that speaks of this failure: `RULES` has the particular ones first."""
     reasons = (error.reason, None)
     return next((r for r in RULES if r.code is error.code and r.reason in reasons), None)
 
 
-def _pause(error: errors.MoorageError, step: float) -> float:
+def pause_after(error: errors.MoorageError, step: float) -> float:
     """Return the seconds until the next try: what the server asked for, and never in step.
 
     The random part spreads out callers that were all turned away at the same moment.

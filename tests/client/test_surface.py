@@ -13,6 +13,7 @@ from moorage import attempts
 PUBLIC = [
     "Client",
     "Conflict",
+    "CursorLost",
     "DeadlineExceeded",
     "Denied",
     "Exhausted",

@@ -49,6 +49,7 @@ EXITS: dict[type[moorage.MoorageError], Exit] = {
     moorage.NotFound: Exit.NOT_FOUND,
     moorage.Conflict: Exit.CONFLICT,
     moorage.Exhausted: Exit.EXHAUSTED,
+    moorage.CursorLost: Exit.NOT_FOUND,
     moorage.Denied: Exit.DENIED,
     moorage.Unavailable: Exit.UNREACHABLE,
     moorage.OutcomeUnknown: Exit.UNREACHABLE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import click
 
@@ -13,29 +13,12 @@ from moorage.ctl import (
     calico_writing,
     columns,
     exits,
+    filters,
     kinds,
     options,
     render,
     settings,
 )
-from moorage.v1 import filter_pb2, resources_pb2
-
-_Function = Callable[..., None]
-
-
-def _filters(function: _Function) -> _Function:
-    """Add the options that narrow down a listing of allocations, but for the pools."""
-    for name, text in (
-        ("--container-id", "Only of this container."),
-        ("--owner", "Only of this owner key."),
-        ("--cidr", "Only inside this CIDR."),
-        ("--node", "Only of this node."),
-        ("--pod", "Only of this pod."),
-        ("--namespace", "Only of this namespace."),
-    ):
-        function = click.option(name, default="", help=f"Allocations: {text.lower()}")(function)
-    return function
-
 
 _Asked = kinds.Kind | calico.Kind
 _KINDS: dict[str, _Asked] = {**kinds.spellings(tuple(kinds.Kind)), **calico.NAMES}
@@ -47,8 +30,7 @@ _LISTED = [kind.plural for kind in kinds.Kind]
 @click.argument("name", required=False)
 @options.output(render.FORMATS)
 @options.labels("Only what carries this label; repeatable.")
-@click.option("--pool", "pools", multiple=True, help="Allocations: only of this pool; repeatable.")
-@_filters
+@filters.options
 @settings.after_command
 def command(
     where: settings.Settings,
@@ -57,7 +39,7 @@ def command(
     output: str,
     labels: Sequence[tuple[str, str]],
     pools: Sequence[str],
-    **filters: str,
+    **narrowed: str,
 ) -> None:
     """Show resources of a kind, or one by name.
 
@@ -72,7 +54,9 @@ def command(
     ippools, ipreservations and ipamconfigurations, pools, reservations and the configuration of
     the VRF are shown as manifests of Calico.
     """
-    if (pools or any(filters.values())) and (name is not None or kind is not kinds.Kind.ALLOCATION):
+    if (pools or any(narrowed.values())) and (
+        name is not None or kind is not kinds.Kind.ALLOCATION
+    ):
         raise click.UsageError("these filters are for a listing of allocations")
     if name is not None and labels:
         raise click.UsageError("a label narrows down a listing; leave it or the name out")
@@ -84,7 +68,7 @@ def command(
         elif name is not None:
             render.one(_fetch(client, own, name, where.vrf), output, form)
         elif own is kinds.Kind.ALLOCATION:
-            found = _filter(pools, dict(labels), filters)
+            found = filters.made(pools, dict(labels), narrowed)
             render.many(own, client.allocations(found, vrf=where.vrf), output, form)
         else:
             render.many(own, kinds.listing(client, own, dict(labels), where.vrf), output, form)
@@ -133,18 +117,3 @@ def _fetch(client: moorage.Client, kind: kinds.Kind, name: str, vrf: str) -> col
     if kind is kinds.Kind.ALLOCATION:
         return client.get_allocation(name, vrf=vrf)
     return kinds.fetch(client, kind, name, vrf)
-
-
-def _filter(
-    pools: Sequence[str], labels: dict[str, str], filters: dict[str, str]
-) -> filter_pb2.AllocationFilter:
-    return filter_pb2.AllocationFilter(
-        pools=pools,
-        cidr=filters["cidr"],
-        attachment=resources_pb2.Attachment(container_id=filters["container_id"]),
-        workload=resources_pb2.Workload(
-            node=filters["node"], namespace=filters["namespace"], pod=filters["pod"]
-        ),
-        owner_key=filters["owner"],
-        labels=labels,
-    )

@@ -30,6 +30,7 @@ COMMANDS = (
     "release",
     "show",
     "top",
+    "watch",
 )
 
 _CODES = "\n".join(f"  {code.value:<3} {text}" for code, text in exits.MEANINGS.items())

@@ -6,6 +6,7 @@ from moorage.v1 import admin_service_pb2 as messages
 from moorage.v1 import admin_service_pb2_grpc
 from moorage_server.api import decode_admin, encode_admin
 from moorage_server.api.desk import Context, Desk
+from moorage_server.api.numbering import Numbering
 from moorage_server.storage import catalogs
 from moorage_server.usecases import adopt, consistency
 
@@ -13,9 +14,10 @@ from moorage_server.usecases import adopt, consistency
 class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
     """Decodes, calls a use case, encodes."""
 
-    def __init__(self, desk: Desk, compiled: catalogs.Catalogs) -> None:
+    def __init__(self, desk: Desk, numbering: Numbering, compiled: catalogs.Catalogs) -> None:
         """Takes what every service shares."""
         self._desk = desk
+        self._numbering = numbering
         self._compiled = compiled
 
     async def CheckConsistency(
@@ -33,4 +35,5 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
         """Adopts a block with what is held of it, or says what is in the way."""
         wanted = decode_admin.adopt_request(request)
         decision = await self._desk.run(context, adopt.adopt, self._compiled, wanted)
+        self._numbering.stir()
         return encode_admin.adopted(decision)

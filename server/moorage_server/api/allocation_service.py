@@ -1,5 +1,7 @@
 """AllocationService: the data path, and the questions about it."""
 
+from collections.abc import AsyncIterator
+
 from moorage.v1 import allocation_service_pb2 as messages
 from moorage.v1 import allocation_service_pb2_grpc, history_pb2
 from moorage_server.api import (
@@ -13,6 +15,7 @@ from moorage_server.api import (
 )
 from moorage_server.api.collector import Collector
 from moorage_server.api.desk import Context, Desk, deadline_of
+from moorage_server.api.watching import Watching
 from moorage_server.storage import catalogs
 from moorage_server.usecases import explain, history, query
 
@@ -20,10 +23,13 @@ from moorage_server.usecases import explain, history, query
 class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
     """Assigns and releases through the collector, asks through the desk."""
 
-    def __init__(self, desk: Desk, collector: Collector, compiled: catalogs.Catalogs) -> None:
+    def __init__(
+        self, desk: Desk, collector: Collector, watching: Watching, compiled: catalogs.Catalogs
+    ) -> None:
         """Takes what every service shares."""
         self._desk = desk
         self._collector = collector
+        self._watching = watching
         self._compiled = compiled
 
     async def AssignAddresses(
@@ -102,3 +108,10 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
             next_page_token=page_tokens.encode(request, last) if more else "",
             known_since=encode_resources.timestamp(found.known_since),
         )
+
+    async def WatchAllocations(  # type: ignore[override]  # its messages come serialized
+        self, request: history_pb2.WatchAllocationsRequest, context: Context
+    ) -> AsyncIterator[bytes]:
+        """Tells of everything that is held, and then of every change."""
+        async for message in self._watching.watch(request, context):
+            yield message

@@ -11,7 +11,7 @@ import collections
 import concurrent.futures
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -54,9 +54,12 @@ class _Ticket:
 class Collector:
     """The queue of assigns and releases of one server process."""
 
-    def __init__(self, desk: Desk, compiled: catalogs.Catalogs) -> None:
-        """Uses the desk's threads for what runs alone."""
+    def __init__(
+        self, desk: Desk, compiled: catalogs.Catalogs, committed: Callable[[], None]
+    ) -> None:
+        """Uses the desk's threads for what runs alone; tells when something was `committed`."""
         self._desk = desk
+        self._committed = committed
         self._compiled = compiled
         self._queue: collections.deque[_Ticket] = collections.deque()
         self._arrived = asyncio.Event()
@@ -138,6 +141,7 @@ class Collector:
             # nobody else.
             _log.info("batch failed, running its requests alone", why=repr(error))
             outcomes = [batch.Deferred.DEFERRED] * len(tickets)
+        self._tell_of(outcomes)
         for ticket, outcome in zip(tickets, outcomes, strict=True):
             if outcome is batch.Deferred.DEFERRED:
                 self._spawn(self._run_alone(ticket))
@@ -150,7 +154,13 @@ class Collector:
             while outcome is batch.Deferred.DEFERRED and not ticket.answer.done():
                 outcome = await self._once(ticket)
         if outcome is not batch.Deferred.DEFERRED:
+            self._tell_of([outcome])
             ticket.tell(outcome)
+
+    def _tell_of(self, outcomes: "Sequence[batch.Outcome | BaseException]") -> None:
+        # A repeated call changes nothing and is told of as well, which does no harm.
+        if any(isinstance(outcome, tuple) and outcome for outcome in outcomes):
+            self._committed()
 
     async def _once(self, ticket: _Ticket) -> batch.Outcome | BaseException:
         limits = database.Limits.until(ticket.deadline)

@@ -7,24 +7,33 @@ from moorage_server.domain import catalog, model, resources
 
 def allocation(shown: catalog.Shown) -> messages.Allocation:
     """One allocation."""
-    held, pool = shown.allocation, shown.pool
+    pool = shown.pool
+    message = bare(shown.allocation, pool.name)
+    message.prefix_length = _prefix_length(shown)
+    message.gateway = "" if pool.gateway is None else str(pool.gateway)
+    message.routes.extend(encode_resources.routes(pool))
+    dns = encode_resources.dns(pool)
+    if dns is not None:
+        message.dns.CopyFrom(dns)
+    return message
+
+
+def bare(held: model.Allocation, pool: str) -> messages.Allocation:
+    """An allocation without the form that its pool, of this id, asks for."""
     vrf = held.attachment.vrf
     return messages.Allocation(
         name=names.child_name(vrf, names.ALLOCATIONS, str(held.address)),
         address=str(held.address),
-        prefix_length=_prefix_length(shown),
         generation=held.generation,
-        pool=names.child_name(vrf, names.POOLS, pool.name),
+        pool=names.child_name(vrf, names.POOLS, pool),
         block=str(held.block),
         attachment=attachment(held.attachment),
         workload=workload(held.facts.workload),
         owner_key=held.facts.owner_key,
         use=enums.USES.encode(held.facts.use),
         labels=held.facts.labels,
-        gateway="" if pool.gateway is None else str(pool.gateway),
-        routes=encode_resources.routes(pool),
-        dns=encode_resources.dns(pool),
         assign_time=encode_resources.timestamp(held.assign_time),
+        yielded=held.yielded,
     )
 
 

@@ -1,23 +1,36 @@
-"""What is told of the past -> messages: holdings, and how full pools were."""
-
-import datetime
-
-from google.protobuf import duration_pb2
+"""What was, and what happened -> messages: events, holdings, and how full pools were."""
 
 from moorage.v1 import history_pb2 as messages
 from moorage.v1 import pool_service_pb2 as pool_messages
 from moorage.v1 import resources_pb2
-from moorage_server.api import encode, encode_resources, enums, names
-from moorage_server.domain import forecast, history, model
+from moorage_server.api import encode, encode_resources, enums
+from moorage_server.domain import forecast, history
+
+
+def held(holding: history.Holding) -> resources_pb2.Allocation:
+    """What was held, or is, without what its pool adds to it."""
+    return encode.bare(holding.allocation, holding.pool)
+
+
+def event(told: history.Event) -> messages.AllocationEvent:
+    """One change."""
+    return messages.AllocationEvent(
+        revision=told.revision,
+        kind=enums.EVENT_KINDS.encode(told.kind),
+        cause=enums.EVENT_CAUSES.encode(told.cause),
+        event_time=encode_resources.timestamp(told.time),
+        generation=told.generation,
+        allocation=encode.bare(told.allocation, told.pool),
+    )
 
 
 def holding(told: history.Holding) -> messages.Holding:
     """Who held an address, from when to when."""
-    message = messages.Holding(allocation=_allocation(told.allocation, told.pool))
+    message = messages.Holding(allocation=held(told))
     if told.end is not None:
         message.release_time.CopyFrom(encode_resources.timestamp(told.end.time))
         message.release_generation = told.end.generation
-        message.release_cause = enums.CAUSES.encode(told.end.cause)
+        message.release_cause = enums.EVENT_CAUSES.encode(told.end.cause)
     return message
 
 
@@ -34,30 +47,3 @@ def outlook(expected: forecast.Forecast) -> pool_messages.ForecastPoolResponse:
         daily_growth=expected.growth,
         days_to_exhaustion=expected.days_left,
     )
-
-
-def _allocation(held: model.Allocation, pool: str) -> resources_pb2.Allocation:
-    """An allocation without what its pool says today."""
-    vrf, facts = held.attachment.vrf, held.facts
-    return resources_pb2.Allocation(
-        name=names.child_name(vrf, names.ALLOCATIONS, str(held.address)),
-        address=str(held.address),
-        generation=held.generation,
-        pool=names.child_name(vrf, names.POOLS, pool),
-        block=str(held.block),
-        attachment=encode.attachment(held.attachment),
-        workload=encode.workload(facts.workload),
-        owner_key=facts.owner_key,
-        use=enums.USES.encode(facts.use),
-        labels=facts.labels,
-        assign_time=encode_resources.timestamp(held.assign_time),
-        sticky=_duration(facts.sticky) if facts.sticky else None,
-        yielded=held.yielded,
-        suspect=held.suspect_tick is not None,
-    )
-
-
-def _duration(seconds: int) -> duration_pb2.Duration:
-    duration = duration_pb2.Duration()
-    duration.FromTimedelta(datetime.timedelta(seconds=seconds))
-    return duration

@@ -84,12 +84,19 @@ RESULT_FORMS = Terms(
     },
     "RESULT_FORM_HOST, RESULT_FORM_BLOCK or RESULT_FORM_POOL",
 )
-CAUSES = Terms(
+EVENT_KINDS = Terms(
+    {
+        history_pb2.ALLOCATION_EVENT_KIND_ASSIGNED: history.Kind.ASSIGNED,
+        history_pb2.ALLOCATION_EVENT_KIND_RELEASED: history.Kind.RELEASED,
+    },
+    "ALLOCATION_EVENT_KIND_ASSIGNED or ALLOCATION_EVENT_KIND_RELEASED",
+)
+EVENT_CAUSES = Terms(
     {
         history_pb2.ALLOCATION_EVENT_CAUSE_REQUESTED: history.Cause.REQUESTED,
         history_pb2.ALLOCATION_EVENT_CAUSE_SUPERSEDED: history.Cause.SUPERSEDED,
         history_pb2.ALLOCATION_EVENT_CAUSE_RECONCILED: history.Cause.RECONCILED,
         history_pb2.ALLOCATION_EVENT_CAUSE_ADOPTED: history.Cause.ADOPTED,
     },
-    "one of the causes of AllocationEventCause",
+    "one of ALLOCATION_EVENT_CAUSE_...",
 )

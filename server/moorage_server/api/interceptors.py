@@ -52,7 +52,7 @@ class Boundary(grpc.aio.ServerInterceptor):
             return grpc.unary_stream_rpc_method_handler(
                 _guarded_stream(action, cast("Telling[Question, Answer]", handler.unary_stream)),
                 request_deserializer=read,
-                response_serializer=handler.response_serializer,
+                response_serializer=_written(handler.response_serializer),
             )
         return grpc.unary_unary_rpc_method_handler(
             _guarded(action, cast("Behaviour[Question, Answer]", handler.unary_unary)),
@@ -73,6 +73,19 @@ def _readable(
             return _Unreadable()
 
     return read
+
+
+def _written(
+    serializer: Callable[[Answer], bytes] | None,
+) -> Callable[[Answer | bytes], bytes]:
+    """Writes a message; what is told to many comes written, once for all of them."""
+
+    def write(answer: Answer | bytes) -> bytes:
+        if isinstance(answer, bytes) or serializer is None:
+            return cast("bytes", answer)
+        return serializer(answer)
+
+    return write
 
 
 def _guarded(action: str, behaviour: Behaviour[Question, Answer]) -> Behaviour[Question, Answer]:

@@ -30,9 +30,11 @@ from moorage_server.api.collector import Collector
 from moorage_server.api.desk import Desk
 from moorage_server.api.interceptors import Boundary
 from moorage_server.api.node_service import NodeService
+from moorage_server.api.numbering import Numbering
 from moorage_server.api.pool_service import PoolService
 from moorage_server.api.reservation_service import ReservationService
 from moorage_server.api.vrf_service import VrfService
+from moorage_server.api.watching import Rules, Watching
 from moorage_server.config import Settings
 from moorage_server.domain import errors
 from moorage_server.storage import catalogs, database
@@ -76,6 +78,8 @@ OPTIONS: Final = (
     ("grpc.so_reuseport", 0),
 )
 
+RULES: Final = Rules()
+
 _log = structlog.get_logger()
 
 
@@ -93,7 +97,7 @@ class BindError(Exception):
 class Server:
     """One server process: bound when started, stopped without losing a call."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, rules: Rules = RULES) -> None:
         """Connects to the database when first used."""
         self._settings = settings
         self._store = database.Database(settings.database_url, threads=settings.threads)
@@ -101,7 +105,9 @@ class Server:
         self._grpc = grpc.aio.server(interceptors=(Boundary(),), options=OPTIONS)
         self._health = health.aio.HealthServicer()
         self._compiled = catalogs.Catalogs()
-        self._collector = Collector(self._desk, self._compiled)
+        self._watching = Watching(self._desk, self._compiled, rules)
+        self._numbering = Numbering(self._store, self._watching.tails.look)
+        self._collector = Collector(self._desk, self._compiled, self._numbering.stir)
         self._ticker = tick.Ticker()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -113,6 +119,7 @@ class Server:
         except RuntimeError as error:
             raise BindError(self._settings.listen) from error
         self._collector.start()
+        self._numbering.start()
         await self._tell(ready=False)
         await self._grpc.start()
         await self._report()
@@ -130,14 +137,19 @@ class Server:
         await self._health.enter_graceful_shutdown()
         for task in self._tasks:
             task.cancel()
+        # Those who watch go on at another server; they would use up the grace.
+        self._watching.stop()
         await self._grpc.stop(grace)
         await self._collector.close()
+        await self._numbering.close()
+        self._watching.close()
         self._desk.close()
         self._store.close()
 
     def _register(self) -> None:
         allocation_service_pb2_grpc.add_AllocationServiceServicer_to_server(
-            AllocationService(self._desk, self._collector, self._compiled), self._grpc
+            AllocationService(self._desk, self._collector, self._watching, self._compiled),
+            self._grpc,
         )
         pool_service_pb2_grpc.add_PoolServiceServicer_to_server(
             PoolService(self._desk, self._compiled), self._grpc
@@ -148,7 +160,7 @@ class Server:
         node_service_pb2_grpc.add_NodeServiceServicer_to_server(NodeService(self._desk), self._grpc)
         vrf_service_pb2_grpc.add_VrfServiceServicer_to_server(VrfService(self._desk), self._grpc)
         admin_service_pb2_grpc.add_AdminServiceServicer_to_server(
-            AdminService(self._desk, self._compiled), self._grpc
+            AdminService(self._desk, self._numbering, self._compiled), self._grpc
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         if self._settings.reflection:

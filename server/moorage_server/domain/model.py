@@ -154,3 +154,31 @@ class AllocationFilter:
     pod_uid: str = ""
     owner_key: str = ""
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def matches(self, allocation: Allocation) -> bool:
+        """Whether an allocation of this VRF is meant."""
+        return (
+            self._matches_facts(allocation.facts)
+            and self._matches_attachment(allocation.attachment)
+            and (self.within is None or allocation.address in self.within)
+            and (not self.pools or any(allocation.address in each for each in self.pools))
+        )
+
+    def _matches_facts(self, facts: Facts) -> bool:
+        workload = facts.workload
+        return (
+            self.node in ("", workload.node)
+            and self.namespace in ("", workload.namespace)
+            and self.pod in ("", workload.pod)
+            and self.pod_uid in ("", workload.pod_uid)
+            and self.owner_key in ("", facts.owner_key)
+            and self.labels.items() <= facts.labels.items()
+        )
+
+    def _matches_attachment(self, key: AttachmentKey) -> bool:
+        return (
+            self.network in ("", key.network)
+            and self.container_id in ("", key.container_id)
+            and self.interface in ("", key.interface)
+            and (self.attachment is None or self.attachment == key)
+        )

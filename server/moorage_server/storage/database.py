@@ -29,7 +29,9 @@ FIRST_PAUSE = 0.01  # seconds; doubled with every attempt, jittered
 CONNECT_TIMEOUT = 3  # seconds
 IDLE_IN_TRANSACTION = "10s"  # a frozen server must not hold its locks for longer
 CONNECTION_LIFETIME = 600  # seconds: a new primary and new addresses get noticed
-RESERVE_CONNECTIONS = 2  # beside one for each thread: the batch, and one to spare
+# Beside one for each thread: the batch, what tells of things while it finds them, the
+# numbering of the feed, its tails, pages and two snapshots, and one to spare.
+RESERVE_CONNECTIONS = 8
 
 # Set with the first round trip of every transaction, so that they also hold behind
 # a pooler. Every statement finds its rows by key; the last three keep a plan that

@@ -17,6 +17,7 @@ class Class(enum.IntEnum):
     NODE = 2
     VRF = 3
     HISTORY = 4  # taken by the function that keeps history, in the migrations
+    FEED = 5
 
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(:class, :number)")

@@ -1,0 +1,155 @@
+"""The newest events of each VRF that somebody follows, read once for all who do.
+
+Who follows a tail knows how far it has come, and takes what is behind that. So a
+follower needs no memory of its own, and one that sleeps costs nothing. One may follow
+inside the server, too: wait for `grown`, and look at what `after` returns.
+"""
+
+import asyncio
+import collections
+import concurrent.futures
+import contextlib
+import dataclasses
+import itertools
+import time
+from collections.abc import Collection, Iterator
+
+from moorage_server.api import encode_watch
+from moorage_server.api.bell import Bell
+from moorage_server.domain import errors, feed, history
+from moorage_server.storage import database
+from moorage_server.usecases import watch
+
+POLL = 0.1  # seconds between two looks for what other servers numbered
+TIME = 5.0  # seconds for one look
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An event, and the part of a message that tells of it, made once for everybody."""
+
+    event: history.Event
+    part: bytes
+
+
+def entries(events: Collection[history.Event]) -> list[Entry]:
+    """Events made ready to be told."""
+    return [Entry(event=each, part=encode_watch.event(each)) for each in events]
+
+
+class Tail:
+    """The newest events of one VRF, as many as there is room for."""
+
+    def __init__(self, tails: "Tails", place: watch.Place) -> None:
+        """Begins empty, behind the head of the feed."""
+        self.place = place
+        self.grown = Bell()  # also when it has failed
+        self.followers = 0
+        self.failure: Exception | None = None
+        self._tails = tails
+        self._head = place.head
+        self._entries: collections.deque[Entry] = collections.deque(maxlen=tails.room)
+        self._news = Bell()
+        self._task = asyncio.get_running_loop().create_task(self._work())
+
+    def has(self, revision: int) -> bool:
+        """Whether everything behind a revision is here; raises why the tail has ended."""
+        if self.failure is not None:
+            raise self.failure
+        return revision >= self._head.revision - len(self._entries)
+
+    def after(self, revision: int, most: int) -> list[Entry]:
+        """The first events behind a revision; raises ConsumerTooSlow where they have gone."""
+        if not self.has(revision):
+            raise errors.ConsumerTooSlow(self.place.vrf)
+        start = len(self._entries) - max(self._head.revision - revision, 0)
+        return list(itertools.islice(self._entries, start, start + most))
+
+    def goes_on(self, place: watch.Place) -> bool:
+        """Whether it is of this history, and being read."""
+        return self.failure is None and self.place.head.epoch == place.head.epoch
+
+    def look(self) -> None:
+        """There is something new."""
+        self._news.ring()
+
+    def close(self) -> None:
+        """Reads no more."""
+        self._task.cancel()
+        self.grown.ring()
+
+    async def _work(self) -> None:
+        try:
+            while True:
+                found = await self._tails.read(self.place.vrf, self._head)
+                if found:
+                    self._entries.extend(found)
+                    self._head = dataclasses.replace(self._head, revision=found[-1].event.revision)
+                    self.grown.ring()
+                if len(found) < watch.PAGE:
+                    await self._news.wait(POLL)
+        except Exception as error:  # whatever it is, those who follow are told
+            self.failure = error
+            self.grown.ring()
+
+
+class Tails:
+    """The tails of one server: there is one for each VRF that somebody follows."""
+
+    def __init__(self, store: database.Database, *, room: int) -> None:
+        """Each has room for so many events."""
+        self.room = room
+        self._store = store
+        self._tails: dict[int, Tail] = {}
+        # Its own: whoever reads much, or numbers, must not hold it up.
+        self._thread = concurrent.futures.ThreadPoolExecutor(1, "tail")
+
+    @contextlib.contextmanager
+    def following(self, place: watch.Place) -> Iterator[Tail]:
+        """The tail of a VRF that is at this place; when the last follower goes, it ends."""
+        tail = self._tails.get(place.vrf_id)
+        if tail is None or not tail.goes_on(place):
+            tail = self._tails[place.vrf_id] = Tail(self, place)
+        tail.followers += 1
+        try:
+            yield tail
+        finally:
+            tail.followers -= 1
+            if tail.followers == 0:
+                self._end(tail)
+
+    def look(self, vrf_ids: Collection[int]) -> None:
+        """The feeds of these VRFs have grown."""
+        for vrf_id in vrf_ids:
+            if vrf_id in self._tails:
+                self._tails[vrf_id].look()
+
+    async def read(
+        self, vrf: str, cursor: feed.Cursor, threads: concurrent.futures.Executor | None = None
+    ) -> list[Entry]:
+        """What comes behind a cursor, read by the thread of the tails or by others."""
+        limits = database.Limits.until(time.monotonic() + TIME)
+
+        def work() -> list[Entry]:
+            return entries(watch.following(self._store, limits, vrf=vrf, cursor=cursor))
+
+        reading = asyncio.get_running_loop().run_in_executor(threads or self._thread, work)
+        try:
+            # A database that is frozen answers nothing, not even that time is up.
+            return await asyncio.wait_for(reading, TIME)
+        except TimeoutError:
+            raise errors.DatabaseUnavailable from None
+
+    def stop(self) -> None:
+        """Ends every tail, and wakes who follows."""
+        for tail in self._tails.values():
+            tail.close()
+
+    def close(self) -> None:
+        """Waits for what is being read."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _end(self, tail: Tail) -> None:
+        tail.close()
+        if self._tails.get(tail.place.vrf_id) is tail:
+            del self._tails[tail.place.vrf_id]

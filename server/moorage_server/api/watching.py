@@ -1,0 +1,200 @@
+"""Watches: a snapshot, then what changes, to as many as will listen.
+
+A watch that has come as far as the tail of its VRF takes from there; one that is
+behind it reads pages from the database until it has. Both go by revision, so nothing
+is missed or told twice where it passes from one to the other.
+
+What a server spends on watches is bounded: it sends so many messages in a second, each
+with all that has happened since the one before. With more watches each is told later.
+"""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+
+from moorage.v1 import history_pb2 as messages
+from moorage_server.api import decode_watch, encode_watch, handover, limits, tail
+from moorage_server.api.bell import Bell
+from moorage_server.api.desk import STREAM_TIMEOUT, Context, Desk
+from moorage_server.domain import errors, feed, history, model
+from moorage_server.storage import catalogs, database
+from moorage_server.usecases import watch
+
+MESSAGES_PER_SECOND = 1000
+SHORTEST_PAUSE = 0.02  # seconds between two messages of one watch
+LOOKED_AT = 4 * watch.PAGE  # events between two pauses of one watch
+SNAPSHOTS = 2  # read at the same time; further ones wait
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How watches are treated; times are in seconds."""
+
+    most: int = 2000  # watches at once; more are refused
+    room: int = 10_000  # events that may pile up for a watch that was up to date
+    heartbeat: float = 5.0
+    longest: float = 1800.0  # then a watch ends, and may go on at another server
+    patience: float = handover.PATIENCE  # with one who takes nothing of a snapshot
+
+
+class Watching:
+    """All watches of one server."""
+
+    def __init__(self, desk: Desk, compiled: catalogs.Catalogs, rules: Rules) -> None:
+        """Nobody watches yet."""
+        self.rules = rules
+        self.tails = tail.Tails(desk.store, room=rules.room)
+        self.stopping = False
+        self._desk = desk
+        self._compiled = compiled
+        self._count = 0
+        self._stopped = Bell()
+        self._snapshots = concurrent.futures.ThreadPoolExecutor(SNAPSHOTS, "snapshot")
+        self._pages = concurrent.futures.ThreadPoolExecutor(1, "page")
+
+    async def watch(
+        self, request: messages.WatchAllocationsRequest, context: Context
+    ) -> AsyncIterator[bytes]:
+        """The messages of a watch, serialized, until it has lasted long enough."""
+        wanted, cursor = decode_watch.watch(request)
+        with self._counted():
+            wanted, place = await self._desk.run(
+                context,
+                watch.begin,
+                self._compiled,
+                wanted=wanted,
+                pools=tuple(request.filter.pools),
+                cursor=cursor,
+            )
+            # Before the snapshot is read, so that what comes meanwhile is here afterwards.
+            with self.tails.following(place) as following:
+                watcher = _Watcher(self, wanted, following, cursor)
+                async with contextlib.aclosing(watcher.messages()) as told:
+                    async for message in told:
+                        yield message
+
+    def stop(self) -> None:
+        """Ends every watch at once, as if it had lasted long enough."""
+        self.stopping = True
+        self.tails.stop()
+        self._stopped.ring()
+
+    def close(self) -> None:
+        """Waits for what is being read."""
+        self.tails.close()
+        self._pages.shutdown(wait=True, cancel_futures=True)
+        self._snapshots.shutdown(wait=True, cancel_futures=True)
+
+    async def pause(self) -> None:
+        """Lets others have their turn."""
+        await self._stopped.wait(max(SHORTEST_PAUSE, self._count / MESSAGES_PER_SECOND))
+
+    async def page(self, vrf: str, cursor: feed.Cursor) -> list[tail.Entry]:
+        """What comes behind a cursor that the tail has left behind."""
+        return await self.tails.read(vrf, cursor, self._pages)
+
+    def snapshot(
+        self, wanted: model.AllocationFilter, taken: "handover.Handover[bytes]"
+    ) -> "tuple[AsyncGenerator[bytes, None], list[feed.Cursor]]":
+        """What is held, as messages, and behind them the revision that it is of."""
+        reached: list[feed.Cursor] = []
+
+        def tell(page: list[history.Holding]) -> None:
+            for message in encode_watch.held(page):
+                taken.put(message)
+
+        def work() -> None:
+            bounds = database.Limits.until(time.monotonic() + STREAM_TIMEOUT)
+            store, compiled = self._desk.store, self._compiled
+            reached.append(watch.snapshot(store, bounds, tell, compiled, wanted=wanted))
+
+        pieces = taken.taken(
+            self._snapshots, work, idle=encode_watch.HEARTBEAT, every=self.rules.heartbeat
+        )
+        return pieces, reached
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        if self._count >= self.rules.most:
+            raise errors.ServerBusy
+        self._count += 1
+        try:
+            yield
+        finally:
+            self._count -= 1
+
+
+class _Watcher:
+    """One watch: how far it has come."""
+
+    def __init__(
+        self,
+        watching: Watching,
+        wanted: model.AllocationFilter,
+        following: tail.Tail,
+        cursor: feed.Cursor | None,
+    ) -> None:
+        self._watching = watching
+        self._rules = watching.rules
+        self._wanted = wanted
+        self._wants_all = wanted == model.AllocationFilter(vrf=wanted.vrf)
+        self._tail = following
+        self._cursor = cursor
+        self._is_up_to_date = False
+
+    async def messages(self) -> AsyncGenerator[bytes, None]:
+        """A snapshot where there is no cursor, then changes."""
+        cursor = self._cursor
+        if cursor is None:
+            taken: handover.Handover[bytes] = handover.Handover(self._rules.patience)
+            pieces, reached = self._watching.snapshot(self._wanted, taken)
+            try:
+                async with contextlib.aclosing(pieces):
+                    async for piece in pieces:
+                        yield piece
+            except handover.NotTaken:
+                raise errors.ConsumerTooSlow(self._wanted.vrf) from None
+            (cursor,) = reached
+            yield encode_watch.cursor(cursor)
+        async for message in self._changes(cursor):
+            yield message
+
+    async def _changes(self, cursor: feed.Cursor) -> AsyncIterator[bytes]:
+        now = time.monotonic()
+        end, due = now + self._rules.longest, now + self._rules.heartbeat
+        while not self._watching.stopping and now < end:
+            found = await self._next(cursor, min(end, due))
+            cursor, parts = self._told(cursor, found)
+            now = time.monotonic()
+            if parts or now >= due:
+                yield b"".join((*parts, encode_watch.cursor(cursor)))
+                due = now + self._rules.heartbeat
+            await self._watching.pause()
+
+    async def _next(self, cursor: feed.Cursor, until: float) -> Sequence[tail.Entry]:
+        """What comes behind a cursor; nothing where nothing has come in time."""
+        if not self._is_up_to_date and not self._tail.has(cursor.revision):
+            return await self._watching.page(self._wanted.vrf, cursor)
+        self._is_up_to_date = True
+        found = self._tail.after(cursor.revision, LOOKED_AT)
+        if found:
+            return found
+        await self._tail.grown.wait(until - time.monotonic())
+        return self._tail.after(cursor.revision, LOOKED_AT)
+
+    def _told(
+        self, cursor: feed.Cursor, found: Sequence[tail.Entry]
+    ) -> tuple[feed.Cursor, list[bytes]]:
+        """The parts of a message that tell what is wanted, and how far it goes."""
+        parts: list[bytes] = []
+        size, revision = 0, cursor.revision
+        for each in found:
+            revision = each.event.revision
+            if self._wants_all or self._wanted.matches(each.event.allocation):
+                parts.append(each.part)
+                size += len(each.part)
+                if size > limits.PAGE_BYTES:
+                    break
+        return dataclasses.replace(cursor, revision=revision), parts

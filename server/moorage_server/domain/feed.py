@@ -1,0 +1,58 @@
+"""The feed of a VRF: cursors, what follows one, and what was held at one.
+
+A snapshot is of a revision, but is read from a table that may be ahead of it: events
+that have been committed and not numbered will be told again. So they are undone first.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+from moorage_server.domain import addresses, errors, history, model
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """A position in the feed: everything up to `revision` of this history has been told."""
+
+    epoch: str
+    revision: int
+
+
+def require_known(vrf: str, cursor: Cursor, head: Cursor) -> None:
+    """Raises CursorUnknown where a feed that is at `head` has never been at `cursor`."""
+    if cursor.epoch != head.epoch or cursor.revision > head.revision:
+        raise errors.CursorUnknown(vrf, head.epoch, head.revision)
+
+
+def require_complete(vrf: str, after: int, head: int, found: Sequence[history.Event]) -> None:
+    """Raises CursorExpired where events behind `after` are missing, some of which there must be."""
+    if not found and head > after:
+        raise errors.CursorExpired(vrf, after, head + 1)
+    for revision, each in enumerate(found, after + 1):
+        if each.revision != revision:
+            raise errors.CursorExpired(vrf, after, each.revision)
+
+
+class Rewind:
+    """Takes allocations back to where they were before some events, given in order."""
+
+    def __init__(self, later: Iterable[history.Event]) -> None:
+        """For each address the first of its events tells what was before all of them."""
+        self._first: dict[addresses.Address, history.Event] = {}
+        for each in later:
+            self._first.setdefault(each.allocation.address, each)
+
+    def kept(self, held: Iterable[history.Holding]) -> list[history.Holding]:
+        """Those that none of the events is about: they were held then, as they are now."""
+        return [each for each in held if each.allocation.address not in self._first]
+
+    def restored(self, wanted: model.AllocationFilter) -> list[history.Holding]:
+        """What was held then and released since, as its release tells.
+
+        For how long it stays kept, and whether it was suspect, a release does not tell.
+        """
+        return [
+            history.Holding(allocation=each.allocation, pool=each.pool)
+            for each in self._first.values()
+            if each.kind is history.Kind.RELEASED and wanted.matches(each.allocation)
+        ]

@@ -1,0 +1,106 @@
+"""The fence: which events have their final place in the feed, and the revisions they are given.
+
+Ids of events are not the order in which they appear: a transaction that drew a low id
+may commit after one that drew a higher one, and whoever had read on behind the higher
+one would never see the low one. The order of transaction ids is no help either: one
+that got its id early, and then waited for an address, would come out before the one
+that it waited for. So events get revisions 1, 2, 3 and so on in order of their ids,
+once none with a lower id can appear any more:
+
+1. N is read, the last id that the sequence has given.
+2. F is drawn, a transaction id of our own.
+3. Until no transaction older than F runs, we wait.
+4. What is visible of the ids up to N is numbered; what is not will never be.
+
+Why that is right: an event's id is drawn after the first write of its transaction (the
+block is written before the event), and the sequence caches nothing. So each id up to N
+was drawn before N was read, by a transaction that had its own id by then, which is
+lower than F. A snapshot whose xmin has reached F was taken when all of those had ended;
+the next statement sees what they committed, and the rest was rolled back. For one
+address ids follow its block's lock, so its revisions are in the order of the changes.
+
+Whether a transaction is older is asked of the whole cluster: one that writes for long,
+in any database of it, holds the feed up. A snapshot's xmax would not do in step 2: it is
+what came after the last transaction that *ended*, and lower ids may still be running.
+
+One server at a time numbers, for all VRFs. The lock is taken before the fence is read,
+in a statement of its own: the statement after sees what the last holder committed.
+"""
+
+import dataclasses
+
+import sqlalchemy as sa
+
+from moorage_server.storage import locks
+
+_NAME = "feed"  # one lock for all VRFs: what holds one of them up holds up all
+
+_BEHIND = sa.text("""
+SELECT s.is_called AND s.last_value > f.event_id FROM events_event_id_seq s CROSS JOIN fence f
+""")
+_REACH = sa.text("""
+SELECT f.event_id AS fenced, CASE WHEN s.is_called THEN s.last_value ELSE 0 END AS drawn
+FROM events_event_id_seq s CROSS JOIN fence f
+""")
+_DRAW = sa.text("SELECT CAST(pg_current_xact_id() AS text)")
+# Our own id keeps xmin where it is once it has come there.
+_SETTLED = sa.text("SELECT pg_snapshot_xmin(pg_current_snapshot()) >= pg_current_xact_id()")
+
+_NUMBER = sa.text("""
+WITH taken AS MATERIALIZED (
+    SELECT e.vrf_id, e.event_id, e.event_time FROM events e
+    WHERE e.event_id > :fenced AND e.event_id <= :drawn ORDER BY e.event_id LIMIT :limit
+), numbered AS MATERIALIZED (
+    SELECT t.vrf_id, t.event_id, t.event_time, coalesce(
+        (SELECT h.revision FROM revision_heads h WHERE h.vrf_id = t.vrf_id), 0)
+        + row_number() OVER (PARTITION BY t.vrf_id ORDER BY t.event_id) AS revision
+    FROM taken t
+), written AS (
+    INSERT INTO revisions (vrf_id, revision, event_id, event_time)
+    SELECT vrf_id, revision, event_id, event_time FROM numbered
+), fenced AS (
+    UPDATE fence SET event_id = CASE (SELECT count(*) FROM taken) WHEN :limit
+        THEN (SELECT max(event_id) FROM taken) ELSE :drawn END
+    WHERE event_id = :fenced RETURNING 1
+)
+INSERT INTO revision_heads (vrf_id, revision)
+SELECT n.vrf_id, max(n.revision) FROM numbered n GROUP BY n.vrf_id
+ON CONFLICT (vrf_id) DO UPDATE SET revision = excluded.revision
+RETURNING vrf_id
+""")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """Ids that events may have and that have no revision yet: above `fenced`, up to `drawn`."""
+
+    fenced: int
+    drawn: int
+
+
+def is_behind(connection: sa.Connection) -> bool:
+    """Whether any id was drawn that the fence has not passed; takes no lock and draws no id."""
+    return bool(connection.scalar(_BEHIND))
+
+
+def take(connection: sa.Connection) -> bool:
+    """Takes the right to number until the transaction ends, unless somebody has it."""
+    return locks.take(connection, locks.Class.FEED, _NAME, waiting=False)
+
+
+def reach(connection: sa.Connection) -> Reach:
+    """What is to be numbered, by whoever has the right to; draws the transaction's id after it."""
+    found = connection.execute(_REACH).one()
+    connection.execute(_DRAW)
+    return Reach(fenced=found.fenced, drawn=found.drawn)
+
+
+def is_settled(connection: sa.Connection) -> bool:
+    """Whether every transaction older than this one has ended."""
+    return bool(connection.scalar(_SETTLED))
+
+
+def number(connection: sa.Connection, within: Reach, *, limit: int) -> list[int]:
+    """Numbers at most `limit` of the settled events in reach; returns the VRFs they are of."""
+    parameters = {"fenced": within.fenced, "drawn": within.drawn, "limit": limit}
+    return list(connection.execute(_NUMBER, parameters).scalars())
