@@ -3,7 +3,8 @@ UV := $(shell command -v uv || echo .uv/bin/uv)
 RUN := $(UV) run --locked --all-extras --all-packages
 UV_VERSION := 0.13.9
 
-.PHONY: setup serve demo test check format protos bench properties history-campaign e2e-cni
+.PHONY: setup serve demo test check format protos bench properties history-campaign feed-campaign \
+	e2e-cni
 
 setup: $(UV)        ## everything into .venv
 	$(UV) sync --locked --all-extras --all-packages --quiet
@@ -33,6 +34,10 @@ properties: $(UV)   ## long random histories, each held against a model of what 
 history-campaign: $(UV) ## who held an address, asked 10,000 times while holders come and go
 	MOORAGE_HISTORY_QUESTIONS=$${MOORAGE_HISTORY_QUESTIONS:-10000} \
 		$(RUN) pytest -q tests/history
+
+feed-campaign: $(UV) ## a million events to consumers that come and go: none lost, none twice
+	MOORAGE_FEED_EVENTS=$${MOORAGE_FEED_EVENTS:-1000000} \
+		$(RUN) pytest --capture=no --timeout=0 tests/campaigns
 
 bench: $(UV)        ## throughput and latency beside what bounds them
 	$(RUN) python -m bench

@@ -2,18 +2,20 @@
 
 import asyncio
 import contextlib
+import functools
 import pathlib
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from harness.postgres import Database
-from moorage_server.api.server import Server
+from moorage_server.api.server import RULES, Server
+from moorage_server.api.watching import Rules
 from moorage_server.config import Settings
 
 PROGRAM = pathlib.Path(sys.executable).parent / "moorage-server"
@@ -22,29 +24,35 @@ PROGRAM = pathlib.Path(sys.executable).parent / "moorage-server"
 class Serving:
     """A server that is up, and the database it works on."""
 
-    def __init__(self, target: str, database: Database) -> None:
+    def __init__(self, target: str, database: Database, stop: Callable[[], None]) -> None:
         """Bound to `target`."""
         self.target = target
         self.database = database
+        self.stop = stop
 
 
 @contextlib.contextmanager
-def in_process(database: Database, *, threads: int = 4) -> Iterator[Serving]:
-    """A server on an event loop in a thread; fast to start."""
+def in_process(database: Database, *, threads: int = 4, rules: Rules = RULES) -> Iterator[Serving]:
+    """A server on an event loop in a thread; fast to start. It may be stopped before the end."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="server")
     thread.start()
     settings = Settings(database_url=database.service_url, listen="127.0.0.1:0", threads=threads)
 
     async def start() -> tuple[Server, str]:
-        server = Server(settings)
+        server = Server(settings, rules)
         return server, await server.start()
 
     server, target = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
-    try:
-        yield Serving(target, database)
-    finally:
+
+    @functools.cache
+    def stop() -> None:
         asyncio.run_coroutine_threadsafe(server.stop(grace=1.0), loop).result(30)
+
+    try:
+        yield Serving(target, database, stop)
+    finally:
+        stop()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

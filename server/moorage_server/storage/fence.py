@@ -35,15 +35,16 @@ from moorage_server.storage import locks
 
 _NAME = "feed"  # one lock for all VRFs: what holds one of them up holds up all
 
-_BEHIND = sa.text("""
-SELECT s.is_called AND s.last_value > f.event_id FROM events_event_id_seq s CROSS JOIN fence f
-""")
-_REACH = sa.text("""
-SELECT f.event_id AS fenced, CASE WHEN s.is_called THEN s.last_value ELSE 0 END AS drawn
+# A lock is asked for only where any id was drawn that the fence has not passed.
+_TAKE = sa.text("""
+SELECT CASE WHEN s.is_called AND s.last_value > f.event_id
+    THEN pg_try_advisory_xact_lock(:class, :number) END
 FROM events_event_id_seq s CROSS JOIN fence f
 """)
-_DRAW = sa.text("SELECT CAST(pg_current_xact_id() AS text)")
-# Our own id keeps xmin where it is once it has come there.
+_REACH = sa.text("""
+SELECT f.event_id AS fenced, s.last_value AS drawn FROM events_event_id_seq s CROSS JOIN fence f
+""")
+# The first look draws our id, and the later ones find it where it is: xmin goes no further.
 _SETTLED = sa.text("SELECT pg_snapshot_xmin(pg_current_snapshot()) >= pg_current_xact_id()")
 
 _NUMBER = sa.text("""
@@ -78,25 +79,24 @@ class Reach:
     drawn: int
 
 
-def is_behind(connection: sa.Connection) -> bool:
-    """Whether any id was drawn that the fence has not passed; takes no lock and draws no id."""
-    return bool(connection.scalar(_BEHIND))
+def take(connection: sa.Connection) -> bool | None:
+    """Takes the right to number until the transaction ends, unless somebody has it.
 
-
-def take(connection: sa.Connection) -> bool:
-    """Takes the right to number until the transaction ends, unless somebody has it."""
-    return locks.take(connection, locks.Class.FEED, _NAME, waiting=False)
+    None where there is nothing to number; then no lock is taken, and no id drawn.
+    """
+    parameters = {"class": locks.Class.FEED.value, "number": locks.number(_NAME)}
+    taken: bool | None = connection.scalar(_TAKE, parameters)
+    return taken
 
 
 def reach(connection: sa.Connection) -> Reach:
-    """What is to be numbered, by whoever has the right to; draws the transaction's id after it."""
+    """What is to be numbered, by whoever has the right to."""
     found = connection.execute(_REACH).one()
-    connection.execute(_DRAW)
     return Reach(fenced=found.fenced, drawn=found.drawn)
 
 
 def is_settled(connection: sa.Connection) -> bool:
-    """Whether every transaction older than this one has ended."""
+    """Whether all have ended that ran when this was first asked, which is after the reach."""
     return bool(connection.scalar(_SETTLED))
 
 

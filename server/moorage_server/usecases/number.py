@@ -7,7 +7,7 @@ from moorage_server.storage import database, fence
 
 AT_ONCE = 5000  # events in one transaction
 PATIENCE = 1.0  # seconds; whoever numbers holds a transaction id, which vacuum waits for
-FIRST_PAUSE = 0.002  # seconds between two looks, doubled each time
+FIRST_PAUSE = 0.004  # seconds between two looks, doubled each time
 LONGEST_PAUSE = 0.03
 
 
@@ -31,11 +31,8 @@ def number(store: database.Database, limits: database.Limits) -> Numbered:
     """
 
     def work(transaction: database.Transaction) -> Numbered:
-        if not fence.is_behind(transaction):
-            return Numbered()
-        if not fence.take(transaction):
-            return Numbered(more=True)
-        return _number(transaction)
+        taken = fence.take(transaction)
+        return _number(transaction) if taken else Numbered(more=taken is False)
 
     try:
         return store.run(work, limits)
