@@ -163,6 +163,8 @@ CREATE TABLE attachments (
     state TEXT NOT NULL,
     boot_id TEXT,
     boot_time_ns BIGINT,
+    assign_boot_id TEXT,
+    assign_boot_time_ns BIGINT,
     node TEXT DEFAULT '' NOT NULL,
     namespace TEXT DEFAULT '' NOT NULL,
     pod TEXT DEFAULT '' NOT NULL,
@@ -181,6 +183,8 @@ CREATE TABLE attachments (
     CONSTRAINT attachments_state CHECK (state IN ('HELD', 'RELEASED')),
     CONSTRAINT attachments_use CHECK (use IN ('WORKLOAD', 'TUNNEL', 'LOAD_BALANCER')),
     CONSTRAINT attachments_attempt CHECK ((boot_id IS NULL) = (boot_time_ns IS NULL)),
+    CONSTRAINT attachments_assign_attempt
+        CHECK ((assign_boot_id IS NULL) = (assign_boot_time_ns IS NULL)),
     CONSTRAINT attachments_sticky_seconds CHECK (sticky_seconds = 0 OR owner_key <> '')
 )
 WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02)

@@ -31,6 +31,10 @@ INVARIANTS = {
         SELECT a.uid FROM attachments a LEFT JOIN allocations l
             ON l.vrf_id = a.vrf_id AND l.attachment_uid = a.uid
         GROUP BY a.vrf_id, a.uid HAVING (a.state = 'HELD') <> (count(l.address) > 0)""",
+    "of the sandboxes of one pod at most one has addresses on an interface": """
+        SELECT vrf_id, network, interface, node, pod_uid FROM attachments
+        WHERE state = 'HELD' AND pod_uid <> ''
+        GROUP BY vrf_id, network, interface, node, pod_uid HAVING count(*) > 1""",
     "the events of an address alternate and end where the table is": """
         WITH kept AS (
             -- What began before the oldest month that is left may have lost its beginning.

@@ -16,6 +16,7 @@ from moorage_server.domain import (
     placement,
     resources,
     returns,
+    succession,
 )
 from moorage_server.domain.eligibility import Asker
 from moorage_server.domain.setting import Conversation, Setting
@@ -94,6 +95,24 @@ class World:
         on = self._shelf()
         self._converse(returns.put_back(allocation, self.catalog, on), on)
         self._write(on)
+
+    def succeed(self, request: model.AssignRequest, siblings: succession.Siblings) -> list[str]:
+        """Places and writes what a new sandbox of a pod is to hold; returns the addresses."""
+        on = self._shelf()
+        asker = Asker.of(request.facts, self.nodes.get(request.facts.workload.node, {}))
+        setting = Setting(pools=self.catalog, asker=asker, shelf=on)
+        placed = self._converse(succession.place(request, siblings, setting), on)
+        self._write(on)
+        return [str(each.address) for each in placed]
+
+    def is_taken(self, address: str) -> bool:
+        """Whether the block of an address has it neither free nor cooling."""
+        found = addresses.parse_address(address)
+        block = next((each for each in self.blocks.values() if found in each.cidr), None)
+        if block is None:
+            return False
+        ordinal = block.ordinal(found)
+        return ordinal not in block.free and block.cooling_at(ordinal) is None
 
     def sweep(self, node: str) -> None:
         """Closes the empty blocks that a node owns in pools which do not select it."""

@@ -36,7 +36,7 @@ def replay(
         if not is_newer(request.attempt, record.stamp):
             raise errors.AttachmentReleased(**_facts(request.attachment))
         return ()
-    if not _satisfies(record.allocations, request, pools):
+    if not satisfies(record.allocations, request, pools):
         held = [str(each.address) for each in record.allocations]
         raise errors.AttachmentChanged(held, **_facts(request.attachment))
     return record.allocations
@@ -50,7 +50,7 @@ def releasable(
     None where it is fenced off: it began before the assignment did, or names
     other generations.
     """
-    if record is None or _is_older(request.attempt, record.stamp):
+    if record is None or is_older(request.attempt, record.stamp):
         return ()
     if not request.generations:
         return record.allocations
@@ -82,7 +82,7 @@ def newest(
     first: model.AttemptStamp | None, second: model.AttemptStamp | None
 ) -> model.AttemptStamp | None:
     """The stamp to remember of two; the second arrived later."""
-    return first if second is None or _is_older(second, first) else second
+    return first if second is None or is_older(second, first) else second
 
 
 def is_newer(attempt: model.AttemptStamp | None, than: model.AttemptStamp | None) -> bool:
@@ -96,15 +96,17 @@ def is_newer(attempt: model.AttemptStamp | None, than: model.AttemptStamp | None
     return attempt.boot_time_ns > than.boot_time_ns
 
 
-def _is_older(attempt: model.AttemptStamp | None, than: model.AttemptStamp | None) -> bool:
+def is_older(attempt: model.AttemptStamp | None, than: model.AttemptStamp | None) -> bool:
+    """Whether an attempt is known to have begun before a remembered one."""
     if attempt is None or than is None or attempt.boot_id != than.boot_id:
         return False
     return attempt.boot_time_ns < than.boot_time_ns
 
 
-def _satisfies(
+def satisfies(
     held: tuple[model.Allocation, ...], request: model.AssignRequest, pools: catalog.Catalog
 ) -> bool:
+    """Whether these addresses are what a request asks for."""
     if len(held) != len(request.addresses):
         return False
     pairs = zip(held, request.addresses, strict=True)

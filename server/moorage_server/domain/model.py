@@ -54,6 +54,30 @@ class Workload:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PodInterface:
+    """One interface of one pod on its node: what a sandbox of the pod takes over from the last."""
+
+    vrf: str
+    network: str
+    interface: str
+    node: str
+    pod_uid: str
+
+    @classmethod
+    def of(cls, attachment: AttachmentKey, workload: Workload) -> "PodInterface | None":
+        """Whose sandbox an attachment is; None where nobody says which pod it is for."""
+        if not workload.pod_uid:
+            return None
+        return cls(
+            vrf=attachment.vrf,
+            network=attachment.network,
+            interface=attachment.interface,
+            node=workload.node,
+            pod_uid=workload.pod_uid,
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStamp:
     """When an attempt began, on a node's clock that never goes back."""
 
@@ -94,12 +118,21 @@ class Facts:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AssignRequest:
-    """Addresses wanted for one attachment, all or none of them."""
+    """Addresses wanted for one attachment, all or none of them.
+
+    `wait`: for how many seconds, at most, for what a predecessor still holds.
+    """
 
     attachment: AttachmentKey
     addresses: tuple[AddressRequest, ...]
     facts: Facts = Facts()
     attempt: AttemptStamp | None = None
+    wait: float = 0.0
+
+    @property
+    def pod_interface(self) -> PodInterface | None:
+        """What it is a new sandbox for, if that is known."""
+        return PodInterface.of(self.attachment, self.facts.workload)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

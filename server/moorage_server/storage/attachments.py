@@ -6,7 +6,7 @@ of one attachment never run at the same time, whichever replica has them.
 """
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -14,6 +14,8 @@ from moorage_server.domain import identity, model
 from moorage_server.storage import allocations, arrays, locks
 
 # The VRFs first, shared: whoever changes one waits for those who decide by what it was.
+# Then the interfaces of pods, so that of the assigns of a pod's sandboxes one is decided
+# after the other, each seeing what the last one came to; then the attachments.
 _LOCKS = """
 SELECT CASE WHEN shared THEN {function}_shared(class, number) ELSE {function}(class, number) END
 FROM unnest(CAST(:classes AS int[]), CAST(:numbers AS int[]), CAST(:shared AS boolean[]))
@@ -38,8 +40,9 @@ FOR UPDATE OF a
 
 _HOLD = sa.text("""
 INSERT INTO attachments AS a (vrf_id, uid, network, container_id, interface, state, boot_id,
-    boot_time_ns, node, namespace, pod, pod_uid, owner_key, sticky_seconds, use, labels)
-SELECT :vrf_id, uid, network, container_id, interface, 'HELD', boot_id,
+    boot_time_ns, assign_boot_id, assign_boot_time_ns, node, namespace, pod, pod_uid, owner_key,
+    sticky_seconds, use, labels)
+SELECT :vrf_id, uid, network, container_id, interface, 'HELD', boot_id, boot_time_ns, boot_id,
     boot_time_ns, node, namespace, pod, pod_uid, owner_key, sticky_seconds, use, labels
 FROM unnest(CAST(:uids AS uuid[]), CAST(:networks AS text[]),
     CAST(:container_ids AS text[]), CAST(:interfaces AS text[]), CAST(:boot_ids AS text[]),
@@ -49,10 +52,12 @@ FROM unnest(CAST(:uids AS uuid[]), CAST(:networks AS text[]),
     AS new (uid, network, container_id, interface, boot_id, boot_time_ns, node, namespace, pod,
     pod_uid, owner_key, sticky_seconds, use, labels)
 ON CONFLICT (uid, vrf_id) DO UPDATE SET state = 'HELD',
-    boot_id = excluded.boot_id, boot_time_ns = excluded.boot_time_ns, node = excluded.node,
-    namespace = excluded.namespace, pod = excluded.pod, pod_uid = excluded.pod_uid,
-    owner_key = excluded.owner_key, sticky_seconds = excluded.sticky_seconds, use = excluded.use,
-    labels = excluded.labels, change_time = clock_timestamp()
+    boot_id = excluded.boot_id, boot_time_ns = excluded.boot_time_ns,
+    assign_boot_id = excluded.boot_id, assign_boot_time_ns = excluded.boot_time_ns,
+    node = excluded.node, namespace = excluded.namespace, pod = excluded.pod,
+    pod_uid = excluded.pod_uid, owner_key = excluded.owner_key,
+    sticky_seconds = excluded.sticky_seconds, use = excluded.use, labels = excluded.labels,
+    change_time = clock_timestamp()
 """)
 
 _MARK = sa.text("""
@@ -64,7 +69,11 @@ FROM unnest(CAST(:uids AS uuid[]), CAST(:networks AS text[]),
     CAST(:boot_ids AS text[]), CAST(:boot_times AS bigint[]))
     AS new (uid, network, container_id, interface, state, boot_id, boot_time_ns)
 ON CONFLICT (uid, vrf_id) DO UPDATE SET state = excluded.state, boot_id = excluded.boot_id,
-    boot_time_ns = excluded.boot_time_ns, change_time = clock_timestamp()
+    boot_time_ns = excluded.boot_time_ns, change_time = clock_timestamp(),
+    assign_boot_id = CASE excluded.state WHEN 'HELD' THEN excluded.boot_id
+        ELSE a.assign_boot_id END,
+    assign_boot_time_ns = CASE excluded.state WHEN 'HELD' THEN excluded.boot_time_ns
+        ELSE a.assign_boot_time_ns END
 """)
 
 
@@ -75,6 +84,10 @@ DELETE FROM attachments WHERE (uid, vrf_id) IN (
         AND change_time < clock_timestamp() - make_interval(secs => :seconds)
     ORDER BY change_time LIMIT :limit FOR UPDATE SKIP LOCKED)
 """)
+
+
+_Lockable = str | model.PodInterface | model.AttachmentKey  # a VRF's name is a text
+_NO_SANDBOXES: Mapping[model.AttachmentKey, model.PodInterface] = {}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,34 +103,52 @@ class Mark:
 
 
 def lock(
-    connection: sa.Connection, keys: Sequence[model.AttachmentKey], *, waiting: bool
+    connection: sa.Connection,
+    keys: Sequence[model.AttachmentKey],
+    *,
+    sandboxes: Mapping[model.AttachmentKey, model.PodInterface] = _NO_SANDBOXES,
+    waiting: bool,
 ) -> set[model.AttachmentKey]:
     """Locks attachments until the transaction ends; returns those that are locked now.
 
-    Their VRFs stay as they are until then. Without `waiting` it leaves out those that
-    another transaction works on, and all of a VRF that is being changed.
+    Their VRFs stay as they are until then, and nobody else makes a sandbox for the
+    interfaces of pods that `sandboxes` has for them. Without `waiting` it leaves out
+    those that another transaction works on, and all of a VRF that is being changed.
     """
-    vrfs = sorted({key.vrf for key in keys})
-    numbers = [*map(locks.number, vrfs), *map(lock_number, keys)]
+    wanted = _lockable(keys, sandboxes.values())
+    classes = [about for about, _ in wanted.values()]
     parameters = {
-        "classes": arrays.numbers(
-            [locks.Class.VRF] * len(vrfs) + [locks.Class.ATTACHMENT] * len(keys)
-        ),
-        "numbers": arrays.numbers(numbers),
-        "shared": arrays.texts(["t"] * len(vrfs) + ["f"] * len(keys)),
+        "classes": arrays.numbers(classes),
+        "numbers": arrays.numbers(number for _, number in wanted.values()),
+        "shared": arrays.texts("t" if each is locks.Class.VRF else "f" for each in classes),
     }
     if waiting:
         connection.execute(_LOCK, parameters)
         return set(keys)
-    got = list(connection.execute(_TRY_LOCK, parameters).scalars())
-    steady = dict(zip(vrfs, got, strict=False))
-    locked = zip(keys, got[len(vrfs) :], strict=True)
-    return {key for key, is_locked in locked if is_locked and steady[key.vrf]}
+    got = connection.execute(_TRY_LOCK, parameters).scalars()
+    had = {each for each, is_locked in zip(wanted, got, strict=True) if is_locked}
+    return {key for key in keys if {key, key.vrf, sandboxes.get(key, key)} <= had}
 
 
 def forget(connection: sa.Connection, *, seconds: float, limit: int) -> int:
     """Deletes the oldest tombstones of at least this age; returns how many."""
     return connection.execute(_FORGET, {"seconds": seconds, "limit": limit}).rowcount
+
+
+def _lockable(
+    keys: Iterable[model.AttachmentKey], interfaces: Iterable[model.PodInterface]
+) -> dict[_Lockable, tuple[locks.Class, int]]:
+    """What is to be locked, in this order, each with its lock."""
+    pods = sorted(set(interfaces), key=_interface_number)
+    return {
+        **{each: (locks.Class.VRF, locks.number(each)) for each in sorted({k.vrf for k in keys})},
+        **{each: (locks.Class.POD_INTERFACE, _interface_number(each)) for each in pods},
+        **{each: (locks.Class.ATTACHMENT, lock_number(each)) for each in keys},
+    }
+
+
+def _interface_number(of: model.PodInterface) -> int:
+    return locks.number(f"{of.vrf}/{of.network}/{of.interface}/{of.node}/{of.pod_uid}")
 
 
 def lock_number(key: model.AttachmentKey) -> int:
@@ -137,7 +168,7 @@ def records(
         held = found[key].allocations if key in found else ()
         if row.address is not None:
             held = (*held, allocations.allocation(row, key.vrf))
-        found[key] = identity.Record(stamp=_stamp(row), allocations=held)
+        found[key] = identity.Record(stamp=stamp(row), allocations=held)
     return found
 
 
@@ -178,7 +209,8 @@ def _stamp_columns(stamps: Sequence[model.AttemptStamp | None]) -> dict[str, str
     }
 
 
-def _stamp(row: arrays.Row) -> model.AttemptStamp | None:
+def stamp(row: arrays.Row) -> model.AttemptStamp | None:
+    """The stamp in a row."""
     if row.boot_id is None:
         return None
     return model.AttemptStamp(boot_id=row.boot_id, boot_time_ns=row.boot_time_ns)

@@ -18,6 +18,7 @@ class Class(enum.IntEnum):
     VRF = 3
     HISTORY = 4  # taken by the function that keeps history, in the migrations
     FEED = 5
+    POD_INTERFACE = 6
 
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(:class, :number)")

@@ -291,6 +291,10 @@ attachments = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("boot_id", sa.Text),
     sa.Column("boot_time_ns", sa.BigInteger),
+    # Of its newest assign, also when a release has come since: which sandbox of a pod
+    # is the newer one is a matter of when they were made, not of when they went.
+    sa.Column("assign_boot_id", sa.Text),
+    sa.Column("assign_boot_time_ns", sa.BigInteger),
     _text("node"),
     _text("namespace"),
     _text("pod"),
@@ -309,6 +313,9 @@ attachments = sa.Table(
     _one_of("state", "HELD", "RELEASED"),
     _one_of("use", "WORKLOAD", "TUNNEL", "LOAD_BALANCER"),
     sa.CheckConstraint("(boot_id IS NULL) = (boot_time_ns IS NULL)", name="attempt"),
+    sa.CheckConstraint(
+        "(assign_boot_id IS NULL) = (assign_boot_time_ns IS NULL)", name="assign_attempt"
+    ),
     sa.CheckConstraint("sticky_seconds = 0 OR owner_key <> ''", name="sticky_seconds"),
     sa.Index("attachments_container_idx", "container_id", "vrf_id"),
     sa.Index("attachments_pod_idx", "namespace", "pod", "vrf_id"),

@@ -42,7 +42,7 @@ def _adopt(
     # Attachments before the block, and in one order, so that two calls which have
     # some of them in common wait for each other once.
     keys = sorted({each.attachment for each in request.adoptions}, key=attachments.lock_number)
-    attachments.lock(transaction, keys, waiting=True)
+    attachments.lock(transaction, keys, sandboxes=_sandboxes(request), waiting=True)
     scope = compiled.scopes(transaction, {(request.vrf, "")}).get((request.vrf, ""))
     if scope is None:
         raise errors.VrfNotFound(request.vrf)
@@ -58,6 +58,14 @@ def _adopt(
     adopting = _Adopting(transaction, vrf_id, left, offer, Shelf(scope.now))
     decision = adopting.run(records)
     return dataclasses.replace(decision, released_count=len(released))
+
+
+def _sandboxes(request: AdoptRequest) -> dict[model.AttachmentKey, model.PodInterface]:
+    named = {
+        each.attachment: model.PodInterface.of(each.attachment, each.facts.workload)
+        for each in request.adoptions
+    }
+    return {key: pod for key, pod in named.items() if pod is not None}
 
 
 def _released(

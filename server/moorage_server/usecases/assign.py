@@ -1,6 +1,7 @@
 """Assign: addresses for one attachment, all or none, the same ones when asked again."""
 
-from moorage_server.domain import identity, model, placement
+from moorage_server.domain import identity, model, succession
+from moorage_server.domain.history import Cause
 from moorage_server.storage import attachments
 from moorage_server.usecases.ledger import Ledger
 
@@ -11,13 +12,27 @@ def assign(ledger: Ledger, request: model.AssignRequest) -> tuple[model.Allocati
     Raises the IpamError that says why not, or Contended.
     """
     pools = ledger.scope(request).catalog
-    record = ledger.record(request.attachment)
+    record, siblings = ledger.record(request.attachment), ledger.siblings(request.attachment)
+    succession.check(request, record, siblings)
     held = identity.replay(request, record, pools)
     if record and held and identity.advances(request.attempt, record.stamp):
         # From now on a release that began before this attempt is too old.
         ledger.mark(attachments.Mark(key=request.attachment, stamp=request.attempt, held=True))
     if not held:
         ledger.sweep(request)
-        wanted = placement.place(request.addresses, ledger.setting(request))
-        ledger.grant(request, ledger.converse(request.attachment.vrf, wanted))
+        wanted = succession.place(request, siblings, ledger.setting(request))
+        placed = ledger.converse(request.attachment.vrf, wanted)
+        for each in siblings:
+            _supersede(ledger, each, request)
+        ledger.grant(request, placed)
     return held
+
+
+def _supersede(ledger: Ledger, old: succession.Sibling, request: model.AssignRequest) -> None:
+    if not old.allocations:
+        return
+    pools = ledger.scope(request).catalog
+    ledger.release(old.attachment.vrf, pools.show(old.allocations), Cause.SUPERSEDED)
+    # Whatever of the old sandbox began before this attempt comes too late from now on.
+    stamp = identity.newest(old.stamp, request.attempt)
+    ledger.mark(attachments.Mark(key=old.attachment, stamp=stamp, held=False))

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from moorage_server.domain import catalog, errors, identity, model, placement, resources
+from moorage_server.domain import catalog, errors, identity, model, resources, succession
 from moorage_server.domain.eligibility import Asker, PassedOver
 from moorage_server.domain.offers import Offer
 from moorage_server.domain.setting import Contended, Placed
@@ -55,12 +55,14 @@ def _decision(
 ) -> tuple[Shown, errors.IpamError | None]:
     pools = ledger.scope(request).catalog
     try:
-        held = identity.replay(request, ledger.record(request.attachment), pools)
+        record, siblings = ledger.record(request.attachment), ledger.siblings(request.attachment)
+        succession.check(request, record, siblings)
+        held = identity.replay(request, record, pools)
         if held:
             return pools.show(held), None
         ledger.sweep(request)
-        placement_made = placement.place(request.addresses, ledger.setting(request))
-        placed = ledger.converse(request.attachment.vrf, placement_made)
+        wanted = succession.place(request, siblings, ledger.setting(request))
+        placed = ledger.converse(request.attachment.vrf, wanted)
         return tuple(_would_be(request, each) for each in placed), None
     except errors.IpamError as refusal:
         return (), refusal

@@ -7,12 +7,20 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TypeVar
 
-from moorage_server.domain import catalog, errors, identity, model, returns
+from moorage_server.domain import catalog, errors, identity, model, returns, succession
 from moorage_server.domain.eligibility import Asker
 from moorage_server.domain.history import Cause, Kind
 from moorage_server.domain.setting import Conversation, Placed, Setting
 from moorage_server.domain.shelf import Shelf
-from moorage_server.storage import allocations, attachments, blocks, catalogs, database, events
+from moorage_server.storage import (
+    allocations,
+    attachments,
+    blocks,
+    catalogs,
+    database,
+    events,
+    sandboxes,
+)
 
 T = TypeVar("T")
 Request = model.AssignRequest | model.ReleaseRequest
@@ -26,7 +34,7 @@ class _Page:
     vrf_id: int
     shelf: Shelf
     inquiry: blocks.Inquiry
-    released: list[catalog.Shown] = dataclasses.field(default_factory=list)
+    released: list[tuple[catalog.Shown, Cause]] = dataclasses.field(default_factory=list)
     marks: list[attachments.Mark] = dataclasses.field(default_factory=list)
     granted: list[tuple[model.AssignRequest, list[Placed]]] = dataclasses.field(
         default_factory=list
@@ -45,13 +53,17 @@ class Ledger:
         self._waiting = waiting
         self._scopes: dict[tuple[str, str], catalogs.Scope] = {}
         self._records: dict[model.AttachmentKey, identity.Record] = {}
+        self._siblings: dict[model.AttachmentKey, succession.Siblings] = {}
         self._pages: dict[str, _Page] = {}
         self.swept: set[catalogs.Sweep] = set()
 
     def open(self, requests: Sequence[Request]) -> set[model.AttachmentKey]:
         """Locks the attachments and reads what decisions depend on; returns those locked."""
         keys = [each.attachment for each in requests]
-        locked = attachments.lock(self._transaction, keys, waiting=self._waiting)
+        pods = sandboxes.of(requests)
+        locked = attachments.lock(
+            self._transaction, keys, sandboxes=pods, waiting=self._waiting
+        ) - sandboxes.behind_others(pods)
         # Statements of their own, after the lock was given: from now on nobody but
         # this transaction changes what these attachments hold, so the catalog read
         # here knows every pool that their records speak of.
@@ -63,7 +75,15 @@ class Ledger:
                 self._pages[vrf] = self._page(scope)
                 here = [key for key in locked if key.vrf == vrf]
                 self._records |= attachments.records(self._transaction, scope.catalog.vrf_id, here)
-        return locked
+                new = {key: pods[key] for key in here if key in pods}
+                self._siblings |= sandboxes.siblings(
+                    self._transaction,
+                    scope.catalog.vrf_id,
+                    new,
+                    busy=frozenset(keys),
+                    waiting=self._waiting,
+                )
+        return {key for key in locked if key not in pods or key in self._siblings}
 
     def _page(self, scope: catalogs.Scope) -> _Page:
         vrf_id, on = scope.catalog.vrf_id, Shelf(scope.now, scope.catalog.hidden_blocks)
@@ -80,6 +100,10 @@ class Ledger:
     def record(self, attachment: model.AttachmentKey) -> identity.Record | None:
         """What is remembered of a locked attachment."""
         return self._records.get(attachment)
+
+    def siblings(self, attachment: model.AttachmentKey) -> succession.Siblings:
+        """The other sandboxes of the pod that a locked attachment is a new one of."""
+        return self._siblings.get(attachment, ())
 
     def setting(self, request: model.AssignRequest) -> Setting:
         """What placement works on for a request."""
@@ -122,9 +146,9 @@ class Ledger:
         """Notes addresses to be written for an attachment."""
         self._pages[request.attachment.vrf].granted.append((request, placed))
 
-    def release(self, vrf: str, released: Shown) -> None:
-        """Notes addresses to be removed."""
-        self._pages[vrf].released += released
+    def release(self, vrf: str, released: Shown, cause: Cause = Cause.REQUESTED) -> None:
+        """Notes addresses to be removed, and why."""
+        self._pages[vrf].released += [(each, cause) for each in released]
 
     def mark(self, mark: attachments.Mark) -> None:
         """Notes what is to be remembered of an attachment that is granted nothing."""
@@ -150,7 +174,7 @@ class Ledger:
         if page.granted:
             attachments.hold(self._transaction, vrf_id, [request for request, _ in page.granted])
         if page.released:
-            released = [each.allocation for each in page.released]
+            released = [each.allocation for each, _ in page.released]
             allocations.delete(self._transaction, vrf_id, released)
         blocks.close(self._transaction, vrf_id, page.shelf)
         told = events.write(self._transaction, _events(page)) if _changes(page) else {}
@@ -178,7 +202,7 @@ def _events(page: _Page) -> list[events.Event]:
     released = [
         events.Event(
             kind=Kind.RELEASED,
-            cause=Cause.REQUESTED,
+            cause=cause,
             vrf_id=page.vrf_id,
             address=each.allocation.address,
             block=each.allocation.block,
@@ -188,7 +212,7 @@ def _events(page: _Page) -> list[events.Event]:
             yielded=each.allocation.yielded,
             ended=each.allocation,
         )
-        for each in page.released
+        for each, cause in page.released
     ]
     assigned = [
         events.Event(
