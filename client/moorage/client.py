@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 import grpc
-from google.protobuf import timestamp_pb2
+from google.protobuf import duration_pb2, timestamp_pb2
 
 from moorage import administration, attempts, names, watch
 from moorage import channel as channels
@@ -24,6 +24,8 @@ from moorage.v1 import (
 )
 
 DEFAULT_TIMEOUT = 10.0
+
+Seconds = float | datetime.timedelta
 
 
 class Client(administration.Administration):
@@ -80,6 +82,8 @@ class Client(administration.Administration):
         use: resources_pb2.Use.ValueType = resources_pb2.USE_UNSPECIFIED,
         owner_key: str = "",
         labels: Mapping[str, str] | None = None,
+        wait: Seconds = 0,
+        sticky: Seconds = 0,
         vrf: str = names.DEFAULT_VRF,
         attempt: resources_pb2.AttemptStamp | None = None,
         timeout: float | None = None,
@@ -87,10 +91,21 @@ class Client(administration.Administration):
         """Assign addresses to an attachment: one allocation for each asked for, or an error.
 
         The same call again returns the same allocations. `attempt` is when the caller began, by
-        default now; a Release that began later wins.
+        default now; a Release that began later wins. `wait` is how long to wait, within `timeout`,
+        for an address that a predecessor of the same owner still holds; `sticky` for how long the
+        addresses stay kept for `owner_key` after their release.
         """
         request = _assign_request(
-            attachment, addresses, workload, use, owner_key, labels, vrf, attempt
+            attachment,
+            addresses,
+            workload=workload,
+            use=use,
+            owner_key=owner_key,
+            labels=labels,
+            wait=wait,
+            sticky=sticky,
+            vrf=vrf,
+            attempt=attempt,
         )
         return list(self._call(self._allocations.AssignAddresses, request, timeout).allocations)
 
@@ -103,6 +118,8 @@ class Client(administration.Administration):
         use: resources_pb2.Use.ValueType = resources_pb2.USE_UNSPECIFIED,
         owner_key: str = "",
         labels: Mapping[str, str] | None = None,
+        wait: Seconds = 0,
+        sticky: Seconds = 0,
         vrf: str = names.DEFAULT_VRF,
         attempt: resources_pb2.AttemptStamp | None = None,
         timeout: float | None = None,
@@ -113,7 +130,16 @@ class Client(administration.Administration):
         """
         request = allocation_service_pb2.ExplainAssignRequest(
             assign=_assign_request(
-                attachment, addresses, workload, use, owner_key, labels, vrf, attempt
+                attachment,
+                addresses,
+                workload=workload,
+                use=use,
+                owner_key=owner_key,
+                labels=labels,
+                wait=wait,
+                sticky=sticky,
+                vrf=vrf,
+                attempt=attempt,
             )
         )
         return self._call(self._allocations.ExplainAssign, request, timeout)
@@ -230,13 +256,16 @@ def _timestamp(time: datetime.datetime | None) -> timestamp_pb2.Timestamp | None
     return stamp
 
 
-def _assign_request(
+def _assign_request(  # noqa: PLR0913 - those of assign
     attachment: resources_pb2.Attachment,
     addresses: Iterable[allocation_service_pb2.AddressRequest],
+    *,
     workload: resources_pb2.Workload | None,
     use: resources_pb2.Use.ValueType,
     owner_key: str,
     labels: Mapping[str, str] | None,
+    wait: Seconds,
+    sticky: Seconds,
     vrf: str,
     attempt: resources_pb2.AttemptStamp | None,
 ) -> allocation_service_pb2.AssignAddressesRequest:
@@ -249,4 +278,14 @@ def _assign_request(
         owner_key=owner_key,
         labels=labels,
         attempt=attempt or attempts.stamp(),
+        wait=_duration(wait),
+        sticky=_duration(sticky),
     )
+
+
+def _duration(length: Seconds) -> duration_pb2.Duration | None:
+    """Return how long that is; None for no time at all, which is not sent."""
+    made = duration_pb2.Duration()
+    exact = length if isinstance(length, datetime.timedelta) else datetime.timedelta(seconds=length)
+    made.FromTimedelta(exact)
+    return made if exact else None

@@ -162,9 +162,21 @@ WHO: dict[str, Malformed] = {
             ("attempt.boot_time_ns", "is -1; it must be positive"),
         ],
     ),
-    "patience": (
-        assign(wait=duration_pb2.Duration(seconds=1)),
-        [("wait", "this server does not wait for a predecessor; leave it out")],
+    "too much patience": (
+        assign(wait=duration_pb2.Duration(seconds=60, nanos=1000000)),
+        [("wait", "is 60.001 seconds; at least 0 and at most 60 are allowed")],
+    ),
+    "a wait that ends before it begins": (
+        assign(wait=duration_pb2.Duration(nanos=-1000000)),
+        [("wait", "is -0.001 seconds; at least 0 and at most 60 are allowed")],
+    ),
+    "a retention that is too long": (
+        assign(sticky=duration_pb2.Duration(seconds=7776001), owner_key="o"),
+        [("sticky", "is 7776001 seconds; at least 0 and at most 7776000 are allowed")],
+    ),
+    "a retention for nobody": (
+        assign(sticky=duration_pb2.Duration(seconds=1)),
+        [("sticky", "needs an owner_key, whose addresses are to be kept")],
     ),
 }
 
@@ -287,7 +299,7 @@ def test_everything_that_is_wrong_is_told_at_once(ground: Ground) -> None:
         owner_key="o\n",
         labels={"": "v\n"},
         attempt=AttemptStamp(),
-        wait=duration_pb2.Duration(nanos=1),
+        wait=duration_pb2.Duration(seconds=-1),
     )
     violations = [
         ("parent", f'"default" {NO_VRF}'),
@@ -311,7 +323,7 @@ def test_everything_that_is_wrong_is_told_at_once(ground: Ground) -> None:
         ("labels[]", unprintable(r"v\n")),
         ("attempt.boot_id", REQUIRED),
         ("attempt.boot_time_ns", "is 0; it must be positive"),
-        *WHO["patience"][1],
+        ("wait", "is -1 seconds; at least 0 and at most 60 are allowed"),
     ]
     tables.check_malformed(ground, (request, violations))
 

@@ -28,6 +28,7 @@ _POOL = (
     " (lower case letters, digits, '-' and '.')"
 )
 _NOT_OFFERED = "take the annotation away: Moorage does not offer this"
+_DURATION = "write a whole number and one of s, m, h and d, such as 30s or 24h"
 _FAMILY = 'list "IPv4", "IPv6" or both'
 
 
@@ -123,8 +124,20 @@ ROWS: dict[str, Row] = {
         shown=r"a\nb",
     ),
     "an owner of 100 KB": refused(OWNER, LONG, "longer than 4096 bytes", "shorten it", shown=CUT),
-    "what nobody offers": refused(
-        "moorage.dev/wait", "30s", "requested feature is not enabled", _NOT_OFFERED
+    "a wait that is no duration": refused(
+        "moorage.dev/wait", "1m30s", "not a duration of at most 60s", _DURATION
+    ),
+    "a wait that is too long": refused(
+        "moorage.dev/wait", "2m", "not a duration of at most 60s", _DURATION
+    ),
+    "a retention that is too long": refused(
+        "moorage.dev/sticky", "91d", "not a duration of at most 90d", _DURATION
+    ),
+    "a retention for nobody": refused(
+        "moorage.dev/sticky",
+        "24h",
+        'nobody to keep addresses for: the pod has no annotation "moorage.dev/owner"',
+        'annotate the pod with moorage.dev/owner, or with moorage.dev/sticky: "0s"',
     ),
     "an address without IPAM": refused(
         "cni.projectcalico.org/ipAddrsNoIpam",

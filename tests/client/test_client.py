@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import grpc
 import pytest
-from google.protobuf import field_mask_pb2, message, timestamp_pb2
+from google.protobuf import duration_pb2, field_mask_pb2, message, timestamp_pb2
 
 import moorage
 from client import peer as peers
@@ -367,6 +367,8 @@ def test_assign_sends_everything_and_returns_the_allocations(
         use=resources_pb2.USE_TUNNEL,
         owner_key="cart",
         labels=LABELS,
+        wait=1.5,
+        sticky=datetime.timedelta(hours=1),
         vrf="blue",
     )
     assert assigned == [HELD]
@@ -382,6 +384,8 @@ def test_assign_sends_everything_and_returns_the_allocations(
         use=resources_pb2.USE_TUNNEL,
         owner_key="cart",
         labels=LABELS,
+        wait=duration_pb2.Duration(seconds=1, nanos=500_000_000),
+        sticky=duration_pb2.Duration(seconds=3600),
     )
 
 
@@ -405,6 +409,8 @@ def test_explain_asks_about_the_assign_it_would_send(
         use=use,
         owner_key="cart",
         labels=LABELS,
+        wait=1.5,
+        sticky=datetime.timedelta(hours=1),
         vrf="blue",
         attempt=stamp,
     )
@@ -416,6 +422,8 @@ def test_explain_asks_about_the_assign_it_would_send(
         use=use,
         owner_key="cart",
         labels=LABELS,
+        wait=1.5,
+        sticky=datetime.timedelta(hours=1),
         vrf="blue",
         attempt=stamp,
     )

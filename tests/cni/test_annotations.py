@@ -207,8 +207,18 @@ BROKEN = [
     (OWNER, "web\ud800", "253 printable characters"),
     (NO_IPAM, '["10.0.0.1"]', "requested feature is not enabled: ip_addrs_no_ipam"),
     (annotations.FLOATING_IPS, '["10.0.0.1"]', "requested feature is not enabled: floating_ips"),
-    (annotations.STICKY, "1h", "requested feature is not enabled"),
-    (annotations.WAIT, "30s", "requested feature is not enabled"),
+    (annotations.STICKY, "1h", f'the pod has no annotation "{OWNER}"'),
+    (annotations.STICKY, "91d", "not a duration of at most 90d"),
+    (annotations.WAIT, "61s", "not a duration of at most 60s"),
+    (annotations.WAIT, "2m", "not a duration of at most 60s"),
+    (annotations.WAIT, "30", "not a duration of at most 60s"),
+    (annotations.WAIT, "-1s", "not a duration of at most 60s"),
+    (annotations.WAIT, "1.5s", "not a duration of at most 60s"),
+    (annotations.WAIT, "1m30s", "not a duration of at most 60s"),
+    (annotations.WAIT, " 1s", "not a duration of at most 60s"),
+    (annotations.WAIT, "1s\n", "not a duration of at most 60s"),
+    (annotations.WAIT, "\u0661s", "not a duration of at most 60s"),
+    (annotations.WAIT, "1S", "not a duration of at most 60s"),
 ]
 
 
@@ -232,6 +242,24 @@ def test_a_bad_annotation_of_the_namespace_says_so(key: str) -> None:
     with pytest.raises(errors.CniError) as refused:
         resolve({}, {key: "no json"})
     assert f'annotation "{key}" of namespace shop with value ' in refused.value.msg
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("0s", 0), ("30s", 30), ("060s", 60), ("10m", 600), ("24h", 86400), ("90d", 7776000)],
+)
+def test_a_duration_is_a_number_and_its_unit(value: str, seconds: int) -> None:
+    found = resolve({annotations.STICKY: value, OWNER: "web-0"})
+    assert (found.sticky_seconds, found.wait_seconds) == (seconds, 0)
+
+
+def test_patience_and_retention_of_the_namespace_are_every_pods() -> None:
+    said = {annotations.WAIT: "30s", annotations.STICKY: "24h"}
+    found = resolve({OWNER: "web-0"}, said)
+    assert (found.wait_seconds, found.sticky_seconds) == (30, 86400)
+    own = {annotations.WAIT: "5s", annotations.STICKY: "0s"}
+    found = resolve(own, said)
+    assert (found.wait_seconds, found.sticky_seconds) == (5, 0)
 
 
 def test_what_is_asked_for_remembers_who_said_it() -> None:

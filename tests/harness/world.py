@@ -3,7 +3,7 @@
 import dataclasses
 import datetime
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
 from moorage_server.domain import (
@@ -19,7 +19,7 @@ from moorage_server.domain import (
     succession,
 )
 from moorage_server.domain.eligibility import Asker
-from moorage_server.domain.setting import Conversation, Setting
+from moorage_server.domain.setting import Conversation, Patience, Setting
 from moorage_server.domain.shelf import Shelf
 
 T = TypeVar("T")
@@ -75,14 +75,16 @@ class World:
         namespace_labels: Mapping[str, str] | None = None,
         use: model.Use = model.Use.WORKLOAD,
         owner: str = "",
+        pod: str = "",
+        patience: Patience | None = None,
     ) -> list[str]:
         """Places and writes a request; returns the addresses."""
-        workload = model.Workload(node=node, namespace_labels=namespace_labels or {})
+        workload = model.Workload(node=node, pod=pod, namespace_labels=namespace_labels or {})
         labels = self.nodes.get(node, {}) if node_labels is None else node_labels
         facts = model.Facts(workload=workload, use=use, owner_key=owner)
         asker = Asker.of(facts, labels)
         on = self._shelf()
-        setting = Setting(pools=self.catalog, asker=asker, shelf=on)
+        setting = Setting(pools=self.catalog, asker=asker, shelf=on, patience=patience)
         placed = self._converse(placement.place(wants, setting), on)
         self._write(on)
         for each in placed:
@@ -151,6 +153,8 @@ class World:
                 return needs.Answer(count=sum(map(owned.suits, self._unseen(on))))
             case needs.MoreRoom():
                 return self._more_room(need, on)
+            case needs.HoldersOf() | needs.HeldByOwner():
+                return needs.Answer(held=tuple(self._holders(need)))
             case needs.BlockAt():
                 found = [self.blocks[need.cidr]] if need.cidr in self.blocks else []
             case needs.KeptBlocks():
@@ -160,6 +164,15 @@ class World:
                 found = [each for each in unseen if need.suits(each) and each.free]
         usable = tuple(each for each in found if each.cidr not in self.locked)
         return needs.Answer(found=usable, contended=bool(found) and not usable)
+
+    def _holders(self, need: needs.HoldersOf | needs.HeldByOwner) -> Iterator[model.Allocation]:
+        for address, each in self.held.items():
+            if isinstance(need, needs.HoldersOf):
+                suits = address in need.addresses
+            else:
+                suits = each.facts.owner_key == need.owner_key and each.attachment != need.beside
+            if suits:
+                yield each
 
     def _more_room(self, need: needs.MoreRoom, on: Shelf) -> needs.Answer:
         unseen = [

@@ -6,6 +6,7 @@ merged. An empty text is an absent annotation.
 """
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from moorage.cni import addresses, constraints, errors, origin, settings
@@ -24,6 +25,8 @@ WAIT = "moorage.dev/wait"
 LONGEST_VALUE = 4096
 LONGEST_OWNER = 253
 MOST_FAMILIES = 16
+LONGEST_WAIT = 60, "s"
+LONGEST_STICKY = 90, "d"
 
 # Pools, by name or CIDR, and the place they are listed in.
 _Listed = tuple[tuple[str, ...], origin.Origin]
@@ -35,7 +38,8 @@ _FEATURES: Mapping[str, str] = {
     IP_ADDRS_NO_IPAM: "ip_addrs_no_ipam",
     FLOATING_IPS: "floating_ips",
 }
-_UNSUPPORTED = (STICKY, WAIT)
+_UNITS: Mapping[str, int] = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"([0-9]{1,9})([smhd])")
 _BOTH = "can't have both annotations: 'ipAddrs' and 'ipAddrsNoIpam' in use at the same time"
 
 
@@ -59,13 +63,18 @@ def resolve(
         CniError: ANNOTATION_REFUSED, naming the annotation, its object, its value, the rule and the
             next step; INVALID_CONFIG where no family is left to assign.
     """
-    _refuse_unsupported(pod, namespace)
-    owner = _find(OWNER, (pod,))
+    _refuse_unsupported(pod)
+    owner, levels = _find(OWNER, (pod,)), (pod, namespace)
     listed = None if fixed else _find(IP_ADDRS, (pod,))
     if listed:
         fixed = _listed(listed, chosen.one_address_per_family)
-    found = fixed or _drawn((pod, namespace), chosen)
-    return dataclasses.replace(found, owner_key=_owner(owner) if owner else "")
+    found = fixed or _drawn(levels, chosen)
+    return dataclasses.replace(
+        found,
+        owner_key=_owner(owner) if owner else "",
+        wait_seconds=_seconds(_find(WAIT, levels), *LONGEST_WAIT),
+        sticky_seconds=_sticky_seconds(_find(STICKY, levels), owner),
+    )
 
 
 def _drawn(levels: Sequence[Level], chosen: settings.Settings) -> constraints.Constraints:
@@ -119,7 +128,7 @@ def _annotation(key: str, value: str, where: str) -> origin.Origin:
     )
 
 
-def _refuse_unsupported(pod: Level, namespace: Level) -> None:
+def _refuse_unsupported(pod: Level) -> None:
     next_step = "take the annotation away: Moorage does not offer this"
     without_ipam = _find(IP_ADDRS_NO_IPAM, (pod,))
     if without_ipam and pod.annotations.get(IP_ADDRS):
@@ -127,9 +136,6 @@ def _refuse_unsupported(pod: Level, namespace: Level) -> None:
     for key, feature in _FEATURES.items():
         if found := _find(key, (pod,)):
             raise found.refuse(f"requested feature is not enabled: {feature}", next_step)
-    for key in _UNSUPPORTED:
-        if found := _find(key, (pod, namespace)):
-            raise found.refuse("requested feature is not enabled", next_step)
 
 
 def _pools(family: Family, levels: Sequence[Level], chosen: settings.Settings) -> _Listed:
@@ -177,6 +183,29 @@ def _several(source: origin.Origin, family: Family) -> errors.CniError:
         f'cannot have more than one IPv{family} address for "{IP_ADDRS}" annotation',
         'list one, or set "ip_addrs": "any" in the CNI config to be given any one that is free',
     )
+
+
+def _sticky_seconds(source: origin.Origin | None, owner: origin.Origin | None) -> int:
+    seconds = _seconds(source, *LONGEST_STICKY)
+    if source and seconds and not owner:
+        raise source.refuse(
+            f'nobody to keep addresses for: the pod has no annotation "{OWNER}"',
+            f'annotate the pod with {OWNER}, or with {STICKY}: "0s"',
+        )
+    return seconds
+
+
+def _seconds(source: origin.Origin | None, most: int, unit: str) -> int:
+    if source is None:
+        return 0
+    match = _DURATION.fullmatch(source.value)
+    seconds = int(match[1]) * _UNITS[match[2]] if match else None
+    if seconds is None or seconds > most * _UNITS[unit]:
+        raise source.refuse(
+            f"not a duration of at most {most}{unit}",
+            "write a whole number and one of s, m, h and d, such as 30s or 24h",
+        )
+    return seconds
 
 
 def _owner(source: origin.Origin) -> str:

@@ -40,6 +40,8 @@ def assign(
                 request.addresses(wanted.choices),
                 workload=workload,
                 owner_key=wanted.owner_key,
+                wait=wanted.wait_seconds,
+                sticky=wanted.sticky_seconds,
                 vrf=conf.vrf,
                 attempt=attempt,
                 timeout=deadline.remaining(f"server {conf.server}"),

@@ -26,9 +26,15 @@ class IdlePool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constraints:
-    """All that an ADD asks for; `said_by` names, for error messages, whose words it follows."""
+    """All that an ADD asks for; `said_by` names, for error messages, whose words it follows.
+
+    `wait_seconds`: for an address that a predecessor still holds; `sticky_seconds`: for how long
+    the addresses stay the owner's after their release.
+    """
 
     choices: tuple[Choice, ...]
     owner_key: str = ""
+    wait_seconds: int = 0
+    sticky_seconds: int = 0
     said_by: tuple[str, ...] = ()
     idle: tuple[IdlePool, ...] = ()

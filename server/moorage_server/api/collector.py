@@ -3,7 +3,8 @@
 One batch runs at a time, on a thread of its own; the next begins when it has
 committed, with whatever has arrived meanwhile. So a lone call never waits, and a
 crowd shares one commit. What a batch had to leave because of a lock is run again
-alone on the other threads, where it may wait.
+alone on the other threads, where it may wait. What has to wait for another's release
+is kept aside by its own call, and comes again as if it were new.
 """
 
 import asyncio
@@ -16,7 +17,9 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from moorage_server.api.desk import Desk
+from moorage_server.api.vigils import Vigils
 from moorage_server.domain import errors, model
+from moorage_server.domain.patience import Awaited
 from moorage_server.storage import catalogs, database
 from moorage_server.usecases import batch
 from moorage_server.usecases.ledger import Request, Shown
@@ -25,6 +28,7 @@ BATCH_SIZE = 128
 WAITING_CALLS = 4096  # more are refused at once with SERVER_BUSY
 BATCH_LOCK_WAIT = 0.1  # seconds; a batch waits for no lock on purpose, this is a backstop
 BATCH_TIME = 5.0  # seconds
+LAST_TRY = 0.1  # seconds of a call's time that it does not wait for a predecessor
 
 # What would end every request of a batch alike; with any other error of a batch its
 # requests are run again alone.
@@ -67,6 +71,7 @@ class Collector:
         # Half of the threads may wait for locks; the others are for everything else.
         self._alone = asyncio.Semaphore(desk.threads // 2)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._vigils = Vigils()
 
     def start(self) -> None:
         """Begins to work on the running loop."""
@@ -83,8 +88,29 @@ class Collector:
 
     async def submit(self, request: Request, deadline: float) -> Shown:
         """The outcome of a request; `deadline` is on time.monotonic()'s clock."""
-        if len(self._queue) + len(self._tasks) >= WAITING_CALLS:
+        if len(self._queue) + len(self._tasks) + self._vigils.resting >= WAITING_CALLS:
             raise errors.ServerBusy
+        if isinstance(request, model.AssignRequest) and request.wait:
+            return await self._patiently(request, deadline)
+        return await self._try(request, deadline)
+
+    def hurry(self) -> None:
+        """The server is going away: calls that wait for a predecessor are told so."""
+        self._vigils.close()
+
+    async def _patiently(self, request: model.AssignRequest, deadline: float) -> Shown:
+        until = min(time.monotonic() + request.wait, deadline - LAST_TRY)
+        with self._vigils.keep(request.attachment) as vigil:
+            while True:
+                vigil.listen()
+                try:
+                    return await self._try(request, deadline)
+                except Awaited as outcome:
+                    if time.monotonic() >= until:
+                        raise outcome.refusal from None
+                    await self._vigils.rest(vigil, outcome.awaited, until)
+
+    async def _try(self, request: Request, deadline: float) -> Shown:
         answer: asyncio.Future[Shown] = asyncio.get_running_loop().create_future()
         ticket = _Ticket(request=request, deadline=deadline, answer=answer)
         self._queue.append(ticket)
@@ -146,7 +172,13 @@ class Collector:
             if outcome is batch.Deferred.DEFERRED:
                 self._spawn(self._run_alone(ticket))
             else:
-                ticket.tell(outcome)
+                self._tell(ticket, outcome)
+
+    def _tell(self, ticket: _Ticket, outcome: Shown | BaseException) -> None:
+        if isinstance(outcome, tuple) and isinstance(ticket.request, model.ReleaseRequest):
+            released = {each.allocation.address for each in outcome}
+            self._vigils.tell(ticket.request.attachment, released)
+        ticket.tell(outcome)
 
     async def _run_alone(self, ticket: _Ticket) -> None:
         outcome: batch.Outcome | BaseException = batch.Deferred.DEFERRED
@@ -155,7 +187,7 @@ class Collector:
                 outcome = await self._once(ticket)
         if outcome is not batch.Deferred.DEFERRED:
             self._tell_of([outcome])
-            ticket.tell(outcome)
+            self._tell(ticket, outcome)
 
     def _tell_of(self, outcomes: "Sequence[batch.Outcome | BaseException]") -> None:
         # A repeated call changes nothing and is told of as well, which does no harm.

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from google.protobuf import duration_pb2
+
 from moorage.v1 import allocation_service_pb2 as allocation_messages
 from moorage.v1 import filter_pb2
 from moorage.v1 import resources_pb2 as messages
@@ -25,14 +27,23 @@ def assign_request(message: allocation_messages.AssignAddressesRequest) -> model
             workload=workload(found, "workload", message.workload),
             use=enums.USES.decode(found, "use", message.use, model.Use.WORKLOAD),
             owner_key=found.text("owner_key", message.owner_key, limits.TEXT_LENGTH),
+            sticky=int(_seconds(found, "sticky", message.sticky, limits.STICKY_SECONDS)),
             labels=found.labels("labels", message.labels),
         ),
         attempt=_attempt(found, message),
+        wait=_seconds(found, "wait", message.wait, limits.WAIT_SECONDS),
     )
-    if message.HasField("wait") and message.wait.ToNanoseconds() != 0:
-        found.add("wait", "this server does not wait for a predecessor; leave it out")
+    if request.facts.sticky and not message.owner_key:
+        found.add("sticky", "needs an owner_key, whose addresses are to be kept")
     found.check()
     return request
+
+
+def _seconds(found: Violations, field: str, message: duration_pb2.Duration, longest: int) -> float:
+    seconds = message.seconds + message.nanos / 1e9
+    if not 0 <= seconds <= longest:
+        found.add(field, f"is {seconds:.15g} seconds; at least 0 and at most {longest} are allowed")
+    return seconds
 
 
 def release_request(message: allocation_messages.ReleaseAddressesRequest) -> model.ReleaseRequest:

@@ -139,6 +139,7 @@ class Server:
             task.cancel()
         # Those who watch go on at another server; they would use up the grace.
         self._watching.stop()
+        self._collector.hurry()
         await self._grpc.stop(grace)
         await self._collector.close()
         await self._numbering.close()

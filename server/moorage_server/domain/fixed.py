@@ -4,13 +4,16 @@ Asking for an address passes over selectors, assignment mode, reservations and t
 limits on blocks: the block is opened for the node where it is not open yet.
 """
 
-from moorage_server.domain import addresses, blocks, errors, model, needs
+from moorage_server.domain import addresses, blocks, errors, model, needs, patience
 from moorage_server.domain.offers import Offer
 from moorage_server.domain.setting import Contended, Conversation, Placed, Setting
 
 
 def draw(want: model.AddressRequest, setting: Setting) -> Conversation[Placed]:
-    """Takes the first candidate that is free; raises the IpamError that says why none is."""
+    """Takes the first candidate that is free.
+
+    Raises the IpamError that says why none is, or Awaited.
+    """
     # All candidates are judged before any is taken: a wrong one is a mistake to
     # be told of, also when another happens to be free.
     offers = [_usable(address, setting) for address in want.candidates]
@@ -21,7 +24,11 @@ def draw(want: model.AddressRequest, setting: Setting) -> Conversation[Placed]:
         if refusal is None:
             return setting.take(offer, block, block.ordinal(address))
         refusals.append(refusal)
-    raise _worst(refusals, want, offers[0], setting)
+    refusal = _worst(refusals, want, offers[0], setting)
+    pairs = zip(want.candidates, refusals, strict=True)
+    taken = [address for address, why in pairs if isinstance(why, errors.AddressInUse)]
+    yield from patience.for_candidates(taken, refusal, setting)
+    raise refusal
 
 
 def _usable(address: addresses.Address, setting: Setting) -> Offer:

@@ -8,7 +8,7 @@ import dataclasses
 import datetime
 from collections.abc import Mapping
 
-from moorage_server.domain import addresses, blocks
+from moorage_server.domain import addresses, blocks, model
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +133,36 @@ class MoreRoom:
     searches: tuple[Search, ...]
 
 
-Need = Search | KeptBlocks | BlockAt | PoolFrontier | OwnedCount | NodeLabels | MoreRoom
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class HoldersOf:
+    """Wanted: who holds these addresses, without a lock."""
+
+    vrf: str
+    addresses: tuple[addresses.Address, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class HeldByOwner:
+    """Wanted: what an owner holds beside an attachment, on its network and interface.
+
+    Without a lock.
+    """
+
+    owner_key: str
+    beside: model.AttachmentKey
+
+
+Need = (
+    Search
+    | KeptBlocks
+    | BlockAt
+    | PoolFrontier
+    | OwnedCount
+    | NodeLabels
+    | MoreRoom
+    | HoldersOf
+    | HeldByOwner
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +176,7 @@ class Answer:
 
     found: tuple[blocks.Block, ...] = ()
     frontier: blocks.Frontier | None = None
+    held: tuple[model.Allocation, ...] = ()
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     count: int = 0
     ready_time: datetime.datetime | None = None

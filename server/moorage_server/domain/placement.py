@@ -1,13 +1,13 @@
 """Which addresses a request gets: fixed ones, or automatic ones."""
 
-from moorage_server.domain import automatic, fixed, model
+from moorage_server.domain import automatic, fixed, model, patience
 from moorage_server.domain.setting import Conversation, Placed, Setting
 
 
 def place(wants: tuple[model.AddressRequest, ...], setting: Setting) -> Conversation[list[Placed]]:
     """Takes every address wanted from the shelf, or raises and leaves it to be undone.
 
-    Raises the IpamError that says why not, or Contended.
+    Raises the IpamError that says why not, Awaited, or Contended.
     """
     placed: dict[int, Placed] = {}
     # One order for everybody, whatever order was asked in: two requests for the
@@ -15,6 +15,8 @@ def place(wants: tuple[model.AddressRequest, ...], setting: Setting) -> Conversa
     # goes first, so that a request does not take from itself what it names.
     for at in sorted(range(len(wants)), key=lambda at: _rank(wants[at])):
         want = wants[at]
+        if not want.candidates:
+            yield from patience.for_owner(want.family, setting)
         draw = fixed.draw if want.candidates else automatic.draw
         placed[at] = yield from draw(want, setting)
     return [placed[at] for at in range(len(wants))]

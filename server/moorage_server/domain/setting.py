@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Generator
 from typing import TypeVar
 
-from moorage_server.domain import addresses, blocks, catalog, needs, resources, shelf
+from moorage_server.domain import addresses, blocks, catalog, model, needs, resources, shelf
 from moorage_server.domain.eligibility import Asker
 from moorage_server.domain.offers import Offer
 
@@ -34,12 +34,29 @@ class Placed:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """Who would wait for a predecessor; `sticky_owner` is empty where it is not sticky."""
+
+    attachment: model.AttachmentKey
+    sticky_owner: str = ""
+
+    @classmethod
+    def of(cls, request: model.AssignRequest) -> "Patience | None":
+        """The patience of a request, if it has any."""
+        if not request.wait:
+            return None
+        sticky_owner = request.facts.owner_key if request.facts.sticky else ""
+        return cls(attachment=request.attachment, sticky_owner=sticky_owner)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """Whom a request is for, and what there is."""
 
     pools: catalog.Catalog
     asker: Asker
     shelf: shelf.Shelf
+    patience: Patience | None = None
 
     @property
     def node(self) -> str:

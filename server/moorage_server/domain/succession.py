@@ -52,7 +52,8 @@ def place(
 
     What one of them holds stays where it is if it is what the request asks for, and
     nobody is asked whether the pool would give it anew. The rest goes back first, so
-    that the pod may draw from it. Raises the IpamError that says why not, or Contended.
+    that the pod may draw from it. Raises the IpamError that says why not, Awaited, or
+    Contended.
     """
     inherited = _inherited(request, siblings, setting)
     for each in siblings:

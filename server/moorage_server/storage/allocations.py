@@ -33,13 +33,23 @@ FROM unnest(CAST(:addresses AS inet[]), CAST(:blocks AS cidr[]),
     AS new (address, block, uid, position, generation, assign_time)
 """)
 
-_AMONG = sa.text("""
+_HELD = """
 SELECT a.network, a.container_id, a.interface, a.node, a.namespace, a.pod, a.pod_uid, a.owner_key,
     a.sticky_seconds, a.use, a.labels, l.address, l.generation, l.block, l.assign_time, l.yielded,
     l.suspect_tick
 FROM allocations l JOIN attachments a ON a.uid = l.attachment_uid
-WHERE l.vrf_id = :vrf_id AND l.address = ANY (CAST(:addresses AS inet[]))
-""")
+WHERE {condition}
+"""
+_AMONG = sa.text(
+    _HELD.format(condition="l.vrf_id = :vrf_id AND l.address = ANY (CAST(:addresses AS inet[]))")
+)
+_OF_OWNER = sa.text(
+    _HELD.format(
+        condition="a.owner_key = :owner_key AND a.owner_key <> '' AND a.vrf_id = :vrf_id"
+        " AND a.network = :network AND a.interface = :interface"
+        " AND a.container_id <> :container_id ORDER BY l.address"
+    )
+)
 
 _DELETE = sa.text("""
 DELETE FROM allocations WHERE vrf_id = :vrf_id AND address = ANY (CAST(:addresses AS inet[]))
@@ -110,6 +120,21 @@ def among(
     parameters = {"vrf_id": vrf_id, "addresses": arrays.texts(map(str, wanted))}
     rows = connection.execute(_AMONG, parameters)
     return {row.address: allocation(row, vrf) for row in rows}
+
+
+def of_owner(
+    connection: sa.Connection, vrf_id: int, owner_key: str, *, beside: model.AttachmentKey
+) -> tuple[model.Allocation, ...]:
+    """What an owner holds on the network and interface of an attachment, under others."""
+    parameters = {
+        "vrf_id": vrf_id,
+        "owner_key": owner_key,
+        "network": beside.network,
+        "interface": beside.interface,
+        "container_id": beside.container_id,
+    }
+    rows = connection.execute(_OF_OWNER, parameters)
+    return tuple(allocation(row, beside.vrf) for row in rows)
 
 
 def page(

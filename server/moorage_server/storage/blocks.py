@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 import sqlalchemy as sa
 
 from moorage_server.domain import addresses, blocks, needs, shelf
-from moorage_server.storage import arrays, cooling, locks
+from moorage_server.storage import allocations, arrays, cooling, locks
 
 _UNSEEN = """
 FROM blocks WHERE vrf_id = :vrf_id AND {condition} AND {rows}
@@ -139,6 +139,12 @@ class Inquiry:
                 return self._more_room(need)
             case needs.OwnedCount():
                 return self._owned_count(need)
+            case needs.HoldersOf():
+                where = self._connection, self._vrf_id, need.vrf
+                return needs.Answer(held=tuple(allocations.among(*where, need.addresses).values()))
+            case needs.HeldByOwner():
+                where = self._connection, self._vrf_id, need.owner_key
+                return needs.Answer(held=allocations.of_owner(*where, beside=need.beside))
             case needs.NodeLabels():
                 labels = self._connection.scalar(_LABELS, self._parameters(node=need.node))
                 return needs.Answer(labels=labels or {})

@@ -9,7 +9,7 @@ from moorage_server.usecases.ledger import Ledger
 def assign(ledger: Ledger, request: model.AssignRequest) -> tuple[model.Allocation, ...]:
     """Decides on a request: what it holds already, or nothing where the ledger now grants it.
 
-    Raises the IpamError that says why not, or Contended.
+    Raises the IpamError that says why not, Awaited, or Contended.
     """
     pools = ledger.scope(request).catalog
     record, siblings = ledger.record(request.attachment), ledger.siblings(request.attachment)

@@ -8,6 +8,7 @@ import enum
 from collections.abc import Mapping, Sequence
 
 from moorage_server.domain import catalog, errors, model
+from moorage_server.domain.patience import Awaited
 from moorage_server.domain.setting import Contended
 from moorage_server.storage import catalogs, database
 from moorage_server.usecases import assign, release
@@ -21,8 +22,9 @@ class Deferred(enum.Enum):
 
 
 Held = tuple[model.Allocation, ...]
-_Decision = Held | errors.IpamError | Deferred
-Outcome = tuple[catalog.Shown, ...] | errors.IpamError | Deferred
+_Refused = errors.IpamError | Awaited | Deferred
+_Decision = Held | _Refused
+Outcome = tuple[catalog.Shown, ...] | _Refused
 
 
 def run(
@@ -74,7 +76,7 @@ def _settle(ledger: Ledger, request: Request, locked: set[model.AttachmentKey]) 
     except Contended:
         on.undo()
         return Deferred.DEFERRED
-    except errors.IpamError as refusal:
+    except (errors.IpamError, Awaited) as refusal:
         on.undo()
         return refusal
     on.keep()

@@ -5,6 +5,7 @@ import dataclasses
 from moorage_server.domain import catalog, errors, identity, model, resources, succession
 from moorage_server.domain.eligibility import Asker, PassedOver
 from moorage_server.domain.offers import Offer
+from moorage_server.domain.patience import Awaited
 from moorage_server.domain.setting import Contended, Placed
 from moorage_server.domain.usage import Counts
 from moorage_server.storage import catalogs, database, usage
@@ -66,6 +67,8 @@ def _decision(
         return tuple(_would_be(request, each) for each in placed), None
     except errors.IpamError as refusal:
         return (), refusal
+    except Awaited as awaited:
+        return (), awaited.refusal
     except Contended:
         raise errors.Contention from None
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from moorage_server.domain import catalog, errors, identity, model, returns, succession
 from moorage_server.domain.eligibility import Asker
 from moorage_server.domain.history import Cause, Kind
-from moorage_server.domain.setting import Conversation, Placed, Setting
+from moorage_server.domain.setting import Conversation, Patience, Placed, Setting
 from moorage_server.domain.shelf import Shelf
 from moorage_server.storage import (
     allocations,
@@ -109,7 +109,8 @@ class Ledger:
         """What placement works on for a request."""
         scope, on = self.scope(request), self.shelf(request.attachment.vrf)
         asker = Asker.of(request.facts, scope.node_labels)
-        return Setting(pools=scope.catalog, asker=asker, shelf=on)
+        patience = Patience.of(request)
+        return Setting(pools=scope.catalog, asker=asker, shelf=on, patience=patience)
 
     def shelf(self, vrf: str) -> Shelf:
         """The locked blocks of a VRF that is there."""
