@@ -2,6 +2,7 @@
 
 import grpc
 import pytest
+from google.protobuf import duration_pb2
 
 from cni import program, scripted
 from moorage.v1 import allocation_service_pb2, filter_pb2, resources_pb2
@@ -72,6 +73,16 @@ def test_annotated_addresses_are_candidates_of_one_request_per_family(
         allocation_service_pb2.AddressRequest(family=V6, candidate_addresses=["fd00::1"]),
     ]
     assert request.owner_key == "web-0"
+
+
+def test_annotated_patience_and_retention_are_asked_for(script: scripted.Script) -> None:
+    passed = {"moorage.dev/owner": "web-0", "moorage.dev/wait": "30s", "moorage.dev/sticky": "2h"}
+    request = add(script, program.annotated(passed))
+    assert request.wait == duration_pb2.Duration(seconds=30)
+    assert request.sticky == duration_pb2.Duration(seconds=7200)
+    plain = add(script, program.config())
+    assert not plain.HasField("wait")
+    assert not plain.HasField("sticky")
 
 
 def test_an_address_in_cni_args_wins_over_annotations_and_pools(script: scripted.Script) -> None:

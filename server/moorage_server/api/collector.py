@@ -28,7 +28,7 @@ BATCH_SIZE = 128
 WAITING_CALLS = 4096  # more are refused at once with SERVER_BUSY
 BATCH_LOCK_WAIT = 0.1  # seconds; a batch waits for no lock on purpose, this is a backstop
 BATCH_TIME = 5.0  # seconds
-LAST_TRY = 0.1  # seconds of a call's time that it does not wait for a predecessor
+LAST_TRY = 0.25  # seconds of a call's time that it does not wait for a predecessor
 
 # What would end every request of a batch alike; with any other error of a batch its
 # requests are run again alone.
