@@ -61,9 +61,8 @@ class Ledger:
         """Locks the attachments and reads what decisions depend on; returns those locked."""
         keys = [each.attachment for each in requests]
         pods = sandboxes.of(requests)
-        locked = attachments.lock(
-            self._transaction, keys, sandboxes=pods, waiting=self._waiting
-        ) - sandboxes.behind_others(pods)
+        locked = attachments.lock(self._transaction, keys, sandboxes=pods, waiting=self._waiting)
+        locked -= sandboxes.behind_others(pods)
         # Statements of their own, after the lock was given: from now on nobody but
         # this transaction changes what these attachments hold, so the catalog read
         # here knows every pool that their records speak of.
@@ -75,11 +74,10 @@ class Ledger:
                 self._pages[vrf] = self._page(scope)
                 here = [key for key in locked if key.vrf == vrf]
                 self._records |= attachments.records(self._transaction, scope.catalog.vrf_id, here)
-                new = {key: pods[key] for key in here if key in pods}
                 self._siblings |= sandboxes.siblings(
                     self._transaction,
                     scope.catalog.vrf_id,
-                    new,
+                    {key: pods[key] for key in here if key in pods},
                     busy=frozenset(keys),
                     waiting=self._waiting,
                 )
