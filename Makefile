@@ -4,7 +4,7 @@ RUN := $(UV) run --locked --all-extras --all-packages
 UV_VERSION := 0.13.9
 
 .PHONY: setup serve demo test check format protos bench properties history-campaign feed-campaign \
-	e2e-cni
+	interleavings e2e-cni
 
 setup: $(UV)        ## everything into .venv
 	$(UV) sync --locked --all-extras --all-packages --quiet
@@ -38,6 +38,9 @@ history-campaign: $(UV) ## who held an address, asked 10,000 times while holders
 feed-campaign: $(UV) ## a million events to consumers that come and go: none lost, none twice
 	MOORAGE_FEED_EVENTS=$${MOORAGE_FEED_EVENTS:-1000000} \
 		$(RUN) pytest --capture=no --timeout=0 tests/campaigns
+
+interleavings: $(UV) ## every order of the statements of two use cases, for each pair of them
+	MOORAGE_INTERLEAVINGS=all $(RUN) pytest -p no:randomly -s tests/interleavings
 
 bench: $(UV)        ## throughput and latency beside what bounds them
 	$(RUN) python -m bench

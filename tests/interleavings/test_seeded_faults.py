@@ -1,0 +1,75 @@
+"""The explorer finds what is wrong: each rule that keeps two transactions apart, taken away."""
+
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+
+from interleavings import pairs
+from interleavings.pairs import Pair
+from interleavings.verdicts import Trial, Violation
+from moorage_server.domain import needs
+from moorage_server.storage import attachments, blocks, database, locks, pools
+
+DEADLOCKING = "assign / assign that open a block before and after they use an open one"
+ATTACHMENT = locks.Class.ATTACHMENT.value
+
+
+def pair(name: str) -> Pair:
+    return next(each for each in pairs.PAIRS if each.name == name)
+
+
+def without(statement: sa.TextClause, text: str, instead: str = "") -> sa.TextClause:
+    """The statement without a part of it."""
+    assert text in statement.text
+    return sa.text(statement.text.replace(text, instead))
+
+
+@pytest.mark.parametrize(
+    "name", ["assign / assign of one attachment", "assign / release that began later"]
+)
+def test_attachments_that_are_not_locked(
+    trial: Callable[[Pair], Trial], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    alone = without(attachments._LOCK, "ORDER BY at", f"WHERE class <> {ATTACHMENT} ORDER BY at")
+    monkeypatch.setattr(attachments, "_LOCK", alone)
+    with pytest.raises(Violation):
+        trial(pair(name)).run(switches=2)
+
+
+def test_blocks_that_are_read_and_not_locked(
+    trial: Callable[[Pair], Trial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = blocks._LOOKS[needs.OwnBlocks]
+    monkeypatch.setattr(look, "waiting", without(look.waiting, "FOR UPDATE"))
+    with pytest.raises(Violation, match="allocations_pkey"):
+        trial(pair("assign / assign for the last free address")).run(switches=2)
+
+
+def test_a_vrf_that_is_changed_beside_those_who_decide_by_it(
+    trial: Callable[[Pair], Trial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "take", lambda *_, **__: True)
+    with pytest.raises(Violation, match="in no order of the two"):
+        trial(pair("assign / disabling")).run(switches=2)
+
+
+def test_a_pool_that_is_deleted_beside_those_who_open_its_blocks(
+    trial: Callable[[Pair], Trial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "take", lambda *_, **__: True)
+    monkeypatch.setattr(pools, "lock_blocks", lambda *_: None)
+    with pytest.raises(Violation):
+        trial(pair("assign / deletion")).run(switches=2)
+
+
+def test_a_deadlock_that_nobody_runs_again(
+    trial: Callable[[Pair], Trial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "ATTEMPTS", 1)
+    with pytest.raises(Violation, match="no answer: Contention"):
+        trial(pair(DEADLOCKING)).run(switches=2)
+
+
+def test_a_deadlock_is_met_and_both_come_through(trial: Callable[[Pair], Trial]) -> None:
+    assert trial(pair(DEADLOCKING)).run(switches=2).deadlocks > 0
