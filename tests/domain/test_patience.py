@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from harness.world import World, any_ipv4, any_ipv6, fixed, pool
-from moorage_server.domain import errors, model
+from moorage_server.domain import errors, model, resources
 from moorage_server.domain.patience import Awaited
 from moorage_server.domain.setting import Patience
 
@@ -85,6 +85,14 @@ def test_a_sticky_owner_waits_for_what_it_holds_of_the_family() -> None:
     ground.release("10.0.0.0")
     assert ground.assign(any_ipv4(), owner="db-0", patience=STICKY) == ["10.0.0.0"]
     assert awaited(ground, any_ipv6(), **asking) == ["fd00::"]
+
+
+def test_a_predecessors_address_need_not_cool_for_its_owner() -> None:
+    ground = World(pool("a", "10.0.0.0/30"), configuration=resources.VrfConfiguration(cooldown=30))
+    ground.assign(fixed("10.0.0.1"), owner="db-0")
+    assert awaited(ground, fixed("10.0.0.1"), owner="db-0", patience=PATIENT) == ["10.0.0.1"]
+    ground.release("10.0.0.1")
+    assert ground.assign(fixed("10.0.0.1"), owner="db-0", patience=PATIENT) == ["10.0.0.1"]
 
 
 def test_an_owner_that_is_not_sticky_does_not() -> None:

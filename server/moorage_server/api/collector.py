@@ -167,18 +167,27 @@ class Collector:
             # nobody else.
             _log.info("batch failed, running its requests alone", why=repr(error))
             outcomes = [batch.Deferred.DEFERRED] * len(tickets)
-        self._tell_of(outcomes)
-        for ticket, outcome in zip(tickets, outcomes, strict=True):
+        self._tell(tickets, outcomes)
+
+    def _tell(
+        self, tickets: list[_Ticket], outcomes: Sequence[batch.Outcome | BaseException]
+    ) -> None:
+        # A repeated call changes nothing and is told of as well, which does no harm.
+        if any(isinstance(outcome, tuple) and outcome for outcome in outcomes):
+            self._committed()
+        pairs = list(zip(tickets, outcomes, strict=True))
+        self._vigils.tell(
+            {
+                ticket.request.attachment: [each.allocation.address for each in outcome]
+                for ticket, outcome in pairs
+                if isinstance(ticket.request, model.ReleaseRequest) and isinstance(outcome, tuple)
+            }
+        )
+        for ticket, outcome in pairs:
             if outcome is batch.Deferred.DEFERRED:
                 self._spawn(self._run_alone(ticket))
             else:
-                self._tell(ticket, outcome)
-
-    def _tell(self, ticket: _Ticket, outcome: Shown | BaseException) -> None:
-        if isinstance(outcome, tuple) and isinstance(ticket.request, model.ReleaseRequest):
-            released = {each.allocation.address for each in outcome}
-            self._vigils.tell(ticket.request.attachment, released)
-        ticket.tell(outcome)
+                ticket.tell(outcome)
 
     async def _run_alone(self, ticket: _Ticket) -> None:
         outcome: batch.Outcome | BaseException = batch.Deferred.DEFERRED
@@ -186,13 +195,7 @@ class Collector:
             while outcome is batch.Deferred.DEFERRED and not ticket.answer.done():
                 outcome = await self._once(ticket)
         if outcome is not batch.Deferred.DEFERRED:
-            self._tell_of([outcome])
-            self._tell(ticket, outcome)
-
-    def _tell_of(self, outcomes: "Sequence[batch.Outcome | BaseException]") -> None:
-        # A repeated call changes nothing and is told of as well, which does no harm.
-        if any(isinstance(outcome, tuple) and outcome for outcome in outcomes):
-            self._committed()
+            self._tell([ticket], [outcome])
 
     async def _once(self, ticket: _Ticket) -> batch.Outcome | BaseException:
         limits = database.Limits.until(ticket.deadline)

@@ -9,20 +9,22 @@ once; for what others do, every call looks again after a while.
 import asyncio
 import contextlib
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from moorage_server.domain import addresses, errors, model
 
 PAUSE = 0.25  # seconds between two looks of one call
 LOOKS = 100  # a second, of all calls together: where there are many, each looks less often
 
+Releases = Mapping[model.AttachmentKey, Collection[addresses.Address]]
+
 
 class Vigil:
     """One call that waits, or may have to."""
 
     def __init__(self, attachment: model.AttachmentKey) -> None:
-        """Hears nothing yet."""
-        self._attachment = attachment
+        """Hears nothing yet; the call is of this attachment."""
+        self.attachment = attachment
         self._awaited: Collection[addresses.Address] = ()
         self._heard: set[addresses.Address] = set()
         self._news = asyncio.Event()
@@ -33,15 +35,10 @@ class Vigil:
         self._heard = set()
         self._news.clear()
 
-    def hear(
-        self, attachment: model.AttachmentKey, released: Collection[addresses.Address]
-    ) -> None:
-        """These were released; also of interest is that its own attachment was."""
-        if attachment == self._attachment:
-            self._news.set()
-        elif attachment.vrf == self._attachment.vrf:
-            self._heard.update(released)
-            self._look()
+    def hear(self, released: Collection[addresses.Address]) -> None:
+        """These addresses of its VRF were released."""
+        self._heard.update(released)
+        self._look()
 
     def disturb(self) -> None:
         """Ends the present rest."""
@@ -103,12 +100,16 @@ class Vigils:
         if self._closed:
             raise errors.DatabaseUnavailable
 
-    def tell(
-        self, attachment: model.AttachmentKey, released: Collection[addresses.Address]
-    ) -> None:
-        """A release of an attachment was committed, of these addresses."""
+    def tell(self, releases: Releases) -> None:
+        """Releases were committed, each of these addresses."""
+        by_vrf: dict[str, set[addresses.Address]] = {}
+        for attachment, released in releases.items():
+            by_vrf.setdefault(attachment.vrf, set()).update(released)
         for vigil in self._kept:
-            vigil.hear(attachment, released)
+            if vigil.attachment in releases:
+                vigil.disturb()  # what it waits for is not wanted any more
+            elif vigil.attachment.vrf in by_vrf:
+                vigil.hear(by_vrf[vigil.attachment.vrf])
 
     def close(self) -> None:
         """The server is going away: no call waits any more."""

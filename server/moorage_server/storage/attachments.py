@@ -2,7 +2,8 @@
 
 Locked first on every path. The lock is a transaction-level advisory one on the
 attachment's key, because there may be no row yet to lock: an assign and a release
-of one attachment never run at the same time, whichever replica has them.
+of one attachment never run at the same time, whichever replica has them. Where an
+assign is for a pod, the lock of the pod's interface comes before it, see `sandboxes`.
 """
 
 import dataclasses
