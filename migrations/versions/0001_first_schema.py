@@ -307,8 +307,10 @@ INDEXES = (
     "CREATE INDEX attachments_pod_idx ON attachments (namespace, pod, vrf_id)",
     "CREATE INDEX attachments_tombstone_idx ON attachments (change_time) WHERE state = 'RELEASED'",
     "CREATE INDEX allocations_block_idx ON allocations (block, vrf_id)",
+    "CREATE INDEX allocations_generation_idx ON allocations (generation, vrf_id)",
     "CREATE INDEX events_address_idx ON events (address, vrf_id, event_id)",
-    "CREATE INDEX events_holding_idx ON events (assign_generation, vrf_id) WHERE kind = 'RELEASED'",
+    "CREATE INDEX events_holding_idx ON events ((assign_generation + 0), vrf_id)"
+    " WHERE kind = 'RELEASED'",
     "CREATE INDEX events_held_address_idx ON events (address, vrf_id, assign_generation)"
     " WHERE kind = 'RELEASED'",
     "CREATE INDEX events_pod_idx ON events (namespace, pod, vrf_id, assign_generation)"

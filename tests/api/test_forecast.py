@@ -51,7 +51,7 @@ def test_a_pool_fills_up_day_by_day_and_will_be_full(
     outlook = client.forecast_pool("a")
     assert used(outlook) == [0] * 7 + [3, 6, 9, 12, 15, 18, 21]
     ends = [day.end_time.ToDatetime() for day in outlook.days]
-    assert all(later - earlier == DAY for earlier, later in itertools.pairwise(ends))
+    assert all(later - earlier == DAY for earlier, later in itertools.pairwise(ends[:-1]))
     assert ends[-2].time() == datetime.time()
     week = client.forecast_pool("a", window_days=5)
     assert used(week) == [9, 12, 15, 18, 21]
