@@ -321,7 +321,6 @@ INDEXES = (
     " WHERE kind = 'RELEASED' AND owner_key <> ''",
     "CREATE INDEX events_container_idx ON events (container_id, vrf_id, assign_generation)"
     " WHERE kind = 'RELEASED'",
-    "CREATE INDEX events_time_idx ON events USING brin (event_time)",
 )
 
 # Makes the months that history is written to, and gives up what is too old: one thing

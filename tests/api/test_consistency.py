@@ -178,8 +178,9 @@ BREAKAGES: dict[str, tuple[str, list[tuple[str, str, str]], str]] = {
         "fd00:: is neither",
     ),
     "an address that was released twice": (
-        "INSERT INTO events (vrf_id, kind, address, block, pool, network, container_id, interface,"
-        " use) SELECT vrf_id, kind, address, block, pool, network, container_id, interface, use"
+        "INSERT INTO events (vrf_id, kind, cause, address, block, pool, assign_generation,"
+        " assign_time, network, container_id, interface, use) SELECT vrf_id, kind, cause, address,"
+        " block, pool, assign_generation, assign_time, network, container_id, interface, use"
         " FROM events WHERE kind = 'RELEASED'",
         [("events_out_of_turn", "10.0.0.1", "10.0.0.0/30")],
         "is RELEASED, and the one before it is RELEASED",

@@ -10,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 import moorage
-from harness import calls, past, postgres
+from harness import calls, past, postgres, serving
 from moorage.v1 import resources_pb2
+from moorage_server.api import server as api
 from moorage_server.domain import errors
 from moorage_server.storage import database as storage
 from moorage_server.usecases import expire
@@ -326,3 +327,18 @@ def test_nobody_else_may_call_the_function(
 ) -> None:
     rights = "SELECT has_function_privilege('pg_monitor', 'keep_history(integer)', 'EXECUTE')"
     assert database.scalar(rights) is False
+
+
+def test_a_server_makes_missing_months_soon_after_its_start(
+    database: postgres.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = database.scalar(
+        "SELECT to_char(now() AT TIME ZONE 'UTC' + interval '1 month', '\"events_\"YYYY_MM')"
+    )
+    database.execute(f"DROP TABLE {name}")
+    monkeypatch.setattr(api, "EXPIRING_DELAY", 0.0)
+    with serving.in_process(database):
+        deadline = time.monotonic() + 20
+        while past.months(database) < AHEAD and time.monotonic() < deadline:
+            pass
+    assert past.months(database) == AHEAD

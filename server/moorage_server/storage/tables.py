@@ -427,7 +427,6 @@ events = sa.Table(
         "events_owner_idx", "owner_key", "vrf_id", "assign_generation", having="owner_key"
     ),
     _of_released("events_container_idx", "container_id", "vrf_id", "assign_generation"),
-    sa.Index("events_time_idx", "event_time", postgresql_using="brin"),
     # By the month of the change: what is too old goes a month at a time.
     postgresql_partition_by="RANGE (event_time)",
 )
