@@ -2,7 +2,7 @@
 
 A holding that has ended is one row, that of its release. Those in a default partition,
 or older than what a VRF keeps, are rows like others: what is not to be told is left
-out by its time, `since`.
+out by the period that is asked for.
 """
 
 import datetime
