@@ -18,7 +18,8 @@ class Pair:
     Addresses other than the `named` ones are all the same to them. With `spread`, so is
     how many blocks a node owns: an assign that found its node without a block opens one,
     although another may have been opened for the node since it looked. Nobody is the
-    poorer for it but for the block, and a node's limit holds.
+    poorer for it but for the block, and a node's limit holds. `deadlocks`: in some of
+    their schedules, each waits for the other; PostgreSQL ends one, which runs again.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Pair:
     second: Actor
     named: frozenset[str] = frozenset()
     spread: bool = False
+    deadlocks: bool = False
 
 
 def _pair(
@@ -36,6 +38,7 @@ def _pair(
     second: Actor,
     *named: str,
     spread: bool = False,
+    deadlocks: bool = False,
 ) -> Pair:
     return Pair(
         name=name,
@@ -44,6 +47,7 @@ def _pair(
         second=second,
         named=frozenset(named),
         spread=spread,
+        deadlocks=deadlocks,
     )
 
 
@@ -94,6 +98,7 @@ PAIRS = (
         "10.0.0.2",
         "10.0.0.3",
         "10.0.0.5",
+        deadlocks=True,
     ),
     _pair(
         "assign / assign of two nodes for the last block",

@@ -23,7 +23,8 @@ def test_parameters_and_columns_are_not_taken_for_tables() -> None:
 
 def test_what_constraints_look_at_is_touched() -> None:
     written = of("INSERT INTO allocations (vrf_id) SELECT %(vrf_id)s")
-    assert (written.takes, written.shares) == ({"allocations"}, {"attachments", "blocks"})
+    assert written.takes == {"allocations"}
+    assert written.shares == {"attachments", "blocks"}
     deleted = of("DELETE FROM pools WHERE name = %(name)s")
     assert deleted.takes == {"pools", "pool_frontiers"}
     assert deleted.sees >= {"blocks", "pool_frontiers"}
@@ -31,7 +32,8 @@ def test_what_constraints_look_at_is_touched() -> None:
 
 def test_only_the_table_that_is_named_is_locked() -> None:
     told = of("SELECT 1 FROM attachments a LEFT JOIN allocations l ON true FOR UPDATE OF a")
-    assert (told.takes, told.sees) == ({"attachments"}, {"attachments", "allocations"})
+    assert told.takes == {"attachments"}
+    assert told.sees == {"attachments", "allocations"}
 
 
 def test_advisory_locks_are_told_apart_by_class_and_number() -> None:

@@ -28,6 +28,7 @@ def test_every_schedule_is_as_if_one_came_after_the_other(
     begin = time.monotonic()
     count = trial(pair).run(switches=SWITCHES)
     took = time.monotonic() - begin
+    assert bool(count.deadlocks) == pair.deadlocks
     print(f"\n{pair.name}: {count}, {took:.1f} s")
 
 
