@@ -4,7 +4,6 @@ import concurrent.futures
 import dataclasses
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 import grpc
 import pytest
@@ -20,7 +19,8 @@ from moorage.v1 import filter_pb2 as filters
 from moorage.v1 import history_pb2 as messages
 from moorage_server.api import limits, tail
 from moorage_server.api import watching as watched
-from moorage_server.domain import history
+from moorage_server.domain import feed, history
+from moorage_server.storage import database as database_
 from moorage_server.usecases import watch
 
 QUICK = watched.Rules(heartbeat=0.05)
@@ -102,7 +102,7 @@ def test_a_large_snapshot_comes_in_messages_that_any_client_takes(
     with watching(server.target) as stream:
         stream.until(24)
     with watching(server.target) as stream:
-        parts = []
+        parts: list[messages.WatchAllocationsResponse] = []
         while not parts or not parts[-1].HasField("cursor"):
             parts.append(next(stream.call))
     assert [each.address for part in parts for each in part.held] == [
@@ -579,9 +579,11 @@ def test_nobody_reads_the_feed_when_the_last_watch_is_cancelled(
 ) -> None:
     reading, read = threading.Event(), watch.following
 
-    def noticed(*arguments: Any, **named: Any) -> list[history.Event]:
+    def noticed(
+        store: database_.Database, limits: database_.Limits, *, vrf: str, cursor: feed.Cursor
+    ) -> list[history.Event]:
         reading.set()
-        return read(*arguments, **named)
+        return read(store, limits, vrf=vrf, cursor=cursor)
 
     monkeypatch.setattr(watch, "following", noticed)
     with watching(server.target) as stream:

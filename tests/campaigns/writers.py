@@ -4,6 +4,7 @@ One server's RPCs are too slow to make a million events in reasonable time, so m
 from processes that run `usecases.batch`, as a server's collector does.
 """
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import itertools
@@ -24,12 +25,14 @@ from moorage_server.domain import addresses, errors, model
 from moorage_server.storage import catalogs, database
 from moorage_server.usecases import batch
 
-POOL = "10.0.0.0/22"
+POOL = "10.0.0.0/20"
 HOT = "10.9.0.0/28"  # addresses that everybody wants
 NODES = 8
-BATCH = 48
-HELD = 150  # by each process at most
-CONTAINERS = 600
+BATCH = 96  # requests of a transaction at most
+HELD = 250  # attachments of each process at most, more or less
+CONTAINERS = 1000
+
+_HOT = [addresses.parse_address(f"10.9.0.{at}") for at in range(16)]
 
 
 @dataclasses.dataclass
@@ -67,14 +70,14 @@ class Holder:
 
     def _assign(self, key: model.AttachmentKey) -> model.AssignRequest:
         want = model.AddressRequest(family=addresses.Family.IPV4, pools=("a",))
-        if self.chance.random() < 0.1:
-            hot = list(addresses.parse_network(HOT))
-            chosen = tuple(self.chance.sample(hot, 4))
-            want = model.AddressRequest(family=addresses.Family.IPV4, candidates=chosen)
+        wants = (want,) * self.chance.randrange(1, 9)
+        if self.chance.random() < 0.2:
+            chosen = tuple(self.chance.sample(_HOT, 4))
+            wants = (model.AddressRequest(family=addresses.Family.IPV4, candidates=chosen),)
         node = f"n{self.chance.randrange(NODES)}"
         workload = model.Workload(node=node, namespace="shop", pod=key.container_id)
         return model.AssignRequest(
-            attachment=key, addresses=(want,), facts=model.Facts(workload=workload)
+            attachment=key, addresses=wants, facts=model.Facts(workload=workload)
         )
 
 
@@ -128,18 +131,15 @@ def at_work(url: str, admin_url: str, targets: list[str], processes: int) -> Ite
     stop, stopping = spawn.Event(), threading.Event()
     conninfo = sa.make_url(admin_url).set(drivername="postgresql")
     holders = [spawn.Process(target=hold, args=(url, at, stop)) for at in range(processes)]
-    threads = [
-        threading.Thread(target=call, args=(targets, 100, stopping)),
-        threading.Thread(
-            target=disturb, args=(conninfo.render_as_string(hide_password=False), stopping)
-        ),
-    ]
-    for each in (*holders, *threads):
+    for each in holders:
         each.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        stopping.set()
-        for each in (*holders, *threads):
-            each.join()
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        threads.submit(call, targets, 100, stopping)
+        threads.submit(disturb, conninfo.render_as_string(hide_password=False), stopping)
+        try:
+            yield
+        finally:
+            stop.set()
+            stopping.set()
+    for each in holders:
+        each.join()

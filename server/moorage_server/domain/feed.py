@@ -1,11 +1,11 @@
-"""The feed of a VRF: cursors, what follows one, and what was held at one.
+"""The feed of a VRF: cursors, and what was held at one.
 
 A snapshot is of a revision, but is read from a table that may be ahead of it: events
 that have been committed and not numbered will be told again. So they are undone first.
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from moorage_server.domain import addresses, errors, history, model
 
@@ -22,15 +22,6 @@ def require_known(vrf: str, cursor: Cursor, head: Cursor) -> None:
     """Raises CursorUnknown where a feed that is at `head` has never been at `cursor`."""
     if cursor.epoch != head.epoch or cursor.revision > head.revision:
         raise errors.CursorUnknown(vrf, head.epoch, head.revision)
-
-
-def require_complete(vrf: str, after: int, head: int, found: Sequence[history.Event]) -> None:
-    """Raises CursorExpired where events behind `after` are missing, some of which there must be."""
-    if not found and head > after:
-        raise errors.CursorExpired(vrf, after, head + 1)
-    for revision, each in enumerate(found, after + 1):
-        if each.revision != revision:
-            raise errors.CursorExpired(vrf, after, each.revision)
 
 
 class Rewind:

@@ -14,11 +14,18 @@ FROM vrfs v CROSS JOIN fence f LEFT JOIN revision_heads h ON h.vrf_id = v.vrf_id
 WHERE v.name = :vrf
 """)
 
-# By revision, then each event by its whole key: its time says in which partition it is.
+# By a range of revisions, which are dense: a plan made while there were few may read all
+# that follow. Then each event by its whole key: its time says in which partition it is.
 _NUMBERED = sa.text("""
 SELECT r.revision, e.* FROM revisions r JOIN events e
     ON e.event_id = r.event_id AND e.vrf_id = r.vrf_id AND e.event_time = r.event_time
-WHERE r.vrf_id = :vrf_id AND r.revision > :after ORDER BY r.revision LIMIT :limit
+WHERE r.vrf_id = :vrf_id AND r.revision > :after AND r.revision <= :upto ORDER BY r.revision
+""")
+
+_OLDEST = sa.text("""
+SELECT min(r.revision) FROM revisions r JOIN events e
+    ON e.event_id = r.event_id AND e.vrf_id = r.vrf_id AND e.event_time = r.event_time
+WHERE r.vrf_id = :vrf_id AND r.revision > :after
 """)
 
 _UNNUMBERED = sa.text("""
@@ -46,11 +53,15 @@ def place(connection: sa.Connection, vrf: str) -> Place:
 
 
 def numbered(
-    connection: sa.Connection, vrf_id: int, vrf: str, *, after: int, limit: int
+    connection: sa.Connection, at: Place, vrf: str, *, after: int, upto: int
 ) -> list[history.Event]:
-    """The events behind a revision, in order."""
-    parameters = {"vrf_id": vrf_id, "after": after, "limit": limit}
-    return [event(row, vrf) for row in connection.execute(_NUMBERED, parameters)]
+    """The events behind one revision, up to another, in order; raises CursorExpired."""
+    parameters = {"vrf_id": at.vrf_id, "after": after, "upto": upto}
+    found = [event(row, vrf) for row in connection.execute(_NUMBERED, parameters)]
+    if len(found) < upto - after:
+        oldest: int | None = connection.scalar(_OLDEST, {"vrf_id": at.vrf_id, "after": after})
+        raise errors.CursorExpired(vrf, after, oldest or at.head + 1)
+    return found
 
 
 def unnumbered(connection: sa.Connection, at: Place, vrf: str) -> list[history.Event]:

@@ -47,10 +47,11 @@ SELECT f.event_id AS fenced, s.last_value AS drawn FROM events_event_id_seq s CR
 # The first look draws our id, and the later ones find it where it is: xmin goes no further.
 _SETTLED = sa.text("SELECT pg_snapshot_xmin(pg_current_snapshot()) >= pg_current_xact_id()")
 
+# By a range of ids, however many are behind it: a plan made while there were few may take all.
 _NUMBER = sa.text("""
 WITH taken AS MATERIALIZED (
     SELECT e.vrf_id, e.event_id, e.event_time FROM events e
-    WHERE e.event_id > :fenced AND e.event_id <= :drawn ORDER BY e.event_id LIMIT :limit
+    WHERE e.event_id > :fenced AND e.event_id <= :upto
 ), numbered AS MATERIALIZED (
     SELECT t.vrf_id, t.event_id, t.event_time, coalesce(
         (SELECT h.revision FROM revision_heads h WHERE h.vrf_id = t.vrf_id), 0)
@@ -60,9 +61,7 @@ WITH taken AS MATERIALIZED (
     INSERT INTO revisions (vrf_id, revision, event_id, event_time)
     SELECT vrf_id, revision, event_id, event_time FROM numbered
 ), fenced AS (
-    UPDATE fence SET event_id = CASE (SELECT count(*) FROM taken) WHEN :limit
-        THEN (SELECT max(event_id) FROM taken) ELSE :drawn END
-    WHERE event_id = :fenced RETURNING 1
+    UPDATE fence SET event_id = :upto WHERE event_id = :fenced
 )
 INSERT INTO revision_heads (vrf_id, revision)
 SELECT n.vrf_id, max(n.revision) FROM numbered n GROUP BY n.vrf_id
@@ -101,6 +100,7 @@ def is_settled(connection: sa.Connection) -> bool:
 
 
 def number(connection: sa.Connection, within: Reach, *, limit: int) -> list[int]:
-    """Numbers at most `limit` of the settled events in reach; returns the VRFs they are of."""
-    parameters = {"fenced": within.fenced, "drawn": within.drawn, "limit": limit}
+    """Numbers the settled events of at most `limit` ids in reach; returns the VRFs they are of."""
+    upto = min(within.drawn, within.fenced + limit)
+    parameters = {"fenced": within.fenced, "upto": upto}
     return list(connection.execute(_NUMBER, parameters).scalars())

@@ -57,11 +57,8 @@ def following(
     def work(transaction: database.Transaction) -> list[history.Event]:
         at = stored.place(transaction, vrf)
         feed.require_known(vrf, cursor, feed.Cursor(epoch=at.epoch, revision=at.head))
-        if at.head == cursor.revision:
-            return []
-        found = stored.numbered(transaction, at.vrf_id, vrf, after=cursor.revision, limit=PAGE)
-        feed.require_complete(vrf, cursor.revision, at.head, found)
-        return found
+        upto = min(at.head, cursor.revision + PAGE)
+        return stored.numbered(transaction, at, vrf, after=cursor.revision, upto=upto)
 
     return store.run(work, limits)
 
