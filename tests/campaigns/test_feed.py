@@ -34,6 +34,8 @@ def test_what_consumers_are_told_is_what_happened(
 ) -> None:
     servers = [_Server(database, tmp_path / f"{name}.log") for name in ("one", "other")]
     targets = [each.target for each in servers]
+    for server in servers:
+        server.process.wait_ready()
     with moorage.Client(targets[0]) as client:
         calls.create_pool(client, "a", writers.POOL)
         calls.create_pool(client, "hot", writers.HOT)
@@ -73,7 +75,6 @@ class _Server:
             self._port = int(probe.getsockname()[1])
         self._database, self._log, self.crashes = database, log, 0
         self.process = serving.Process(database, self._port, log)
-        self.process.wait_ready()
         self.target = self.process.target
 
     def crash(self) -> None:
