@@ -63,12 +63,10 @@ class Watch:
         request: history_pb2.WatchAllocationsRequest,
         *,
         timeout: float | None = None,
-        silence: float = SILENCE,
     ) -> None:
         self._method = method
         self._request = request
         self._timeout = timeout
-        self._silence = silence
         self._closed = threading.Event()
         self._stream: _Stream | None = None
         self._updates = self._all()
@@ -135,7 +133,7 @@ class Watch:
         if self._closed.is_set():
             stream.cancel()
         snapshot = None if self._request.HasField("cursor") else _Snapshot()
-        with _Watchdog(stream, self._silence) as watchdog:
+        with _Watchdog(stream, SILENCE) as watchdog:
             for message in watchdog.messages():
                 if snapshot is not None:
                     snapshot.held += message.held

@@ -3,6 +3,7 @@
 MOORAGE_FEED_EVENTS says how many events; `make feed-campaign` makes a million.
 """
 
+import contextlib
 import os
 import pathlib
 import socket
@@ -32,39 +33,50 @@ WHERE {condition}
 def test_what_consumers_are_told_is_what_happened(
     database: postgres.Database, tmp_path: pathlib.Path
 ) -> None:
-    servers = [_Server(database, tmp_path / f"{name}.log") for name in ("one", "other")]
-    targets = [each.target for each in servers]
-    for server in servers:
-        server.process.wait_ready()
-    with moorage.Client(targets[0]) as client:
-        calls.create_pool(client, "a", writers.POOL)
-        calls.create_pool(client, "hot", writers.HOT)
-    watching = [
-        consumers.Consumer(targets, 1),
-        consumers.Consumer(targets, 2),
-        consumers.Consumer(targets, 3, _of_node("n3"), "e.node = 'n3'"),
-        consumers.Consumer(
-            targets, 4, filter_pb2.AllocationFilter(pools=["hot"]), "e.pool = 'hot'"
-        ),
-    ]
-    began = time.monotonic()
-    try:
+    with contextlib.ExitStack() as until:
+        servers = [_Server(database, tmp_path / f"{name}.log") for name in ("one", "other")]
+        for server in servers:
+            until.callback(server.close)
+        for server in servers:
+            server.process.wait_ready(120)  # both start at once, beside whatever else runs
+        targets = [each.target for each in servers]
+        _create_pools(targets[0])
+        watching = _consumers(targets)
+        until.callback(_leave, watching)
+        began = time.monotonic()
         with writers.at_work(database.service_url, database.admin_url, targets, PROCESSES):
             _await_events(database, watching, servers[1])
         head = _settled(database)
         _await_consumers(watching, head)
-    finally:
-        for each in watching:
-            each.stopping.set()
-        for each in watching:
-            each.thread.join(timeout=60)
-        for server in servers:
-            server.process.close()
     _report(watching, head, time.monotonic() - began, servers[1].crashes)
     assert database.scalar("SELECT count(*) FROM events") == head
     for each in watching:
         _check(database, each)
     assert sum(each.connections for each in watching) >= RECONNECTS
+
+
+def _create_pools(target: str) -> None:
+    with moorage.Client(target) as client:
+        calls.create_pool(client, "a", writers.POOL)
+        calls.create_pool(client, "hot", writers.HOT)
+
+
+def _consumers(targets: list[str]) -> list[consumers.Consumer]:
+    of_node = filter_pb2.AllocationFilter(workload=resources_pb2.Workload(node="n3"))
+    of_pool = filter_pb2.AllocationFilter(pools=["hot"])
+    return [
+        consumers.Consumer(targets, 1),
+        consumers.Consumer(targets, 2),
+        consumers.Consumer(targets, 3, of_node, "e.node = 'n3'"),
+        consumers.Consumer(targets, 4, of_pool, "e.pool = 'hot'"),
+    ]
+
+
+def _leave(watching: list[consumers.Consumer]) -> None:
+    for each in watching:
+        each.stopping.set()
+    for each in watching:
+        each.thread.join(timeout=60)
 
 
 class _Server:
@@ -77,14 +89,13 @@ class _Server:
         self.process = serving.Process(database, self._port, log)
         self.target = self.process.target
 
+    def close(self) -> None:
+        self.process.close()
+
     def crash(self) -> None:
         self.crashes += 1
         self.process.kill()
         self.process = serving.Process(self._database, self._port, self._log)
-
-
-def _of_node(node: str) -> filter_pb2.AllocationFilter:
-    return filter_pb2.AllocationFilter(workload=resources_pb2.Workload(node=node))
 
 
 def _await_events(

@@ -18,7 +18,12 @@ from grpc_status import rpc_status
 
 Step = Callable[[grpc.ServicerContext], bytes]
 
-STREAMING = frozenset({"/moorage.v1.AdminService/CheckConsistency"})
+STREAMING = frozenset(
+    {
+        "/moorage.v1.AdminService/CheckConsistency",
+        "/moorage.v1.AllocationService/WatchAllocations",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,7 @@ class Peer(grpc.GenericRpcHandler):
 
     target: str = ""
     steps: deque[Step] = field(default_factory=deque)
+    later: deque[deque[Step]] = field(default_factory=deque)
     calls: list[Call] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -61,8 +67,9 @@ class Peer(grpc.GenericRpcHandler):
 
         def answer_all(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
             remember(request, context)
-            while self.steps:
-                yield self.steps.popleft()(context)
+            steps, self.steps = self.steps, self.later.popleft() if self.later else deque()
+            while steps:
+                yield steps.popleft()(context)
 
         if handler_call_details.method in STREAMING:
             return grpc.unary_stream_rpc_method_handler(answer_all)
@@ -71,6 +78,10 @@ class Peer(grpc.GenericRpcHandler):
     def will(self, *steps: Step) -> None:
         """Write down what comes next."""
         self.steps.extend(steps)
+
+    def then(self, *steps: Step) -> None:
+        """Write down what comes next, in a stream of its own."""
+        self.later.append(deque(steps))
 
     def hang(self) -> Step:
         """Do not answer before the test is over."""

@@ -70,14 +70,14 @@ class Process:
             stderr=self._log,
         )
 
-    def wait_ready(self) -> None:
+    def wait_ready(self, seconds: float = 30) -> None:
         """Returns when the server says that it can do its work."""
         with grpc.insecure_channel(self.target) as channel:
-            grpc.channel_ready_future(channel).result(timeout=30)
+            grpc.channel_ready_future(channel).result(timeout=seconds)
             health = health_pb2_grpc.HealthStub(channel)
             request = health_pb2.HealthCheckRequest()
             serving = health_pb2.HealthCheckResponse.SERVING
-            statuses = health.Watch(request, timeout=30)  # type: ignore[attr-defined]  # not in the stubs
+            statuses = health.Watch(request, timeout=seconds)  # type: ignore[attr-defined]  # not in the stubs
             assert any(status.status == serving for status in statuses)
 
     def kill(self) -> None:
