@@ -20,6 +20,7 @@ from moorage.v1 import (
     allocation_service_pb2_grpc,
     filter_pb2,
     history_pb2,
+    reconciliation_pb2,
     resources_pb2,
 )
 
@@ -166,6 +167,37 @@ class Client(administration.Administration):
             generations=generations,
         )
         return list(self._call(self._allocations.ReleaseAddresses, request, timeout).allocations)
+
+    def reconcile_node(
+        self,
+        node: str,
+        attachments: Iterable[resources_pb2.Attachment],
+        *,
+        network: str = "",
+        grace: float | None = None,
+        validate_only: bool = False,
+        vrf: str = names.DEFAULT_VRF,
+        attempt: resources_pb2.AttemptStamp | None = None,
+        timeout: float | None = None,
+    ) -> reconciliation_pb2.ReconcileNodeResponse:
+        """Release what a node does not have any more; `attachments` is everything that it has.
+
+        What is missing is suspect at first, and released when a later list lacks it too, `grace`
+        seconds after; the server has a default. `attempt` is when the node began to make the list,
+        on its own clock; it is not taken here, where the list is made already. See `failures` of
+        what is returned; of a call that had to be sent again, it tells of the last try alone.
+        """
+        request = reconciliation_pb2.ReconcileNodeRequest(
+            parent=names.vrf(vrf),
+            node=node,
+            network=network,
+            attachments=attachments,
+            attempt=attempt,
+            validate_only=validate_only,
+        )
+        if grace is not None:
+            request.grace.FromNanoseconds(round(grace * 1e9))
+        return self._call(self._allocations.ReconcileNode, request, timeout)
 
     def get_allocation(
         self, address: names.Address, *, vrf: str = names.DEFAULT_VRF, timeout: float | None = None

@@ -238,7 +238,7 @@ class AllocationServiceServicer(object):
         In two steps: what the list lacks becomes suspect, and is released when a
         later list, after the grace, still lacks it. A repeated AssignAddresses, or a
         list that has it, clears the suspicion; a release is fenced by generation.
-        One attachment that cannot be released keeps no other from it.
+        One attachment that cannot be released keeps no other from it; see `failures`.
 
         INVALID_REQUEST (INVALID_ARGUMENT): a field is missing, malformed or beyond
         its limit.

@@ -152,7 +152,7 @@ class AllocationServiceStub:
     In two steps: what the list lacks becomes suspect, and is released when a
     later list, after the grace, still lacks it. A repeated AssignAddresses, or a
     list that has it, clears the suspicion; a release is fenced by generation.
-    One attachment that cannot be released keeps no other from it.
+    One attachment that cannot be released keeps no other from it; see `failures`.
 
     INVALID_REQUEST (INVALID_ARGUMENT): a field is missing, malformed or beyond
     its limit.
@@ -298,7 +298,7 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     In two steps: what the list lacks becomes suspect, and is released when a
     later list, after the grace, still lacks it. A repeated AssignAddresses, or a
     list that has it, clears the suspicion; a release is fenced by generation.
-    One attachment that cannot be released keeps no other from it.
+    One attachment that cannot be released keeps no other from it; see `failures`.
 
     INVALID_REQUEST (INVALID_ARGUMENT): a field is missing, malformed or beyond
     its limit.
@@ -489,7 +489,7 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         In two steps: what the list lacks becomes suspect, and is released when a
         later list, after the grace, still lacks it. A repeated AssignAddresses, or a
         list that has it, clears the suspicion; a release is fenced by generation.
-        One attachment that cannot be released keeps no other from it.
+        One attachment that cannot be released keeps no other from it; see `failures`.
 
         INVALID_REQUEST (INVALID_ARGUMENT): a field is missing, malformed or beyond
         its limit.

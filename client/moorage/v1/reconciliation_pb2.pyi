@@ -42,28 +42,33 @@ class ReconcileNodeRequest(_message.Message):
     node: _builtins.str
     """Required. The node, as Workload.node has it."""
     network: _builtins.str
-    """Optional. Only attachments of this network; absent: of every network."""
+    """Optional. Only attachments of this network; absent: of every network.
+    Addresses of another use than WORKLOAD are left alone either way.
+    """
     validate_only: _builtins.bool
     """Optional. True: say what would be done, and change nothing."""
     @_builtins.property
     def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Attachment]:
-        """Optional. Every attachment that the node has, at most 4096; absent: it has
-        none. An attachment without a network is one of `network`, which must be
-        set then.
+        """Optional. Every attachment that the node has, at most 4096, and no more than
+        a request of 256 KiB holds: some 3,000 with container ids of 64 characters
+        and without a network. Absent: it has none. An attachment without a network
+        is one of `network`, which must be set then.
         """
 
     @_builtins.property
     def attempt(self) -> _resources_pb2.AttemptStamp:
-        """Optional. When the node began to make this list: an assignment that began
-        later is left alone, whatever the list says. Absent: only the grace
-        protects it.
+        """Optional. When the node began to make this list, or any moment before, on
+        the clock of that node: an assignment that began later is left alone,
+        whatever the list says. Absent: only the grace protects it.
         """
 
     @_builtins.property
     def grace(self) -> _duration_pb2.Duration:
         """Optional. For how long an attachment must have been missing from every list
         before its addresses are released, 0 to 24 hours; absent: 10 minutes.
-        Measured on a clock that does not jump.
+        Counted in whole seconds, on a clock that does not jump. It must exceed the
+        age of a list when it arrives together with the time from an assignment
+        until the node's lists have it. Even with 0, another list is needed.
         """
 
     def __init__(
@@ -99,15 +104,21 @@ class ReconcileNodeResponse(_message.Message):
     """Attachments of the node that are in the list, or began after it was made."""
     @_builtins.property
     def suspects(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Allocation]:
-        """What the list lacks, kept until a later list lacks it too, after the grace."""
+        """What the list lacks, kept until a later list lacks it too, after the grace.
+        As many as fit into a response.
+        """
 
     @_builtins.property
     def released(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Allocation]:
-        """What was released, or would be."""
+        """What was released, or would be: of at most 1000 attachments, the others being
+        suspects until the next list.
+        """
 
     @_builtins.property
     def failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReconcileFailure]:
-        """What was to be released and could not be; everything else is done."""
+        """What could not be released, or be noted as suspect or confirmed, because
+        another call works on it, say; everything else is done.
+        """
 
     def __init__(
         self,
@@ -127,7 +138,7 @@ Global___ReconcileNodeResponse: _TypeAlias = ReconcileNodeResponse  # noqa: Y015
 
 @_typing.final
 class ReconcileFailure(_message.Message):
-    """One attachment whose addresses could not be released."""
+    """One attachment that nothing could be done about."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

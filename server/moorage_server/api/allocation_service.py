@@ -3,21 +3,25 @@
 from collections.abc import AsyncIterator
 
 from moorage.v1 import allocation_service_pb2 as messages
-from moorage.v1 import allocation_service_pb2_grpc, history_pb2
+from moorage.v1 import allocation_service_pb2_grpc, history_pb2, reconciliation_pb2
 from moorage_server.api import (
     decode,
     decode_history,
+    decode_reconciliation,
     encode,
     encode_explanation,
     encode_history,
+    encode_reconciliation,
     encode_resources,
+    leaks,
     page_tokens,
 )
 from moorage_server.api.collector import Collector
 from moorage_server.api.desk import Context, Desk, deadline_of
 from moorage_server.api.watching import Watching
+from moorage_server.domain import errors
 from moorage_server.storage import catalogs
-from moorage_server.usecases import explain, history, query
+from moorage_server.usecases import explain, history, query, reconcile
 
 
 class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
@@ -55,6 +59,20 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
         wanted = decode.assign_request(request.assign)
         explained = await self._desk.run(context, explain.explain, self._compiled, wanted)
         return encode_explanation.explanation(explained)
+
+    async def ReconcileNode(
+        self, request: reconciliation_pb2.ReconcileNodeRequest, context: Context
+    ) -> reconciliation_pb2.ReconcileNodeResponse:
+        """Releases what a node does not have any more."""
+        wanted = decode_reconciliation.reconcile_request(request)
+        found = await self._desk.run(context, reconcile.find, self._compiled, wanted)
+        if wanted.validate_only:
+            would = [shown for leak in found.leaks for shown in leak.held]
+            return encode_reconciliation.reconciled(found, would, ())
+        deadline = deadline_of(context)
+        released, failures = await leaks.release(self._collector, found.leaks, deadline)
+        busy = [leaks.Failure(attachment=each, refusal=errors.Contention()) for each in found.busy]
+        return encode_reconciliation.reconciled(found, released, [*failures, *busy])
 
     async def GetAllocation(
         self, request: messages.GetAllocationRequest, context: Context

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from google.protobuf import duration_pb2
 
 from moorage.v1 import allocation_service_pb2 as allocation_messages
-from moorage.v1 import filter_pb2
+from moorage.v1 import filter_pb2, reconciliation_pb2
 from moorage.v1 import resources_pb2 as messages
 from moorage_server.api import enums, limits, names, page_tokens
 from moorage_server.api.violations import Violations
@@ -30,7 +30,7 @@ def assign_request(message: allocation_messages.AssignAddressesRequest) -> model
             sticky=int(_seconds(found, "sticky", message.sticky, limits.STICKY_SECONDS)),
             labels=found.labels("labels", message.labels),
         ),
-        attempt=_attempt(found, message),
+        attempt=attempt(found, message),
         wait=_seconds(found, "wait", message.wait, limits.WAIT_SECONDS),
     )
     if request.facts.sticky and not message.owner_key:
@@ -51,7 +51,7 @@ def release_request(message: allocation_messages.ReleaseAddressesRequest) -> mod
     found = Violations()
     request = model.ReleaseRequest(
         attachment=_attachment(found, message.parent, message.attachment),
-        attempt=_attempt(found, message),
+        attempt=attempt(found, message),
         generations=_generations(found, message.generations),
     )
     found.check()
@@ -93,12 +93,8 @@ def attachment(
     found: Violations, field: str, message: messages.Attachment, vrf: str
 ) -> model.AttachmentKey:
     """The attachment of a VRF that a message names."""
-    for name, value, longest in (
-        ("network", message.network, limits.NETWORK_LENGTH),
-        ("container_id", message.container_id, limits.CONTAINER_ID_LENGTH),
-    ):
-        found.text(f"{field}.{name}", value, longest, required=True)
-        found.matching(f"{field}.{name}", value, _CNI_NAME, _CNI_NAME_EXPECTED)
+    network(found, f"{field}.network", message.network)
+    _cni_name(found, f"{field}.container_id", message.container_id, limits.CONTAINER_ID_LENGTH)
     interface = message.interface
     found.text(f"{field}.interface", interface, limits.INTERFACE_LENGTH, required=True)
     expected = "an interface name: no /, : or white space, not . or .."
@@ -109,6 +105,16 @@ def attachment(
         container_id=message.container_id,
         interface=interface,
     )
+
+
+def network(found: Violations, field: str, value: str) -> str:
+    """The name of a network."""
+    return _cni_name(found, field, value, limits.NETWORK_LENGTH)
+
+
+def _cni_name(found: Violations, field: str, value: str, longest: int) -> str:
+    found.text(field, value, longest, required=True)
+    return found.matching(field, value, _CNI_NAME, _CNI_NAME_EXPECTED)
 
 
 def _wants(
@@ -188,11 +194,13 @@ def workload(found: Violations, field: str, message: messages.Workload) -> model
     )
 
 
-def _attempt(
+def attempt(
     found: Violations,
     message: allocation_messages.AssignAddressesRequest
-    | allocation_messages.ReleaseAddressesRequest,
+    | allocation_messages.ReleaseAddressesRequest
+    | reconciliation_pb2.ReconcileNodeRequest,
 ) -> model.AttemptStamp | None:
+    """When an attempt began, where its message says so."""
     if not message.HasField("attempt"):
         return None
     stamp = message.attempt

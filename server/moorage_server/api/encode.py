@@ -34,6 +34,7 @@ def bare(held: model.Allocation, pool: str) -> messages.Allocation:
         labels=held.facts.labels,
         assign_time=encode_resources.timestamp(held.assign_time),
         yielded=held.yielded,
+        suspect=held.suspect_tick is not None,
     )
 
 

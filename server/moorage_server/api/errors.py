@@ -1,8 +1,10 @@
 """The one table: which status each reason travels under, and how a refusal is sent."""
 
+import uuid
 from typing import NoReturn
 
 import grpc
+import structlog
 from google.protobuf import any_pb2, duration_pb2
 from google.protobuf import message as protobuf
 from google.rpc import code_pb2, error_details_pb2, status_pb2
@@ -12,6 +14,8 @@ from moorage_server.domain import errors
 
 DOMAIN = "moorage.dev"
 STATUS_TRAILER = "grpc-status-details-bin"
+
+_log = structlog.get_logger()
 
 CODES: dict[type[errors.IpamError], grpc.StatusCode] = {
     errors.InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
@@ -88,6 +92,15 @@ def status(error: errors.IpamError) -> status_pb2.Status:
         message=error.message,
         details=[_packed(detail) for detail in details],
     )
+
+
+def refusal(action: str, error: BaseException) -> errors.IpamError:
+    """What is told of an error; one that is not for callers goes to the log instead."""
+    if isinstance(error, errors.IpamError):
+        return error
+    told = errors.InternalError(uuid.uuid4().hex[:12])
+    _log.error("fault", action=action, **told.metadata, exc_info=error)
+    return told
 
 
 async def abort(context: desk.Context, error: errors.IpamError) -> NoReturn:

@@ -1,7 +1,6 @@
 """What happens around every call: errors become statuses, and every refusal is logged."""
 
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar, cast
 
@@ -94,7 +93,7 @@ def _guarded(action: str, behaviour: Behaviour[Question, Answer]) -> Behaviour[Q
         try:
             response = await behaviour(_read(request), context)
         except Exception as error:  # the server's outermost edge
-            refusal = _refusal(action, error)
+            refusal = statuses.refusal(action, error)
         else:
             _tell(action, began, "OK")
             return response
@@ -113,7 +112,7 @@ def _guarded_stream(
             async for response in behaviour(_read(request), context):
                 yield response
         except Exception as error:  # the server's outermost edge
-            refusal = _refusal(action, error)
+            refusal = statuses.refusal(action, error)
         else:
             _tell(action, began, "OK")
             return
@@ -127,14 +126,6 @@ def _read(request: Question | _Unreadable) -> Question:
     if isinstance(request, _Unreadable):
         raise errors.InvalidRequest([("", "is not a message of this method")])
     return request
-
-
-def _refusal(action: str, error: Exception) -> errors.IpamError:
-    if isinstance(error, errors.IpamError):
-        return error
-    refusal = errors.InternalError(uuid.uuid4().hex[:12])
-    _log.exception("fault", action=action, **refusal.metadata, exc_info=error)
-    return refusal
 
 
 def _tell(action: str, began: float, outcome: str, refusal: errors.IpamError | None = None) -> None:

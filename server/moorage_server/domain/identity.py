@@ -48,9 +48,12 @@ def releasable(
     """Which of the attachment's addresses a release frees.
 
     None where it is fenced off: it began before the assignment did, or names
-    other generations.
+    other generations, or is for what was suspect and is not any more.
     """
     if record is None or is_older(request.attempt, record.stamp):
+        return ()
+    until = request.suspected_until
+    if until is not None and not all(each.is_suspect(until) for each in record.allocations):
         return ()
     if not request.generations:
         return record.allocations
@@ -64,8 +67,10 @@ def leaves_tombstone(
 
     One that leaves something held is not: what it held back from is not released. Nor
     is one of an attachment that holds nothing, unless its stamp fences more than
-    before.
+    before. Nor one of what was suspect and is not any more: that fences nothing.
     """
+    if request.suspected_until is not None and not released:
+        return False
     if record is None:
         return request.attempt is not None
     if record.allocations:

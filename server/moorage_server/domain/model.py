@@ -139,12 +139,15 @@ class AssignRequest:
 class ReleaseRequest:
     """The addresses of one attachment are no longer needed.
 
-    With `generations`, only those held at one of them.
+    With `generations`, only those held at one of them; with `suspected_until`, because
+    the lists of its node lack it, and only if all it holds is suspect since that tick, or
+    longer.
     """
 
     attachment: AttachmentKey
     attempt: AttemptStamp | None = None
     generations: frozenset[int] = frozenset()
+    suspected_until: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +166,10 @@ class Allocation:
     facts: Facts
     yielded: bool = False
     suspect_tick: int | None = None
+
+    def is_suspect(self, until: int) -> bool:
+        """Whether it has been since a tick, or longer."""
+        return self.suspect_tick is not None and self.suspect_tick <= until
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,13 @@ DELETE FROM allocations WHERE vrf_id = :vrf_id AND address = ANY (CAST(:addresse
     AND generation = ANY (CAST(:generations AS bigint[]))
 """)
 
+_SUSPECT = sa.text("""
+UPDATE allocations l SET suspect_tick = new.tick
+FROM unnest(CAST(:addresses AS inet[]), CAST(:generations AS bigint[]), CAST(:ticks AS bigint[]))
+    AS new (address, generation, tick)
+WHERE l.vrf_id = :vrf_id AND l.address = new.address AND l.generation = new.generation
+""")
+
 
 def insert(
     connection: sa.Connection, vrf_id: int, holdings: Sequence[Sequence[model.Allocation]]
@@ -103,6 +110,20 @@ def delete(connection: sa.Connection, vrf_id: int, released: Sequence[model.Allo
     removed = connection.execute(_DELETE, parameters).rowcount
     if removed != len(released):
         raise database.Fault(f"{len(released)} allocations to remove, {removed} found")
+
+
+def suspect(connection: sa.Connection, vrf_id: int, changed: Sequence[model.Allocation]) -> None:
+    """Writes since when allocations are suspect, or that they are not, each at its generation.
+
+    Their attachments are locked.
+    """
+    parameters = {
+        "vrf_id": vrf_id,
+        "addresses": arrays.texts(str(each.address) for each in changed),
+        "generations": arrays.numbers(each.generation for each in changed),
+        "ticks": arrays.numbers(each.suspect_tick for each in changed),
+    }
+    connection.execute(_SUSPECT, parameters)
 
 
 def get(

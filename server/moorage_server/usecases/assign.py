@@ -18,6 +18,8 @@ def assign(ledger: Ledger, request: model.AssignRequest) -> tuple[model.Allocati
     if record and held and identity.advances(request.attempt, record.stamp):
         # From now on a release that began before this attempt is too old.
         ledger.mark(attachments.Mark(key=request.attachment, stamp=request.attempt, held=True))
+    if any(each.suspect_tick is not None for each in held):
+        held = ledger.trust(held)
     if not held:
         ledger.sweep(request)
         wanted = succession.place(request, siblings, ledger.setting(request))

@@ -35,6 +35,7 @@ class _Page:
     shelf: Shelf
     inquiry: blocks.Inquiry
     released: list[tuple[catalog.Shown, Cause]] = dataclasses.field(default_factory=list)
+    trusted: list[model.Allocation] = dataclasses.field(default_factory=list)
     marks: list[attachments.Mark] = dataclasses.field(default_factory=list)
     granted: list[tuple[model.AssignRequest, list[Placed]]] = dataclasses.field(
         default_factory=list
@@ -149,6 +150,12 @@ class Ledger:
         """Notes addresses to be removed, and why."""
         self._pages[vrf].released += [(each, cause) for each in released]
 
+    def trust(self, held: tuple[model.Allocation, ...]) -> tuple[model.Allocation, ...]:
+        """Notes that what one attachment holds is suspect no more; returns it as it is then."""
+        trusted = tuple(dataclasses.replace(each, suspect_tick=None) for each in held)
+        self._pages[held[0].attachment.vrf].trusted += trusted
+        return trusted
+
     def mark(self, mark: attachments.Mark) -> None:
         """Notes what is to be remembered of an attachment that is granted nothing."""
         self._pages[mark.key.vrf].marks.append(mark)
@@ -172,6 +179,8 @@ class Ledger:
             attachments.mark(self._transaction, vrf_id, page.marks)
         if page.granted:
             attachments.hold(self._transaction, vrf_id, [request for request, _ in page.granted])
+        if page.trusted:
+            allocations.suspect(self._transaction, vrf_id, page.trusted)
         if page.released:
             released = [each.allocation for each, _ in page.released]
             allocations.delete(self._transaction, vrf_id, released)

@@ -1,6 +1,7 @@
 """Release: an attachment's addresses go back to their blocks; a tombstone stays."""
 
 from moorage_server.domain import identity, model, returns
+from moorage_server.domain.history import Cause
 from moorage_server.storage import attachments
 from moorage_server.usecases.ledger import Ledger
 
@@ -18,8 +19,12 @@ def release(ledger: Ledger, request: model.ReleaseRequest) -> tuple[model.Alloca
         returning = returns.put_back(each, pools, ledger.shelf(attachment.vrf))
         ledger.converse(attachment.vrf, returning)
     if released:
-        ledger.release(attachment.vrf, pools.show(released))
+        ledger.release(attachment.vrf, pools.show(released), _cause(request))
     if identity.leaves_tombstone(request, record, released):
         stamp = identity.newest(record.stamp if record else None, request.attempt)
         ledger.mark(attachments.Mark(key=attachment, stamp=stamp, held=False))
     return released
+
+
+def _cause(request: model.ReleaseRequest) -> Cause:
+    return Cause.REQUESTED if request.suspected_until is None else Cause.RECONCILED
