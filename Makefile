@@ -4,7 +4,7 @@ RUN := $(UV) run --locked --all-extras --all-packages
 UV_VERSION := 0.13.9
 
 .PHONY: setup serve demo test check format protos bench properties history-campaign feed-campaign \
-	interleavings e2e-cni
+	collector-campaign interleavings e2e-cni
 
 setup: $(UV)        ## everything into .venv
 	$(UV) sync --locked --all-extras --all-packages --quiet
@@ -41,6 +41,10 @@ feed-campaign: $(UV) ## a million events to consumers that come and go: none los
 
 interleavings: $(UV) ## every order of the statements of two use cases, for each pair of them
 	MOORAGE_INTERLEAVINGS=all $(RUN) pytest -p no:randomly -s tests/interleavings
+
+collector-campaign: $(UV) ## a million steps of nodes and their lists: no live address is ever collected
+	MOORAGE_COLLECTOR_STEPS=$${MOORAGE_COLLECTOR_STEPS:-1000000} \
+		$(RUN) pytest -q -rP tests/campaigns
 
 bench: $(UV)        ## throughput and latency beside what bounds them
 	$(RUN) python -m bench
