@@ -37,14 +37,14 @@ history-campaign: $(UV) ## who held an address, asked 10,000 times while holders
 
 feed-campaign: $(UV) ## a million events to consumers that come and go: none lost, none twice
 	MOORAGE_FEED_EVENTS=$${MOORAGE_FEED_EVENTS:-1000000} \
-		$(RUN) pytest --capture=no --timeout=0 tests/campaigns
+		$(RUN) pytest --capture=no --timeout=0 tests/campaigns/test_feed.py
 
 interleavings: $(UV) ## every order of the statements of two use cases, for each pair of them
 	MOORAGE_INTERLEAVINGS=all $(RUN) pytest -p no:randomly -s tests/interleavings
 
 collector-campaign: $(UV) ## a million steps of nodes and their lists: no live address is ever collected
 	MOORAGE_COLLECTOR_STEPS=$${MOORAGE_COLLECTOR_STEPS:-1000000} \
-		$(RUN) pytest -q -rP tests/campaigns
+		$(RUN) pytest -q -rP tests/campaigns/test_collector.py
 
 bench: $(UV)        ## throughput and latency beside what bounds them
 	$(RUN) python -m bench
