@@ -135,9 +135,8 @@ CREATE TABLE blocks (
     change_time timestamptz DEFAULT clock_timestamp() NOT NULL,
     free SMALLINT[] NOT NULL,
     cooling JSONB DEFAULT '[]' NOT NULL,
-    next_ready_time timestamptz,
-    has_room BOOLEAN
-        GENERATED ALWAYS AS (cardinality(free) > 0 OR next_ready_time IS NOT NULL) STORED NOT NULL,
+    next_ready_tick BIGINT,
+    has_room BOOLEAN GENERATED ALWAYS AS (cardinality(free) > 0) STORED NOT NULL,
     is_empty BOOLEAN
         GENERATED ALWAYS AS (cardinality(free) = 1 << (CASE family(cidr) WHEN 4 THEN 32
             ELSE 128 END - masklen(cidr))) STORED NOT NULL,
@@ -149,7 +148,7 @@ CREATE TABLE blocks (
     CONSTRAINT blocks_free
         CHECK (cardinality(free) + jsonb_array_length(cooling) <= 1 << (CASE family(cidr)
             WHEN 4 THEN 32 ELSE 128 END - masklen(cidr))),
-    CONSTRAINT blocks_next_ready_time CHECK ((cooling = '[]') = (next_ready_time IS NULL))
+    CONSTRAINT blocks_next_ready_tick CHECK ((cooling = '[]') = (next_ready_tick IS NULL))
 )
 WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02)
 """,
@@ -295,8 +294,8 @@ INDEXES = (
     " WHERE has_room AND node IS NOT NULL",
     "CREATE INDEX blocks_empty_idx ON blocks (pool_id, vrf_id, cidr) WHERE is_empty",
     "CREATE INDEX blocks_node_idx ON blocks (node, vrf_id) WHERE node IS NOT NULL",
-    "CREATE INDEX blocks_ready_idx ON blocks (pool_id, vrf_id, next_ready_time)"
-    " WHERE next_ready_time IS NOT NULL",
+    "CREATE INDEX blocks_ready_idx ON blocks (pool_id, vrf_id, next_ready_tick)"
+    " WHERE next_ready_tick IS NOT NULL",
     "CREATE INDEX blocks_room_idx ON blocks (pool_id, vrf_id, cidr) WHERE has_room",
     "CREATE INDEX blocks_unowned_room_idx ON blocks (pool_id, vrf_id, cidr)"
     " WHERE has_room AND node IS NULL",

@@ -40,7 +40,7 @@ BREAKAGES: dict[str, tuple[str, list[tuple[str, str, str]], str]] = {
     ),
     "a cooling ordinal that is no number": (
         'UPDATE blocks SET free = array_remove(free, 3::smallint), cooling = \'[["x", 1, ""]]\','
-        " next_ready_time = 'epoch'::timestamptz + '1 us' WHERE cidr = '10.0.0.0/30'",
+        " next_ready_tick = 1 WHERE cidr = '10.0.0.0/30'",
         [
             ("ordinal_out_of_range", "", "10.0.0.0/30"),
             ("address_lost", "10.0.0.3", "10.0.0.0/30"),
@@ -54,13 +54,13 @@ BREAKAGES: dict[str, tuple[str, list[tuple[str, str, str]], str]] = {
     ),
     "an address that is cooling twice": (
         "UPDATE blocks SET free = '{2, 3}', cooling = '[[1, 1, \"\"], [1, 2, \"\"]]',"
-        " next_ready_time = 'epoch'::timestamptz + '1 us' WHERE cidr = '10.0.0.0/30'",
+        " next_ready_tick = 1 WHERE cidr = '10.0.0.0/30'",
         [("address_cooling_twice", "10.0.0.1", "10.0.0.0/30")],
         "10.0.0.1 is 2 times among the cooling ordinals",
     ),
     "an address that is free and cooling": (
         "UPDATE blocks SET cooling = '[[1, 1, \"\"]]',"
-        " next_ready_time = 'epoch'::timestamptz + '1 us' WHERE cidr = '10.0.0.0/30'",
+        " next_ready_tick = 1 WHERE cidr = '10.0.0.0/30'",
         [("address_free_and_cooling", "10.0.0.1", "10.0.0.0/30")],
         "10.0.0.1 is both free and cooling",
     ),
@@ -71,7 +71,7 @@ BREAKAGES: dict[str, tuple[str, list[tuple[str, str, str]], str]] = {
     ),
     "an address that is cooling and held": (
         "UPDATE blocks SET cooling = '[[0, 1, \"\"]]',"
-        " next_ready_time = 'epoch'::timestamptz + '1 us' WHERE cidr = 'fd00::/126'",
+        " next_ready_tick = 1 WHERE cidr = 'fd00::/126'",
         [("address_cooling_and_held", "fd00::", "fd00::/126")],
         "and cooling in block fd00::/126",
     ),
@@ -81,10 +81,10 @@ BREAKAGES: dict[str, tuple[str, list[tuple[str, str, str]], str]] = {
         "10.0.0.2 is neither free nor cooling",
     ),
     "a wrong time for the next look": (
-        "UPDATE blocks SET free = '{2, 3}', cooling = '[[1, 5000000, \"\"]]',"
-        " next_ready_time = 'epoch'::timestamptz + '1 h' WHERE cidr = '10.0.0.0/30'",
-        [("next_ready_time_wrong", "", "10.0.0.0/30")],
-        "the first is ready at 1970-01-01 00:00:05+00",
+        "UPDATE blocks SET free = '{2, 3}', cooling = '[[1, 5, \"\"]]',"
+        " next_ready_tick = 3600 WHERE cidr = '10.0.0.0/30'",
+        [("next_ready_tick_wrong", "", "10.0.0.0/30")],
+        "the first is ready at tick 5",
     ),
     "a block that is gone": (
         "DELETE FROM blocks WHERE cidr = '10.0.0.0/30'",

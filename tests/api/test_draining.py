@@ -160,7 +160,7 @@ def test_a_block_with_cooling_addresses_is_not_empty(
         calls.assign(client, pool, calls.want(pools=(pool,)), node="n1")
         calls.release(client, pool)
     server.database.execute(
-        "UPDATE blocks SET free = array_remove(free, 7::smallint), next_ready_time = now(),"
+        "UPDATE blocks SET free = array_remove(free, 7::smallint), next_ready_tick = 0,"
         " cooling = jsonb_build_array(jsonb_build_array(7,"
         "  CASE pool_cidr WHEN '10.0.0.0/26' THEN 0 ELSE 9000000000000000 END, ''))"
     )
@@ -168,5 +168,5 @@ def test_a_block_with_cooling_addresses_is_not_empty(
     client.drain_pool("cooling")
     assert [(each.cidr, each.node) for each in client.blocks()] == [("10.0.1.0/26", "")]
     server.database.execute(
-        "UPDATE blocks SET free = free || 7::smallint, cooling = '[]', next_ready_time = NULL"
+        "UPDATE blocks SET free = free || 7::smallint, cooling = '[]', next_ready_tick = NULL"
     )

@@ -120,7 +120,7 @@ def test_cooling_addresses_are_neither_assigned_nor_available(
     server.database.execute(
         "UPDATE blocks SET free = array_remove(array_remove(array_remove(array_remove("
         " free, 6::smallint), 7::smallint), 8::smallint), 9::smallint),"
-        " next_ready_time = now(), cooling = jsonb_build_array("
+        " next_ready_tick = 0, cooling = jsonb_build_array("
         " jsonb_build_array(6, 0, ''), jsonb_build_array(7, 9000000000000000, ''),"
         " jsonb_build_array(8, 0, ''), jsonb_build_array(9, 9000000000000000, ''))"
     )
@@ -132,7 +132,7 @@ def test_cooling_addresses_are_neither_assigned_nor_available(
         assert counts.cooling_count == 2
     server.database.execute(
         "UPDATE blocks SET free = free || ARRAY[6, 7, 8, 9]::smallint[], cooling = '[]',"
-        " next_ready_time = NULL"
+        " next_ready_tick = NULL"
     )
 
 

@@ -10,8 +10,10 @@ from moorage_server.domain import errors, resources
 COOL = resources.VrfConfiguration(cooldown=30)
 
 
-def after(world: World, seconds: float) -> None:
-    world.now += datetime.timedelta(seconds=seconds)
+def after(world: World, ticks: int) -> None:
+    """So many seconds pass, at the least."""
+    world.tick += ticks
+    world.now += datetime.timedelta(seconds=ticks)
 
 
 @pytest.fixture
@@ -25,15 +27,25 @@ def world() -> World:
 
 
 def test_a_cooling_address_is_given_to_nobody(world: World) -> None:
-    after(world, 29.9)
+    after(world, 30)
     with pytest.raises(errors.PoolCooling) as refusal:
         world.assign(any_ipv4(), node="n1")
-    assert refusal.value.metadata["ready_time"] == "2030-01-01T00:00:30Z"
+    assert refusal.value.metadata["ready_time"] == "2030-01-01T00:00:31Z"
     assert refusal.value.metadata["cooling"] == "1"
 
 
 def test_it_is_free_when_the_time_has_passed(world: World) -> None:
+    after(world, 31)
+    assert world.assign(any_ipv4(), node="n1") == ["10.0.0.0"]
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_clock_that_is_set_changes_nothing(world: World, days: int) -> None:
+    world.now += datetime.timedelta(days=days)
     after(world, 30)
+    with pytest.raises(errors.PoolCooling):
+        world.assign(any_ipv4(), node="n1")
+    after(world, 1)
     assert world.assign(any_ipv4(), node="n1") == ["10.0.0.0"]
 
 
@@ -69,7 +81,7 @@ def test_a_block_is_as_good_as_empty_once_all_of_it_has_cooled_down(world: World
 def test_another_owner_may_not(world: World) -> None:
     with pytest.raises(errors.AddressCooling) as refusal:
         world.assign(fixed("10.0.0.0"), owner="db-1")
-    assert refusal.value.metadata["ready_time"] == "2030-01-01T00:00:30Z"
+    assert refusal.value.metadata["ready_time"] == "2030-01-01T00:00:31Z"
 
 
 def test_who_cannot_be_told_from_others_waits_like_them() -> None:
@@ -91,7 +103,7 @@ def test_what_becomes_ready_joins_the_queue_in_order() -> None:
     given = [world.assign(any_ipv4(), node="n1")[0] for _ in range(3)]
     for address in reversed(given):
         world.release(address)
-    after(world, 30)
+    after(world, 31)
     drawn = [world.assign(any_ipv4(), node="n1")[0] for _ in range(8)]
     assert drawn[5:] == given
 

@@ -56,6 +56,7 @@ class World:
             configuration=configuration,
         )
         self.now = START
+        self.tick = 0
         self.nodes = dict(nodes or {})
         self.blocks: dict[addresses.Network, blocks.Block] = {}
         self.held: dict[addresses.Address, model.Allocation] = {}
@@ -124,7 +125,7 @@ class World:
         self._write(on)
 
     def _shelf(self) -> Shelf:
-        return Shelf(self.now, self.catalog.hidden_blocks)
+        return Shelf(self.now, self.tick, self.catalog.hidden_blocks)
 
     def _write(self, on: Shelf) -> None:
         self.blocks |= {block.cidr: block for block in (*on.opened(), *on.changed())}
@@ -160,7 +161,7 @@ class World:
             case needs.KeptBlocks():
                 found = [each for each in self._unseen(on) if need.suits(each)]
             case _:
-                unseen = [each.at(self.now) for each in self._unseen(on)]
+                unseen = [each.at(self.tick) for each in self._unseen(on)]
                 found = [each for each in unseen if need.suits(each) and each.free]
         usable = tuple(each for each in found if each.cidr not in self.locked)
         return needs.Answer(found=usable, contended=bool(found) and not usable)
@@ -176,15 +177,15 @@ class World:
 
     def _more_room(self, need: needs.MoreRoom, on: Shelf) -> needs.Answer:
         unseen = [
-            each.at(self.now)
+            each.at(self.tick)
             for each in self._unseen(on)
             if any(search.suits(each) for search in need.searches)
         ]
-        times = [cooling.ready_time for each in unseen for cooling in each.cooling]
+        ticks = [cooling.ready_tick for each in unseen for cooling in each.cooling]
         return needs.Answer(
             contended=any(each.free for each in unseen),
-            count=len(times),
-            ready_time=min(times, default=None),
+            count=len(ticks),
+            ready_tick=min(ticks, default=None),
         )
 
     def _unseen(self, on: Shelf) -> list[blocks.Block]:

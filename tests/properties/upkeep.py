@@ -139,12 +139,8 @@ def configure(walk: Walk) -> Cause:
 def pass_time(walk: Walk) -> Cause:
     """An hour passes: whatever was cooling is ready, whatever was claimed was so long ago."""
     walk.trace.append("an hour passes")
-    walk.database.execute(
-        "UPDATE blocks SET claim_time = claim_time - interval '1 hour',"
-        " next_ready_time = next_ready_time - interval '1 hour', cooling ="
-        " (SELECT coalesce(jsonb_agg(jsonb_build_array(c->0, (c->1)::bigint - 3600000000, c->2)"
-        " ORDER BY at), '[]') FROM jsonb_array_elements(cooling) WITH ORDINALITY AS e (c, at))"
-    )
+    walk.database.execute("UPDATE blocks SET claim_time = claim_time - interval '1 hour'")
+    walk.database.execute("UPDATE ticks SET tick = tick + 3600")
     blocks = {walk.now.block_of(each) for each in walk.now.cooling}
     walk.now.thawed |= {each for each in blocks if each is not None}
     walk.now.cooling.clear()

@@ -183,9 +183,10 @@ def _refusal(this: _Draw, *, grows: bool) -> Conversation[errors.IpamError]:
         limit = setting.configuration.block_limit
         return errors.BlockLimitReached(limit, node=setting.node, **facts)
     facts["pools"] = ",".join(each.name for each in this.offers[:8])
-    count, ready_time = _cooling(this, more)
-    if ready_time is None:
+    count, ready_tick = _cooling(this, more)
+    if ready_tick is None:
         return _exhausted(this, facts)
+    ready_time = setting.shelf.time_of(ready_tick)
     return errors.PoolCooling(ready_time, cooling=str(count), **facts)
 
 
@@ -229,17 +230,17 @@ def _reachable(this: _Draw, *, grows: bool) -> list[needs.Search]:
     return searches
 
 
-def _cooling(this: _Draw, more: needs.MoreRoom) -> tuple[int, datetime.datetime | None]:
-    """How many addresses are cooling where the request may draw from, and the first ready time."""
+def _cooling(this: _Draw, more: needs.MoreRoom) -> tuple[int, int | None]:
+    """How many addresses are cooling where the request may draw from, and the first ready tick."""
     unseen = this.setting.shelf.answer(more)
     on_shelf = [
-        each.ready_time
+        each.ready_tick
         for block in this.setting.shelf.open_blocks()
         if any(search.suits(block) for search in more.searches)
         for each in block.cooling
     ]
-    times = on_shelf + ([unseen.ready_time] if unseen.ready_time else [])
-    return unseen.count + len(on_shelf), min(times, default=None)
+    ticks = on_shelf + ([] if unseen.ready_tick is None else [unseen.ready_tick])
+    return unseen.count + len(on_shelf), min(ticks, default=None)
 
 
 def _exhausted(this: _Draw, facts: dict[str, str]) -> errors.PoolExhausted:

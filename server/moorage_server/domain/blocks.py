@@ -19,7 +19,7 @@ class Cooling:
     """A released ordinal that is kept for its last owner until it is ready for anybody."""
 
     ordinal: int
-    ready_time: datetime.datetime
+    ready_tick: int
     owner: str
 
     def is_kept_from(self, owner: str) -> bool:
@@ -40,6 +40,11 @@ class Block:
     free: tuple[int, ...]
     claim_time: datetime.datetime
     cooling: tuple[Cooling, ...] = ()
+
+    @property
+    def next_ready_tick(self) -> int | None:
+        """When the next of its addresses is ready for anybody; None where none waits."""
+        return min((each.ready_tick for each in self.cooling), default=None)
 
     @property
     def is_empty(self) -> bool:
@@ -84,12 +89,12 @@ class Block:
         """The block with an ordinal that returns to the queue when it is ready."""
         return dataclasses.replace(self, cooling=(*self.cooling, cooling))
 
-    def at(self, now: datetime.datetime) -> "Block":
-        """The block with all that is ready by now at the tail of the queue, in order."""
-        ready = sorted(each.ordinal for each in self.cooling if each.ready_time <= now)
+    def at(self, tick: int) -> "Block":
+        """The block with all that is ready at a tick at the tail of the queue, in order."""
+        ready = sorted(each.ordinal for each in self.cooling if each.ready_tick <= tick)
         if not ready:
             return self
-        left = tuple(each for each in self.cooling if each.ready_time > now)
+        left = tuple(each for each in self.cooling if each.ready_tick > tick)
         return dataclasses.replace(self, free=(*self.free, *ready), cooling=left)
 
     def of(self, node: str, since: datetime.datetime) -> "Block":

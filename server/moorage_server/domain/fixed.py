@@ -70,7 +70,8 @@ def _refusal(
         )
     cooling = block.cooling_at(ordinal)
     if cooling is not None and cooling.is_kept_from(setting.asker.owner):
-        return errors.AddressCooling(vrf, str(address), offer.name, cooling.ready_time)
+        ready_time = setting.shelf.time_of(cooling.ready_tick)
+        return errors.AddressCooling(vrf, str(address), offer.name, ready_time)
     if cooling is None and ordinal not in block.free:
         return errors.AddressInUse(vrf, [str(address)], offer.name)
     return None

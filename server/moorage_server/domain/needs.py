@@ -170,8 +170,8 @@ class Answer:
     """What storage found for a need.
 
     `contended`: there are rows that would answer it, but they are locked by others
-    or have changed while their lock was waited for. `count` and `ready_time`: how
-    many, and when the first of what is counted is ready.
+    or have changed while their lock was waited for. `count` and `ready_tick`: how
+    many, and at which tick the first of what is counted is ready.
     """
 
     found: tuple[blocks.Block, ...] = ()
@@ -179,5 +179,5 @@ class Answer:
     held: tuple[model.Allocation, ...] = ()
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     count: int = 0
-    ready_time: datetime.datetime | None = None
+    ready_tick: int | None = None
     contended: bool = False

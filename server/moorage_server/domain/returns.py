@@ -1,6 +1,5 @@
 """What becomes of addresses that are released, and of blocks that are then of no use."""
 
-import datetime
 from collections.abc import Iterable
 
 from moorage_server.domain import blocks, catalog, model, needs, resources
@@ -50,8 +49,9 @@ def _returned(
     ordinal, seconds = block.ordinal(allocation.address), pools.configuration.cooldown
     if not seconds:
         return block.with_returned(ordinal)
-    ready_time = on.now + datetime.timedelta(seconds=seconds)
-    cooling = blocks.Cooling(ordinal=ordinal, ready_time=ready_time, owner=allocation.facts.owner)
+    # One more, because the present tick may be about to change.
+    ready_tick = on.tick + seconds + 1
+    cooling = blocks.Cooling(ordinal=ordinal, ready_tick=ready_tick, owner=allocation.facts.owner)
     return block.with_cooling(cooling)
 
 

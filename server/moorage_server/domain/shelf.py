@@ -23,9 +23,19 @@ class Shelf:
     leaves no trace while the others of its batch go on.
     """
 
-    def __init__(self, now: datetime.datetime, hidden: tuple[addresses.Network, ...] = ()) -> None:
-        """Begins empty; blocks in `hidden` ranges have nothing to give unasked."""
+    def __init__(
+        self,
+        now: datetime.datetime,
+        tick: int,
+        hidden: tuple[addresses.Network, ...] = (),
+    ) -> None:
+        """Begins empty; blocks in `hidden` ranges have nothing to give unasked.
+
+        `tick` is what cool-downs are measured in; `now`, which may be set, is for people,
+        and for how long a block has belonged to a node.
+        """
         self.now = now
+        self.tick = tick
         self.hidden = hidden
         self._blocks: dict[addresses.Network, blocks.Block | None] = {}
         self._frontiers: dict[int, blocks.Frontier] = {}
@@ -40,7 +50,7 @@ class Shelf:
         """Puts what storage locked on the shelf."""
         for block in answer.found:
             self._stored.add(block.cidr)
-            self._blocks.setdefault(block.cidr, block.at(self.now))
+            self._blocks.setdefault(block.cidr, block.at(self.tick))
         if answer.frontier is not None:
             self._frontiers.setdefault(answer.frontier.pool_id, answer.frontier)
         self._answers[need] = answer
@@ -58,6 +68,10 @@ class Shelf:
     def contended(self, need: Need) -> bool:
         """Whether the last answer left out rows that there are."""
         return self.answer(need).contended
+
+    def time_of(self, tick: int) -> datetime.datetime:
+        """About when a tick will be reached: not before, and later where no server runs."""
+        return self.now + datetime.timedelta(seconds=tick - self.tick)
 
     def asked(self, need: Need) -> int:
         """How often storage was asked this."""

@@ -14,7 +14,9 @@ import sqlalchemy as sa
 from moorage_server.domain import resources
 from moorage_server.storage import arrays, blocks, cooling, pools, vrfs
 
-_EMPTY = cooling.is_empty("clock_timestamp()", of="b")
+_TICK = "(SELECT tick FROM ticks)"
+_READY = f"b.next_ready_tick <= {_TICK}"
+_EMPTY = cooling.is_empty(_TICK, of="b")
 _SELECT = """
 SELECT b.vrf_id, b.cidr, b.pool_id, b.pool_cidr, {empty} AS is_empty FROM blocks b
 WHERE b.vrf_id = :vrf_id AND {condition} ORDER BY b.cidr FOR UPDATE"""
@@ -41,7 +43,7 @@ LIMIT :limit
 """
 _UNUSED = tuple(
     sa.text(_SELECT_UNUSED.format(is_candidate=condition))
-    for condition in ("b.is_empty", f"b.next_ready_time <= clock_timestamp() AND {_EMPTY}")
+    for condition in ("b.is_empty", f"{_READY} AND {_EMPTY}")
 )
 # Whatever is locked is in use; whatever is not empty any more is, too.
 _LOCK_UNUSED = sa.text(

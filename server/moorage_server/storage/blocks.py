@@ -20,9 +20,12 @@ _UNSEEN = """
 FROM blocks WHERE vrf_id = :vrf_id AND {condition} AND {rows}
     AND cidr <> ALL (CAST(:seen AS cidr[])) AND NOT cidr <<= ANY (CAST(:hidden AS cidr[]))
 """
-_ROOM = "has_room AND (cardinality(free) > 0 OR next_ready_time <= :now)"
-_NOW = "CAST(:now AS timestamptz)"
-_EMPTY = f"(is_empty OR next_ready_time <= :now AND {cooling.is_empty(_NOW)})"
+_TICK = "CAST(:tick AS bigint)"
+_READY = f"next_ready_tick <= {_TICK}"
+# Looked for one after the other, each by an index of its own: rows of which something is
+# ready are few, those of which something will be may be many.
+_ROOM = ("has_room", _READY)
+_EMPTY = ("is_empty", f"{_READY} AND {cooling.is_empty(_TICK)}")
 _OF_POOLS = "pool_id = ANY (CAST(:pool_ids AS bigint[]))"
 _CONDITIONS = {
     needs.OwnBlocks: (f"node = :node AND {_OF_POOLS}", _ROOM),
@@ -37,19 +40,26 @@ _CONDITIONS = {
 
 
 class _Look:
-    """One question in its three forms: skipping, waiting, and whether there is anything."""
+    """One question in its three forms: skipping, waiting, and whether there is anything.
 
-    def __init__(self, columns: str, source: str, tail: str = "") -> None:
-        query = f"SELECT {columns} {source} {tail} FOR UPDATE"
-        self.waiting = sa.text(query)
-        self.skipping = sa.text(f"{query} SKIP LOCKED")
-        self.exists = sa.text(f"SELECT EXISTS (SELECT {source})")
+    Where there are several sources, one is looked at where those before it have nothing.
+    """
+
+    def __init__(self, columns: str, *sources: str, tail: str = "") -> None:
+        queries = [f"SELECT {columns} {source} {tail} FOR UPDATE" for source in sources]
+        self.waiting = [sa.text(query) for query in queries]
+        self.skipping = [sa.text(f"{query} SKIP LOCKED") for query in queries]
+        # All in one statement: what moves from one source to another is not overlooked.
+        anything = " OR ".join(f"EXISTS (SELECT {source})" for source in sources)
+        self.exists = sa.text(f"SELECT {anything}")
 
 
 _BLOCK = "pool_id, cidr, node, free, claim_time, cooling"
 _LOOKS = {
     kind: _Look(
-        _BLOCK, _UNSEEN.format(condition=condition, rows=rows), "ORDER BY cidr LIMIT :limit"
+        _BLOCK,
+        *(_UNSEEN.format(condition=condition, rows=each) for each in rows),
+        tail="ORDER BY cidr LIMIT :limit",
     )
     for kind, (condition, rows) in _CONDITIONS.items()
 }
@@ -68,18 +78,18 @@ _KEPT = {
         _BLOCK,
         _UNSEEN.format(
             condition=condition,
-            rows="next_ready_time IS NOT NULL"
+            rows="next_ready_tick IS NOT NULL"
             " AND cooling @> jsonb_build_array(jsonb_build_array(CAST(:owner AS text)))",
         ),
-        "ORDER BY cidr LIMIT 1",
+        tail="ORDER BY cidr LIMIT 1",
     )
     for kind, (condition, _) in _CONDITIONS.items()
 }
 _COOLING = {
     kind: sa.text(
         "SELECT coalesce(sum(jsonb_array_length(cooling)), 0) AS cooling_count,"
-        " min(next_ready_time) AS ready_time"
-        + _UNSEEN.format(condition=condition, rows="has_room AND next_ready_time IS NOT NULL")
+        " min(next_ready_tick) AS ready_tick"
+        + _UNSEEN.format(condition=condition, rows="next_ready_tick IS NOT NULL")
     )
     for kind, (condition, _) in _CONDITIONS.items()
 }
@@ -91,22 +101,22 @@ _LABELS = sa.text("SELECT labels FROM nodes WHERE vrf_id = :vrf_id AND name = :n
 
 _OPEN = sa.text("""
 INSERT INTO blocks (vrf_id, cidr, pool_id, pool_cidr, node, claim_time, free, cooling,
-    next_ready_time)
+    next_ready_tick)
 SELECT :vrf_id, cidr, pool_id,
     (SELECT p.cidr FROM pools p WHERE p.vrf_id = :vrf_id AND p.pool_id = new.pool_id),
-    node, claim_time, CAST(free AS smallint[]), cooling, next_ready_time
+    node, claim_time, CAST(free AS smallint[]), cooling, next_ready_tick
 FROM unnest(CAST(:cidrs AS cidr[]), CAST(:pool_ids AS bigint[]), CAST(:nodes AS text[]),
     CAST(:claim_times AS timestamptz[]), CAST(:frees AS text[]), CAST(:coolings AS jsonb[]),
-    CAST(:ready_times AS timestamptz[]))
-    AS new (cidr, pool_id, node, claim_time, free, cooling, next_ready_time)
+    CAST(:ready_ticks AS bigint[]))
+    AS new (cidr, pool_id, node, claim_time, free, cooling, next_ready_tick)
 """)
 _CHANGE = sa.text("""
 UPDATE blocks SET free = CAST(new.free AS smallint[]), node = new.node,
-    claim_time = new.claim_time, cooling = new.cooling, next_ready_time = new.next_ready_time,
+    claim_time = new.claim_time, cooling = new.cooling, next_ready_tick = new.next_ready_tick,
     change_time = clock_timestamp()
 FROM unnest(CAST(:cidrs AS cidr[]), CAST(:nodes AS text[]), CAST(:claim_times AS timestamptz[]),
-    CAST(:frees AS text[]), CAST(:coolings AS jsonb[]), CAST(:ready_times AS timestamptz[]))
-    AS new (cidr, node, claim_time, free, cooling, next_ready_time)
+    CAST(:frees AS text[]), CAST(:coolings AS jsonb[]), CAST(:ready_ticks AS bigint[]))
+    AS new (cidr, node, claim_time, free, cooling, next_ready_tick)
 WHERE vrf_id = :vrf_id AND blocks.cidr = ANY (CAST(:cidrs AS cidr[])) AND blocks.cidr = new.cidr
 """)
 _CLOSE = sa.text(
@@ -167,8 +177,9 @@ class Inquiry:
                 return _LOOKS[type(need)], {**self._unseen(need), "limit": limit}
 
     def _look(self, look: _Look, parameters: dict[str, object]) -> needs.Answer:
-        query = look.waiting if self._waiting else look.skipping
-        rows = self._connection.execute(query, parameters).all()
+        rows: Sequence[arrays.Row] = ()
+        for query in look.waiting if self._waiting else look.skipping:
+            rows = rows or self._connection.execute(query, parameters).all()
         # The second look, taken only where the first found nothing: it takes no lock,
         # so it sees what is locked by others. After waiting it is needed as well: the
         # row waited for may have filled up while another, passed over, got room.
@@ -183,9 +194,9 @@ class Inquiry:
         if any(self._connection.scalar(_LOOKS[kind].exists, its) for kind, its in each_unseen):
             return needs.Answer(contended=True)
         rows = [self._connection.execute(_COOLING[kind], its).one() for kind, its in each_unseen]
-        times = [row.ready_time for row in rows if row.ready_time is not None]
+        ticks = [row.ready_tick for row in rows if row.ready_tick is not None]
         return needs.Answer(
-            count=sum(row.cooling_count for row in rows), ready_time=min(times, default=None)
+            count=sum(row.cooling_count for row in rows), ready_tick=min(ticks, default=None)
         )
 
     def _owned_count(self, need: needs.OwnedCount) -> needs.Answer:
@@ -201,7 +212,7 @@ class Inquiry:
     def _unseen(self, need: needs.Search) -> dict[str, object]:
         asked = self._parameters(
             pool_ids=arrays.numbers(need.pool_ids),
-            now=self._on.now,
+            tick=self._on.tick,
             seen=self._seen(),
             hidden=arrays.texts(map(str, self._on.hidden)),
         )
@@ -252,30 +263,23 @@ def _advance(
 
 
 def _columns(rows: Sequence[blocks.Block]) -> dict[str, object]:
-    ready = [min((each.ready_time for each in row.cooling), default=None) for row in rows]
     return {
         "cidrs": arrays.texts(str(each.cidr) for each in rows),
         "nodes": arrays.texts(each.node for each in rows),
         "claim_times": arrays.texts(each.claim_time.isoformat() for each in rows),
         "frees": arrays.texts(arrays.numbers(each.free) for each in rows),
         "coolings": arrays.texts(_cooling_json(each) for each in rows),
-        "ready_times": arrays.texts(each.isoformat() if each else None for each in ready),
+        "ready_ticks": arrays.numbers(each.next_ready_tick for each in rows),
     }
 
 
 def _cooling_json(block: blocks.Block) -> str:
-    return json.dumps(
-        [
-            [each.ordinal, cooling.microseconds(each.ready_time), each.owner]
-            for each in block.cooling
-        ]
-    )
+    return json.dumps([[each.ordinal, each.ready_tick, each.owner] for each in block.cooling])
 
 
 def _cooling(kept: tuple[int, int, str]) -> blocks.Cooling:
-    ordinal, microseconds, owner = kept
-    ready_time = cooling.time_of(microseconds)
-    return blocks.Cooling(ordinal=ordinal, ready_time=ready_time, owner=owner)
+    ordinal, ready_tick, owner = kept
+    return blocks.Cooling(ordinal=ordinal, ready_tick=ready_tick, owner=owner)
 
 
 def _block(row: arrays.Row) -> blocks.Block:

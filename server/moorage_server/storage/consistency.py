@@ -89,13 +89,13 @@ WHERE b.vrf_id = :vrf_id
 """)
 _NOT_NEXT = _query("""
 SELECT NULL::inet AS address, b.cidr AS block, 0 AS generation,
-    format('block %s is to be looked at for addresses that are ready at %s, and the first is ready'
-        ' at %s', b.cidr, b.next_ready_time, first.ready_time) AS message
+    format('block %s is to be looked at for addresses that are ready at tick %s, and the first is'
+        ' ready at tick %s', b.cidr, coalesce(b.next_ready_tick::text, 'none'),
+        coalesce(first.ready_tick::text, 'none')) AS message
 FROM blocks b CROSS JOIN LATERAL (
-    SELECT timestamptz 'epoch' + min((entry->>1)::numeric) * interval '1 microsecond'
-    FROM jsonb_array_elements(b.cooling) AS entry
-    WHERE jsonb_typeof(entry->1) = 'number') AS first (ready_time)
-WHERE b.vrf_id = :vrf_id AND b.next_ready_time IS DISTINCT FROM first.ready_time
+    SELECT min((entry->>1)::numeric) FROM jsonb_array_elements(b.cooling) AS entry
+    WHERE jsonb_typeof(entry->1) = 'number') AS first (ready_tick)
+WHERE b.vrf_id = :vrf_id AND b.next_ready_tick IS DISTINCT FROM first.ready_tick
 """)
 _WITHOUT_BLOCK = """
 SELECT l.address, l.block, l.generation,
@@ -242,7 +242,7 @@ RULES = tuple(
             _query(_AND_HELD, state="cooling", ordinals=_PARTS["cooling"]),
         ),
         ("address_lost", "Every address of a block is free, cooling or held.", _LOST),
-        ("next_ready_time_wrong", "A block knows when its next address is ready.", _NOT_NEXT),
+        ("next_ready_tick_wrong", "A block knows when its next address is ready.", _NOT_NEXT),
         ("allocation_without_block", "What is held lies in an open block.", _WITHOUT_BLOCK),
         ("allocation_outside_its_block", "What is held lies in its block.", _OUTSIDE_ITS_BLOCK),
         (

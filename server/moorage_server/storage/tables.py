@@ -215,15 +215,15 @@ blocks = sa.Table(
     # Free ordinals, the one longest unused first.
     sa.Column("free", pg.ARRAY(sa.SmallInteger), nullable=False),
     # Ordinals released too short a time ago to be free for everybody, each with the
-    # time it is ready and whose it was: [[ordinal, microseconds, owner], ...].
+    # tick it is ready at and whose it was: [[ordinal, ready_tick, owner], ...].
     _json("cooling", "[]"),
-    sa.Column("next_ready_time", sa.TIMESTAMP(timezone=True)),
+    sa.Column("next_ready_tick", sa.BigInteger),
     # Both change only when the block fills up or empties out, so that other updates
     # of `free` touch no index.
     sa.Column(
         "has_room",
         sa.Boolean,
-        sa.Computed("cardinality(free) > 0 OR next_ready_time IS NOT NULL", persisted=True),
+        sa.Computed("cardinality(free) > 0", persisted=True),
         nullable=False,
     ),
     sa.Column(
@@ -248,7 +248,7 @@ blocks = sa.Table(
     sa.CheckConstraint(
         f"cardinality(free) + jsonb_array_length(cooling) <= {_CAPACITY}", name="free"
     ),
-    sa.CheckConstraint("(cooling = '[]') = (next_ready_time IS NULL)", name="next_ready_time"),
+    sa.CheckConstraint("(cooling = '[]') = (next_ready_tick IS NULL)", name="next_ready_tick"),
     sa.Index("blocks_room_idx", "pool_id", "vrf_id", "cidr", postgresql_where=sa.text("has_room")),
     sa.Index(
         "blocks_node_room_idx",
@@ -263,8 +263,8 @@ blocks = sa.Table(
         "blocks_ready_idx",
         "pool_id",
         "vrf_id",
-        "next_ready_time",
-        postgresql_where=sa.text("next_ready_time IS NOT NULL"),
+        "next_ready_tick",
+        postgresql_where=sa.text("next_ready_tick IS NOT NULL"),
     ),
     sa.Index(
         "blocks_unowned_room_idx",

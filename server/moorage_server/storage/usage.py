@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from moorage_server.domain import addresses, catalog, usage
 from moorage_server.domain.offers import Offer
-from moorage_server.storage import arrays, catalogs, cooling
+from moorage_server.storage import arrays, catalogs
 
 # Blocks by key: the first of a pool comes behind the pool's own CIDR, and before the
 # pool's first address.
@@ -18,7 +18,7 @@ WITH cooling AS (
         + CAST(entry ->> 0 AS int) AS address
     FROM blocks CROSS JOIN jsonb_array_elements(cooling) AS entry
     WHERE vrf_id = :vrf_id AND cidr BETWEEN CAST(:cidr AS inet) AND CAST(:last AS inet)
-        AND next_ready_time IS NOT NULL AND CAST(entry ->> 1 AS bigint) > :now
+        AND next_ready_tick IS NOT NULL AND CAST(entry ->> 1 AS bigint) > :tick
 )
 SELECT (
     SELECT count(*) FROM allocations
@@ -48,10 +48,10 @@ WHERE vrf_id = :vrf_id AND cidr BETWEEN CAST(:cidr AS inet) AND CAST(:last AS in
 _PAGE = """
 SELECT cidr, pool_id, node, claim_time, free || ARRAY(
     SELECT CAST(entry ->> 0 AS smallint) FROM jsonb_array_elements(cooling) AS entry
-    WHERE CAST(entry ->> 1 AS bigint) <= :now
+    WHERE CAST(entry ->> 1 AS bigint) <= :tick
 ) AS free, (
     SELECT count(*) FROM jsonb_array_elements(cooling) AS entry
-    WHERE CAST(entry ->> 1 AS bigint) > :now
+    WHERE CAST(entry ->> 1 AS bigint) > :tick
 ) AS cooling
 FROM blocks WHERE {conditions} ORDER BY cidr LIMIT :limit
 """
@@ -65,7 +65,7 @@ def of_pool(connection: sa.Connection, scope: catalogs.Scope, offer: Offer) -> u
         "vrf_id": scope.catalog.vrf_id,
         **_ends(offer),
         "first": str(address(span.first)),
-        "now": cooling.microseconds(scope.now),
+        "tick": scope.tick,
         "firsts": arrays.texts(str(address(run.first)) for run in offer.hidden),
         "lasts": arrays.texts(str(address(run.last)) for run in offer.hidden),
     }
@@ -99,7 +99,7 @@ def blocks(
     conditions += ["cidr > CAST(:after AS cidr)"] if after is not None else []
     parameters = {
         "vrf_id": scope.catalog.vrf_id,
-        "now": cooling.microseconds(scope.now),
+        "tick": scope.tick,
         "limit": limit,
         **(_ends(of) if of else {}),
         **({"node": node} if node else {}),

@@ -55,7 +55,7 @@ def _adopt(
     left = request.without(released)
     if released and not left.adoptions:
         return Decision(released_count=len(released))
-    adopting = _Adopting(transaction, vrf_id, left, offer, Shelf(scope.now))
+    adopting = _Adopting(transaction, vrf_id, left, offer, Shelf(scope.now, scope.tick))
     decision = adopting.run(records)
     return dataclasses.replace(decision, released_count=len(released))
 

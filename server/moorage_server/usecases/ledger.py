@@ -85,7 +85,7 @@ class Ledger:
         return {key for key in locked if key not in pods or key in self._siblings}
 
     def _page(self, scope: catalogs.Scope) -> _Page:
-        vrf_id, on = scope.catalog.vrf_id, Shelf(scope.now, scope.catalog.hidden_blocks)
+        vrf_id, on = scope.catalog.vrf_id, Shelf(scope.now, scope.tick, scope.catalog.hidden_blocks)
         inquiry = blocks.Inquiry(self._transaction, vrf_id, on, waiting=self._waiting)
         return _Page(vrf_id=vrf_id, shelf=on, inquiry=inquiry)
 
