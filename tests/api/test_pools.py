@@ -33,6 +33,7 @@ def test_a_pool_is_returned_with_every_default_filled_in(pools: pool_requests.St
         create_time=made.create_time,
         update_time=made.update_time,
         state=resources_pb2.POOL_STATE_ACTIVE,
+        cooldown_policy=resources_pb2.COOLDOWN_POLICY_REFUSE,
     )
     assert made == expected
     assert made.uid not in ("", "mine")

@@ -448,6 +448,8 @@ def test_every_field_of_a_pool_is_written_or_named_as_left_out() -> None:
         excluded_ranges=["10.0.0.3"],
         exclude_network_addresses=True,
         state=resources_pb2.POOL_STATE_DRAINING,
+        cooldown_seconds=30,
+        cooldown_policy=resources_pb2.COOLDOWN_POLICY_YIELD,
     )
     whole.MergeFrom(FULL_POOL)
     unset = {field.name for field in whole.DESCRIPTOR.fields} - {
@@ -464,6 +466,8 @@ def test_every_field_of_a_pool_is_written_or_named_as_left_out() -> None:
         "excludedRanges",
         "excludeNetworkAddresses",
         "state",
+        "cooldownSeconds",
+        "cooldownPolicy",
     }
     assert calico_writing.write(whole) == calico_writing.write(FULL_POOL)
 

@@ -220,6 +220,8 @@ def test_a_manifest_can_say_all_of_a_pool_and_is_read_back_as_it_was(
         dns=resources_pb2.Dns(nameservers=["10.0.0.2"], searches=["shop.example"]),
         excluded_ranges=["10.0.0.3", "10.0.0.8-10.0.0.12"],
         exclude_network_addresses=True,
+        cooldown_seconds=30,
+        cooldown_policy=resources_pb2.COOLDOWN_POLICY_YIELD,
         labels={"tier": "front", "version": "1.10"},
     )
     unset = {field.name for field in pool.DESCRIPTOR.fields} - {
@@ -241,6 +243,6 @@ def test_all_but_a_spec_is_known_to_every_kind(kind: kinds.Kind) -> None:
             kinds.Kind.VRF: {"description", "configuration"},
             kinds.Kind.NODE: set(),
             kinds.Kind.POOL: own - specs.NOT_IN_SPEC,
-            kinds.Kind.RESERVATION: {"cidrs", "description", "expireTime"},
+            kinds.Kind.RESERVATION: {"cidrs", "description", "expireTime", "ownerKey"},
         }[kind]
     )

@@ -113,3 +113,105 @@ def test_a_block_with_cooling_addresses_is_neither_closed_nor_taken_over() -> No
     world.assign(any_ipv4())
     world.release("10.0.0.0")
     assert len(world.blocks) == 1
+
+
+def yielding(name: str = "a", cidr: str = "10.0.0.0/31") -> resources.Pool:
+    return pool(name, cidr, cooldown_policy=resources.CooldownPolicy.YIELD)
+
+
+def test_a_pool_has_a_cool_down_of_its_own() -> None:
+    world = World(
+        pool("a", "10.0.0.0/32", cooldown=5), pool("b", "10.0.1.0/32"), configuration=COOL
+    )
+    world.assign(any_ipv4("a"))
+    world.assign(any_ipv4("b"))
+    world.release("10.0.0.0")
+    world.release("10.0.1.0")
+    after(world, 5)
+    with pytest.raises(errors.PoolCooling):
+        world.assign(any_ipv4())
+    after(world, 1)
+    assert world.assign(any_ipv4()) == ["10.0.0.0"]
+    with pytest.raises(errors.PoolCooling):
+        world.assign(any_ipv4())
+
+
+def test_a_pool_of_which_nothing_cools_in_a_vrf_that_cools() -> None:
+    world = World(pool("a", "10.0.0.0/32", cooldown=0), configuration=COOL)
+    world.assign(any_ipv4())
+    world.release("10.0.0.0")
+    assert world.assign(any_ipv4()) == ["10.0.0.0"]
+
+
+def test_a_pool_that_yields_gives_what_was_released_longest_ago() -> None:
+    world = World(yielding("a", "10.0.0.0/31"), yielding("b", "10.0.1.0/31"), configuration=COOL)
+    given = [world.assign(any_ipv4(name), node="n1")[0] for name in "abab"]
+    for address in ("10.0.1.1", "10.0.0.0", "10.0.1.0", "10.0.0.1"):
+        world.release(address)
+        after(world, 2)
+    assert sorted(given) == ["10.0.0.0", "10.0.0.1", "10.0.1.0", "10.0.1.1"]
+    drawn = [world.assign(any_ipv4(), node="n2")[0] for _ in range(4)]
+    assert drawn == ["10.0.1.1", "10.0.0.0", "10.0.1.0", "10.0.0.1"]
+    assert world.yielded == drawn
+    with pytest.raises(errors.PoolExhausted):
+        world.assign(any_ipv4(), node="n2")
+
+
+def test_what_is_free_goes_before_what_is_yielded() -> None:
+    world = World(
+        yielding("a", "10.0.0.0/32"), pool("b", "10.0.1.0/32", priority=-1), configuration=COOL
+    )
+    world.assign(any_ipv4("a"))
+    world.release("10.0.0.0")
+    assert world.assign(any_ipv4()) == ["10.0.1.0"]
+    assert world.assign(any_ipv4()) == ["10.0.0.0"]
+    assert world.yielded == ["10.0.0.0"]
+
+
+def test_a_pool_that_refuses_yields_nothing_beside_one_that_yields() -> None:
+    world = World(yielding("a", "10.0.0.0/32"), pool("b", "10.0.1.0/32"), configuration=COOL)
+    world.assign(any_ipv4("a"))
+    world.assign(any_ipv4("b"))
+    world.release("10.0.1.0")
+    with pytest.raises(errors.PoolCooling):
+        world.assign(any_ipv4())
+
+
+def test_the_owner_gets_its_own_back_before_that_of_others_is_yielded() -> None:
+    world = World(yielding(), configuration=COOL)
+    world.assign(any_ipv4(), owner="x")
+    world.assign(any_ipv4(), owner="y")
+    world.release("10.0.0.0")
+    world.release("10.0.0.1")
+    assert world.assign(any_ipv4(), owner="y") == ["10.0.0.1"]
+    assert world.yielded == []
+
+
+def test_with_strict_affinity_nothing_is_yielded_from_blocks_of_other_nodes() -> None:
+    strict = resources.VrfConfiguration(strict_affinity=True, cooldown=30)
+    world = World(yielding(), configuration=strict)
+    world.assign(any_ipv4(), any_ipv4(), node="n1")
+    world.release("10.0.0.0")
+    with pytest.raises(errors.PoolExhausted):
+        world.assign(any_ipv4(), node="n2")
+    assert world.assign(any_ipv4(), node="n1") == ["10.0.0.0"]
+
+
+def test_a_reserved_address_is_not_yielded() -> None:
+    world = World(yielding(), reserved=("10.0.0.0",), configuration=COOL)
+    world.assign(fixed("10.0.0.0"), fixed("10.0.0.1"))
+    world.release("10.0.0.0")
+    after(world, 1)
+    world.release("10.0.0.1")
+    assert world.assign(any_ipv4()) == ["10.0.0.1"]
+    assert world.yielded == ["10.0.0.1"]
+
+
+def test_of_candidates_the_one_that_is_ready_first_is_yielded_where_none_is_free() -> None:
+    world = World(yielding(), configuration=COOL)
+    world.assign(fixed("10.0.0.0"), fixed("10.0.0.1"))
+    world.release("10.0.0.1")
+    after(world, 1)
+    world.release("10.0.0.0")
+    assert world.assign(fixed("10.0.0.0", "10.0.0.1")) == ["10.0.0.1"]
+    assert world.yielded == ["10.0.0.1"]

@@ -60,6 +60,7 @@ class World:
         self.nodes = dict(nodes or {})
         self.blocks: dict[addresses.Network, blocks.Block] = {}
         self.held: dict[addresses.Address, model.Allocation] = {}
+        self.yielded: list[str] = []
         self.locked: set[addresses.Network] = set()
         self.frontiers = {
             each.pool_id: blocks.Frontier(
@@ -90,6 +91,7 @@ class World:
         self._write(on)
         for each in placed:
             self.held[each.address] = _allocation(each.address, each.block, facts)
+        self.yielded += [str(each.address) for each in placed if each.yielded]
         return [str(each.address) for each in placed]
 
     def release(self, address: str) -> None:
@@ -158,6 +160,8 @@ class World:
                 return needs.Answer(held=tuple(self._holders(need)))
             case needs.BlockAt():
                 found = [self.blocks[need.cidr]] if need.cidr in self.blocks else []
+            case needs.CoolestBlock():
+                found = self._coolest(need, on)
             case needs.KeptBlocks():
                 found = [each for each in self._unseen(on) if need.suits(each)]
             case _:
@@ -174,6 +178,15 @@ class World:
                 suits = each.facts.owner_key == need.owner_key and each.attachment != need.beside
             if suits:
                 yield each
+
+    def _coolest(self, need: needs.CoolestBlock, on: Shelf) -> list[blocks.Block]:
+        found = [
+            (each.next_ready_tick, each.cidr, each)
+            for each in self._unseen(on)
+            if need.within.suits(each) and each.cooling
+            if each.next_ready_tick is not None and each.next_ready_tick < need.before
+        ]
+        return [min(found, key=lambda each: each[:2])[2]] if found else []
 
     def _more_room(self, need: needs.MoreRoom, on: Shelf) -> needs.Answer:
         unseen = [

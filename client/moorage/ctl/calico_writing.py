@@ -20,6 +20,7 @@ _DEFAULTS: Mapping[str, object] = {
     "block_affinity": resources_pb2.BLOCK_AFFINITY_NODE,
     "result_form": resources_pb2.RESULT_FORM_HOST,
     "state": resources_pb2.POOL_STATE_ACTIVE,
+    "cooldown_policy": resources_pb2.COOLDOWN_POLICY_REFUSE,
 }
 
 

@@ -67,6 +67,7 @@ def _pool(pool: resources_pb2.Pool) -> tuple[Cells, Cells]:
         "PRIORITY": str(pool.priority),
         "RESULT": specs.short_name(resources_pb2.ResultForm.DESCRIPTOR, pool.result_form),
         "GATEWAY": pool.gateway,
+        "COOLDOWN": _cooldown(pool),
         "LABELS": _labels(pool.labels),
         "UID": pool.uid,
         "CREATED": _time(pool.create_time),
@@ -78,6 +79,13 @@ def _state(pool: resources_pb2.Pool) -> str:
     if pool.disabled:
         return "DISABLED"
     return "DRAINING" if pool.state == resources_pb2.POOL_STATE_DRAINING else "ENABLED"
+
+
+def _cooldown(pool: resources_pb2.Pool) -> str:
+    """Return the cool-down of its own, and whether it yields."""
+    own = f"{pool.cooldown_seconds}s" if pool.HasField("cooldown_seconds") else ""
+    yields = pool.cooldown_policy == resources_pb2.COOLDOWN_POLICY_YIELD
+    return ",".join(filter(None, (own, "YIELD" * yields)))
 
 
 def _reservation(reservation: resources_pb2.Reservation) -> tuple[Cells, Cells]:

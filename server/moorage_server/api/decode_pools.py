@@ -111,6 +111,10 @@ def _pool(found: Violations, vrf: str, name: str, message: messages.Pool) -> res
         dns=_dns(found, message.dns),
         excluded=_excluded(found, message.excluded_ranges, cidr),
         exclude_network_addresses=message.exclude_network_addresses,
+        cooldown=_cooldown(found, message),
+        cooldown_policy=enums.COOLDOWN_POLICIES.decode(
+            found, "pool.cooldown_policy", message.cooldown_policy, resources.CooldownPolicy.REFUSE
+        ),
         labels=found.labels("pool.labels", message.labels),
     )
     _check_uses(found, pool)
@@ -216,6 +220,14 @@ def _priority(found: Violations, value: int) -> int:
     if abs(value) > limits.PRIORITY:
         found.add("pool.priority", f"is {value}; give -{limits.PRIORITY} to {limits.PRIORITY}")
     return value
+
+
+def _cooldown(found: Violations, message: messages.Pool) -> int | None:
+    if not message.HasField("cooldown_seconds"):
+        return None
+    field, seconds = "pool.cooldown_seconds", message.cooldown_seconds
+    decode_resources.within(found, field, seconds, limits.COOLDOWN_SECONDS)
+    return seconds
 
 
 def _gateway(

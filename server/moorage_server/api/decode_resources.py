@@ -156,13 +156,13 @@ def _configuration(
     strict, blocks = message.strict_affinity, message.max_blocks_per_node
     auto = message.auto_allocate_blocks or not message.HasField("auto_allocate_blocks")
     field = "vrf.configuration"
-    _within(found, f"{field}.max_blocks_per_node", blocks, limits.BLOCKS_PER_NODE)
-    _within(found, f"{field}.cooldown_seconds", message.cooldown_seconds, limits.COOLDOWN_SECONDS)
+    within(found, f"{field}.max_blocks_per_node", blocks, limits.BLOCKS_PER_NODE)
+    within(found, f"{field}.cooldown_seconds", message.cooldown_seconds, limits.COOLDOWN_SECONDS)
     retention = resources.DEFAULT_HISTORY_RETENTION
     if message.HasField("history_retention_days"):
         retention = message.history_retention_days
     most = limits.HISTORY_RETENTION_DAYS
-    _within(found, f"{field}.history_retention_days", retention, most)
+    within(found, f"{field}.history_retention_days", retention, most)
     # A node that may open no block borrows; where it may, neither limits anything.
     if blocks > 0 and not strict:
         text = f"is {blocks}, which requires strict_affinity to be enabled; set it, or leave this"
@@ -179,7 +179,8 @@ def _configuration(
     )
 
 
-def _within(found: Violations, field: str, value: int, most: int) -> None:
+def within(found: Violations, field: str, value: int, most: int) -> None:
+    """Notes a number that is negative or too large."""
     if not 0 <= value <= most:
         found.add(field, f"is {value}; give 0 to {most}")
 

@@ -56,6 +56,8 @@ def pool(stored: resources.Pool) -> messages.Pool:
         create_time=timestamp(stored.create_time),
         update_time=timestamp(stored.update_time),
         state=enums.POOL_STATES.encode(stored.state),
+        cooldown_seconds=stored.cooldown,
+        cooldown_policy=enums.COOLDOWN_POLICIES.encode(stored.cooldown_policy),
     )
 
 

@@ -69,6 +69,13 @@ BLOCK_AFFINITIES = Terms(
     },
     "BLOCK_AFFINITY_NODE or BLOCK_AFFINITY_NONE",
 )
+COOLDOWN_POLICIES = Terms(
+    {
+        messages.COOLDOWN_POLICY_REFUSE: resources.CooldownPolicy.REFUSE,
+        messages.COOLDOWN_POLICY_YIELD: resources.CooldownPolicy.YIELD,
+    },
+    "COOLDOWN_POLICY_REFUSE or COOLDOWN_POLICY_YIELD",
+)
 POOL_STATES = Terms(
     {
         messages.POOL_STATE_ACTIVE: resources.PoolState.ACTIVE,

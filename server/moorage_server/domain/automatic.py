@@ -9,7 +9,7 @@ each of these steps but the first.
 import dataclasses
 import datetime
 
-from moorage_server.domain import blocks, errors, model, needs
+from moorage_server.domain import cooling, errors, model, needs
 from moorage_server.domain.offers import Offer
 from moorage_server.domain.setting import Contended, Conversation, Placed, Setting
 
@@ -33,7 +33,11 @@ class _Draw:
 
 
 def draw(want: model.AddressRequest, setting: Setting) -> Conversation[Placed]:
-    """Takes an address; raises the IpamError that says why there is none."""
+    """Takes an address; raises the IpamError that says why there is none.
+
+    What is cooling is given where nothing else is left: to its owner, else to anybody
+    where its pool yields.
+    """
     tiers = setting.pools.tiers(want, setting.asker)
     this = _Draw(want=want, setting=setting, offers=[each for tier in tiers for each in tier])
     for tier in tiers:
@@ -42,7 +46,10 @@ def draw(want: model.AddressRequest, setting: Setting) -> Conversation[Placed]:
             return found
     grows = yield from _may_own_more(this)
     refusal = yield from _refusal(this, grows=grows)
-    found = yield from _taken_back(this, grows=grows)
+    found = yield from cooling.taken_back(_reachable(this, this.offers, grows=grows), setting)
+    if found is None:
+        yielding = [each for each in this.offers if each.yields]
+        found = yield from cooling.yielded(_reachable(this, yielding, grows=grows), setting)
     if found is None:
         raise refusal
     return found
@@ -124,7 +131,7 @@ def _shared(each: Offer, setting: Setting) -> Conversation[Placed | None]:
 def _drawn(need: needs.Search, setting: Setting) -> Conversation[Placed | None]:
     while True:
         for block in setting.shelf.suitable(need):
-            found = _first_of(block, setting)
+            found = setting.take_first(block)
             if found is not None:
                 return found
         if setting.shelf.exhausted(need):
@@ -132,16 +139,10 @@ def _drawn(need: needs.Search, setting: Setting) -> Conversation[Placed | None]:
         yield need
 
 
-def _first_of(block: blocks.Block, setting: Setting) -> Placed | None:
-    offer = setting.pools.by_id(block.pool_id)
-    ordinal = block.first_free(offer.hidden)
-    return None if ordinal is None else setting.take(offer, block, ordinal)
-
-
 def _opened(each: Offer, setting: Setting) -> Conversation[Placed | None]:
     frontier = yield from setting.frontier(each)
     index = frontier.lowest(each.beyond_hidden)
-    return None if index is None else _first_of(setting.open(each, index), setting)
+    return None if index is None else setting.take_first(setting.open(each, index))
 
 
 def _idle(each: Offer, setting: Setting) -> Conversation[Placed | None]:
@@ -151,7 +152,7 @@ def _idle(each: Offer, setting: Setting) -> Conversation[Placed | None]:
     need = _idle_search(each, setting)
     while True:
         for block in setting.shelf.suitable(need):
-            found = _first_of(block.of(setting.node, setting.shelf.now), setting)
+            found = setting.take_first(block.of(setting.node, setting.shelf.now))
             if found is not None:
                 return found
         if setting.shelf.exhausted(need):
@@ -169,9 +170,10 @@ def _idle_search(each: Offer, setting: Setting) -> needs.IdleBlocks:
 
 def _refusal(this: _Draw, *, grows: bool) -> Conversation[errors.IpamError]:
     setting = this.setting
-    more = _more_room(this, grows=grows)
-    # Once for a transaction: what it has found exhausted it does not look at again either.
-    if not setting.shelf.asked(more):
+    more = needs.MoreRoom(searches=tuple(_reachable(this, this.offers, grows=grows)))
+    # What a transaction has found exhausted it does not look at again, unless blocks that
+    # were counted then are on the shelf now.
+    if setting.shelf.is_outdated(more):
         yield more
     idle = [_idle_search(each, setting) for each in this.offers if each.affine]
     if setting.shelf.contended(more) or any(map(setting.shelf.contended, idle)):
@@ -183,64 +185,23 @@ def _refusal(this: _Draw, *, grows: bool) -> Conversation[errors.IpamError]:
         limit = setting.configuration.block_limit
         return errors.BlockLimitReached(limit, node=setting.node, **facts)
     facts["pools"] = ",".join(each.name for each in this.offers[:8])
-    count, ready_tick = _cooling(this, more)
+    count, ready_tick = cooling.counted(more, setting)
     if ready_tick is None:
         return _exhausted(this, facts)
     ready_time = setting.shelf.time_of(ready_tick)
     return errors.PoolCooling(ready_time, cooling=str(count), **facts)
 
 
-def _more_room(this: _Draw, *, grows: bool) -> needs.MoreRoom:
-    return needs.MoreRoom(searches=tuple(_reachable(this, grows=grows)))
-
-
-def _taken_back(this: _Draw, *, grows: bool) -> Conversation[Placed | None]:
-    """Takes an address that is cooling for this owner itself, where nothing else is left."""
-    owner, more = this.setting.asker.owner, _more_room(this, grows=grows)
-    for search in more.searches if owner and _cooling(this, more)[0] else ():
-        need = needs.KeptBlocks(owner=owner, within=search)
-        while not this.setting.shelf.exhausted(need):
-            found = _kept(need, this.setting)
-            if found is not None:
-                return found
-            yield need
-        if this.setting.shelf.contended(need):
-            raise Contended
-    return None
-
-
-def _kept(need: needs.KeptBlocks, setting: Setting) -> Placed | None:
-    for block in filter(need.suits, setting.shelf.open_blocks()):
-        offer = setting.pools.by_id(block.pool_id)
-        for ordinal in block.kept_for(need.owner):
-            if int(block.address(ordinal)) not in offer.hidden:
-                return setting.take(offer, block, ordinal)
-    return None
-
-
-def _reachable(this: _Draw, *, grows: bool) -> list[needs.Search]:
+def _reachable(this: _Draw, offers: list[Offer], *, grows: bool) -> list[needs.Search]:
     """Where the request may draw from besides blocks that are not open yet."""
-    shared = tuple(each.pool_id for each in this.offers if not each.affine)
-    affine = this.affine_ids
+    shared = tuple(each.pool_id for each in offers if not each.affine)
+    affine = tuple(each.pool_id for each in offers if each.affine)
     searches: list[needs.Search] = [needs.AnyBlocks(pool_ids=shared)] if shared else []
     if affine and grows and not this.setting.configuration.strict_affinity:
         searches.append(needs.AnyBlocks(pool_ids=affine))
     elif affine:
         searches.append(_own_search(affine, this.setting))
     return searches
-
-
-def _cooling(this: _Draw, more: needs.MoreRoom) -> tuple[int, int | None]:
-    """How many addresses are cooling where the request may draw from, and the first ready tick."""
-    unseen = this.setting.shelf.answer(more)
-    on_shelf = [
-        each.ready_tick
-        for block in this.setting.shelf.open_blocks()
-        if any(search.suits(block) for search in more.searches)
-        for each in block.cooling
-    ]
-    ticks = on_shelf + ([] if unseen.ready_tick is None else [unseen.ready_tick])
-    return unseen.count + len(on_shelf), min(ticks, default=None)
 
 
 def _exhausted(this: _Draw, facts: dict[str, str]) -> errors.PoolExhausted:

@@ -10,9 +10,9 @@ from moorage_server.domain.setting import Contended, Conversation, Placed, Setti
 
 
 def draw(want: model.AddressRequest, setting: Setting) -> Conversation[Placed]:
-    """Takes the first candidate that is free.
+    """Takes the first candidate that is free, else one of a pool that yields.
 
-    Raises the IpamError that says why none is, or Awaited.
+    Raises the IpamError that says why there is none, or Awaited.
     """
     # All candidates are judged before any is taken: a wrong one is a mistake to
     # be told of, also when another happens to be free.
@@ -24,6 +24,9 @@ def draw(want: model.AddressRequest, setting: Setting) -> Conversation[Placed]:
         if refusal is None:
             return setting.take(offer, block, block.ordinal(address))
         refusals.append(refusal)
+    found = _yielded(want, offers, refusals, setting)
+    if found is not None:
+        return found
     refusal = _worst(refusals, want, offers[0], setting)
     pairs = zip(want.candidates, refusals, strict=True)
     taken = [address for address, why in pairs if isinstance(why, errors.AddressInUse)]
@@ -75,6 +78,31 @@ def _refusal(
     if cooling is None and ordinal not in block.free:
         return errors.AddressInUse(vrf, [str(address)], offer.name)
     return None
+
+
+def _yielded(
+    want: model.AddressRequest,
+    offers: list[Offer],
+    refusals: list[errors.IpamError],
+    setting: Setting,
+) -> Placed | None:
+    """Takes the candidate that is ready first, of those that cool in pools which yield."""
+    cooling = [
+        (each, offer, block)
+        for each, offer, refusal in zip(want.candidates, offers, refusals, strict=True)
+        if offer.yields and isinstance(refusal, errors.AddressCooling)
+        if (block := setting.shelf.block(offer.block(offer.index_of(each)))) is not None
+    ]
+    if not cooling:
+        return None
+    address, offer, block = min(cooling, key=_ready_tick)
+    return setting.take(offer, block, block.ordinal(address), yielded=True)
+
+
+def _ready_tick(candidate: tuple[addresses.Address, Offer, blocks.Block]) -> int:
+    address, _, block = candidate
+    cooling = block.cooling_at(block.ordinal(address))
+    return cooling.ready_tick if cooling else 0
 
 
 def _worst(

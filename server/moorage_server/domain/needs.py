@@ -75,6 +75,7 @@ class IdleBlocks:
         )
 
 
+NEVER = 2**63 - 1  # a tick
 Search = OwnBlocks | UnownedBlocks | AnyBlocks | EmptyBlocks | IdleBlocks
 
 
@@ -88,6 +89,14 @@ class KeptBlocks:
     def suits(self, block: blocks.Block) -> bool:
         """Whether a block on the shelf answers this need."""
         return self.within.suits(block) and bool(block.kept_for(self.owner))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CoolestBlock:
+    """Wanted: the block of a search in which an address is ready first, if before a tick."""
+
+    within: Search
+    before: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +164,7 @@ class HeldByOwner:
 Need = (
     Search
     | KeptBlocks
+    | CoolestBlock
     | BlockAt
     | PoolFrontier
     | OwnedCount

@@ -30,6 +30,11 @@ class Offer:
         """Whether its blocks belong to nodes."""
         return self.pool.block_affinity is resources.BlockAffinity.NODE
 
+    @property
+    def yields(self) -> bool:
+        """Whether its cooling addresses are given where nothing else is left."""
+        return self.pool.cooldown_policy is resources.CooldownPolicy.YIELD
+
     def answers_to(self, text: str) -> bool:
         """Whether a text is the pool's id or exactly its CIDR, in any spelling."""
         return text == self.name or ("/" in text and cidr_of(text) == self.pool.cidr)

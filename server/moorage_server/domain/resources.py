@@ -33,6 +33,13 @@ class BlockAffinity(enum.StrEnum):
     NONE = "NONE"
 
 
+class CooldownPolicy(enum.StrEnum):
+    """What becomes of a pool's cooling addresses when nothing else is left."""
+
+    REFUSE = "REFUSE"
+    YIELD = "YIELD"
+
+
 class PoolState(enum.StrEnum):
     """Whether a pool is in service."""
 
@@ -119,7 +126,8 @@ class Pool(Stored):
     """One CIDR and the rules about who may draw from it.
 
     `excluded` spans are never assigned; `gateway` and, where asked, the network
-    addresses are withheld as well (see `withheld`).
+    addresses are withheld as well (see `withheld`). `cooldown` is in seconds; None
+    leaves it to the VRF.
     """
 
     vrf: str
@@ -140,6 +148,8 @@ class Pool(Stored):
     dns: Dns = Dns()
     excluded: tuple[addresses.Span, ...] = ()
     exclude_network_addresses: bool = False
+    cooldown: int | None = None
+    cooldown_policy: CooldownPolicy = CooldownPolicy.REFUSE
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -151,6 +161,10 @@ class Pool(Stored):
     def block_count(self) -> int:
         """How many blocks the range holds."""
         return 1 << (self.block_size - self.cidr.prefixlen)
+
+    def cooldown_in(self, configuration: VrfConfiguration) -> int:
+        """For how many seconds its addresses cool down in a VRF that is configured so."""
+        return configuration.cooldown if self.cooldown is None else self.cooldown
 
     def withheld(self) -> addresses.RangeSet:
         """Every address of the pool that is never assigned."""

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-from moorage_server.domain import blocks, catalog, model, needs, resources
+from moorage_server.domain import blocks, catalog, cooling, model, needs, resources
 from moorage_server.domain.offers import Offer
 from moorage_server.domain.setting import Contended, Conversation, frontier
 from moorage_server.domain.shelf import Shelf
 
 
 def put_back(allocation: model.Allocation, pools: catalog.Catalog, on: Shelf) -> Conversation[None]:
-    """Returns an address to its block, at once or after the VRF's cool-down.
+    """Returns an address to its block, at once or after the pool's cool-down.
 
     A block that is empty then stays with its node, unless its pool is draining or does
     not select that node any more; one of no node is closed. Where blocks belong to no
@@ -20,9 +20,10 @@ def put_back(allocation: model.Allocation, pools: catalog.Catalog, on: Shelf) ->
     block = on.block(allocation.block)
     if block is None:
         raise Contended
-    after = _returned(block, allocation, pools, on)
-    on.change(after)
     offer = pools.by_id(block.pool_id)
+    cooldown = offer.pool.cooldown_in(pools.configuration)
+    after = _returned(block, allocation, cooldown, on)
+    on.change(after)
     if after.is_empty and not (yield from _wanted(after, offer, on)):
         yield from _close(after, offer, on)
 
@@ -44,15 +45,14 @@ def sweep(node: str, unselecting: Iterable[Offer], on: Shelf) -> Conversation[bo
 
 
 def _returned(
-    block: blocks.Block, allocation: model.Allocation, pools: catalog.Catalog, on: Shelf
+    block: blocks.Block, allocation: model.Allocation, seconds: int, on: Shelf
 ) -> blocks.Block:
-    ordinal, seconds = block.ordinal(allocation.address), pools.configuration.cooldown
+    ordinal = block.ordinal(allocation.address)
     if not seconds:
         return block.with_returned(ordinal)
-    # One more, because the present tick may be about to change.
-    ready_tick = on.tick + seconds + 1
-    cooling = blocks.Cooling(ordinal=ordinal, ready_tick=ready_tick, owner=allocation.facts.owner)
-    return block.with_cooling(cooling)
+    ready_tick = on.tick + cooling.ticks(seconds)
+    resting = blocks.Cooling(ordinal=ordinal, ready_tick=ready_tick, owner=allocation.facts.owner)
+    return block.with_cooling(resting)
 
 
 def _wanted(block: blocks.Block, offer: Offer, on: Shelf) -> Conversation[bool]:

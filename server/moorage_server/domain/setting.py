@@ -26,11 +26,12 @@ class Contended(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """Where one address comes from."""
+    """Where one address comes from; `yielded` where it is still cooling."""
 
     offer: Offer
     block: addresses.Network
     address: addresses.Address
+    yielded: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +80,18 @@ class Setting:
         self.shelf.open(index, block)
         return block
 
-    def take(self, each: Offer, block: blocks.Block, ordinal: int) -> Placed:
+    def take(
+        self, each: Offer, block: blocks.Block, ordinal: int, *, yielded: bool = False
+    ) -> Placed:
         """Takes an address from a block."""
         self.shelf.change(block.without(ordinal))
-        return Placed(offer=each, block=block.cidr, address=block.address(ordinal))
+        return Placed(offer=each, block=block.cidr, address=block.address(ordinal), yielded=yielded)
+
+    def take_first(self, block: blocks.Block) -> Placed | None:
+        """Takes the first free address of a block, past hidden ones."""
+        offer = self.pools.by_id(block.pool_id)
+        ordinal = block.first_free(offer.hidden)
+        return None if ordinal is None else self.take(offer, block, ordinal)
 
 
 def frontier(each: Offer, on: shelf.Shelf) -> Conversation[blocks.Frontier]:

@@ -44,6 +44,7 @@ class Shelf:
         self._advanced: dict[int, None] = {}
         self._answers: dict[Need, Answer] = {}
         self._asked: dict[Need, int] = {}
+        self._known_then: dict[Need, int] = {}
         self._undo: list[Callable[[], object]] = []
 
     def add(self, need: Need, answer: Answer) -> None:
@@ -55,6 +56,7 @@ class Shelf:
             self._frontiers.setdefault(answer.frontier.pool_id, answer.frontier)
         self._answers[need] = answer
         self._asked[need] = self._asked.get(need, 0) + 1
+        self._known_then[need] = len(self._blocks)
 
     def answer(self, need: Need) -> Answer:
         """The last answer to a need; an empty one where it was never asked."""
@@ -76,6 +78,10 @@ class Shelf:
     def asked(self, need: Need) -> int:
         """How often storage was asked this."""
         return self._asked.get(need, 0)
+
+    def is_outdated(self, need: Need) -> bool:
+        """Whether storage was never asked this, or has told of further blocks since."""
+        return self._known_then.get(need) != len(self._blocks)
 
     def knows(self, cidr: addresses.Network) -> bool:
         """Whether what there is to know of a block is on the shelf: it, or that it was closed."""

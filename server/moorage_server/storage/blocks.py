@@ -85,6 +85,18 @@ _KEPT = {
     )
     for kind, (condition, _) in _CONDITIONS.items()
 }
+# In order of the index of ready blocks: the first that is locked is nearly always the one.
+_COOLEST = {
+    kind: _Look(
+        _BLOCK,
+        _UNSEEN.format(
+            condition=condition,
+            rows="next_ready_tick < CAST(:before AS bigint) AND cooling <> '[]'",
+        ),
+        tail="ORDER BY next_ready_tick, cidr LIMIT 1",
+    )
+    for kind, (condition, _) in _CONDITIONS.items()
+}
 _COOLING = {
     kind: sa.text(
         "SELECT coalesce(sum(jsonb_array_length(cooling)), 0) AS cooling_count,"
@@ -162,7 +174,12 @@ class Inquiry:
                 return self._look(*self._rows(need))
 
     def _rows(
-        self, need: needs.Search | needs.KeptBlocks | needs.BlockAt | needs.PoolFrontier
+        self,
+        need: needs.Search
+        | needs.KeptBlocks
+        | needs.CoolestBlock
+        | needs.BlockAt
+        | needs.PoolFrontier,
     ) -> tuple[_Look, dict[str, object]]:
         match need:
             case needs.BlockAt():
@@ -171,6 +188,9 @@ class Inquiry:
                 return _AT_FRONTIER, self._parameters(pool_id=need.pool_id)
             case needs.KeptBlocks():
                 return _KEPT[type(need.within)], {**self._unseen(need.within), "owner": need.owner}
+            case needs.CoolestBlock():
+                before = {"before": need.before}
+                return _COOLEST[type(need.within)], {**self._unseen(need.within), **before}
             case _:
                 # One block serves most batches; where it did not, ask for ever more.
                 limit = 4 ** self._on.asked(need)

@@ -155,6 +155,8 @@ def _fields(pool: resources.Pool) -> dict[str, Any]:  # columns of many types
         "dns": _dns_json(pool.dns),
         "excluded_ranges": [_range_text(span) for span in pool.excluded],
         "exclude_network_addresses": pool.exclude_network_addresses,
+        "cooldown_seconds": pool.cooldown,
+        "cooldown_policy": pool.cooldown_policy,
         "labels": dict(pool.labels),
     }
 
@@ -179,6 +181,8 @@ def _pool(row: arrays.Row) -> resources.Pool:
         dns=_dns(row.dns),
         excluded=tuple(addresses.Span.parse(text) for text in row.excluded_ranges),
         exclude_network_addresses=row.exclude_network_addresses,
+        cooldown=row.cooldown_seconds,
+        cooldown_policy=resources.CooldownPolicy(row.cooldown_policy),
         **stored.common(row),
     )
 

@@ -81,6 +81,7 @@ def _would_be(request: model.AssignRequest, placed: Placed) -> catalog.Shown:
         block=placed.block,
         assign_time=resources.NEVER,
         facts=request.facts,
+        yielded=placed.yielded,
     )
     return catalog.Shown(allocation=allocation, pool=placed.offer.pool)
 

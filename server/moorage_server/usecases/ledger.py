@@ -232,6 +232,7 @@ def _events(page: _Page) -> list[events.Event]:
             pool=each.offer.name,
             attachment=request.attachment,
             facts=request.facts,
+            yielded=each.yielded,
         )
         for request, placed in page.granted
         for each in placed
@@ -249,4 +250,5 @@ def _allocation(
         block=placed.block,
         assign_time=told.time,
         facts=request.facts,
+        yielded=placed.yielded,
     )

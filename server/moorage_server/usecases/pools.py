@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 
 from moorage_server.domain import errors, resources
-from moorage_server.storage import affinities, database, pools, vrfs
+from moorage_server.domain.cooling import ticks
+from moorage_server.storage import affinities, cooling, database, pools, vrfs
 from moorage_server.usecases.targets import Target
 
 Change = Callable[[resources.Pool], resources.Pool]
@@ -66,10 +67,23 @@ def update(
         if after.block_affinity is not before.block_affinity:
             # Empty blocks of nobody would be of use to nobody where affinity is strict.
             affinities.give_up_pool(transaction, before)
+        _move_ready_ticks(transaction, before, after)
         vrfs.bump(transaction, target.vrf)
         return pools.get(transaction, target.vrf, target.name)
 
     return store.run(work, limits)
+
+
+def _move_ready_ticks(
+    transaction: database.Transaction, before: resources.Pool, after: resources.Pool
+) -> None:
+    """A cool-down counts from the release, also for what was released before it was changed."""
+    if after.cooldown == before.cooldown:
+        return
+    configuration = vrfs.get(transaction, after.vrf).configuration
+    now, then = (ticks(each.cooldown_in(configuration)) for each in (after, before))
+    if now != then:
+        cooling.change_pool(transaction, after, ticks=now - then)
 
 
 def drain(store: database.Database, limits: database.Limits, target: Target) -> resources.Pool:

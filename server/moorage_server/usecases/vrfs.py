@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from moorage_server.domain import errors, resources
+from moorage_server.domain.cooling import ticks
 from moorage_server.storage import cooling, database, vrfs
 from moorage_server.usecases.targets import Target
 
@@ -69,7 +70,7 @@ def _reconfigure(
     vrfs.bump(transaction, vrf)
     if after.cooldown != before.cooldown:
         # It counts from the release, also for what was released before it was changed.
-        cooling.change(transaction, vrf, seconds=after.cooldown - before.cooldown)
+        cooling.change_vrf(transaction, vrf, ticks=ticks(after.cooldown) - ticks(before.cooldown))
 
 
 def delete(store: database.Database, limits: database.Limits, target: Target) -> None:
