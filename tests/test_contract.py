@@ -50,7 +50,14 @@ RAISED: list[errors.IpamError] = [
     errors.CursorUnknown("v", "e", 3),
     errors.ConsumerTooSlow("v"),
     errors.PoolExhausted(
-        [("p", 1)], vrf="v", family="IPV4", pools="p", size="1", assigned="1", reserved="0"
+        [("p", 1)],
+        vrf="v",
+        family="IPV4",
+        pools="p",
+        size="1",
+        assigned="1",
+        reserved="0",
+        kept="0",
     ),
     errors.PoolCooling(
         datetime.datetime.now(datetime.UTC), vrf="v", family="IPV4", pools="p", cooling="1"

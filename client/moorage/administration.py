@@ -1,10 +1,17 @@
-"""The calls that administer pools, reservations, nodes and VRFs.
+"""The calls that administer pools, reservations, nodes, VRFs and sticky addresses.
 
 One part of `moorage.Client`; the calls for addresses are in `moorage.client`.
 """
 
-from moorage import nodes, pools, reservations, upkeep, vrfs
+from moorage import nodes, pools, reservations, sticky, upkeep, vrfs
 
 
-class Administration(pools.Pools, reservations.Reservations, nodes.Nodes, vrfs.Vrfs, upkeep.Upkeep):
+class Administration(
+    pools.Pools,
+    reservations.Reservations,
+    nodes.Nodes,
+    vrfs.Vrfs,
+    sticky.StickyAddresses,
+    upkeep.Upkeep,
+):
     """What operators call. A resource is named by id and VRF, or by its full name, which wins."""

@@ -39,6 +39,11 @@ def allocation(address: Address, vrf_id: str = DEFAULT_VRF) -> str:
     return _name(f"{vrf(vrf_id)}/allocations", str(address))
 
 
+def sticky_address(address: Address, vrf_id: str = DEFAULT_VRF) -> str:
+    """Return the name of a sticky address, given its address and VRF; a full name stays."""
+    return _name(f"{vrf(vrf_id)}/stickyAddresses", str(address))
+
+
 def id_of(name: str) -> str:
     """Return the last part of a name: "web" of "vrfs/blue/pools/web"."""
     return name.rpartition("/")[2]

@@ -135,6 +135,7 @@ CREATE TABLE blocks (
     change_time timestamptz DEFAULT clock_timestamp() NOT NULL,
     free SMALLINT[] NOT NULL,
     cooling JSONB DEFAULT '[]' NOT NULL,
+    sticky JSONB DEFAULT '[]' NOT NULL,
     next_ready_tick BIGINT,
     has_room BOOLEAN GENERATED ALWAYS AS (cardinality(free) > 0) STORED NOT NULL,
     is_empty BOOLEAN
@@ -146,9 +147,10 @@ CREATE TABLE blocks (
     CONSTRAINT blocks_no_overlap EXCLUDE USING gist (cidr inet_ops WITH &&, vrf_id WITH =),
     CONSTRAINT blocks_inside_pool CHECK (cidr <<= pool_cidr),
     CONSTRAINT blocks_free
-        CHECK (cardinality(free) + jsonb_array_length(cooling) <= 1 << (CASE family(cidr)
-            WHEN 4 THEN 32 ELSE 128 END - masklen(cidr))),
-    CONSTRAINT blocks_next_ready_tick CHECK ((cooling = '[]') = (next_ready_tick IS NULL))
+        CHECK (cardinality(free) + jsonb_array_length(cooling) + jsonb_array_length(sticky)
+            <= 1 << (CASE family(cidr) WHEN 4 THEN 32 ELSE 128 END - masklen(cidr))),
+    CONSTRAINT blocks_next_ready_tick
+        CHECK ((cooling = '[]' AND sticky = '[]') = (next_ready_tick IS NULL))
 )
 WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02)
 """,
@@ -294,6 +296,9 @@ INDEXES = (
     " WHERE has_room AND node IS NOT NULL",
     "CREATE INDEX blocks_empty_idx ON blocks (pool_id, vrf_id, cidr) WHERE is_empty",
     "CREATE INDEX blocks_node_idx ON blocks (node, vrf_id) WHERE node IS NOT NULL",
+    "CREATE INDEX blocks_owner_idx ON blocks USING gin (sticky jsonb_path_ops)"
+    " WHERE sticky <> '[]'",
+    "CREATE INDEX blocks_sticky_idx ON blocks (cidr, vrf_id) WHERE sticky <> '[]'",
     "CREATE INDEX blocks_ready_idx ON blocks (pool_id, vrf_id, next_ready_tick)"
     " WHERE next_ready_tick IS NOT NULL",
     "CREATE INDEX blocks_room_idx ON blocks (pool_id, vrf_id, cidr) WHERE has_room",

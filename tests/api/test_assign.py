@@ -332,6 +332,7 @@ def test_an_exhausted_pool_is_told_with_counts_and_the_next_step(client: moorage
         "size": "4",
         "assigned": "3",
         "reserved": "1",
+        "kept": "0",
     }
     assert str(refusal.value) == (
         'no free IPV4 address in pool "a" (4 addresses): 3 assigned, 1 reserved or excluded; '

@@ -64,6 +64,30 @@ BREAKAGES: dict[str, tuple[str, list[tuple[str, str, str]], str]] = {
         [("address_free_and_cooling", "10.0.0.1", "10.0.0.0/30")],
         "10.0.0.1 is both free and cooling",
     ),
+    "an address that is sticky twice": (
+        'UPDATE blocks SET free = \'{2, 3}\', sticky = \'[[1, 1, "o", "n", "i", 0],'
+        ' [1, 2, "o", "n", "i", 0]]\', next_ready_tick = 1 WHERE cidr = \'10.0.0.0/30\'',
+        [("address_sticky_twice", "10.0.0.1", "10.0.0.0/30")],
+        "10.0.0.1 is 2 times among the sticky ordinals",
+    ),
+    "an address that is free and sticky": (
+        'UPDATE blocks SET sticky = \'[[1, 1, "o", "n", "i", 0]]\', next_ready_tick = 1'
+        " WHERE cidr = '10.0.0.0/30'",
+        [("address_free_and_sticky", "10.0.0.1", "10.0.0.0/30")],
+        "10.0.0.1 is both free and sticky",
+    ),
+    "an address that is cooling and sticky": (
+        'UPDATE blocks SET free = \'{2, 3}\', sticky = \'[[1, 1, "o", "n", "i", 0]]\','
+        " cooling = '[[1, 1, \"\"]]', next_ready_tick = 1 WHERE cidr = '10.0.0.0/30'",
+        [("address_cooling_and_sticky", "10.0.0.1", "10.0.0.0/30")],
+        "10.0.0.1 is both cooling and sticky",
+    ),
+    "an address that is sticky and held": (
+        'UPDATE blocks SET sticky = \'[[0, 1, "o", "n", "i", 0]]\', next_ready_tick = 1'
+        " WHERE cidr = 'fd00::/126'",
+        [("address_sticky_and_held", "fd00::", "fd00::/126")],
+        "and sticky in block fd00::/126",
+    ),
     "an address that is free and held": (
         "UPDATE blocks SET free = free || 0::smallint WHERE cidr = '10.0.0.0/30'",
         [("address_free_and_held", "10.0.0.0", "10.0.0.0/30")],
@@ -78,7 +102,7 @@ BREAKAGES: dict[str, tuple[str, list[tuple[str, str, str]], str]] = {
     "an address that is lost": (
         "UPDATE blocks SET free = array_remove(free, 2::smallint) WHERE cidr = '10.0.0.0/30'",
         [("address_lost", "10.0.0.2", "10.0.0.0/30")],
-        "10.0.0.2 is neither free nor cooling",
+        "10.0.0.2 is neither free, cooling nor sticky",
     ),
     "a wrong time for the next look": (
         "UPDATE blocks SET free = '{2, 3}', cooling = '[[1, 5, \"\"]]',"

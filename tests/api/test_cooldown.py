@@ -45,7 +45,7 @@ def test_a_pool_has_no_cool_down_of_its_own_unless_it_is_given_one(client: moora
 
 @pytest.mark.parametrize("seconds", [-1, 1201])
 def test_a_cool_down_has_its_limits(client: moorage.Client, seconds: int) -> None:
-    with pytest.raises(moorage.InvalidRequest, match="pool.cooldown_seconds"):
+    with pytest.raises(moorage.InvalidRequest, match=r"pool\.cooldown_seconds"):
         calls.create_pool(client, "a", "10.0.0.0/24", cooldown_seconds=seconds)
 
 

@@ -73,6 +73,7 @@ REFUSED: dict[str, Refused] = {
                 "size": "1",
                 "assigned": "1",
                 "reserved": "0",
+                "kept": "0",
             },
         ),
         'no free IPV4 address in pool "full" (1 addresses): 1 assigned, 0 reserved or excluded;'

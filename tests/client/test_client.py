@@ -25,6 +25,9 @@ RESERVATION = resources_pb2.Reservation(name="vrfs/blue/reservations/r", cidrs=[
 NODE = resources_pb2.Node(name="vrfs/blue/nodes/n1", labels={"zone": "east"})
 VRF = resources_pb2.Vrf(name="vrfs/blue", description="tenant")
 HELD = resources_pb2.Allocation(name="vrfs/blue/allocations/10.0.0.7", address="10.0.0.7")
+KEPT = reconciliation_pb2.StickyAddress(
+    name="vrfs/blue/stickyAddresses/10.0.0.7", address="10.0.0.7", owner_key="db-0"
+)
 MASK = field_mask_pb2.FieldMask(paths=["labels"])
 LABELS = {"tier": "front"}
 BLOCK = resources_pb2.Block(cidr="10.0.0.0/26", pool=POOL.name, node="n1")
@@ -56,6 +59,23 @@ class Row:
 
 
 ROWS = [
+    Row(
+        rpc="AllocationService/ListStickyAddresses",
+        call=lambda client: list(
+            client.sticky_addresses(owner_key="db-0", vrf="blue", page_size=10)
+        ),
+        request=reconciliation_pb2.ListStickyAddressesRequest(
+            parent="vrfs/blue", owner_key="db-0", page_size=10
+        ),
+        response=reconciliation_pb2.ListStickyAddressesResponse(sticky_addresses=[KEPT]),
+        result=[KEPT],
+    ),
+    Row(
+        rpc="AllocationService/DeleteStickyAddress",
+        call=lambda client: client.delete_sticky_address("10.0.0.7", vrf="blue"),
+        request=reconciliation_pb2.DeleteStickyAddressRequest(name=KEPT.name),
+        response=reconciliation_pb2.DeleteStickyAddressResponse(sticky_address=KEPT),
+    ),
     Row(
         rpc="AllocationService/GetAllocation",
         call=lambda client: client.get_allocation("10.0.0.7", vrf="blue"),

@@ -82,11 +82,11 @@ def test_every_pool_has_its_verdict_reason_figures_and_next_step(
     assert lines[:3] == outcome
     assert [re.split("  +", line) for line in lines[3:]] == [
         [
-            *("POOL", "CIDR", "VERDICT", "CAPACITY", "ASSIGNED", "COOLING", "RESERVED"),
+            *("POOL", "CIDR", "VERDICT", "CAPACITY", "ASSIGNED", "COOLING", "STICKY", "RESERVED"),
             *("AVAILABLE", "REASON", "NEXT STEP"),
         ],
-        ["v4", "10.0.0.0/26", "SERVES", "64", "3", "2", "1", "58", "-", "-"],
-        ["named", "10.0.1.0/26", "MANUAL", "0", "0", "0", "0", "0", reason, "name it"],
+        ["v4", "10.0.0.0/26", "SERVES", "64", "3", "2", "0", "1", "58", "-", "-"],
+        ["named", "10.0.1.0/26", "MANUAL", "0", "0", "0", "0", "0", "0", reason, "name it"],
     ]
 
 

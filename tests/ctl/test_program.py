@@ -23,7 +23,7 @@ from moorage.v1 import (
 
 COMMANDS = [
     *("activate", "apply", "assign", "delete", "diff", "drain", "explain"),
-    *("get", "history", "import", "ipam", "release", "show", "top"),
+    *("get", "history", "import", "ipam", "release", "show", "sticky", "top", "watch"),
 ]
 
 

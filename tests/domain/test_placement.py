@@ -196,6 +196,7 @@ def test_an_exhausted_pool_says_how_full_it_is() -> None:
         "size": "4",
         "assigned": "3",
         "reserved": "1",
+        "kept": "0",
     }
 
 

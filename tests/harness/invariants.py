@@ -3,11 +3,11 @@
 from harness.postgres import Database
 
 INVARIANTS = {
-    "every address of a block is either free, cooling or assigned, and nothing twice": """
+    "every address of a block is either free, cooling, sticky or assigned, and nothing twice": """
         WITH ordinals AS (
             SELECT vrf_id, cidr, ordinal FROM blocks CROSS JOIN unnest(free) AS ordinal
             UNION ALL SELECT vrf_id, cidr, (entry->>0)::int
-            FROM blocks CROSS JOIN jsonb_array_elements(cooling) AS entry
+            FROM blocks CROSS JOIN jsonb_array_elements(cooling || sticky) AS entry
         ), counted AS (
             SELECT vrf_id, block AS cidr, address FROM allocations
             UNION ALL SELECT vrf_id, cidr, ordinal + set_masklen(cidr::inet,
@@ -19,6 +19,14 @@ INVARIANTS = {
             OR count(c.address) <> count(c.address) FILTER (WHERE c.address <<= b.cidr)
             OR count(c.address)
             <> 2 ^ (CASE family(b.cidr) WHEN 4 THEN 32 ELSE 128 END - masklen(b.cidr))""",
+    "a block knows when the next of its addresses is ready": """
+        SELECT vrf_id, cidr FROM blocks WHERE next_ready_tick IS DISTINCT FROM (
+            SELECT min((entry->>1)::bigint) FROM jsonb_array_elements(cooling || sticky) AS entry)
+        """,
+    "what is kept for an owner has one, and is kept while it cools down": """
+        SELECT vrf_id, cidr, entry FROM blocks CROSS JOIN jsonb_array_elements(sticky) AS entry
+        WHERE entry->>2 = '' OR (entry->>1)::bigint < (entry->>5)::bigint
+            OR jsonb_array_length(entry) <> 6""",
     "a block is of its pool's block size": """
         SELECT b.vrf_id, b.cidr, p.block_size FROM blocks b JOIN pools p USING (vrf_id, pool_id)
         WHERE masklen(b.cidr) <> p.block_size""",

@@ -19,7 +19,7 @@ from moorage_server.domain import (
     succession,
 )
 from moorage_server.domain.eligibility import Asker
-from moorage_server.domain.setting import Conversation, Patience, Setting
+from moorage_server.domain.setting import Conversation, Patience, Placed, Setting
 from moorage_server.domain.shelf import Shelf
 
 T = TypeVar("T")
@@ -79,18 +79,22 @@ class World:
         owner: str = "",
         pod: str = "",
         patience: Patience | None = None,
+        sticky: int = 0,
+        interface: str = "eth0",
     ) -> list[str]:
         """Places and writes a request; returns the addresses."""
         workload = model.Workload(node=node, pod=pod, namespace_labels=namespace_labels or {})
         labels = self.nodes.get(node, {}) if node_labels is None else node_labels
-        facts = model.Facts(workload=workload, use=use, owner_key=owner)
-        asker = Asker.of(facts, labels)
+        facts = model.Facts(workload=workload, use=use, owner_key=owner, sticky=sticky)
+        key = model.AttachmentKey(vrf="default", network="n", container_id="c", interface=interface)
+        request = model.AssignRequest(attachment=key, addresses=wants, facts=facts)
+        asker = Asker.of(request, labels)
         on = self._shelf()
         setting = Setting(pools=self.catalog, asker=asker, shelf=on, patience=patience)
         placed = self._converse(placement.place(wants, setting), on)
         self._write(on)
         for each in placed:
-            self.held[each.address] = _allocation(each.address, each.block, facts)
+            self.held[each.address] = _allocation(request, each)
         self.yielded += [str(each.address) for each in placed if each.yielded]
         return [str(each.address) for each in placed]
 
@@ -162,7 +166,7 @@ class World:
                 found = [self.blocks[need.cidr]] if need.cidr in self.blocks else []
             case needs.CoolestBlock():
                 found = self._coolest(need, on)
-            case needs.KeptBlocks():
+            case needs.KeptBlocks() | needs.StickyBlocks():
                 found = [each for each in self._unseen(on) if need.suits(each)]
             case _:
                 unseen = [each.at(self.tick) for each in self._unseen(on)]
@@ -199,18 +203,21 @@ class World:
             contended=any(each.free for each in unseen),
             count=len(ticks),
             ready_tick=min(ticks, default=None),
+            sticky_count=sum(len(each.sticky) for each in unseen),
         )
 
     def _unseen(self, on: Shelf) -> list[blocks.Block]:
         return [each for each in self.blocks.values() if not on.knows(each.cidr)]
 
 
-def _allocation(
-    address: addresses.Address, block: addresses.Network, facts: model.Facts
-) -> model.Allocation:
-    key = model.AttachmentKey(vrf="default", network="n", container_id="c", interface="eth0")
+def _allocation(request: model.AssignRequest, placed: Placed) -> model.Allocation:
     return model.Allocation(
-        attachment=key, address=address, generation=1, block=block, assign_time=START, facts=facts
+        attachment=request.attachment,
+        address=placed.address,
+        generation=1,
+        block=placed.block,
+        assign_time=START,
+        facts=request.facts,
     )
 
 

@@ -35,6 +35,7 @@ def test_64_callers_share_64_addresses_and_the_65th_is_told(
         "size": "64",
         "assigned": "64",
         "reserved": "0",
+        "kept": "0",
     }
 
 

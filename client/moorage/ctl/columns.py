@@ -96,6 +96,7 @@ def _reservation(reservation: resources_pb2.Reservation) -> tuple[Cells, Cells]:
     }
     more = {
         "EXPIRES": _time(reservation.expire_time) if reservation.HasField("expire_time") else "",
+        "OWNER": reservation.owner_key,
         "LABELS": _labels(reservation.labels),
         "UID": reservation.uid,
         "CREATED": _time(reservation.create_time),
@@ -119,6 +120,7 @@ def _allocation(allocation: resources_pb2.Allocation) -> tuple[Cells, Cells]:
         "CONTAINER": attachment.container_id,
         "INTERFACE": attachment.interface,
         "GENERATION": str(allocation.generation),
+        "STICKY": f"{allocation.sticky.seconds}s" if allocation.HasField("sticky") else "",
         "BLOCK": allocation.block,
         "GATEWAY": allocation.gateway,
         "USE": specs.short_name(resources_pb2.Use.DESCRIPTOR, allocation.use),

@@ -13,7 +13,7 @@ from moorage.ctl import exits, options, render, requests, settings, sources, spe
 from moorage.v1 import allocation_service_pb2, error_reason_pb2, resources_pb2
 
 _HEADER = [
-    "POOL", "CIDR", "VERDICT", "CAPACITY", "ASSIGNED", "COOLING", "RESERVED", "AVAILABLE",
+    "POOL", "CIDR", "VERDICT", "CAPACITY", "ASSIGNED", "COOLING", "STICKY", "RESERVED", "AVAILABLE",
     "REASON", "NEXT STEP",
 ]  # fmt: skip
 _NO_LABELS = "no labels of the namespace were given"
@@ -127,6 +127,7 @@ def _figures(counts: resources_pb2.AddressCounts) -> list[str]:
             counts.capacity_count,
             counts.assigned_count,
             counts.cooling_count,
+            counts.sticky_count,
             counts.reserved_count,
             counts.available_count,
         )

@@ -29,6 +29,7 @@ COMMANDS = (
     "ipam",
     "release",
     "show",
+    "sticky",
     "top",
     "watch",
 )

@@ -53,7 +53,7 @@ class AdminServiceServicer(object):
 
     def CheckConsistency(self, request, context):
         """Checks that what is stored of a VRF agrees with itself: every address free,
-        held or cooling, never two of these; every allocation told of by the newest
+        held, cooling or sticky, never two of these; every allocation told of by the newest
         event of its address. Reads one snapshot and changes nothing.
 
         INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.

@@ -35,7 +35,7 @@ class AdminServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
     CheckConsistency: _grpc.UnaryStreamMultiCallable[_admin_service_pb2.CheckConsistencyRequest, _admin_service_pb2.CheckConsistencyResponse]
     """Checks that what is stored of a VRF agrees with itself: every address free,
-    held or cooling, never two of these; every allocation told of by the newest
+    held, cooling or sticky, never two of these; every allocation told of by the newest
     event of its address. Reads one snapshot and changes nothing.
 
     INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
@@ -67,7 +67,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CheckConsistency: _aio.UnaryStreamMultiCallable[_admin_service_pb2.CheckConsistencyRequest, _admin_service_pb2.CheckConsistencyResponse]  # type: ignore[assignment]
     """Checks that what is stored of a VRF agrees with itself: every address free,
-    held or cooling, never two of these; every allocation told of by the newest
+    held, cooling or sticky, never two of these; every allocation told of by the newest
     event of its address. Reads one snapshot and changes nothing.
 
     INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
@@ -102,7 +102,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_admin_service_pb2.CheckConsistencyResponse], _abc.AsyncIterator[_admin_service_pb2.CheckConsistencyResponse]]:
         """Checks that what is stored of a VRF agrees with itself: every address free,
-        held or cooling, never two of these; every allocation told of by the newest
+        held, cooling or sticky, never two of these; every allocation told of by the newest
         event of its address. Reads one snapshot and changes nothing.
 
         INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.

@@ -188,8 +188,8 @@ class AssignAddressesRequest(_message.Message):
     def sticky(self) -> _duration_pb2.Duration:
         """Optional. For how long after their release the addresses stay kept for the
         owner, for the same network and interface: whoever assigns with the same
-        owner key gets them again. At most 90 days; needs owner_key. Absent: not at
-        all.
+        owner key gets them again. At most 90 days, rounded up to whole seconds;
+        needs owner_key. Absent: not at all.
         """
 
     def __init__(

@@ -263,11 +263,13 @@ class AllocationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteStickyAddress(self, request, context):
-        """Gives up an address that is kept for its owner: it is free for everybody.
+        """Gives up an address that is kept for its owner: it is free for everybody,
+        once its cool-down is over.
 
         INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         VRF_NOT_FOUND, STICKY_ADDRESS_NOT_FOUND (NOT_FOUND): the VRF is not there, or
         the address is not kept for anybody.
+        CONTENTION (ABORTED): somebody else worked on its block; call again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -169,11 +169,13 @@ class AllocationServiceStub:
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
     """
     DeleteStickyAddress: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.DeleteStickyAddressRequest, _reconciliation_pb2.DeleteStickyAddressResponse]
-    """Gives up an address that is kept for its owner: it is free for everybody.
+    """Gives up an address that is kept for its owner: it is free for everybody,
+    once its cool-down is over.
 
     INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     VRF_NOT_FOUND, STICKY_ADDRESS_NOT_FOUND (NOT_FOUND): the VRF is not there, or
     the address is not kept for anybody.
+    CONTENTION (ABORTED): somebody else worked on its block; call again.
     """
 
 @_typing.type_check_only
@@ -315,11 +317,13 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
     """
     DeleteStickyAddress: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.DeleteStickyAddressRequest, _reconciliation_pb2.DeleteStickyAddressResponse]  # type: ignore[assignment]
-    """Gives up an address that is kept for its owner: it is free for everybody.
+    """Gives up an address that is kept for its owner: it is free for everybody,
+    once its cool-down is over.
 
     INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     VRF_NOT_FOUND, STICKY_ADDRESS_NOT_FOUND (NOT_FOUND): the VRF is not there, or
     the address is not kept for anybody.
+    CONTENTION (ABORTED): somebody else worked on its block; call again.
     """
 
 class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -518,11 +522,13 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _reconciliation_pb2.DeleteStickyAddressRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reconciliation_pb2.DeleteStickyAddressResponse, _abc.Awaitable[_reconciliation_pb2.DeleteStickyAddressResponse]]:
-        """Gives up an address that is kept for its owner: it is free for everybody.
+        """Gives up an address that is kept for its owner: it is free for everybody,
+        once its cool-down is over.
 
         INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         VRF_NOT_FOUND, STICKY_ADDRESS_NOT_FOUND (NOT_FOUND): the VRF is not there, or
         the address is not kept for anybody.
+        CONTENTION (ABORTED): somebody else worked on its block; call again.
         """
 
 def add_AllocationServiceServicer_to_server(servicer: AllocationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

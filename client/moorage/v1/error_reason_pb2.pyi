@@ -101,10 +101,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_POOL_EXHAUSTED: _ErrorReason.ValueType  # 25
     """RESOURCE_EXHAUSTED. Metadata: vrf, family, pools (at most 8 ids, comma
-    separated), size, assigned, reserved (addresses in all the pools; size
+    separated), size, assigned, reserved, kept (addresses in all the pools; size
     saturates at 2^63-1; reserved are those that no automatic request is given,
-    held or not, assigned all others: with strict affinity also what is free in
-    blocks of other nodes). Alert; retry slowly.
+    held or not, kept the sticky ones of other owners, assigned all others: with
+    strict affinity also what is free in blocks of other nodes). Alert; retry
+    slowly.
     """
     ERROR_REASON_CONTENTION: _ErrorReason.ValueType  # 26
     """ABORTED, with RetryInfo. Somebody else held a lock for too long. Metadata:
@@ -256,10 +257,11 @@ Metadata: vrf, network, container_id, interface. Begin a new attempt.
 """
 ERROR_REASON_POOL_EXHAUSTED: ErrorReason.ValueType  # 25
 """RESOURCE_EXHAUSTED. Metadata: vrf, family, pools (at most 8 ids, comma
-separated), size, assigned, reserved (addresses in all the pools; size
+separated), size, assigned, reserved, kept (addresses in all the pools; size
 saturates at 2^63-1; reserved are those that no automatic request is given,
-held or not, assigned all others: with strict affinity also what is free in
-blocks of other nodes). Alert; retry slowly.
+held or not, kept the sticky ones of other owners, assigned all others: with
+strict affinity also what is free in blocks of other nodes). Alert; retry
+slowly.
 """
 ERROR_REASON_CONTENTION: ErrorReason.ValueType  # 26
 """ABORTED, with RetryInfo. Somebody else held a lock for too long. Metadata:

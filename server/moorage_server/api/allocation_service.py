@@ -8,6 +8,7 @@ from moorage_server.api import (
     decode,
     decode_history,
     decode_reconciliation,
+    decode_sticky,
     encode,
     encode_explanation,
     encode_history,
@@ -21,7 +22,7 @@ from moorage_server.api.desk import Context, Desk, deadline_of
 from moorage_server.api.watching import Watching
 from moorage_server.domain import errors
 from moorage_server.storage import catalogs
-from moorage_server.usecases import explain, history, query, reconcile
+from moorage_server.usecases import explain, history, query, reconcile, sticky
 
 
 class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
@@ -133,3 +134,36 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
         """Tells of everything that is held, and then of every change."""
         async for message in self._watching.watch(request, context):
             yield message
+
+    async def ListStickyAddresses(
+        self, request: reconciliation_pb2.ListStickyAddressesRequest, context: Context
+    ) -> reconciliation_pb2.ListStickyAddressesResponse:
+        """Lists addresses that are kept for their owners, in order."""
+        wanted = decode_sticky.listing(request)
+        found, more = await self._desk.run(
+            context,
+            sticky.page,
+            self._compiled,
+            vrf=wanted.vrf,
+            owner_key=wanted.owner_key,
+            after=wanted.after,
+            size=wanted.size,
+        )
+        page = page_tokens.fitting([encode.sticky_address(each) for each in found])
+        more = more or len(page) < len(found)
+        return reconciliation_pb2.ListStickyAddressesResponse(
+            sticky_addresses=page,
+            next_page_token=page_tokens.encode(request, page[-1].address) if more else "",
+        )
+
+    async def DeleteStickyAddress(
+        self, request: reconciliation_pb2.DeleteStickyAddressRequest, context: Context
+    ) -> reconciliation_pb2.DeleteStickyAddressResponse:
+        """Gives up an address that is kept for its owner."""
+        vrf, address = decode_sticky.name(request)
+        kept = await self._desk.run(
+            context, sticky.delete, self._compiled, vrf=vrf, address=address
+        )
+        return reconciliation_pb2.DeleteStickyAddressResponse(
+            sticky_address=encode.sticky_address(kept)
+        )

@@ -27,14 +27,12 @@ def assign_request(message: allocation_messages.AssignAddressesRequest) -> model
             workload=workload(found, "workload", message.workload),
             use=enums.USES.decode(found, "use", message.use, model.Use.WORKLOAD),
             owner_key=found.text("owner_key", message.owner_key, limits.TEXT_LENGTH),
-            sticky=int(_seconds(found, "sticky", message.sticky, limits.STICKY_SECONDS)),
+            sticky=_sticky(found, message),
             labels=found.labels("labels", message.labels),
         ),
         attempt=attempt(found, message),
         wait=_seconds(found, "wait", message.wait, limits.WAIT_SECONDS),
     )
-    if request.facts.sticky and not message.owner_key:
-        found.add("sticky", "needs an owner_key, whose addresses are to be kept")
     found.check()
     return request
 
@@ -115,6 +113,16 @@ def network(found: Violations, field: str, value: str) -> str:
 def _cni_name(found: Violations, field: str, value: str, longest: int) -> str:
     found.text(field, value, longest, required=True)
     return found.matching(field, value, _CNI_NAME, _CNI_NAME_EXPECTED)
+
+
+def _sticky(found: Violations, message: allocation_messages.AssignAddressesRequest) -> int:
+    """For how many seconds, begun ones included."""
+    seconds = -(-message.sticky.ToNanoseconds() // 10**9)
+    if not 0 <= seconds <= limits.STICKY_SECONDS:
+        found.add("sticky", f"is {seconds} s; give 0 to {limits.STICKY_SECONDS} s, 90 days")
+    elif seconds and not message.owner_key:
+        found.add("sticky", "keeps addresses for an owner; give owner_key, or leave it out")
+    return seconds
 
 
 def _wants(

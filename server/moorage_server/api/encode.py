@@ -1,8 +1,11 @@
 """Allocations -> messages, each in the form that its pool asks for."""
 
+from google.protobuf import duration_pb2
+
+from moorage.v1 import reconciliation_pb2
 from moorage.v1 import resources_pb2 as messages
 from moorage_server.api import encode_resources, enums, names
-from moorage_server.domain import catalog, model, resources
+from moorage_server.domain import catalog, model, resources, sticky
 
 
 def allocation(shown: catalog.Shown) -> messages.Allocation:
@@ -33,8 +36,23 @@ def bare(held: model.Allocation, pool: str) -> messages.Allocation:
         use=enums.USES.encode(held.facts.use),
         labels=held.facts.labels,
         assign_time=encode_resources.timestamp(held.assign_time),
+        sticky=duration_pb2.Duration(seconds=held.facts.sticky) if held.facts.sticky else None,
         yielded=held.yielded,
         suspect=held.suspect_tick is not None,
+    )
+
+
+def sticky_address(kept: sticky.StickyAddress) -> reconciliation_pb2.StickyAddress:
+    """An address that is kept for its owner."""
+    vrf = kept.pool.vrf
+    return reconciliation_pb2.StickyAddress(
+        name=names.child_name(vrf, names.STICKY_ADDRESSES, str(kept.address)),
+        address=str(kept.address),
+        pool=names.child_name(vrf, names.POOLS, kept.pool.name),
+        owner_key=kept.owner_key,
+        network=kept.network,
+        interface=kept.interface,
+        expire_time=encode_resources.timestamp(kept.expire_time),
     )
 
 

@@ -110,6 +110,7 @@ def counts(counted: usage.Counts) -> messages.AddressCounts:
         capacity_count=min(counted.capacity, _MOST),
         assigned_count=counted.assigned,
         cooling_count=counted.cooling,
+        sticky_count=counted.sticky,
         reserved_count=min(counted.reserved, _MOST),
         available_count=min(counted.available, _MOST),
     )

@@ -13,6 +13,7 @@ POOLS = "pools"
 RESERVATIONS = "reservations"
 NODES = "nodes"
 ALLOCATIONS = "allocations"
+STICKY_ADDRESSES = "stickyAddresses"
 
 
 def vrf_name(vrf: str) -> str:
@@ -61,5 +62,16 @@ def child(found: Violations, value: str, collection: str, field: str = "name") -
 
 def allocation(found: Violations, value: str) -> tuple[str, addresses.Address | None]:
     """The VRF and the address of "vrfs/{vrf}/allocations/{address}"."""
-    vrf, text = child(found, value, ALLOCATIONS)
+    return _address(found, value, ALLOCATIONS)
+
+
+def sticky_address(found: Violations, value: str) -> tuple[str, addresses.Address | None]:
+    """The VRF and the address of "vrfs/{vrf}/stickyAddresses/{address}"."""
+    return _address(found, value, STICKY_ADDRESSES)
+
+
+def _address(
+    found: Violations, value: str, collection: str
+) -> tuple[str, addresses.Address | None]:
+    vrf, text = child(found, value, collection)
     return vrf, found.parsed("name", text, addresses.parse_address) if text else None

@@ -114,6 +114,7 @@ def decide(
     conflicts = [] if block is None else _owned_by_another(block, owner)
     for each in request.adoptions:
         conflicts += _conflicts(each, offer, held.get(each.address))
+        conflicts += [] if block is None else _kept_for_another(each, block)
     if conflicts:
         return Decision(conflicts=tuple(conflicts))
     new = tuple(each for each in request.adoptions if each.address not in held)
@@ -171,6 +172,17 @@ def _conflicts(adoption: Adoption, offer: Offer, holder: model.Allocation | None
         )
         return [Conflict(address=address, message=text)]
     return []
+
+
+def _kept_for_another(adoption: Adoption, block: blocks.Block) -> list[Conflict]:
+    sticky = block.sticky_at(block.ordinal(adoption.address))
+    if sticky is None or sticky.owner_key == adoption.facts.owner_key:
+        return []
+    text = (
+        f"{adoption.address} is kept for owner {sticky.owner_key}; delete the sticky address, or "
+        "leave it out"
+    )
+    return [Conflict(address=adoption.address, message=text)]
 
 
 def _described(holder: model.Allocation) -> str:

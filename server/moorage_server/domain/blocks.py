@@ -28,6 +28,27 @@ class Cooling:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Sticky:
+    """A released ordinal that is kept for its owner, for one network and interface.
+
+    From `ready_tick` on it is ready for anybody; where it is given up before, from
+    `cooled_tick` on, until when it would have cooled down anyway.
+    """
+
+    ordinal: int
+    ready_tick: int
+    owner_key: str
+    network: str
+    interface: str
+    cooled_tick: int
+
+    def is_for(self, owner_key: str, network: str, interface: str) -> bool:
+        """Whether it is kept for this owner, there."""
+        kept = self.owner_key, self.network, self.interface
+        return kept == (owner_key, network, interface)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """A slice of a pool; `node` is None where it belongs to no node.
 
@@ -40,15 +61,21 @@ class Block:
     free: tuple[int, ...]
     claim_time: datetime.datetime
     cooling: tuple[Cooling, ...] = ()
+    sticky: tuple[Sticky, ...] = ()
+
+    @property
+    def waiting(self) -> tuple[Cooling | Sticky, ...]:
+        """What is neither held nor free."""
+        return *self.cooling, *self.sticky
 
     @property
     def next_ready_tick(self) -> int | None:
         """When the next of its addresses is ready for anybody; None where none waits."""
-        return min((each.ready_tick for each in self.cooling), default=None)
+        return min((each.ready_tick for each in self.waiting), default=None)
 
     @property
     def is_empty(self) -> bool:
-        """Whether none of its addresses is held or cooling."""
+        """Whether none of its addresses is held, cooling or sticky."""
         return len(self.free) == 1 << (self.cidr.max_prefixlen - self.cidr.prefixlen)
 
     def address(self, ordinal: int) -> addresses.Address:
@@ -70,16 +97,21 @@ class Block:
         """What keeps this ordinal from others, if anything does."""
         return next((each for each in self.cooling if each.ordinal == ordinal), None)
 
+    def sticky_at(self, ordinal: int) -> Sticky | None:
+        """Whom this ordinal is kept for, if for anybody."""
+        return next((each for each in self.sticky if each.ordinal == ordinal), None)
+
     def kept_for(self, owner: str) -> list[int]:
         """The cooling ordinals that this owner may have back."""
         return [each.ordinal for each in self.cooling if not each.is_kept_from(owner)]
 
     def without(self, *ordinals: int) -> "Block":
-        """The block with these ordinals taken, whether they were free or cooling."""
+        """The block with these ordinals taken, whether they were free, cooling or sticky."""
         taken = frozenset(ordinals)
         free = tuple(each for each in self.free if each not in taken)
         cooling = tuple(each for each in self.cooling if each.ordinal not in taken)
-        return dataclasses.replace(self, free=free, cooling=cooling)
+        sticky = tuple(each for each in self.sticky if each.ordinal not in taken)
+        return dataclasses.replace(self, free=free, cooling=cooling, sticky=sticky)
 
     def with_returned(self, ordinal: int) -> "Block":
         """The block with this ordinal at the tail of the queue."""
@@ -89,13 +121,27 @@ class Block:
         """The block with an ordinal that returns to the queue when it is ready."""
         return dataclasses.replace(self, cooling=(*self.cooling, cooling))
 
+    def with_sticky(self, sticky: Sticky) -> "Block":
+        """The block with an ordinal that is kept for its owner."""
+        return dataclasses.replace(self, sticky=(*self.sticky, sticky))
+
+    def without_sticky(self, sticky: Sticky, owner: str) -> "Block":
+        """The block with an ordinal that its owner lost: it cools down like any other."""
+        left = tuple(each for each in self.sticky if each != sticky)
+        cooling = Cooling(ordinal=sticky.ordinal, ready_tick=sticky.cooled_tick, owner=owner)
+        return dataclasses.replace(self, sticky=left).with_cooling(cooling)
+
     def at(self, tick: int) -> "Block":
         """The block with all that is ready at a tick at the tail of the queue, in order."""
-        ready = sorted(each.ordinal for each in self.cooling if each.ready_tick <= tick)
+        ready = sorted(each.ordinal for each in self.waiting if each.ready_tick <= tick)
         if not ready:
             return self
-        left = tuple(each for each in self.cooling if each.ready_tick > tick)
-        return dataclasses.replace(self, free=(*self.free, *ready), cooling=left)
+        return dataclasses.replace(
+            self,
+            free=(*self.free, *ready),
+            cooling=tuple(each for each in self.cooling if each.ready_tick > tick),
+            sticky=tuple(each for each in self.sticky if each.ready_tick > tick),
+        )
 
     def of(self, node: str, since: datetime.datetime) -> "Block":
         """The block as one that belongs to a node."""

@@ -20,6 +20,12 @@ def counted(more: needs.MoreRoom, setting: Setting) -> tuple[int, int | None]:
     return unseen.count + len(seen), min(known, default=None)
 
 
+def sticky_count(more: needs.MoreRoom, setting: Setting) -> int:
+    """How many addresses are kept for owners where a request may draw from."""
+    on_shelf = sum(len(block.sticky) for block in _within(more.searches, setting))
+    return setting.shelf.answer(more).sticky_count + on_shelf
+
+
 def taken_back(searches: Sequence[needs.Search], setting: Setting) -> Conversation[Placed | None]:
     """Takes an address that is cooling for this owner itself."""
     owner = setting.asker.owner

@@ -13,18 +13,30 @@ class Asker:
     """What a decision depends on besides the pools.
 
     `owner`: who may have an address back that is cooling; see `model.Facts.owner`.
+    `owner_key`: whose sticky addresses are given first, those for the `network` and the
+    `interface`.
     """
 
     workload: model.Workload
     node_labels: Mapping[str, str]
     use: model.Use
     owner: str = ""
+    owner_key: str = ""
+    network: str = ""
+    interface: str = ""
 
     @classmethod
-    def of(cls, facts: model.Facts, node_labels: Mapping[str, str]) -> "Asker":
-        """Who asks, from the facts of a request and the labels of its node."""
+    def of(cls, request: model.AssignRequest, node_labels: Mapping[str, str]) -> "Asker":
+        """Who asks, from a request and the labels of its node."""
+        facts, attachment = request.facts, request.attachment
         return cls(
-            workload=facts.workload, node_labels=node_labels, use=facts.use, owner=facts.owner
+            workload=facts.workload,
+            node_labels=node_labels,
+            use=facts.use,
+            owner=facts.owner,
+            owner_key=facts.owner_key,
+            network=attachment.network,
+            interface=attachment.interface,
         )
 
 

@@ -65,12 +65,17 @@ def _refusal(
     address: addresses.Address, offer: Offer, block: blocks.Block, setting: Setting
 ) -> errors.IpamError | None:
     vrf, ordinal = setting.pools.vrf, block.ordinal(address)
+    sticky = block.sticky_at(ordinal)
+    if sticky is not None and sticky.owner_key == setting.asker.owner_key:
+        return None  # whose the block is does not matter: the address is the owner's
     owner, strict = block.node or "", setting.configuration.strict_affinity
     # Whose the block is goes before whether the address is free, as in Calico.
     if offer.affine and strict and owner != setting.node:
         return errors.BlockAffinityMismatch(
             vrf, str(address), block=str(block.cidr), node=setting.node, owner=owner
         )
+    if sticky is not None:
+        return errors.AddressKept(vrf, str(address), offer.name)
     cooling = block.cooling_at(ordinal)
     if cooling is not None and cooling.is_kept_from(setting.asker.owner):
         ready_time = setting.shelf.time_of(cooling.ready_tick)
@@ -115,7 +120,7 @@ def _worst(
     if all(isinstance(each, errors.AddressInUse) for each in refusals):
         candidates = [str(each) for each in want.candidates]
         return errors.AddressInUse(setting.pools.vrf, candidates, first.name)
-    for kind in (errors.AddressCooling, errors.AddressInUse):
+    for kind in (errors.AddressCooling, errors.AddressInUse, errors.AddressKept):
         for refusal in refusals:
             if isinstance(refusal, kind):
                 return refusal

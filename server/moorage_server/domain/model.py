@@ -111,9 +111,14 @@ class Facts:
     def owner(self) -> str:
         """Who is meant beyond one attachment, by owner key or pod; empty where nobody can tell."""
         if self.owner_key:
-            return f"owner {self.owner_key}"
+            return owner_of(self.owner_key)
         pod = self.workload.pod
         return f"pod {self.workload.namespace}/{pod}" if pod else ""
+
+
+def owner_of(owner_key: str) -> str:
+    """Who is meant by an owner key; never the same as a pod."""
+    return f"owner {owner_key}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,6 +92,24 @@ class KeptBlocks:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StickyBlocks:
+    """Wanted: blocks of any of these pools in which addresses are kept for an owner."""
+
+    owner_key: str
+    network: str
+    interface: str
+    pool_ids: tuple[int, ...]
+
+    def suits(self, block: blocks.Block) -> bool:
+        """Whether a block on the shelf answers this need."""
+        return block.pool_id in self.pool_ids and any(map(self.wants, block.sticky))
+
+    def wants(self, sticky: blocks.Sticky) -> bool:
+        """Whether an address is kept for this owner, there."""
+        return sticky.is_for(self.owner_key, self.network, self.interface)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CoolestBlock:
     """Wanted: the block of a search in which an address is ready first, if before a tick."""
 
@@ -136,7 +154,8 @@ class MoreRoom:
     """Wanted: whether blocks that are not on the shelf have room, locked by others or not.
 
     One look at all that these searches are about, so that an address which moves
-    between two looks is not overlooked. Where there is none: what is cooling there.
+    between two looks is not overlooked. Where there is none: what is cooling there, and
+    how much is kept for owners.
     """
 
     searches: tuple[Search, ...]
@@ -164,6 +183,7 @@ class HeldByOwner:
 Need = (
     Search
     | KeptBlocks
+    | StickyBlocks
     | CoolestBlock
     | BlockAt
     | PoolFrontier
@@ -181,7 +201,8 @@ class Answer:
 
     `contended`: there are rows that would answer it, but they are locked by others
     or have changed while their lock was waited for. `count` and `ready_tick`: how
-    many, and at which tick the first of what is counted is ready.
+    many, and at which tick the first of what is counted is ready; `sticky_count`: how many
+    are kept for owners.
     """
 
     found: tuple[blocks.Block, ...] = ()
@@ -190,4 +211,5 @@ class Answer:
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     count: int = 0
     ready_tick: int | None = None
+    sticky_count: int = 0
     contended: bool = False

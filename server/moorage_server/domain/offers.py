@@ -35,6 +35,10 @@ class Offer:
         """Whether its cooling addresses are given where nothing else is left."""
         return self.pool.cooldown_policy is resources.CooldownPolicy.YIELD
 
+    def gives(self, value: int, owner_key: str) -> bool:
+        """Whether an owner is given this address without asking for it by name."""
+        return value not in self.hidden
+
     def answers_to(self, text: str) -> bool:
         """Whether a text is the pool's id or exactly its CIDR, in any spelling."""
         return text == self.name or ("/" in text and cidr_of(text) == self.pool.cidr)

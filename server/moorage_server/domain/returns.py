@@ -9,7 +9,8 @@ from moorage_server.domain.shelf import Shelf
 
 
 def put_back(allocation: model.Allocation, pools: catalog.Catalog, on: Shelf) -> Conversation[None]:
-    """Returns an address to its block, at once or after the pool's cool-down.
+    """Returns an address to its block, at once, after the pool's cool-down, or when it
+    has been kept for its owner for long enough.
 
     A block that is empty then stays with its node, unless its pool is draining or does
     not select that node any more; one of no node is closed. Where blocks belong to no
@@ -22,7 +23,7 @@ def put_back(allocation: model.Allocation, pools: catalog.Catalog, on: Shelf) ->
         raise Contended
     offer = pools.by_id(block.pool_id)
     cooldown = offer.pool.cooldown_in(pools.configuration)
-    after = _returned(block, allocation, cooldown, on)
+    after = _returned(block, allocation, offer, cooldown, on)
     on.change(after)
     if after.is_empty and not (yield from _wanted(after, offer, on)):
         yield from _close(after, offer, on)
@@ -45,13 +46,24 @@ def sweep(node: str, unselecting: Iterable[Offer], on: Shelf) -> Conversation[bo
 
 
 def _returned(
-    block: blocks.Block, allocation: model.Allocation, seconds: int, on: Shelf
+    block: blocks.Block, allocation: model.Allocation, offer: Offer, cooldown: int, on: Shelf
 ) -> blocks.Block:
-    ordinal = block.ordinal(allocation.address)
-    if not seconds:
+    ordinal, facts = block.ordinal(allocation.address), allocation.facts
+    cooled_tick = on.tick + cooling.ticks(cooldown)
+    # A pool that is planned for removal keeps nothing.
+    if facts.sticky and offer.pool.state is not resources.PoolState.DRAINING:
+        sticky = blocks.Sticky(
+            ordinal=ordinal,
+            ready_tick=max(on.tick + cooling.ticks(facts.sticky), cooled_tick),
+            owner_key=facts.owner_key,
+            network=allocation.attachment.network,
+            interface=allocation.attachment.interface,
+            cooled_tick=cooled_tick,
+        )
+        return block.with_sticky(sticky)
+    if not cooldown:
         return block.with_returned(ordinal)
-    ready_tick = on.tick + cooling.ticks(seconds)
-    resting = blocks.Cooling(ordinal=ordinal, ready_tick=ready_tick, owner=allocation.facts.owner)
+    resting = blocks.Cooling(ordinal=ordinal, ready_tick=cooled_tick, owner=facts.owner)
     return block.with_cooling(resting)
 
 

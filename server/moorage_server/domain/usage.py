@@ -9,10 +9,11 @@ from moorage_server.domain import addresses, resources
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What is taken of a range: held, cooling, and how many of both are hidden as well."""
+    """What is taken of a range: held, cooling, sticky, and how many of these are hidden as well."""
 
     assigned: int = 0
     cooling: int = 0
+    sticky: int = 0
     hidden: int = 0
 
 
@@ -23,6 +24,7 @@ class Counts:
     capacity: int
     assigned: int
     cooling: int
+    sticky: int
     reserved: int
     available: int
 
@@ -50,26 +52,33 @@ def count(span: addresses.Span, hidden: addresses.RangeSet, taken: Taken) -> Cou
     """Counts the addresses of a range, given what is hidden of its pool and taken of it."""
     reserved = hidden.within(span).size
     # What is reserved and taken is withheld from the available ones once.
-    gone = reserved + taken.assigned + taken.cooling - taken.hidden
+    gone = reserved + taken.assigned + taken.cooling + taken.sticky - taken.hidden
     return Counts(
         capacity=span.size,
         assigned=taken.assigned,
         cooling=taken.cooling,
+        sticky=taken.sticky,
         reserved=reserved,
         available=span.size - gone,
     )
 
 
 def count_block(
-    cidr: addresses.Network, hidden: addresses.RangeSet, *, free: Sequence[int], cooling: int
+    cidr: addresses.Network,
+    hidden: addresses.RangeSet,
+    *,
+    free: Sequence[int],
+    cooling: int,
+    sticky: int,
 ) -> Counts:
-    """Counts the addresses of a block, given its free ordinals and how many are cooling."""
+    """Counts the addresses of a block, given its free ordinals, and how many wait."""
     span = addresses.Span.of(cidr)
     here = hidden.within(span)
     hidden_and_free = sum(span.first + ordinal in here for ordinal in free) if here.size else 0
     taken = Taken(
-        assigned=span.size - len(free) - cooling,
+        assigned=span.size - len(free) - cooling - sticky,
         cooling=cooling,
+        sticky=sticky,
         hidden=here.size - hidden_and_free,
     )
     return count(span, here, taken)

@@ -8,6 +8,7 @@ Locked after the attachment, and a frontier after the blocks that are open. Two 
 * waiting, under the transaction's lock_timeout, for one request alone.
 """
 
+import dataclasses
 import json
 from collections.abc import Collection, Iterable, Sequence
 
@@ -54,7 +55,7 @@ class _Look:
         self.exists = sa.text(f"SELECT {anything}")
 
 
-_BLOCK = "pool_id, cidr, node, free, claim_time, cooling"
+_BLOCK = "pool_id, cidr, node, free, claim_time, cooling, sticky"
 _LOOKS = {
     kind: _Look(
         _BLOCK,
@@ -85,6 +86,19 @@ _KEPT = {
     )
     for kind, (condition, _) in _CONDITIONS.items()
 }
+# By the owner, which few blocks have in common, by an index of its own.
+_STICKY = _Look(
+    _BLOCK,
+    _UNSEEN.format(
+        condition=_OF_POOLS,
+        rows="""sticky <> '[]'
+    AND sticky @> jsonb_build_array(jsonb_build_array(CAST(:owner_key AS text)))
+    AND EXISTS (SELECT FROM jsonb_array_elements(sticky) AS entry
+        WHERE entry ->> 2 = :owner_key AND entry ->> 3 = :network AND entry ->> 4 = :interface
+            AND CAST(entry ->> 1 AS bigint) > CAST(:tick AS bigint))""",
+    ),
+    tail="ORDER BY cidr LIMIT 1",
+)
 # In order of the index of ready blocks: the first that is locked is nearly always the one.
 _COOLEST = {
     kind: _Look(
@@ -97,11 +111,14 @@ _COOLEST = {
     )
     for kind, (condition, _) in _CONDITIONS.items()
 }
-_COOLING = {
+_COUNTED = """
+SELECT coalesce(sum(jsonb_array_length(cooling)), 0) AS cooling_count,
+    coalesce(sum(jsonb_array_length(sticky)), 0) AS sticky_count,
+    min((SELECT min(CAST(entry ->> 1 AS bigint))
+        FROM jsonb_array_elements(cooling) AS entry)) AS ready_tick"""
+_WAITING = {
     kind: sa.text(
-        "SELECT coalesce(sum(jsonb_array_length(cooling)), 0) AS cooling_count,"
-        " min(next_ready_tick) AS ready_tick"
-        + _UNSEEN.format(condition=condition, rows="next_ready_tick IS NOT NULL")
+        _COUNTED + _UNSEEN.format(condition=condition, rows="next_ready_tick IS NOT NULL")
     )
     for kind, (condition, _) in _CONDITIONS.items()
 }
@@ -112,23 +129,24 @@ SELECT count(*) FROM blocks WHERE vrf_id = :vrf_id AND node = :node
 _LABELS = sa.text("SELECT labels FROM nodes WHERE vrf_id = :vrf_id AND name = :node")
 
 _OPEN = sa.text("""
-INSERT INTO blocks (vrf_id, cidr, pool_id, pool_cidr, node, claim_time, free, cooling,
+INSERT INTO blocks (vrf_id, cidr, pool_id, pool_cidr, node, claim_time, free, cooling, sticky,
     next_ready_tick)
 SELECT :vrf_id, cidr, pool_id,
     (SELECT p.cidr FROM pools p WHERE p.vrf_id = :vrf_id AND p.pool_id = new.pool_id),
-    node, claim_time, CAST(free AS smallint[]), cooling, next_ready_tick
+    node, claim_time, CAST(free AS smallint[]), cooling, sticky, next_ready_tick
 FROM unnest(CAST(:cidrs AS cidr[]), CAST(:pool_ids AS bigint[]), CAST(:nodes AS text[]),
     CAST(:claim_times AS timestamptz[]), CAST(:frees AS text[]), CAST(:coolings AS jsonb[]),
-    CAST(:ready_ticks AS bigint[]))
-    AS new (cidr, pool_id, node, claim_time, free, cooling, next_ready_tick)
+    CAST(:stickies AS jsonb[]), CAST(:ready_ticks AS bigint[]))
+    AS new (cidr, pool_id, node, claim_time, free, cooling, sticky, next_ready_tick)
 """)
 _CHANGE = sa.text("""
 UPDATE blocks SET free = CAST(new.free AS smallint[]), node = new.node,
-    claim_time = new.claim_time, cooling = new.cooling, next_ready_tick = new.next_ready_tick,
-    change_time = clock_timestamp()
+    claim_time = new.claim_time, cooling = new.cooling, sticky = new.sticky,
+    next_ready_tick = new.next_ready_tick, change_time = clock_timestamp()
 FROM unnest(CAST(:cidrs AS cidr[]), CAST(:nodes AS text[]), CAST(:claim_times AS timestamptz[]),
-    CAST(:frees AS text[]), CAST(:coolings AS jsonb[]), CAST(:ready_ticks AS bigint[]))
-    AS new (cidr, node, claim_time, free, cooling, next_ready_tick)
+    CAST(:frees AS text[]), CAST(:coolings AS jsonb[]), CAST(:stickies AS jsonb[]),
+    CAST(:ready_ticks AS bigint[]))
+    AS new (cidr, node, claim_time, free, cooling, sticky, next_ready_tick)
 WHERE vrf_id = :vrf_id AND blocks.cidr = ANY (CAST(:cidrs AS cidr[])) AND blocks.cidr = new.cidr
 """)
 _CLOSE = sa.text(
@@ -177,6 +195,7 @@ class Inquiry:
         self,
         need: needs.Search
         | needs.KeptBlocks
+        | needs.StickyBlocks
         | needs.CoolestBlock
         | needs.BlockAt
         | needs.PoolFrontier,
@@ -188,6 +207,13 @@ class Inquiry:
                 return _AT_FRONTIER, self._parameters(pool_id=need.pool_id)
             case needs.KeptBlocks():
                 return _KEPT[type(need.within)], {**self._unseen(need.within), "owner": need.owner}
+            case needs.StickyBlocks():
+                whose = {
+                    "owner_key": need.owner_key,
+                    "network": need.network,
+                    "interface": need.interface,
+                }
+                return _STICKY, {**self._unseen(need), **whose}
             case needs.CoolestBlock():
                 before = {"before": need.before}
                 return _COOLEST[type(need.within)], {**self._unseen(need.within), **before}
@@ -213,10 +239,12 @@ class Inquiry:
         each_unseen = [(type(search), self._unseen(search)) for search in need.searches]
         if any(self._connection.scalar(_LOOKS[kind].exists, its) for kind, its in each_unseen):
             return needs.Answer(contended=True)
-        rows = [self._connection.execute(_COOLING[kind], its).one() for kind, its in each_unseen]
+        rows = [self._connection.execute(_WAITING[kind], its).one() for kind, its in each_unseen]
         ticks = [row.ready_tick for row in rows if row.ready_tick is not None]
         return needs.Answer(
-            count=sum(row.cooling_count for row in rows), ready_tick=min(ticks, default=None)
+            count=sum(row.cooling_count for row in rows),
+            ready_tick=min(ticks, default=None),
+            sticky_count=sum(row.sticky_count for row in rows),
         )
 
     def _owned_count(self, need: needs.OwnedCount) -> needs.Answer:
@@ -229,7 +257,7 @@ class Inquiry:
         parameters = self._parameters(node=need.node, pool_ids=pool_ids, seen=self._seen())
         return needs.Answer(count=self._connection.scalar(_OWNED, parameters) or 0)
 
-    def _unseen(self, need: needs.Search) -> dict[str, object]:
+    def _unseen(self, need: needs.Search | needs.StickyBlocks) -> dict[str, object]:
         asked = self._parameters(
             pool_ids=arrays.numbers(need.pool_ids),
             tick=self._on.tick,
@@ -289,12 +317,30 @@ def _columns(rows: Sequence[blocks.Block]) -> dict[str, object]:
         "claim_times": arrays.texts(each.claim_time.isoformat() for each in rows),
         "frees": arrays.texts(arrays.numbers(each.free) for each in rows),
         "coolings": arrays.texts(_cooling_json(each) for each in rows),
+        "stickies": arrays.texts(_sticky_json(each) for each in rows),
         "ready_ticks": arrays.numbers(each.next_ready_tick for each in rows),
     }
 
 
 def _cooling_json(block: blocks.Block) -> str:
     return json.dumps([[each.ordinal, each.ready_tick, each.owner] for each in block.cooling])
+
+
+def _sticky_json(block: blocks.Block) -> str:
+    kept = [dataclasses.astuple(each) for each in block.sticky]  # in the order of the fields
+    return json.dumps(kept)
+
+
+def _sticky(kept: tuple[int, int, str, str, str, int]) -> blocks.Sticky:
+    ordinal, ready_tick, owner_key, network, interface, cooled_tick = kept
+    return blocks.Sticky(
+        ordinal=ordinal,
+        ready_tick=ready_tick,
+        owner_key=owner_key,
+        network=network,
+        interface=interface,
+        cooled_tick=cooled_tick,
+    )
 
 
 def _cooling(kept: tuple[int, int, str]) -> blocks.Cooling:
@@ -310,6 +356,7 @@ def _block(row: arrays.Row) -> blocks.Block:
         free=tuple(row.free),
         claim_time=row.claim_time,
         cooling=tuple(map(_cooling, row.cooling)),
+        sticky=tuple(map(_sticky, row.sticky)),
     )
 
 

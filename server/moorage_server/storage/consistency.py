@@ -29,6 +29,8 @@ _PARTS = {
     # What is no number is no ordinal: NULL.
     "cooling": """SELECT CASE jsonb_typeof(entry->0) WHEN 'number' THEN (entry->>0)::numeric::int
         END FROM jsonb_array_elements(b.cooling) AS entry""",
+    "sticky": """SELECT CASE jsonb_typeof(entry->0) WHEN 'number' THEN (entry->>0)::numeric::int
+        END FROM jsonb_array_elements(b.sticky) AS entry""",
 }
 
 
@@ -55,7 +57,8 @@ SELECT NULL::inet AS address, b.cidr AS block, 0 AS generation,
         b.cidr, coalesce(o.ordinal::text, 'no number'), o.state, {size} - 1) AS message
 FROM blocks b CROSS JOIN LATERAL (
     SELECT ordinal, 'free' FROM ({free}) AS free (ordinal)
-    UNION ALL SELECT ordinal, 'cooling' FROM ({cooling}) AS cooling (ordinal)) o (ordinal, state)
+    UNION ALL SELECT ordinal, 'cooling' FROM ({cooling}) AS cooling (ordinal)
+    UNION ALL SELECT ordinal, 'sticky' FROM ({sticky}) AS sticky (ordinal)) o (ordinal, state)
 WHERE b.vrf_id = :vrf_id AND (o.ordinal IS NULL OR o.ordinal NOT BETWEEN 0 AND {size} - 1)
 """)
 _TWICE = """
@@ -65,12 +68,12 @@ SELECT {address} AS address, b.cidr AS block, 0 AS generation,
 FROM blocks b CROSS JOIN LATERAL ({ordinals}) AS o (ordinal)
 WHERE {inside} GROUP BY b.cidr, o.ordinal HAVING count(*) > 1
 """
-_FREE_AND_COOLING = _query("""
+_BOTH = """
 SELECT {address} AS address, b.cidr AS block, 0 AS generation,
-    format('%s is both free and cooling in block %s', host({address}), b.cidr) AS message
-FROM blocks b CROSS JOIN LATERAL ({free} INTERSECT {cooling}) AS o (ordinal)
+    format('%s is both {first} and {second} in block %s', host({address}), b.cidr) AS message
+FROM blocks b CROSS JOIN LATERAL ({ordinals} INTERSECT {others}) AS o (ordinal)
 WHERE {inside}
-""")
+"""
 _AND_HELD = """
 SELECT l.address, b.cidr AS block, l.generation,
     format('%s is held at generation %s, and {state} in block %s: it can be given away twice',
@@ -81,10 +84,10 @@ WHERE b.vrf_id = :vrf_id
 """
 _LOST = _query("""
 SELECT {address} AS address, b.cidr AS block, 0 AS generation,
-    format('%s is neither free nor cooling in block %s, and nobody holds it: it is never given',
-        host({address}), b.cidr) AS message
+    format('%s is neither free, cooling nor sticky in block %s, and nobody holds it: it is never'
+        ' given', host({address}), b.cidr) AS message
 FROM blocks b CROSS JOIN LATERAL (SELECT generate_series(0, {size} - 1)
-    EXCEPT {free} EXCEPT {cooling} EXCEPT {held}) AS o (ordinal)
+    EXCEPT {free} EXCEPT {cooling} EXCEPT {sticky} EXCEPT {held}) AS o (ordinal)
 WHERE b.vrf_id = :vrf_id
 """)
 _NOT_NEXT = _query("""
@@ -93,7 +96,7 @@ SELECT NULL::inet AS address, b.cidr AS block, 0 AS generation,
         ' ready at tick %s', b.cidr, coalesce(b.next_ready_tick::text, 'none'),
         coalesce(first.ready_tick::text, 'none')) AS message
 FROM blocks b CROSS JOIN LATERAL (
-    SELECT min((entry->>1)::numeric) FROM jsonb_array_elements(b.cooling) AS entry
+    SELECT min((entry->>1)::numeric) FROM jsonb_array_elements(b.cooling || b.sticky) AS entry
     WHERE jsonb_typeof(entry->1) = 'number') AS first (ready_tick)
 WHERE b.vrf_id = :vrf_id AND b.next_ready_tick IS DISTINCT FROM first.ready_tick
 """)
@@ -230,7 +233,25 @@ RULES = tuple(
             "No address is cooling twice.",
             _query(_TWICE, state="cooling", ordinals=_PARTS["cooling"]),
         ),
-        ("address_free_and_cooling", "No address is free and cooling.", _FREE_AND_COOLING),
+        (
+            "address_sticky_twice",
+            "No address is sticky twice.",
+            _query(_TWICE, state="sticky", ordinals=_PARTS["sticky"]),
+        ),
+        *(
+            (
+                f"address_{first}_and_{second}",
+                f"No address is {first} and {second}.",
+                _query(
+                    _BOTH,
+                    first=first,
+                    second=second,
+                    ordinals=_PARTS[first],
+                    others=_PARTS[second],
+                ),
+            )
+            for first, second in (("free", "cooling"), ("free", "sticky"), ("cooling", "sticky"))
+        ),
         (
             "address_free_and_held",
             "No address is free and held.",
@@ -241,7 +262,12 @@ RULES = tuple(
             "No address is cooling and held.",
             _query(_AND_HELD, state="cooling", ordinals=_PARTS["cooling"]),
         ),
-        ("address_lost", "Every address of a block is free, cooling or held.", _LOST),
+        (
+            "address_sticky_and_held",
+            "No address is sticky and held.",
+            _query(_AND_HELD, state="sticky", ordinals=_PARTS["sticky"]),
+        ),
+        ("address_lost", "Every address of a block is free, cooling, sticky or held.", _LOST),
         ("next_ready_tick_wrong", "A block knows when its next address is ready.", _NOT_NEXT),
         ("allocation_without_block", "What is held lies in an open block.", _WITHOUT_BLOCK),
         ("allocation_outside_its_block", "What is held lies in its block.", _OUTSIDE_ITS_BLOCK),

@@ -217,6 +217,10 @@ blocks = sa.Table(
     # Ordinals released too short a time ago to be free for everybody, each with the
     # tick it is ready at and whose it was: [[ordinal, ready_tick, owner], ...].
     _json("cooling", "[]"),
+    # Ordinals released and kept for their owners: [[ordinal, ready_tick, owner_key,
+    # network, interface, cooled_tick], ...].
+    _json("sticky", "[]"),
+    # When the first of both is ready.
     sa.Column("next_ready_tick", sa.BigInteger),
     # Both change only when the block fills up or empties out, so that other updates
     # of `free` touch no index.
@@ -246,9 +250,13 @@ blocks = sa.Table(
     ),
     sa.CheckConstraint("cidr <<= pool_cidr", name="inside_pool"),
     sa.CheckConstraint(
-        f"cardinality(free) + jsonb_array_length(cooling) <= {_CAPACITY}", name="free"
+        "cardinality(free) + jsonb_array_length(cooling) + jsonb_array_length(sticky)"
+        f" <= {_CAPACITY}",
+        name="free",
     ),
-    sa.CheckConstraint("(cooling = '[]') = (next_ready_tick IS NULL)", name="next_ready_tick"),
+    sa.CheckConstraint(
+        "(cooling = '[]' AND sticky = '[]') = (next_ready_tick IS NULL)", name="next_ready_tick"
+    ),
     sa.Index("blocks_room_idx", "pool_id", "vrf_id", "cidr", postgresql_where=sa.text("has_room")),
     sa.Index(
         "blocks_node_room_idx",
@@ -266,6 +274,15 @@ blocks = sa.Table(
         "next_ready_tick",
         postgresql_where=sa.text("next_ready_tick IS NOT NULL"),
     ),
+    # By owner, whatever the number of blocks; and in order of address, for listings.
+    sa.Index(
+        "blocks_owner_idx",
+        "sticky",
+        postgresql_using="gin",
+        postgresql_ops={"sticky": "jsonb_path_ops"},
+        postgresql_where=sa.text("sticky <> '[]'"),
+    ),
+    sa.Index("blocks_sticky_idx", "cidr", "vrf_id", postgresql_where=sa.text("sticky <> '[]'")),
     sa.Index(
         "blocks_unowned_room_idx",
         "pool_id",

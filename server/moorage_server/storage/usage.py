@@ -1,4 +1,4 @@
-"""Counting addresses: held and cooling ones by their rows, all others by arithmetic.
+"""Counting addresses: held, cooling and sticky ones by their rows, all others by arithmetic.
 
 Nothing here enumerates a range, so a pool of 2^64 addresses costs what its taken
 ones cost.
@@ -13,10 +13,13 @@ from moorage_server.storage import arrays, catalogs
 # Blocks by key: the first of a pool comes behind the pool's own CIDR, and before the
 # pool's first address.
 _TAKEN = sa.text("""
-WITH cooling AS (
-    SELECT set_masklen(cidr::inet, CASE family(cidr) WHEN 4 THEN 32 ELSE 128 END)
+WITH waiting AS (
+    SELECT is_sticky, set_masklen(cidr::inet, CASE family(cidr) WHEN 4 THEN 32 ELSE 128 END)
         + CAST(entry ->> 0 AS int) AS address
-    FROM blocks CROSS JOIN jsonb_array_elements(cooling) AS entry
+    FROM blocks CROSS JOIN LATERAL (
+        SELECT entry, false FROM jsonb_array_elements(cooling) AS entry
+        UNION ALL SELECT entry, true FROM jsonb_array_elements(sticky) AS entry
+    ) AS kept (entry, is_sticky)
     WHERE vrf_id = :vrf_id AND cidr BETWEEN CAST(:cidr AS inet) AND CAST(:last AS inet)
         AND next_ready_tick IS NOT NULL AND CAST(entry ->> 1 AS bigint) > :tick
 )
@@ -24,8 +27,10 @@ SELECT (
     SELECT count(*) FROM allocations
     WHERE vrf_id = :vrf_id AND address BETWEEN CAST(:first AS inet) AND CAST(:last AS inet)
 ) AS assigned, (
-    SELECT count(*) FROM cooling
+    SELECT count(*) FROM waiting WHERE NOT is_sticky
 ) AS cooling, (
+    SELECT count(*) FROM waiting WHERE is_sticky
+) AS sticky, (
     -- Hidden runs are disjoint, so that nothing is counted twice.
     SELECT count(*)
     FROM unnest(CAST(:firsts AS inet[]), CAST(:lasts AS inet[])) AS hidden (first, last)
@@ -33,7 +38,7 @@ SELECT (
         SELECT FROM allocations
         WHERE vrf_id = :vrf_id AND address BETWEEN hidden.first AND hidden.last
         UNION ALL
-        SELECT FROM cooling WHERE address BETWEEN hidden.first AND hidden.last
+        SELECT FROM waiting WHERE address BETWEEN hidden.first AND hidden.last
     ) AS taken
 ) AS hidden
 """)
@@ -43,16 +48,19 @@ SELECT count(*) FROM blocks
 WHERE vrf_id = :vrf_id AND cidr BETWEEN CAST(:cidr AS inet) AND CAST(:last AS inet)
 """)
 
-# Ready ones of the cooling addresses are free for everybody, although nobody has put
+# Ready ones of those that wait are free for everybody, although nobody has put
 # them back into the queue yet.
 _PAGE = """
 SELECT cidr, pool_id, node, claim_time, free || ARRAY(
-    SELECT CAST(entry ->> 0 AS smallint) FROM jsonb_array_elements(cooling) AS entry
+    SELECT CAST(entry ->> 0 AS smallint) FROM jsonb_array_elements(cooling || sticky) AS entry
     WHERE CAST(entry ->> 1 AS bigint) <= :tick
 ) AS free, (
     SELECT count(*) FROM jsonb_array_elements(cooling) AS entry
     WHERE CAST(entry ->> 1 AS bigint) > :tick
-) AS cooling
+) AS cooling, (
+    SELECT count(*) FROM jsonb_array_elements(sticky) AS entry
+    WHERE CAST(entry ->> 1 AS bigint) > :tick
+) AS sticky
 FROM blocks WHERE {conditions} ORDER BY cidr LIMIT :limit
 """
 
@@ -70,7 +78,9 @@ def of_pool(connection: sa.Connection, scope: catalogs.Scope, offer: Offer) -> u
         "lasts": arrays.texts(str(address(run.last)) for run in offer.hidden),
     }
     row = connection.execute(_TAKEN, parameters).one()
-    taken = usage.Taken(assigned=row.assigned, cooling=row.cooling, hidden=row.hidden)
+    taken = usage.Taken(
+        assigned=row.assigned, cooling=row.cooling, sticky=row.sticky, hidden=row.hidden
+    )
     return usage.count(span, offer.hidden, taken)
 
 
@@ -116,7 +126,9 @@ def _block(row: arrays.Row, pools: catalog.Catalog) -> usage.OpenBlock:
         cidr=row.cidr,
         node=row.node,
         claim_time=row.claim_time,
-        counts=usage.count_block(row.cidr, offer.hidden, free=row.free, cooling=row.cooling),
+        counts=usage.count_block(
+            row.cidr, offer.hidden, free=row.free, cooling=row.cooling, sticky=row.sticky
+        ),
     )
 
 

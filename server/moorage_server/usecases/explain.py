@@ -93,7 +93,7 @@ def _considered(
     scope = compiled.scopes(transaction, {key}).get(key)
     if scope is None:
         raise errors.VrfNotFound(request.attachment.vrf)
-    asker = Asker.of(request.facts, scope.node_labels)
+    asker = Asker.of(request, scope.node_labels)
     families = {want.family for want in request.addresses}
     counts = {
         each.pool_id: usage.of_pool(transaction, scope, each)

@@ -107,7 +107,7 @@ class Ledger:
     def setting(self, request: model.AssignRequest) -> Setting:
         """What placement works on for a request."""
         scope, on = self.scope(request), self.shelf(request.attachment.vrf)
-        asker = Asker.of(request.facts, scope.node_labels)
+        asker = Asker.of(request, scope.node_labels)
         patience = Patience.of(request)
         return Setting(pools=scope.catalog, asker=asker, shelf=on, patience=patience)
 

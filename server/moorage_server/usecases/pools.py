@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from moorage_server.domain import errors, resources
 from moorage_server.domain.cooling import ticks
-from moorage_server.storage import affinities, cooling, database, pools, vrfs
+from moorage_server.storage import affinities, cooling, database, pools, sticky, vrfs
 from moorage_server.usecases.targets import Target
 
 Change = Callable[[resources.Pool], resources.Pool]
@@ -107,6 +107,9 @@ def _turn(
             return before
         pools.update(transaction, dataclasses.replace(before, state=state))
         if state is resources.PoolState.DRAINING:
+            # What is kept there would be given to nobody any more, its owner included.
+            pools.lock_blocks(transaction, before)
+            sticky.drop(transaction, before)
             affinities.give_up_pool(transaction, before)
         vrfs.bump(transaction, target.vrf)
         return pools.get(transaction, target.vrf, target.name)

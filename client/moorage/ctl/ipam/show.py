@@ -35,9 +35,9 @@ def command(
       moorctl ipam show --show-blocks
       moorctl ipam show --ip 10.0.0.7
 
-    In use is what is assigned, and what was released so short a time ago that it is kept from
-    others. An address both in use and reserved counts as both. Borrowed is an address whose block
-    belongs to another node than the workload's, or to none.
+    In use is what is assigned, and what was released and is kept from others: for a short time
+    from all of them, or for its owner. An address both in use and reserved counts as both. Borrowed
+    is an address whose block belongs to another node than the workload's, or to none.
     """
     as_json = output == "json"
     if [bool(address), show_blocks, show_borrowed, show_configuration].count(True) > 1:

@@ -40,12 +40,12 @@ class Usage:
 
 
 def of(cidr: str, counts: resources_pb2.AddressCounts) -> Usage:
-    """Return the figures of a pool or block; what is cooling counts as in use.
+    """Return the figures of a pool or block; what is cooling or sticky counts as in use.
 
     Ranges too large for the counters of the API are reckoned from their CIDR.
     """
     total = ipaddress.ip_network(cidr).num_addresses
-    in_use = counts.assigned_count + counts.cooling_count
+    in_use = counts.assigned_count + counts.cooling_count + counts.sticky_count
     free = counts.available_count
     if free == _SATURATED:
         free = total - in_use - counts.reserved_count

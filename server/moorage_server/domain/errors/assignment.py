@@ -232,10 +232,11 @@ class PoolExhausted(IpamError):
         """Takes (pool, size) pairs, and (pool, rule) pairs of those passed over."""
         shown = listed([f'"{pool}" ({size} addresses)' for pool, size in counts], ", ")
         others = listed([f'pool "{pool}": {rule}' for pool, rule in passed_over], "; ")
+        kept = f", {facts['kept']} kept for their owners" * (facts["kept"] != "0")
         strictly = ", or in blocks of other nodes, which strict affinity forbids" * strict
         super().__init__(
             f"no free {facts['family']} address in pool {shown}: {facts['assigned']} assigned"
-            f"{strictly}, {facts['reserved']} reserved or excluded; "
+            f"{strictly}{kept}, {facts['reserved']} reserved or excluded; "
             + (f"passed over: {others}; " if others else "")
             + "add a pool or release allocations",
             **facts,
