@@ -286,3 +286,65 @@ def test_a_reservation_hides_until_it_expires(client: moorage.Client) -> None:
     over = Reservation(name=NAME, expire_time=stamp(now - hour))
     client.update_reservation(over, update_mask=["expire_time"])
     assert calls.addresses_of(calls.assign(client, "c2")) == ["10.0.0.0"]
+
+
+def owned(client: moorage.Client, name: str, *cidrs: str, owner: str = "db-0") -> None:
+    """A reservation for an owner."""
+    client.create_reservation(name, Reservation(cidrs=cidrs, owner_key=owner))
+
+
+def given(client: moorage.Client, container: str, owner: str = "", *fixed: str) -> str:
+    """The address that an owner is given."""
+    want = calls.fixed(*fixed) if fixed else calls.want()
+    return client.assign(calls.attachment(container), [want], owner_key=owner)[0].address
+
+
+def test_an_owner_is_told_and_changed_like_any_field(client: moorage.Client) -> None:
+    owned(client, "r", "10.0.0.0/24", "fd00::/120")
+    assert client.get_reservation("r").owner_key == "db-0"
+    changed = Reservation(name=NAME, owner_key="db-1")
+    assert client.update_reservation(changed, update_mask=["owner_key"]).owner_key == "db-1"
+    cleared = client.update_reservation(Reservation(name=NAME), update_mask=["owner_key"])
+    assert cleared.owner_key == ""
+
+
+@pytest.mark.parametrize("cidr", ["10.0.0.0/23", "fd00::/119"])
+def test_what_is_reserved_for_an_owner_is_small(client: moorage.Client, cidr: str) -> None:
+    with pytest.raises(moorage.InvalidRequest, match="more than 256 addresses"):
+        owned(client, "r", cidr)
+    client.create_reservation("r", Reservation(cidrs=[cidr]))
+    with pytest.raises(moorage.InvalidRequest, match=r"reservation\.cidrs"):
+        client.update_reservation(Reservation(name=NAME, owner_key="o"), update_mask=["owner_key"])
+
+
+def test_an_owner_is_given_what_is_reserved_for_it_and_nobody_else_is(
+    client: moorage.Client,
+) -> None:
+    calls.create_pool(client, "a", "10.0.0.0/29")
+    owned(client, "r", "10.0.0.2/31")
+    assert given(client, "c1", "db-0") == "10.0.0.2"
+    with pytest.raises(moorage.Conflict) as refused:
+        given(client, "c2", "db-1", "10.0.0.3")
+    assert refused.value.reason == "ADDRESS_KEPT"
+    assert refused.value.metadata == {"vrf": "default", "address": "10.0.0.3", "pool": "a"}
+    with pytest.raises(moorage.Conflict):
+        given(client, "c2", "", "10.0.0.3")
+    others = {given(client, f"x{at}") for at in range(6)}
+    assert others == {f"10.0.0.{at}" for at in (0, 1, 4, 5, 6, 7)}
+    with pytest.raises(moorage.Exhausted):
+        given(client, "x6")
+    assert given(client, "c3", "db-0", "10.0.0.3") == "10.0.0.3"
+    client.delete_reservation("r")
+    calls.release(client, "c3")
+    assert given(client, "x6") == "10.0.0.3"
+
+
+def test_a_reservation_for_an_owner_expires_like_any_other(
+    client: moorage.Client, server: serving.Serving
+) -> None:
+    calls.create_pool(client, "a", "10.0.0.0/30")
+    owned(client, "r", "10.0.0.3")
+    server.database.execute("UPDATE reservations SET expire_time = now() - interval '1 second'")
+    server.database.execute("UPDATE vrfs SET catalog_version = DEFAULT")
+    assert given(client, "c1", "db-0") == "10.0.0.0"
+    assert given(client, "c2", "", "10.0.0.3") == "10.0.0.3"

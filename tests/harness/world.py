@@ -43,11 +43,16 @@ class World:
         self,
         *pools: resources.Pool,
         reserved: tuple[str, ...] = (),
+        owned: Mapping[str, str] | None = None,
         nodes: Mapping[str, Mapping[str, str]] | None = None,
         configuration: resources.VrfConfiguration = PLAIN,
     ) -> None:
-        spans = tuple(addresses.Span.parse(text) for text in reserved)
-        compiled = tuple(offers.offer(at, each, spans) for at, each in enumerate(pools, start=1))
+        texts = [*((text, "") for text in reserved), *(owned or {}).items()]
+        hidden = tuple(
+            offers.Reserved(span=addresses.Span.parse(text), owner_key=owner_key)
+            for text, owner_key in texts
+        )
+        compiled = tuple(offers.offer(at, each, hidden) for at, each in enumerate(pools, start=1))
         self.catalog = catalog.Catalog(
             vrf_id=1,
             vrf="default",

@@ -95,9 +95,7 @@ def test_of_two_who_want_one_up_or_back_one_is_told(
         (kept,) = assign(both[0][1], f"c{turn}", "db")
         release(both[0][0], f"c{turn}")
 
-        def step(
-            at: int, turn: int = turn, kept: str = kept.address
-        ) -> list[messages.Allocation]:
+        def step(at: int, turn: int = turn, kept: str = kept.address) -> list[messages.Allocation]:
             client, stub = both[(at + turn) % 2]
             if at:
                 return assign(stub, f"d{turn}", "db")

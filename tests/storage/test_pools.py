@@ -45,9 +45,9 @@ def test_the_allocator_reads_every_span_that_its_vrf_reserves(transaction: sa.Co
         reserved = resources.Reservation(vrf=vrf, name=name, cidrs=networks)
         reservations.create(transaction, reserved)
     vrf_id = vrfs.require_id(transaction, "default")
-    found, next_expiry = reservations.spans(transaction, vrf_id, NOW)
+    found, next_expiry = reservations.reserved(transaction, vrf_id, NOW)
     expected = ("10.0.0.0/30", "fd00::/64", "10.0.0.9")
-    assert set(found) == {addresses.Span.parse(text) for text in expected}
+    assert {each.span for each in found} == {addresses.Span.parse(text) for text in expected}
     assert next_expiry is None
 
 
@@ -66,9 +66,9 @@ def test_spans_are_of_reservations_that_have_not_expired(transaction: sa.Connect
         )
         reservations.create(transaction, reserved)
     vrf_id = vrfs.require_id(transaction, "default")
-    found, next_expiry = reservations.spans(transaction, vrf_id, NOW)
+    found, next_expiry = reservations.reserved(transaction, vrf_id, NOW)
     expected = ("10.0.0.3", "10.0.0.4", "10.0.0.5")
-    assert set(found) == {addresses.Span.parse(text) for text in expected}
+    assert {each.span for each in found} == {addresses.Span.parse(text) for text in expected}
     assert next_expiry == NOW + second
 
 

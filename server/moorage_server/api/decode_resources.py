@@ -189,14 +189,26 @@ def _reservation(
     found: Violations, vrf: str, name: str, message: messages.Reservation
 ) -> resources.Reservation:
     field, description = "reservation.description", message.description
+    cidrs = _cidrs(found, "reservation.cidrs", message.cidrs)
+    if message.owner_key:
+        _check_owned(found, cidrs)
     return resources.Reservation(
         vrf=vrf,
         name=name,
-        cidrs=_cidrs(found, "reservation.cidrs", message.cidrs),
+        cidrs=cidrs,
         description=found.text(field, description, limits.DESCRIPTION_LENGTH),
         expire_time=_expire_time(found, message),
+        owner_key=found.text("reservation.owner_key", message.owner_key, limits.TEXT_LENGTH),
         labels=found.labels("reservation.labels", message.labels),
     )
+
+
+def _check_owned(found: Violations, cidrs: Sequence[addresses.Network]) -> None:
+    most = limits.ADDRESSES_PER_OWNED_CIDR
+    for cidr in cidrs:
+        if cidr.num_addresses > most:
+            text = f"{cidr} has more than {most} addresses, the most that are held for an owner"
+            found.add("reservation.cidrs", f"{text}; give smaller ones, or leave out owner_key")
 
 
 def _expire_time(found: Violations, message: messages.Reservation) -> datetime.datetime | None:

@@ -90,6 +90,7 @@ def reservation(stored: resources.Reservation) -> messages.Reservation:
         create_time=timestamp(stored.create_time),
         update_time=timestamp(stored.update_time),
         expire_time=timestamp(stored.expire_time) if stored.expire_time else None,
+        owner_key=stored.owner_key,
     )
 
 

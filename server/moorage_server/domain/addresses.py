@@ -129,6 +129,11 @@ class Span:
         """Whether every address of the other span is in this one."""
         return self.family is other.family and self.first <= other.first <= other.last <= self.last
 
+    def overlaps(self, other: "Span") -> bool:
+        """Whether any address is in both."""
+        same = self.family is other.family
+        return same and self.first <= other.last and other.first <= self.last
+
     @property
     def size(self) -> int:
         """How many addresses."""

@@ -1,6 +1,6 @@
 """An automatic address: any one from the pools that serve a request.
 
-First what is kept there for the owner.
+First what is kept or reserved there for the owner.
 Within each tier of equally ranked pools: the node's own blocks; then, pool by
 pool, a new block; then a block that another node has left empty; then anybody's
 (where blocks belong to no node, any block before a new one). A VRF may forbid
@@ -10,7 +10,7 @@ each of these steps but the first.
 import dataclasses
 import datetime
 
-from moorage_server.domain import cooling, errors, model, needs, sticky
+from moorage_server.domain import cooling, errors, model, needs, reserved, sticky
 from moorage_server.domain.offers import Offer
 from moorage_server.domain.setting import Contended, Conversation, Placed, Setting
 
@@ -41,9 +41,10 @@ def draw(want: model.AddressRequest, setting: Setting) -> Conversation[Placed]:
     """
     tiers = setting.pools.tiers(want, setting.asker)
     this = _Draw(want=want, setting=setting, offers=[each for tier in tiers for each in tier])
-    found = yield from sticky.taken_back(this.offers, setting)
-    if found is not None:
-        return found
+    for own in (sticky.taken_back, reserved.draw):
+        found = yield from own(this.offers, setting)
+        if found is not None:
+            return found
     for tier in tiers:
         found = yield from _from_tier(tier, this)
         if found is not None:
@@ -212,15 +213,15 @@ def _reachable(this: _Draw, offers: list[Offer], *, grows: bool) -> list[needs.S
 def _exhausted(this: _Draw, facts: dict[str, str], kept: int) -> errors.PoolExhausted:
     sizes = [(each.name, each.pool.cidr.num_addresses) for each in this.offers]
     total = sum(size for _, size in sizes)
-    reserved = sum(each.hidden.size for each in this.offers)
+    hidden = sum(each.hidden.size for each in this.offers)
     return errors.PoolExhausted(
         sizes,
         strict=this.setting.configuration.strict_affinity and bool(this.affine_ids),
         passed_over=_passed_over(this),
         size=str(min(total, 2**63 - 1)),
         # Not counted: whatever is neither reserved nor kept has just been found to be taken.
-        assigned=str(max(total - reserved - kept, 0)),
-        reserved=str(reserved),
+        assigned=str(max(total - hidden - kept, 0)),
+        reserved=str(hidden),
         **facts,
     )
 

@@ -1,12 +1,13 @@
 """A fixed address: one of the candidates of a request, the first that can be had.
 
-Asking for an address passes over selectors, assignment mode, reservations and the
-limits on blocks: the block is opened for the node where it is not open yet.
+Asking for an address passes over selectors, assignment mode, reservations (but those
+for another owner) and the limits on blocks: the block is opened for the node where it
+is not open yet.
 """
 
-from moorage_server.domain import addresses, blocks, errors, model, needs, patience
+from moorage_server.domain import addresses, blocks, errors, model, patience
 from moorage_server.domain.offers import Offer
-from moorage_server.domain.setting import Contended, Conversation, Placed, Setting
+from moorage_server.domain.setting import Conversation, Placed, Setting
 
 
 def draw(want: model.AddressRequest, setting: Setting) -> Conversation[Placed]:
@@ -19,7 +20,7 @@ def draw(want: model.AddressRequest, setting: Setting) -> Conversation[Placed]:
     offers = [_usable(address, setting) for address in want.candidates]
     refusals: list[errors.IpamError] = []
     for address, offer in zip(want.candidates, offers, strict=True):
-        block = yield from _block_of(address, offer, setting)
+        block = yield from setting.block_at(offer, offer.index_of(address))
         refusal = _refusal(address, offer, block, setting)
         if refusal is None:
             return setting.take(offer, block, block.ordinal(address))
@@ -42,31 +43,14 @@ def _usable(address: addresses.Address, setting: Setting) -> Offer:
     return offer
 
 
-def _block_of(
-    address: addresses.Address, offer: Offer, setting: Setting
-) -> Conversation[blocks.Block]:
-    index = offer.index_of(address)
-    cidr = offer.block(index)
-    need = needs.BlockAt(cidr=cidr)
-    if not setting.shelf.knows(cidr):
-        yield need
-    block = setting.shelf.block(cidr)
-    if block is not None:
-        return block
-    if setting.shelf.contended(need):
-        raise Contended
-    frontier = yield from setting.frontier(offer)
-    if index not in frontier:
-        raise Contended  # somebody has opened it since we looked
-    return setting.open(offer, index)
-
-
 def _refusal(
     address: addresses.Address, offer: Offer, block: blocks.Block, setting: Setting
 ) -> errors.IpamError | None:
-    vrf, ordinal = setting.pools.vrf, block.ordinal(address)
-    sticky = block.sticky_at(ordinal)
-    if sticky is not None and sticky.owner_key == setting.asker.owner_key:
+    vrf, owner_key = setting.pools.vrf, setting.asker.owner_key
+    sticky = block.sticky_at(block.ordinal(address))
+    if offer.is_kept_from(owner_key, int(address)):
+        return errors.AddressKept(vrf, str(address), offer.name)
+    if sticky is not None and sticky.owner_key == owner_key:
         return None  # whose the block is does not matter: the address is the owner's
     owner, strict = block.node or "", setting.configuration.strict_affinity
     # Whose the block is goes before whether the address is free, as in Calico.
@@ -76,6 +60,13 @@ def _refusal(
         )
     if sticky is not None:
         return errors.AddressKept(vrf, str(address), offer.name)
+    return _not_free(address, offer, block, setting)
+
+
+def _not_free(
+    address: addresses.Address, offer: Offer, block: blocks.Block, setting: Setting
+) -> errors.IpamError | None:
+    vrf, ordinal = setting.pools.vrf, block.ordinal(address)
     cooling = block.cooling_at(ordinal)
     if cooling is not None and cooling.is_kept_from(setting.asker.owner):
         ready_time = setting.shelf.time_of(cooling.ready_tick)

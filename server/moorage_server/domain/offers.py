@@ -1,8 +1,17 @@
 """Pools compiled for deciding: selectors parsed, hidden addresses worked out."""
 
 import dataclasses
+from collections.abc import Iterable, Mapping
 
 from moorage_server.domain import addresses, resources, selectors
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Reserved:
+    """Addresses that a reservation hides; with an owner key, they are this owner's."""
+
+    span: addresses.Span
+    owner_key: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -10,7 +19,8 @@ class Offer:
     """A pool with its selectors parsed and its hidden addresses worked out.
 
     `withheld` addresses are never assigned; `hidden` ones, which add the VRF's
-    reservations, are not assigned unless asked for by address.
+    reservations, are not assigned unless asked for by address. Those `owned` are
+    reserved for an owner each, and nobody else is given them.
     """
 
     pool_id: int
@@ -19,6 +29,8 @@ class Offer:
     namespace_selector: selectors.Selector
     withheld: addresses.RangeSet
     hidden: addresses.RangeSet
+    owned: Mapping[str, addresses.RangeSet]
+    owned_by_any: addresses.RangeSet
 
     @property
     def name(self) -> str:
@@ -37,7 +49,17 @@ class Offer:
 
     def gives(self, value: int, owner_key: str) -> bool:
         """Whether an owner is given this address without asking for it by name."""
-        return value not in self.hidden
+        return value not in self.hidden or (
+            value in self.owned_by(owner_key) and value not in self.withheld
+        )
+
+    def owned_by(self, owner_key: str) -> addresses.RangeSet:
+        """What is reserved for an owner."""
+        return self.owned.get(owner_key) or addresses.RangeSet(self.pool.family)
+
+    def is_kept_from(self, owner_key: str, value: int) -> bool:
+        """Whether an address is reserved for others, and not for this owner."""
+        return value in self.owned_by_any and value not in self.owned_by(owner_key)
 
     def answers_to(self, text: str) -> bool:
         """Whether a text is the pool's id or exactly its CIDR, in any spelling."""
@@ -71,12 +93,15 @@ class Offer:
         return self._index_of(int(address))
 
 
-def offer(
-    pool_id: int, pool: resources.Pool, reservations: tuple[addresses.Span, ...] = ()
-) -> Offer:
+def offer(pool_id: int, pool: resources.Pool, reservations: tuple[Reserved, ...] = ()) -> Offer:
     """Compiles a pool."""
-    withheld = pool.withheld()
-    reserved = addresses.RangeSet(pool.family, reservations).within(addresses.Span.of(pool.cidr))
+    withheld, inside = pool.withheld(), addresses.Span.of(pool.cidr)
+    here = [each for each in reservations if each.span.overlaps(inside)]
+    reserved = addresses.RangeSet(pool.family, (each.span for each in here)).within(inside)
+    owned = {
+        owner_key: addresses.RangeSet(pool.family, spans).within(inside)
+        for owner_key, spans in _by_owner(here).items()
+    }
     return Offer(
         pool_id=pool_id,
         pool=pool,
@@ -84,7 +109,19 @@ def offer(
         namespace_selector=selectors.parse(pool.namespace_selector),
         withheld=withheld,
         hidden=addresses.RangeSet(pool.family, [*withheld, *reserved]),
+        owned=owned,
+        owned_by_any=addresses.RangeSet(
+            pool.family, (run for each in owned.values() for run in each)
+        ),
     )
+
+
+def _by_owner(reserved: Iterable[Reserved]) -> dict[str, list[addresses.Span]]:
+    found: dict[str, list[addresses.Span]] = {}
+    for each in reserved:
+        if each.owner_key:
+            found.setdefault(each.owner_key, []).append(each.span)
+    return found
 
 
 def cidr_of(text: str) -> addresses.Network | None:

@@ -180,13 +180,17 @@ class Pool(Stored):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation(Stored):
-    """CIDRs hidden from automatic assignment, until it expires."""
+    """CIDRs hidden from automatic assignment, until it expires.
+
+    With `owner_key`, this owner's: it is given them first, and nobody else is.
+    """
 
     vrf: str
     name: str
     cidrs: tuple[addresses.Network, ...]
     description: str = ""
     expire_time: datetime.datetime | None = None
+    owner_key: str = ""
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 

@@ -73,6 +73,22 @@ class Setting:
         """The frontier of a pool, locked; raises Contended."""
         return (yield from frontier(each, self.shelf))
 
+    def block_at(self, each: Offer, index: int) -> Conversation[blocks.Block]:
+        """The block of a pool with this index, opened where it was not; raises Contended."""
+        cidr = each.block(index)
+        need = needs.BlockAt(cidr=cidr)
+        if not self.shelf.knows(cidr):
+            yield need
+        block = self.shelf.block(cidr)
+        if block is not None:
+            return block
+        if self.shelf.contended(need):
+            raise Contended
+        frontier = yield from self.frontier(each)
+        if index not in frontier:
+            raise Contended  # somebody has opened it since we looked
+        return self.open(each, index)
+
     def open(self, each: Offer, index: int) -> blocks.Block:
         """Opens a block of a pool whose frontier is locked; it is the node's, if any's."""
         node = self.node if each.affine and self.node else None

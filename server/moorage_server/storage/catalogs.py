@@ -91,7 +91,7 @@ class Catalogs:
 
 
 def _compile(connection: sa.Connection, row: arrays.Row) -> catalog.Catalog:
-    reserved, expire_time = reservations.spans(connection, row.vrf_id, row.now)
+    reserved, expire_time = reservations.reserved(connection, row.vrf_id, row.now)
     compiled = tuple(
         offers.offer(pool_id, pool, reserved)
         for pool_id, pool in pools.with_ids(connection, row.vrf_id)

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from moorage_server.domain import addresses, errors, resources
+from moorage_server.domain import addresses, errors, offers, resources
 from moorage_server.storage import arrays, stored, tables, vrfs
 from moorage_server.storage import errors as database_errors
 
@@ -39,15 +39,21 @@ def page(
     return [_reservation(row) for row in connection.execute(query)]
 
 
-def spans(
+def reserved(
     connection: sa.Connection, vrf_id: int, now: datetime.datetime
-) -> tuple[tuple[addresses.Span, ...], datetime.datetime | None]:
+) -> tuple[tuple[offers.Reserved, ...], datetime.datetime | None]:
     """Everything that the reservations of a VRF hide now, and when the next of them expires."""
     expires = _TABLE.c.expire_time
     lives = sa.or_(expires.is_(None), expires > now)
-    query = sa.select(_TABLE.c.cidrs, expires).where(_TABLE.c.vrf_id == vrf_id, lives)
+    query = sa.select(_TABLE.c.cidrs, _TABLE.c.owner_key, expires).where(
+        _TABLE.c.vrf_id == vrf_id, lives
+    )
     rows = connection.execute(query).all()
-    hidden = tuple(addresses.Span.of(cidr) for row in rows for cidr in row.cidrs)
+    hidden = tuple(
+        offers.Reserved(span=addresses.Span.of(cidr), owner_key=row.owner_key)
+        for row in rows
+        for cidr in row.cidrs
+    )
     return hidden, min((row.expire_time for row in rows if row.expire_time), default=None)
 
 
@@ -85,6 +91,7 @@ def _fields(reservation: resources.Reservation) -> dict[str, Any]:  # columns of
         "cidrs": sa.cast([str(cidr) for cidr in reservation.cidrs], pg.ARRAY(pg.CIDR)),
         "description": reservation.description,
         "expire_time": reservation.expire_time,
+        "owner_key": reservation.owner_key,
         "labels": dict(reservation.labels),
     }
 
@@ -96,5 +103,6 @@ def _reservation(row: arrays.Row) -> resources.Reservation:
         cidrs=tuple(row.cidrs),
         description=row.description,
         expire_time=row.expire_time,
+        owner_key=row.owner_key,
         **stored.common(row),
     )
