@@ -252,6 +252,19 @@ def test_an_address_that_cools_down_is_adopted(
     assert server.database.scalar(cooling) == 0
 
 
+def test_an_address_that_is_kept_for_an_owner_is_a_conflict(
+    admin: admin_service_pb2_grpc.AdminServiceStub, client: moorage.Client, server: serving.Serving
+) -> None:
+    calls.create_pool(client, "web", "10.0.0.0/24", block_size=26)
+    client.assign(calls.attachment("c0"), [calls.fixed("10.0.0.7")], owner_key="db-0")
+    server.database.execute("UPDATE attachments SET sticky_seconds = 600")
+    calls.release(client, "c0")
+    (conflict,) = adopt(admin, held("10.0.0.7")).conflicts
+    assert (conflict.address, "kept for owner db-0" in conflict.message) == ("10.0.0.7", True)
+    client.delete_sticky_address("10.0.0.7")
+    assert told(adopt(admin, held("10.0.0.7"))) == (1, 0, False)
+
+
 @pytest.mark.usefixtures("pool")
 def test_a_block_goes_to_its_node_and_stays_there(
     admin: admin_service_pb2_grpc.AdminServiceStub, server: serving.Serving

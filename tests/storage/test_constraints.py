@@ -93,6 +93,14 @@ REFUSED = {
         BLOCK.format(cidr="10.0.0.64/31", pool="a", free="{0,1,2}"),
         "blocks_free",
     ),
+    "a sticky address that is never ready": (
+        'UPDATE blocks SET sticky = \'[[3, 9, "o", "n", "i", 0]]\'',
+        "blocks_next_ready_tick",
+    ),
+    "a block to be looked at for nothing": (
+        "UPDATE blocks SET next_ready_tick = 9",
+        "blocks_next_ready_tick",
+    ),
     "a second row for an attachment": (
         ATTACHMENT.format(uid="gen_random_uuid()", container="c1"),
         "attachments_uid",

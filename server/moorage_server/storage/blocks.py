@@ -8,14 +8,12 @@ Locked after the attachment, and a frontier after the blocks that are open. Two 
 * waiting, under the transaction's lock_timeout, for one request alone.
 """
 
-import dataclasses
-import json
 from collections.abc import Collection, Iterable, Sequence
 
 import sqlalchemy as sa
 
 from moorage_server.domain import addresses, blocks, needs, shelf
-from moorage_server.storage import allocations, arrays, cooling, locks
+from moorage_server.storage import allocations, arrays, block_rows, cooling, locks
 
 _UNSEEN = """
 FROM blocks WHERE vrf_id = :vrf_id AND {condition} AND {rows}
@@ -231,9 +229,9 @@ class Inquiry:
         # row waited for may have filled up while another, passed over, got room.
         contended = not rows and bool(self._connection.scalar(look.exists, parameters))
         if look is _AT_FRONTIER:
-            frontier = next((_frontier(row) for row in rows), None)
+            frontier = next(map(block_rows.frontier, rows), None)
             return needs.Answer(frontier=frontier, contended=contended)
-        return needs.Answer(found=tuple(map(_block, rows)), contended=contended)
+        return needs.Answer(found=tuple(map(block_rows.block, rows)), contended=contended)
 
     def _more_room(self, need: needs.MoreRoom) -> needs.Answer:
         each_unseen = [(type(search), self._unseen(search)) for search in need.searches]
@@ -281,9 +279,11 @@ def write(connection: sa.Connection, vrf_id: int, on: shelf.Shelf) -> None:
     """Writes every change on a shelf but the closing of blocks."""
     if opened := on.opened():
         pool_ids = arrays.numbers(each.pool_id for each in opened)
-        connection.execute(_OPEN, {"vrf_id": vrf_id, "pool_ids": pool_ids, **_columns(opened)})
+        connection.execute(
+            _OPEN, {"vrf_id": vrf_id, "pool_ids": pool_ids, **block_rows.columns(opened)}
+        )
     if changed := on.changed():
-        connection.execute(_CHANGE, {"vrf_id": vrf_id, **_columns(changed)})
+        connection.execute(_CHANGE, {"vrf_id": vrf_id, **block_rows.columns(changed)})
     if advanced := on.advanced():
         _advance(connection, vrf_id, advanced)
 
@@ -308,58 +308,3 @@ def _advance(
         "unused": arrays.texts(arrays.multirange(each.unused) for each in frontiers),
     }
     connection.execute(_ADVANCE, parameters)
-
-
-def _columns(rows: Sequence[blocks.Block]) -> dict[str, object]:
-    return {
-        "cidrs": arrays.texts(str(each.cidr) for each in rows),
-        "nodes": arrays.texts(each.node for each in rows),
-        "claim_times": arrays.texts(each.claim_time.isoformat() for each in rows),
-        "frees": arrays.texts(arrays.numbers(each.free) for each in rows),
-        "coolings": arrays.texts(_cooling_json(each) for each in rows),
-        "stickies": arrays.texts(_sticky_json(each) for each in rows),
-        "ready_ticks": arrays.numbers(each.next_ready_tick for each in rows),
-    }
-
-
-def _cooling_json(block: blocks.Block) -> str:
-    return json.dumps([[each.ordinal, each.ready_tick, each.owner] for each in block.cooling])
-
-
-def _sticky_json(block: blocks.Block) -> str:
-    kept = [dataclasses.astuple(each) for each in block.sticky]  # in the order of the fields
-    return json.dumps(kept)
-
-
-def _sticky(kept: tuple[int, int, str, str, str, int]) -> blocks.Sticky:
-    ordinal, ready_tick, owner_key, network, interface, cooled_tick = kept
-    return blocks.Sticky(
-        ordinal=ordinal,
-        ready_tick=ready_tick,
-        owner_key=owner_key,
-        network=network,
-        interface=interface,
-        cooled_tick=cooled_tick,
-    )
-
-
-def _cooling(kept: tuple[int, int, str]) -> blocks.Cooling:
-    ordinal, ready_tick, owner = kept
-    return blocks.Cooling(ordinal=ordinal, ready_tick=ready_tick, owner=owner)
-
-
-def _block(row: arrays.Row) -> blocks.Block:
-    return blocks.Block(
-        pool_id=row.pool_id,
-        cidr=row.cidr,
-        node=row.node,
-        free=tuple(row.free),
-        claim_time=row.claim_time,
-        cooling=tuple(map(_cooling, row.cooling)),
-        sticky=tuple(map(_sticky, row.sticky)),
-    )
-
-
-def _frontier(row: arrays.Row) -> blocks.Frontier:
-    runs = tuple((int(run.lower), int(run.upper)) for run in row.unused)
-    return blocks.Frontier(pool_id=row.pool_id, unused=runs)
