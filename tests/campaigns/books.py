@@ -121,6 +121,7 @@ class Served:
         self._first = int(str(database.scalar("SELECT tick FROM ticks")))
 
     def assign(self, key: model.AttachmentKey, node: str, stamp: model.AttemptStamp) -> int | None:
+        refused = ("ATTACHMENT_RELEASED", "POOL_EXHAUSTED", "POOL_COOLING")
         try:
             held = self._client.assign(
                 _attachment(key),
@@ -129,8 +130,9 @@ class Served:
                 attempt=_stamp(stamp),
             )
         except moorage.MoorageError as refusal:
-            assert refusal.reason in ("ATTACHMENT_RELEASED", "POOL_EXHAUSTED", "POOL_COOLING")
-            return None
+            if refusal.reason in refused:
+                return None
+            raise
         return held[0].generation
 
     def release(self, request: model.ReleaseRequest) -> Released:

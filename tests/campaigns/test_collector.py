@@ -73,6 +73,6 @@ def test_the_walk_notices_a_release_that_is_not_decided_again(
 
 
 def test_the_walk_notices_a_leak_that_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identity, "releasable", lambda request, record: ())
+    monkeypatch.setattr(identity, "releasable", lambda *_: ())
     with pytest.raises(AssertionError, match="not found"):
         Walk(InMemory(1024), Pace(), SEED).run(20_000)

@@ -11,6 +11,7 @@ than the grace.
 
 import collections
 import dataclasses
+import functools
 import heapq
 import random
 from collections.abc import Callable
@@ -88,9 +89,9 @@ class Walk:
         self._leaked: dict[int, int] = {}  # since when, by generation; the oldest first
         for at in range(pace.nodes):
             node = Node(name=f"n{at}")
-            self._again(pace.start_every, lambda node=node: self._start(node))
-            self._again(pace.list_every, lambda node=node: self._list(node), exactly=True)
-            self._again(pace.reboot_every, lambda node=node: self._reboot(node))
+            self._again(pace.start_every, functools.partial(self._start, node))
+            self._again(pace.list_every, functools.partial(self._list, node), exactly=True)
+            self._again(pace.reboot_every, functools.partial(self._reboot, node))
 
     def run(self, steps: int) -> None:
         """Takes that many steps."""
@@ -231,10 +232,11 @@ class Walk:
         released, leaks = self._books.reconcile(request, self.now)
         self._collected(released)
         for leak in leaks:
-            self._after(
-                self._random.randint(0, self._pace.queue),
-                lambda leak=leak: self._collected(self._books.release(leak)),
-            )
+            later = self._random.randint(0, self._pace.queue)
+            self._after(later, functools.partial(self._collect, leak))
+
+    def _collect(self, leak: model.ReleaseRequest) -> None:
+        self._collected(self._books.release(leak))
 
     def _collected(self, released: Released) -> None:
         for generation in released:

@@ -70,7 +70,7 @@ def test_nobody_there_is_told_in_time(offline: program.Moorctl) -> None:
 def test_lines_come_while_things_happen(client: moorage.Client, moorctl: program.Moorctl) -> None:
     create_pool(client, "a", "10.0.0.0/24")
     assign(client, "c1")
-    command = [program.PROGRAM, "watch"]
+    command = [str(program.PROGRAM), "watch"]
     with subprocess.Popen(
         command, env=moorctl.environment(), stdout=subprocess.PIPE, text=True
     ) as running:

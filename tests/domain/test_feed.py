@@ -92,7 +92,7 @@ def test_only_a_cursor_of_the_same_history_that_is_not_ahead_is_known() -> None:
             feed.require_known("default", cursor, head)
 
 
-MATCHING = {
+MATCHING: dict[str, dict[str, object]] = {
     "nothing": {},
     "the attachment": {"attachment": allocation("10.0.0.1").attachment},
     "a range": {"within": addresses.parse_network("10.0.0.0/30")},
@@ -110,7 +110,7 @@ MATCHING = {
     "the owner": {"owner_key": "cart"},
     "some labels": {"labels": {"app": "cart"}},
 }
-OTHER = {
+OTHER: dict[str, dict[str, object]] = {
     "the attachment": {"attachment": allocation("10.0.0.1", container="c2").attachment},
     "a range": {"within": addresses.parse_network("fd00::/64")},
     "the address": {"within": addresses.parse_network("10.0.0.2/32")},

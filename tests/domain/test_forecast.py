@@ -106,7 +106,7 @@ def test_nothing_is_left_in_so_many_days(
 
 
 def test_a_forecast_says_what_there_is_and_what_comes_of_it() -> None:
-    counts = usage.Counts(capacity=256, assigned=30, cooling=2, reserved=4, available=220)
+    counts = usage.Counts(capacity=256, assigned=30, cooling=2, sticky=0, reserved=4, available=220)
     changes = {date(day): 2 for day in range(5)}
     told = forecast.forecast(counts, changes, since=TODAY - 4 * DAY, now=NOW)
     assert (told.counts, told.levels) == (counts, levels(22, 24, 26, 28, 30))

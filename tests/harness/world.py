@@ -113,7 +113,7 @@ class World:
     def succeed(self, request: model.AssignRequest, siblings: succession.Siblings) -> list[str]:
         """Places and writes what a new sandbox of a pod is to hold; returns the addresses."""
         on = self._shelf()
-        asker = Asker.of(request.facts, self.nodes.get(request.facts.workload.node, {}))
+        asker = Asker.of(request, self.nodes.get(request.facts.workload.node, {}))
         setting = Setting(pools=self.catalog, asker=asker, shelf=on)
         placed = self._converse(succession.place(request, siblings, setting), on)
         self._write(on)
@@ -156,6 +156,32 @@ class World:
 
     def _answer(self, need: needs.Need, on: Shelf) -> needs.Answer:
         match need:
+            case needs.BlockAt():
+                found = [self.blocks[need.cidr]] if need.cidr in self.blocks else []
+            case needs.CoolestBlock():
+                found = self._coolest(need, on)
+            case needs.KeptBlocks() | needs.StickyBlocks():
+                found = [each for each in self._unseen(on) if need.suits(each)]
+            case (
+                needs.OwnBlocks()
+                | needs.UnownedBlocks()
+                | needs.AnyBlocks()
+                | needs.EmptyBlocks()
+                | needs.IdleBlocks()
+            ):
+                found = self._with_room(need, on)
+            case _:
+                return self._told(need, on)
+        usable = tuple(each for each in found if each.cidr not in self.locked)
+        return needs.Answer(found=usable, contended=bool(found) and not usable)
+
+    def _with_room(self, need: needs.Search, on: Shelf) -> list[blocks.Block]:
+        unseen = [each.at(self.tick) for each in self._unseen(on)]
+        return [each for each in unseen if need.suits(each) and each.free]
+
+    def _told(self, need: needs.Need, on: Shelf) -> needs.Answer:
+        """What is told of without a block."""
+        match need:
             case needs.PoolFrontier():
                 return needs.Answer(frontier=self.frontiers[need.pool_id])
             case needs.NodeLabels():
@@ -167,17 +193,8 @@ class World:
                 return self._more_room(need, on)
             case needs.HoldersOf() | needs.HeldByOwner():
                 return needs.Answer(held=tuple(self._holders(need)))
-            case needs.BlockAt():
-                found = [self.blocks[need.cidr]] if need.cidr in self.blocks else []
-            case needs.CoolestBlock():
-                found = self._coolest(need, on)
-            case needs.KeptBlocks() | needs.StickyBlocks():
-                found = [each for each in self._unseen(on) if need.suits(each)]
             case _:
-                unseen = [each.at(self.tick) for each in self._unseen(on)]
-                found = [each for each in unseen if need.suits(each) and each.free]
-        usable = tuple(each for each in found if each.cidr not in self.locked)
-        return needs.Answer(found=usable, contended=bool(found) and not usable)
+                raise AssertionError(f"nobody answers {need}")
 
     def _holders(self, need: needs.HoldersOf | needs.HeldByOwner) -> Iterator[model.Allocation]:
         for address, each in self.held.items():

@@ -41,7 +41,8 @@ def test_blocks_that_are_read_and_not_locked(
     trial: Callable[[Pair], Trial], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     look = blocks._LOOKS[needs.OwnBlocks]
-    monkeypatch.setattr(look, "waiting", without(look.waiting, "FOR UPDATE"))
+    unlocked = [without(each, "FOR UPDATE") for each in look.waiting]
+    monkeypatch.setattr(look, "waiting", unlocked)
     with pytest.raises(Violation, match="allocations_pkey"):
         trial(pair("assign / assign for the last free address")).run(switches=2)
 
