@@ -15,10 +15,7 @@ THREE_BLOCKS = actors.create("a", "10.0.0.0/29", block_size=31)
 class Pair:
     """Two actors, and who acts before them.
 
-    Addresses other than the `named` ones are all the same to them. With `spread`, so is
-    how many blocks a node owns: an assign that found its node without a block opens one,
-    although another may have been opened for the node since it looked. Nobody is the
-    poorer for it but for the block, and a node's limit holds. `deadlocks`: in some of
+    Addresses other than the `named` ones are all the same to them. `deadlocks`: in some of
     their schedules, each waits for the other; PostgreSQL ends one, which runs again.
     """
 
@@ -27,7 +24,6 @@ class Pair:
     first: Actor
     second: Actor
     named: frozenset[str] = frozenset()
-    spread: bool = False
     deadlocks: bool = False
 
 
@@ -37,7 +33,6 @@ def _pair(
     first: Actor,
     second: Actor,
     *named: str,
-    spread: bool = False,
     deadlocks: bool = False,
 ) -> Pair:
     return Pair(
@@ -46,7 +41,6 @@ def _pair(
         first=first,
         second=second,
         named=frozenset(named),
-        spread=spread,
         deadlocks=deadlocks,
     )
 
@@ -73,7 +67,6 @@ PAIRS = (
         (TWO_BLOCKS,),
         actors.assign("c1"),
         actors.assign("c2"),
-        spread=True,
     ),
     _pair(
         "assign / assign where a node may own one block",
@@ -206,7 +199,6 @@ PAIRS = (
         actors.assign("c1"),
         actors.adopt("10.0.0.0/31", c2="10.0.0.0"),
         "10.0.0.0",
-        spread=True,
     ),
     _pair(
         "adoption / adoption",

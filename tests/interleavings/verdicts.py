@@ -108,7 +108,7 @@ class Trial:
     def _outcome(self, performance: Performance) -> Outcome:
         rows = self._ground.rows()
         pools = {each["address"]: each["pool"] for each in _addresses(rows)}
-        masked = _Mask(named=self._pair.named, pools=pools, spread=self._pair.spread)
+        masked = _Mask(named=self._pair.named, pools=pools)
         answers = [masked.answer(outcome) for outcome in performance.outcomes]
         return json.dumps({"answers": answers, **masked.rows(rows)}, sort_keys=True, indent=1)
 
@@ -133,7 +133,6 @@ class _Mask:
 
     named: frozenset[str]
     pools: dict[str, str]
-    spread: bool
 
     def answer(self, outcome: object) -> object:
         """An answer as it is compared."""
@@ -155,7 +154,7 @@ class _Mask:
         ]
         # The order of one holder's events counts; that of different holders' does not.
         return {
-            "pools": [self._pool(each) for each in rows["pools"]],
+            "pools": rows["pools"],
             "reservations": rows["reservations"],
             "attachments": rows["attachments"],
             "blocks": self._blocks(rows["blocks"]),
@@ -163,12 +162,7 @@ class _Mask:
             "allocations": allocations,
         }
 
-    def _pool(self, pool: dict[str, Any]) -> dict[str, Any]:
-        return pool | {"unused": None} if self.spread else pool
-
     def _blocks(self, blocks: list[dict[str, Any]]) -> list[Any]:
-        if self.spread:
-            return sorted({each["node"] for each in blocks}, key=str)
         counts = [
             [each["pool"], each["node"], len(each["free"]), len(each["cooling"] or ())]
             for each in blocks

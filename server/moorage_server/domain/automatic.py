@@ -66,6 +66,8 @@ def _from_tier(tier: list[Offer], this: _Draw) -> Conversation[Placed | None]:
         return found
     affine = any(each.affine for each in tier)
     grows = not affine or (yield from _may_own_more(this))
+    if grows and affine:
+        found = yield from _own_again(tier, this.setting)
     draws = [_shared_or_new(each, this.setting, grows=grows) for each in tier]
     if grows:
         draws += [_idle(each, this.setting) for each in tier if each.affine]
@@ -93,6 +95,15 @@ def _own(tier: list[Offer], setting: Setting) -> Conversation[Placed | None]:
         # A new block would do, but the node would then own more than it needs.
         raise Contended
     return found
+
+
+def _own_again(tier: list[Offer], setting: Setting) -> Conversation[Placed | None]:
+    """What the node's own blocks have now that nobody else opens one for it."""
+    if not setting.node:
+        return None
+    # Whoever had the node's lock before us may have opened the block that serves us.
+    yield _own_search(tuple(each.pool_id for each in tier if each.affine), setting)
+    return (yield from _own(tier, setting))
 
 
 def _may_own_more(this: _Draw) -> Conversation[bool]:

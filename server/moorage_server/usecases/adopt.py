@@ -139,6 +139,9 @@ class _Adopting:
         self._shelf.add(need, self._inquiry.answer(need))
 
     def _lock_frontier(self) -> None:
+        if node := self._request.node:
+            # An assign of the node that finds no block waits, and then draws from this one.
+            self._ask(needs.OwnedCount(node=node, pool_ids=(self._offer.pool_id,)))
         self._ask(needs.PoolFrontier(pool_id=self._offer.pool_id))
         frontier = self._shelf.frontier(self._offer.pool_id)
         if frontier is not None and self._index not in frontier:
