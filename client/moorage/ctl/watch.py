@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import click
 from google.protobuf import json_format
 
-from moorage import names, watch
+from moorage import names
 from moorage.ctl import exits, filters, options, settings, specs
 from moorage.v1 import history_pb2, resources_pb2
+
+if TYPE_CHECKING:
+    from moorage import watch  # which loads gRPC: help does without
 
 
 class _Cursor(click.ParamType[history_pb2.Cursor]):
