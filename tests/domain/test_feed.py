@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+from typing import Any
 
 import pytest
 
@@ -92,7 +93,7 @@ def test_only_a_cursor_of_the_same_history_that_is_not_ahead_is_known() -> None:
             feed.require_known("default", cursor, head)
 
 
-MATCHING: dict[str, dict[str, object]] = {
+MATCHING: dict[str, dict[str, Any]] = {
     "nothing": {},
     "the attachment": {"attachment": allocation("10.0.0.1").attachment},
     "a range": {"within": addresses.parse_network("10.0.0.0/30")},
@@ -110,7 +111,7 @@ MATCHING: dict[str, dict[str, object]] = {
     "the owner": {"owner_key": "cart"},
     "some labels": {"labels": {"app": "cart"}},
 }
-OTHER: dict[str, dict[str, object]] = {
+OTHER: dict[str, dict[str, Any]] = {
     "the attachment": {"attachment": allocation("10.0.0.1", container="c2").attachment},
     "a range": {"within": addresses.parse_network("fd00::/64")},
     "the address": {"within": addresses.parse_network("10.0.0.2/32")},
@@ -125,12 +126,12 @@ OTHER: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("wanted", MATCHING.values(), ids=MATCHING)
-def test_a_filter_means_what_agrees_with_it(wanted: dict[str, object]) -> None:
-    meant = dataclasses.replace(ALL, **wanted)  # type: ignore[arg-type]  # fields of the filter
+def test_a_filter_means_what_agrees_with_it(wanted: dict[str, Any]) -> None:
+    meant = dataclasses.replace(ALL, **wanted)
     assert meant.matches(allocation("10.0.0.1"))
 
 
 @pytest.mark.parametrize("name", MATCHING.keys() - {"nothing"})
 def test_a_filter_leaves_out_what_does_not(name: str) -> None:
-    other = dataclasses.replace(ALL, **OTHER[name])  # type: ignore[arg-type]  # as above
+    other = dataclasses.replace(ALL, **OTHER[name])
     assert not other.matches(allocation("10.0.0.1"))
