@@ -9,7 +9,7 @@ import moorage
 from moorage import mirror
 from moorage.v1 import filter_pb2, history_pb2
 
-TAKEN = 12  # updates of one connection at most
+TAKEN = 4  # updates of one connection at most
 
 
 @dataclasses.dataclass

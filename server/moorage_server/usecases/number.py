@@ -7,7 +7,7 @@ from moorage_server.storage import database, fence
 
 AT_ONCE = 5000  # ids that events may have, in one transaction
 PATIENCE = 1.0  # seconds; whoever numbers holds a transaction id, which vacuum waits for
-FIRST_PAUSE = 0.004  # seconds between two looks, doubled each time
+FIRST_PAUSE = 0.005  # seconds between two looks, doubled each time
 LONGEST_PAUSE = 0.03
 
 
