@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from google.protobuf import field_mask_pb2, timestamp_pb2
+from google.protobuf import duration_pb2, field_mask_pb2, timestamp_pb2
 from google.protobuf.message import Message
 
 from moorage.v1 import (
@@ -12,6 +12,7 @@ from moorage.v1 import (
     history_pb2,
     node_service_pb2,
     pool_service_pb2,
+    reconciliation_pb2,
     reservation_service_pb2,
     resources_pb2,
     vrf_service_pb2,
@@ -34,6 +35,8 @@ POOL = resources_pb2.Pool(
     dns=resources_pb2.Dns(nameservers=["10.0.0.2"], domain="shop", searches=["a"], options=["b"]),
     excluded_ranges=["10.0.0.3", "10.0.0.8-10.0.0.12"],
     labels={"tier": "front"},
+    cooldown_seconds=5,
+    cooldown_policy=resources_pb2.COOLDOWN_POLICY_YIELD,
 )
 RESERVATION = resources_pb2.Reservation(
     name=f"{VRF}/reservations/quiet",
@@ -41,6 +44,7 @@ RESERVATION = resources_pb2.Reservation(
     description="kept",
     expire_time=timestamp_pb2.Timestamp(seconds=4_000_000_000, nanos=5),
     labels={"tier": "front"},
+    owner_key="shop/web-0",
 )
 CONFIGURATION = resources_pb2.VrfConfiguration(
     strict_affinity=True, auto_allocate_blocks=False, max_blocks_per_node=3, cooldown_seconds=5
@@ -69,6 +73,7 @@ def _assignment(
         owner_key="shop/web-0",
         labels={"tier": "front"},
         attempt=ATTEMPT,
+        sticky=duration_pb2.Duration(seconds=60),
     )
 
 
@@ -126,6 +131,14 @@ _DATA_PATH: dict[str, Sequence[Message]] = {
             start_time=timestamp_pb2.Timestamp(seconds=1),
             end_time=timestamp_pb2.Timestamp(seconds=2_000_000_000, nanos=5),
         ),
+    ],
+    "ListStickyAddresses": [
+        reconciliation_pb2.ListStickyAddressesRequest(
+            parent=VRF, owner_key="shop/web-0", page_size=1
+        )
+    ],
+    "DeleteStickyAddress": [
+        reconciliation_pb2.DeleteStickyAddressRequest(name=f"{VRF}/stickyAddresses/10.0.0.5")
     ],
 }
 _POOLS: dict[str, Sequence[Message]] = {
