@@ -12,8 +12,10 @@ from moorage.v1 import resources_pb2
 BOOT_ID = pathlib.Path("/proc/sys/kernel/random/boot_id")
 
 
-def stamp() -> resources_pb2.AttemptStamp | None:
+def stamp(*, ago: float = 0.0) -> resources_pb2.AttemptStamp | None:
     """Return the stamp of an attempt that begins now; None on a system that has no such clock.
+
+    `ago`: it began that many seconds ago, or when the machine did.
 
     The boot-time clock goes on while the machine sleeps and is never set, so that of two attempts
     on one node the later one always has the higher stamp.
@@ -22,5 +24,5 @@ def stamp() -> resources_pb2.AttemptStamp | None:
         boot_id = BOOT_ID.read_text().strip()
     except OSError:
         return None
-    clock = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    clock = max(time.clock_gettime_ns(time.CLOCK_BOOTTIME) - round(ago * 1e9), 1)
     return resources_pb2.AttemptStamp(boot_id=boot_id, boot_time_ns=clock)

@@ -121,7 +121,6 @@ class Served:
         self._first = int(str(database.scalar("SELECT tick FROM ticks")))
 
     def assign(self, key: model.AttachmentKey, node: str, stamp: model.AttemptStamp) -> int | None:
-        refused = ("ATTACHMENT_RELEASED", "POOL_EXHAUSTED", "POOL_COOLING")
         try:
             held = self._client.assign(
                 _attachment(key),
@@ -130,7 +129,7 @@ class Served:
                 attempt=_stamp(stamp),
             )
         except moorage.MoorageError as refusal:
-            if refusal.reason in refused:
+            if refusal.reason == "ATTACHMENT_RELEASED":
                 return None
             raise
         return held[0].generation

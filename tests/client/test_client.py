@@ -30,6 +30,7 @@ KEPT = reconciliation_pb2.StickyAddress(
 )
 MASK = field_mask_pb2.FieldMask(paths=["labels"])
 LABELS = {"tier": "front"}
+C1 = resources_pb2.Attachment(network="net", container_id="c1", interface="eth0")
 BLOCK = resources_pb2.Block(cidr="10.0.0.0/26", pool=POOL.name, node="n1")
 FINDING = admin.CheckConsistencyResponse(
     finding=admin.Finding(rule="address_free_and_held", address="10.0.0.7")
@@ -77,6 +78,22 @@ ROWS = [
         response=reconciliation_pb2.DeleteStickyAddressResponse(sticky_address=KEPT),
     ),
     Row(
+        rpc="AllocationService/ReconcileNode",
+        call=lambda client: client.reconcile_node(
+            "n1", [C1], network="net", grace=0.5, validate_only=True, vrf="blue"
+        ),
+        request=reconciliation_pb2.ReconcileNodeRequest(
+            parent="vrfs/blue",
+            node="n1",
+            network="net",
+            attachments=[C1],
+            grace=duration_pb2.Duration(nanos=500_000_000),
+            validate_only=True,
+        ),
+        response=reconciliation_pb2.ReconcileNodeResponse(released=[HELD]),
+        result=reconciliation_pb2.ReconcileNodeResponse(released=[HELD]),
+    ),
+    Row(
         rpc="AllocationService/GetAllocation",
         call=lambda client: client.get_allocation("10.0.0.7", vrf="blue"),
         request=allocations.GetAllocationRequest(name="vrfs/blue/allocations/10.0.0.7"),
@@ -84,11 +101,43 @@ ROWS = [
         result=HELD,
     ),
     Row(
+        rpc="AllocationService/ReconcileNode",
+        call=lambda client: client.reconcile_node(
+            "n1", [C1], network="net", grace=0.5, validate_only=True, vrf="blue"
+        ),
+        request=reconciliation_pb2.ReconcileNodeRequest(
+            parent="vrfs/blue",
+            node="n1",
+            network="net",
+            attachments=[C1],
+            grace=duration_pb2.Duration(nanos=500_000_000),
+            validate_only=True,
+        ),
+        response=reconciliation_pb2.ReconcileNodeResponse(released=[HELD]),
+        result=reconciliation_pb2.ReconcileNodeResponse(released=[HELD]),
+    ),
+    Row(
         rpc="AllocationService/GetAllocation",
         call=lambda client: client.get_allocation(ipaddress.ip_address("fd00::0:7")),
         request=allocations.GetAllocationRequest(name="vrfs/default/allocations/fd00::7"),
         response=allocations.GetAllocationResponse(allocation=HELD),
         result=HELD,
+    ),
+    Row(
+        rpc="AllocationService/ReconcileNode",
+        call=lambda client: client.reconcile_node(
+            "n1", [C1], network="net", grace=0.5, validate_only=True, vrf="blue"
+        ),
+        request=reconciliation_pb2.ReconcileNodeRequest(
+            parent="vrfs/blue",
+            node="n1",
+            network="net",
+            attachments=[C1],
+            grace=duration_pb2.Duration(nanos=500_000_000),
+            validate_only=True,
+        ),
+        response=reconciliation_pb2.ReconcileNodeResponse(released=[HELD]),
+        result=reconciliation_pb2.ReconcileNodeResponse(released=[HELD]),
     ),
     Row(
         rpc="AllocationService/GetAllocation",
@@ -373,7 +422,6 @@ def test_every_rpc_has_a_call() -> None:
     assert published == {row.rpc for row in ROWS} | STAMPED | WATCHED
 
 
-C1 = resources_pb2.Attachment(network="net", container_id="c1", interface="eth0")
 ANY_IPV4 = allocations.AddressRequest(family=resources_pb2.IP_FAMILY_IPV4)
 
 

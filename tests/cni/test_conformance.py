@@ -168,11 +168,34 @@ def test_what_the_plugin_has_no_part_in_succeeds_in_silence(verb: str) -> None:
     assert (outcome.code, outcome.stdout, outcome.stderr) == (0, b"", b"")
 
 
-@pytest.mark.parametrize("valid", ["absent", None, [], [{"containerID": "a", "ifname": "eth0"}]])
-def test_gc_collects_nothing_whatever_list_it_gets(valid: object) -> None:
-    rest: dict[str, object] = {} if valid == "absent" else {"cni.dev/valid-attachments": valid}
+@pytest.mark.parametrize("rest", [{}, {"cni.dev/valid-attachments": None}])
+def test_gc_without_a_list_asks_nobody_and_succeeds(rest: dict[str, object]) -> None:
     outcome = program.run("GC", program.config("1.1.0", rest=rest))
-    assert (outcome.code, outcome.stdout) == (0, b"")
+    assert (outcome.code, outcome.stdout, outcome.stderr) == (0, b"", b"")
+
+
+def test_gc_without_a_server_is_try_again_later() -> None:
+    rest: dict[str, object] = {"cni.dev/valid-attachments": []}
+    outcome = program.run("GC", program.config("1.1.0", rest=rest))
+    assert outcome.error["code"] == 11
+
+
+@pytest.mark.parametrize(
+    ("valid", "key"),
+    [
+        ("all", ""),
+        ({}, ""),
+        (["c1"], "[0]"),
+        ([{"ifname": "eth0"}], "[0].containerID"),
+        ([{"containerID": "c1"}], "[0].ifname"),
+        ([{"containerID": "c1", "ifname": "eth0"}, {"containerID": "/", "ifname": "eth0"}], "[1]"),
+    ],
+)
+def test_gc_with_a_list_that_cannot_be_read_is_refused(valid: object, key: str) -> None:
+    config = program.config("1.1.0", rest={"cni.dev/valid-attachments": valid})
+    outcome = program.run("GC", config)
+    assert outcome.error["code"] == 7
+    assert f'"cni.dev/valid-attachments{key}' in outcome.text
 
 
 def test_status_finds_a_mistake_in_the_configuration() -> None:

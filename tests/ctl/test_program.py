@@ -23,7 +23,8 @@ from moorage.v1 import (
 
 COMMANDS = [
     *("activate", "apply", "assign", "delete", "diff", "drain", "explain"),
-    *("get", "history", "import", "ipam", "release", "show", "sticky", "top", "watch"),
+    *("get", "history", "import", "ipam", "reconcile", "release", "show", "sticky", "top"),
+    "watch",
 ]
 
 

@@ -5,11 +5,11 @@ found its input good.
 """
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import moorage
 from moorage import client
-from moorage.cni import addresses, constraints, errors, netconf, request
+from moorage.cni import addresses, constraints, errors, netconf, request, valid_attachments
 from moorage.cni.deadline import Deadline
 from moorage.cni.invocation import Invocation
 from moorage.v1 import filter_pb2, resources_pb2
@@ -78,6 +78,35 @@ def release(conf: netconf.NetConf, call: Invocation, deadline: Deadline) -> None
             # A VRF that is not there holds no address: its pools would have to be there first.
             if failure.reason != "VRF_NOT_FOUND":
                 raise errors.from_rpc(failure, conf.server) from failure
+
+
+def reconcile(
+    conf: netconf.NetConf,
+    valid: Iterable[valid_attachments.Pair],
+    node_name: str,
+    *,
+    attempt: resources_pb2.AttemptStamp | None,
+    deadline: Deadline,
+) -> None:
+    """Has the server release what this node has no more on this network.
+
+    Raises:
+        CniError: as errors.from_rpc words it; TRY_AGAIN_LATER, some of it could not be done.
+    """
+    listed = [resources_pb2.Attachment(container_id=each, interface=name) for each, name in valid]
+    left = deadline.remaining(f"server {conf.server}")
+    with client.Client(conf.server, timeout=left) as server:
+        try:
+            done = server.reconcile_node(
+                node_name, listed, network=conf.name, vrf=conf.vrf, attempt=attempt
+            )
+        except moorage.MoorageError as failure:
+            # As in release: there is nothing to collect where there is no VRF.
+            if failure.reason != "VRF_NOT_FOUND":
+                raise errors.from_rpc(failure, conf.server) from failure
+            return
+    if done.failures:
+        raise errors.left_over(len(done.failures), done.failures[0].refusal.message, conf.server)
 
 
 def held(

@@ -108,6 +108,15 @@ def _try_again(failure: "client_errors.MoorageError", server: str, reason: str) 
     )
 
 
+def left_over(count: int, why: str, server: str) -> CniError:
+    """Words that part of a collection was not done."""
+    return CniError(
+        Code.TRY_AGAIN_LATER,
+        f"server {server} left {count} attachments of this node as they were: {why}",
+        "everything else is done, and the next GC tries again",
+    )
+
+
 def quote(value: str) -> str:
     """Shows a value inside a message, in quotation marks."""
     return f"'{visible(value)}'"

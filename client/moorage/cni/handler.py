@@ -16,12 +16,19 @@ from moorage.cni import (
     runtime_ips,
     settings,
     subject,
+    valid_attachments,
 )
 from moorage.cni.deadline import Deadline
 from moorage.cni.invocation import Invocation, Verb
 
 # A runtime repeats a DEL that failed; one that hangs holds up the pod's whole deletion.
 LONGEST_DEL = 20.0
+
+# CRI-O gives 30 seconds.
+LONGEST_GC = 25.0
+# A runtime made its list before it called, and does not say when; an ADD takes 5 minutes at most
+# (CRI-O), so what began earlier has ended, and is on the list if it is valid.
+GC_MARGIN = 300.0
 
 _SINCE = {Verb.ADD: "0.1.0", Verb.DEL: "0.1.0", Verb.CHECK: "0.4.0"}
 _SINCE |= {Verb.GC: "1.1.0", Verb.STATUS: "1.1.0"}
@@ -109,8 +116,17 @@ def _status(conf: netconf.NetConf, _: Invocation) -> bytes:
     return b""
 
 
-def _gc(_conf: netconf.NetConf, _call: Invocation) -> bytes:
-    # Allowed by the specification, and what host-local does: nothing is collected here.
+def _gc(conf: netconf.NetConf, _: Invocation) -> bytes:
+    valid = valid_attachments.read(conf)
+    if valid is None:
+        return b""  # nothing is said of what is valid, so nothing is known not to be
+    node = settings.node_name(settings.parse(conf))
+    from moorage import attempts  # noqa: PLC0415 - loads protobuf
+    from moorage.cni import calls  # noqa: PLC0415 - loads gRPC
+
+    deadline = Deadline.after(min(conf.timeout_seconds, LONGEST_GC))
+    attempt = attempts.stamp(ago=GC_MARGIN)
+    calls.reconcile(conf, valid, node, attempt=attempt, deadline=deadline)
     return b""
 
 

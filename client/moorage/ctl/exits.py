@@ -32,7 +32,7 @@ class Exit(enum.IntEnum):
 
 MEANINGS = {
     Exit.OK: "done",
-    Exit.DIFFERENT: "diff found a difference, or ipam check a problem",
+    Exit.DIFFERENT: "diff found a difference, ipam check a problem, reconcile left something",
     Exit.USAGE: "the command line, a manifest or a request is wrong",
     Exit.NOT_FOUND: "what was named is not there",
     Exit.CONFLICT: "conflict: taken, in use, changed meanwhile, or not eligible",

@@ -27,6 +27,7 @@ COMMANDS = (
     "history",
     "import",
     "ipam",
+    "reconcile",
     "release",
     "show",
     "sticky",

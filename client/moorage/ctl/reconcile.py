@@ -1,0 +1,124 @@
+"""moorctl reconcile: releases what a node does not have any more."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+
+import click
+from google.protobuf import json_format
+
+from moorage.ctl import exits, kinds, node_lists, options, settings
+from moorage.ctl.ipam import files
+from moorage.v1 import reconciliation_pb2, resources_pb2
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+class _Duration(click.ParamType[int]):
+    """A number of seconds, minutes or hours."""
+
+    name = "duration"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Return how many seconds it is."""
+        match = re.fullmatch(r"([0-9]{1,5})([smh]?)", str(value))
+        if match is None:
+            self.fail(f"{value!r} is not a duration such as 90s, 10m or 1h", param, ctx)
+        return int(match[1]) * _UNITS[match[2] or "s"]
+
+
+@click.command("reconcile")
+@click.argument("source", metavar="FILE|-")
+@click.option("--node", required=True, metavar="NAME", help="The node that the list is of.")
+@click.option("--network", default="", metavar="NAME", help="Only attachments of this network.")
+@click.option(
+    "--interface",
+    default="eth0",
+    show_default=True,
+    metavar="NAME",
+    help="The interface of the sandboxes that crictl lists.",
+)
+@click.option(
+    "--grace",
+    type=_Duration(),
+    default="10m",
+    show_default=True,
+    help="Release what was missing for so long.",
+)
+@click.option("--apply", "applying", is_flag=True, help="Do it; else it is only shown.")
+@options.output(["text", "json"])
+@settings.after_command
+@click.pass_context
+def command(
+    ctx: click.Context,
+    where: settings.Settings,
+    source: str,
+    grace: int,
+    applying: bool,
+    output: str,
+    **of: str,
+) -> None:
+    """Release what a node does not have any more, by the complete list of what it has.
+
+    \b
+      moorctl reconcile --node n1 --network pods sandboxes.json
+      crictl pods -o json | moorctl reconcile --node n1 --network pods --apply -
+
+    What the list lacks is suspect at first; it is released when another list lacks it too, and no
+    list in between had it, for the whole grace. So nothing is released by a single list: run this
+    every few minutes. Every sandbox that is listed counts, also one that is not ready.
+
+    The list may also be {"attachments": [{"network", "containerId", "interface"}]}. It must be
+    complete and fresh: a file that is older than half of the grace is refused. The grace must be
+    longer than an address is held before the list has its sandbox.
+
+    Exit code 1 when something could not be done; then run it again.
+    """
+    node, network = of["node"], of["network"]
+    listed = node_lists.read(source, network=network, interface=of["interface"])
+    _refuse_old(source, grace)
+    with where.connected(f"reconcile node/{node}") as client:
+        done = client.reconcile_node(
+            node, listed, network=network, grace=grace, validate_only=not applying, vrf=where.vrf
+        )
+    if output == "json":
+        click.echo(json.dumps(json_format.MessageToDict(done), indent=2, ensure_ascii=False))
+    else:
+        _show(done, applying=applying)
+    ctx.exit(exits.Exit.DIFFERENT if done.failures else exits.Exit.OK)
+
+
+def _refuse_old(source: str, grace: int) -> None:
+    age = time.time() - files.moment(source)
+    if age > grace / 2:
+        raise exits.refused(
+            f"{source} was written {age:.0f} seconds ago, and what began since is not in it; "
+            "make the list anew, at most half the grace before it is used"
+        )
+
+
+def _show(done: reconciliation_pb2.ReconcileNodeResponse, *, applying: bool) -> None:
+    verb = "released" if applying else "would be released"
+    for state, allocations in (("suspect", done.suspects), (verb, done.released)):
+        for allocation in allocations:
+            click.echo(exits.printable(f"{kinds.label_of(allocation)} {state}{_of(allocation)}"))
+    for failure in done.failures:
+        attachment = failure.attachment
+        who = f"{attachment.network}/{attachment.container_id}/{attachment.interface}"
+        click.echo(exits.printable(f"attachment/{who} failed: {failure.refusal.message}"))
+    exits.note(
+        f"{done.confirmed_count} confirmed, {len(done.suspects)} suspect, "
+        f"{len(done.released)} {verb}, {len(done.failures)} failed"
+    )
+    if not applying:
+        exits.note("nothing was changed; add --apply to do it")
+
+
+def _of(allocation: resources_pb2.Allocation) -> str:
+    workload, attachment = allocation.workload, allocation.attachment
+    pod = f", pod {workload.namespace}/{workload.pod}" if workload.pod else ""
+    return f" (container {attachment.container_id} on {attachment.interface}{pod})"
