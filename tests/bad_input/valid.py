@@ -91,6 +91,18 @@ _DATA_PATH: dict[str, Sequence[Message]] = {
             parent=VRF, attachment=ATTACHMENT, attempt=ATTEMPT, generations=[1, 2]
         )
     ],
+    "ReconcileNode": [
+        reconciliation_pb2.ReconcileNodeRequest(
+            parent=VRF,
+            node="n9",
+            network="net",
+            attachments=[ATTACHMENT, resources_pb2.Attachment(container_id="c", interface="i")],
+            attempt=ATTEMPT,
+            grace=duration_pb2.Duration(seconds=60),
+            validate_only=True,
+        ),
+        reconciliation_pb2.ReconcileNodeRequest(node="n9"),
+    ],
     "ExplainAssign": [
         allocation_service_pb2.ExplainAssignRequest(
             assign=_assignment(_Want(family=_IPV4), _Want(family=_IPV6))

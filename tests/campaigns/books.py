@@ -143,7 +143,9 @@ class Served:
         self, request: ReconcileRequest, tick: int
     ) -> tuple[Released, list[model.ReleaseRequest]]:
         # The server counts seconds of its own, which are nothing beside those of the walk.
-        self._database.execute("UPDATE ticks SET tick = :tick", tick=self._first + tick)
+        self._database.execute(
+            "UPDATE ticks SET tick = greatest(tick, :tick)", tick=self._first + tick
+        )
         found = self._client.reconcile_node(
             request.node,
             map(_attachment, request.listed),

@@ -232,8 +232,8 @@ class Walk:
         released, leaks = self._books.reconcile(request, self.now)
         self._collected(released)
         for leak in leaks:
-            later = self._random.randint(0, self._pace.queue)
-            self._after(later, functools.partial(self._collect, leak))
+            delay = self._random.randint(0, self._pace.queue)
+            self._after(delay, functools.partial(self._collect, leak))
 
     def _collect(self, leak: model.ReleaseRequest) -> None:
         self._collected(self._books.release(leak))

@@ -15,7 +15,12 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from moorage.v1 import allocation_service_pb2, allocation_service_pb2_grpc, resources_pb2
+from moorage.v1 import (
+    allocation_service_pb2,
+    allocation_service_pb2_grpc,
+    reconciliation_pb2,
+    resources_pb2,
+)
 
 Abort = Callable[[grpc.ServicerContext], None]
 
@@ -29,6 +34,7 @@ class Script(allocation_service_pb2_grpc.AllocationServiceServicer):
     abort: Abort | None = None
     assigned: list[allocation_service_pb2.AssignAddressesRequest] = field(default_factory=list)
     released: list[allocation_service_pb2.ReleaseAddressesRequest] = field(default_factory=list)
+    reconciled: list[reconciliation_pb2.ReconcileNodeRequest] = field(default_factory=list)
     listed: list[allocation_service_pb2.ListAllocationsRequest] = field(default_factory=list)
     seconds_left: list[float] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -50,6 +56,15 @@ class Script(allocation_service_pb2_grpc.AllocationServiceServicer):
         self.released.append(request)
         self._play(context)
         return allocation_service_pb2.ReleaseAddressesResponse()
+
+    def ReconcileNode(  # noqa: N802 - the name in the proto
+        self,
+        request: reconciliation_pb2.ReconcileNodeRequest,
+        context: grpc.ServicerContext,
+    ) -> reconciliation_pb2.ReconcileNodeResponse:
+        self.reconciled.append(request)
+        self._play(context)
+        return reconciliation_pb2.ReconcileNodeResponse()
 
     def ExplainAssign(  # noqa: N802 - the name in the proto
         self,

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
+import grpc
 import pytest
 
 import moorage
-from cni import program
+from cni import program, scripted
 from harness import postgres, serving
 from harness.calls import create_pool
 from harness.reconciling import pass_time, suspects, worked_on
+from moorage import attempts
 
 Call = Callable[..., program.Outcome]
 
@@ -114,3 +116,36 @@ def test_a_list_beyond_every_limit_is_refused_as_a_whole(
     outcome = call("GC", valid=[f"c{at}" for at in range(4097)])
     assert outcome.error["code"] == 102
     assert "4096" in outcome.text
+
+
+def listing(script: scripted.Script, seconds: float) -> program.Outcome:
+    """A GC that is answered as the test has written down."""
+    ipam = {"server": script.target, "timeout_seconds": seconds, "nodename": "n1"}
+    rest = {"cni.dev/valid-attachments": [{"containerID": "c1", "ifname": "eth0"}]}
+    return program.run("GC", program.config("1.1.0", ipam, rest))
+
+
+def test_the_list_goes_to_the_server_as_one_of_five_minutes_ago(script: scripted.Script) -> None:
+    before = attempts.stamp(ago=300)
+    assert listing(script, seconds=90).code == 0
+    after = attempts.stamp(ago=300)
+    (asked,) = script.reconciled
+    assert (asked.node, asked.network) == ("n1", "pods")
+    assert [(each.container_id, each.interface) for each in asked.attachments] == [("c1", "eth0")]
+    assert before is not None
+    assert after is not None
+    assert asked.attempt.boot_id == before.boot_id
+    assert before.boot_time_ns <= asked.attempt.boot_time_ns <= after.boot_time_ns
+    # Whatever the configuration allows: CRI-O gives 30 seconds.
+    assert script.seconds_left[0] <= 25
+
+
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "NOT_FOUND", "UNIMPLEMENTED", "INTERNAL"])
+def test_no_failed_gc_says_what_a_runtime_takes_for_success(
+    code: str, script: scripted.Script
+) -> None:
+    said = "name Not Found: no such file or directory"
+    script.abort = scripted.refusal(grpc.StatusCode[code], said)
+    text = listing(script, seconds=0.5).text.lower()
+    assert "not found" not in text
+    assert "no such file or directory" not in text

@@ -43,6 +43,8 @@ INVARIANTS = {
         SELECT vrf_id, network, interface, node, pod_uid FROM attachments
         WHERE state = 'HELD' AND pod_uid <> ''
         GROUP BY vrf_id, network, interface, node, pod_uid HAVING count(*) > 1""",
+    "nothing is suspect since a moment that is still to come": """
+        SELECT address, suspect_tick FROM allocations, ticks WHERE suspect_tick > tick""",
     "the events of an address alternate and end where the table is": """
         WITH kept AS (
             -- What began before the oldest month that is left may have lost its beginning.

@@ -55,6 +55,7 @@ class _Duration(click.ParamType[int]):
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     where: settings.Settings,
     source: str,
     grace: int,
