@@ -9,12 +9,13 @@ from moorage.v1 import resources_pb2
 Vrf = resources_pb2.Vrf
 Configuration = resources_pb2.VrfConfiguration
 VERSION = "SELECT catalog_version FROM vrfs WHERE name = 'blue'"
-DEFAULT = Configuration(auto_allocate_blocks=True)
+DEFAULT = Configuration(auto_allocate_blocks=True, history_retention_days=400)
 STRICT = Configuration(
     strict_affinity=True,
     auto_allocate_blocks=False,
     max_blocks_per_node=1_000_000,
     cooldown_seconds=1200,
+    history_retention_days=0,
 )
 
 
@@ -26,7 +27,9 @@ STRICT = Configuration(
         (Configuration(auto_allocate_blocks=True), DEFAULT),
         (
             Configuration(cooldown_seconds=5),
-            Configuration(auto_allocate_blocks=True, cooldown_seconds=5),
+            Configuration(
+                auto_allocate_blocks=True, cooldown_seconds=5, history_retention_days=400
+            ),
         ),
         (STRICT, STRICT),
     ],
@@ -59,12 +62,18 @@ def test_the_default_vrf_has_the_default_configuration(client: moorage.Client) -
                 auto_allocate_blocks=False,
                 max_blocks_per_node=1_000_000,
                 cooldown_seconds=9,
+                history_retention_days=0,
             ),
         ),
         (
             ["configuration.auto_allocate_blocks", "configuration.max_blocks_per_node"],
             None,
-            Configuration(strict_affinity=True, auto_allocate_blocks=True, cooldown_seconds=1200),
+            Configuration(
+                strict_affinity=True,
+                auto_allocate_blocks=True,
+                cooldown_seconds=1200,
+                history_retention_days=0,
+            ),
         ),
     ],
 )

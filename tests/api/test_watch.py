@@ -199,7 +199,9 @@ def test_a_filter_leaves_out_what_is_not_asked_for_of_snapshot_and_changes(
 
 def test_a_heartbeat_comes_when_nothing_happens(quick: serving.Serving) -> None:
     with watching(quick.target) as stream:
-        first, *beats = (next(stream.call) for _ in range(4))
+        # While the snapshot is being read there may be heartbeats already, without a cursor.
+        told = (message for message in stream.call if message.HasField("cursor"))
+        first, *beats = (next(told) for _ in range(4))
     assert all(not beat.held and not beat.events for beat in beats)
     assert [beat.cursor for beat in beats] == [first.cursor] * 3
 

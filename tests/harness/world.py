@@ -120,13 +120,12 @@ class World:
         return [str(each.address) for each in placed]
 
     def is_taken(self, address: str) -> bool:
-        """Whether the block of an address has it neither free nor cooling."""
+        """Whether the block of an address has it as held."""
         found = addresses.parse_address(address)
         block = next((each for each in self.blocks.values() if found in each.cidr), None)
         if block is None:
             return False
-        ordinal = block.ordinal(found)
-        return ordinal not in block.free and block.cooling_at(ordinal) is None
+        return block.holds(block.ordinal(found))
 
     def sweep(self, node: str) -> None:
         """Closes the empty blocks that a node owns in pools which do not select it."""

@@ -93,6 +93,10 @@ class Block:
         base = int(self.cidr.network_address)
         return next((each for each in self.free if base + each not in hidden), None)
 
+    def holds(self, ordinal: int) -> bool:
+        """Whether somebody holds the address with this ordinal."""
+        return ordinal not in self.free and all(each.ordinal != ordinal for each in self.waiting)
+
     def cooling_at(self, ordinal: int) -> Cooling | None:
         """What keeps this ordinal from others, if anything does."""
         return next((each for each in self.cooling if each.ordinal == ordinal), None)

@@ -65,7 +65,4 @@ def _still_held(allocation: model.Allocation, on: Shelf) -> bool:
     if not on.knows(allocation.block):
         return True
     block = on.block(allocation.block)
-    if block is None:
-        return False
-    ordinal = block.ordinal(allocation.address)
-    return ordinal not in block.free and block.cooling_at(ordinal) is None
+    return block is not None and block.holds(block.ordinal(allocation.address))
