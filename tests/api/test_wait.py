@@ -331,19 +331,22 @@ def test_on_another_interface_an_owner_does_not_wait_for_itself(client: moorage.
         assert addresses_of(given) == [address]
 
 
-def test_a_sandbox_does_not_wait_for_the_one_that_it_succeeds(client: moorage.Client) -> None:
+@pytest.mark.parametrize("first", [want(), fixed("10.0.0.0")], ids=["any", "fixed"])
+def test_a_sandbox_does_not_wait_for_the_one_that_it_succeeds(
+    client: moorage.Client, first: requests.AddressRequest
+) -> None:
     create_pool(client, "a", "10.0.0.0/24")
     pod = messages.Workload(node="n1", namespace="shop", pod="db-0", pod_uid="u1")
-    for container, wants in (("old", 1), ("new", 2)):
+    for container, wants in (("old", [want()]), ("new", [first, want()])):
         held = client.assign(
             attachment(container),
-            [want()] * wants,
+            wants,
             workload=pod,
             owner_key="shop/db",
             sticky=60,
             wait=LONG,
         )
-        assert len(held) == wants
+        assert addresses_of(held) == ["10.0.0.0", "10.0.0.1"][: len(wants)]
     assert {each.attachment.container_id for each in client.allocations()} == {"new"}
 
 

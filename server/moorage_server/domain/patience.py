@@ -4,7 +4,7 @@ A decision never waits. It ends with what it would be worth waiting for, and is 
 again when that is released, or for the last time when the wait is over.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from moorage_server.domain import addresses, errors, model, needs
 from moorage_server.domain.setting import Conversation, Setting
@@ -41,8 +41,13 @@ def for_candidates(
         raise Awaited(refusal, frozenset(held))
 
 
-def for_owner(family: addresses.Family, setting: Setting) -> Conversation[None]:
-    """Raises Awaited where a request is sticky and its owner still holds such an address."""
+def for_owner(
+    family: addresses.Family, taken: Collection[addresses.Address], setting: Setting
+) -> Conversation[None]:
+    """Raises Awaited where a request is sticky and its owner still holds such an address.
+
+    Not one that the request itself has `taken`, from a sandbox that it succeeds.
+    """
     if setting.patience is None or not setting.patience.sticky_owner:
         return
     need = needs.HeldByOwner(
@@ -52,7 +57,9 @@ def for_owner(family: addresses.Family, setting: Setting) -> Conversation[None]:
     held = [
         each
         for each in setting.shelf.answer(need).held
-        if each.address.version == family and _still_held(each, setting.shelf)
+        if each.address.version == family
+        and each.address not in taken
+        and _still_held(each, setting.shelf)
     ]
     if held:
         pool = setting.pools.holding(held[0].address).name

@@ -16,7 +16,8 @@ def place(wants: tuple[model.AddressRequest, ...], setting: Setting) -> Conversa
     for at in sorted(range(len(wants)), key=lambda at: _rank(wants[at])):
         want = wants[at]
         if not want.candidates:
-            yield from patience.for_owner(want.family, setting)
+            taken = {each.address for each in placed.values()}
+            yield from patience.for_owner(want.family, taken, setting)
         draw = fixed.draw if want.candidates else automatic.draw
         placed[at] = yield from draw(want, setting)
     return [placed[at] for at in range(len(wants))]
