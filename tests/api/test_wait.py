@@ -3,7 +3,6 @@
 import asyncio
 import concurrent.futures
 import contextlib
-import threading
 import time
 from collections.abc import Iterator
 
@@ -11,7 +10,7 @@ import grpc
 import pytest
 
 import moorage
-from harness import postgres, serving
+from harness import postgres, serving, waits
 from harness.calls import (
     IPV4,
     IPV6,
@@ -24,6 +23,7 @@ from harness.calls import (
     release,
     want,
 )
+from harness.waits import Watch
 from moorage.v1 import allocation_service_pb2 as requests
 from moorage.v1 import allocation_service_pb2_grpc as stubs
 from moorage.v1 import error_reason_pb2 as reasons
@@ -35,45 +35,16 @@ SHORT = 0.3  # seconds
 LONG = 30.0  # seconds; no test takes so long
 
 
-class Watch:
-    """Sees calls begin to wait."""
-
-    def __init__(self) -> None:
-        """Has seen none."""
-        self.rests = threading.Semaphore(0)
-        self.of: set[vigils.Vigils] = set()
-
-    def see(self, calls: int = 1) -> None:
-        """Returns when so many calls have begun to wait since the last look."""
-        for _ in range(calls):
-            assert self.rests.acquire(timeout=20)
-
-    def see_none(self) -> None:
-        """Returns when no call waits any more."""
-        until = time.monotonic() + 20
-        while any(each.resting for each in self.of):
-            assert time.monotonic() < until
-            time.sleep(0.005)
-
-
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     """Sees calls begin to wait, in every server of the test."""
-    made, rest = Watch(), vigils.Vigils.rest
-
-    async def seen(self: vigils.Vigils, *args: object) -> None:
-        made.of.add(self)
-        made.rests.release()
-        await rest(self, *args)  # type: ignore[arg-type]  # as they came
-
-    monkeypatch.setattr(vigils.Vigils, "rest", seen)
-    return made
+    return waits.watch(monkeypatch)
 
 
 @pytest.fixture
 def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody looks again unless there is news."""
-    monkeypatch.setattr(vigils, "PAUSE", 1000.0)
+    waits.nobody_looks_again(monkeypatch)
 
 
 @pytest.fixture
