@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from moorage_server.domain import addresses, model
-from moorage_server.storage.tables import Column
+from moorage_server.storage.tables.columns import Column
 
 if TYPE_CHECKING:
     Columns = sa.sql.base.ReadOnlyColumnCollection[

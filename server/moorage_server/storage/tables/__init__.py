@@ -1,0 +1,42 @@
+"""The tables, and the name of every constraint that code reacts to.
+
+`migrations/` creates them; a test proves that both describe one schema. Every key
+contains the VRF, so that the schema can be distributed by it. At most one key of a
+table that grows with the pods begins with it, and statements give the other columns
+of a key as values, not as a join: a planner that does not know yet how large a table
+will be takes any index, or any part of it, that begins with a known value, and keeps
+the plan.
+"""
+
+from moorage_server.storage.tables.administration import (
+    Constraint,
+    nodes,
+    pool_frontiers,
+    pools,
+    reservations,
+    vrfs,
+)
+from moorage_server.storage.tables.columns import metadata
+from moorage_server.storage.tables.holdings import allocations, attachments, blocks
+from moorage_server.storage.tables.journal import events, fence, revision_heads, revisions, ticks
+
+SERVICE_ROLE = "moorage_service"
+
+__all__ = [
+    "SERVICE_ROLE",
+    "Constraint",
+    "allocations",
+    "attachments",
+    "blocks",
+    "events",
+    "fence",
+    "metadata",
+    "nodes",
+    "pool_frontiers",
+    "pools",
+    "reservations",
+    "revision_heads",
+    "revisions",
+    "ticks",
+    "vrfs",
+]
