@@ -176,7 +176,7 @@ WHO: dict[str, Malformed] = {
     ),
     "a retention for nobody": (
         assign(sticky=duration_pb2.Duration(seconds=1)),
-        [("sticky", "needs an owner_key, whose addresses are to be kept")],
+        [("sticky", "keeps addresses for an owner; give owner_key, or leave it out")],
     ),
 }
 

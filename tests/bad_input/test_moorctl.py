@@ -130,7 +130,8 @@ ROWS: dict[str, Row] = {
         _ASSIGN,
         'no free IPV4 address in pool "full" (1 addresses): 1 assigned, 0 reserved or excluded;'
         " add a pool or release allocations",
-        "POOL_EXHAUSTED: assigned=1, family=IPV4, pools=full, reserved=0, size=1, vrf=default",
+        "POOL_EXHAUSTED: assigned=1, family=IPV4, kept=0, pools=full, reserved=0, size=1,"
+        " vrf=default",
     ),
     "an address that somebody holds": refused(
         assign("--ip", "10.0.0.5"),

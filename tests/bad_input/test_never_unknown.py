@@ -44,7 +44,8 @@ def spoiled(draw: st.DrawFn, rpc: str) -> Message:
 
 def test_every_rpc_has_a_valid_request_to_spoil() -> None:
     rpcs = {method.name for service in server.SERVICES for method in service.methods}
-    assert set(valid.REQUESTS) == rpcs
+    # A watch that is not refused does not end; what its request may be is told in api/test_watch.
+    assert set(valid.REQUESTS) == rpcs - {"WatchAllocations"}
 
 
 @pytest.mark.parametrize("rpc", sorted(valid.REQUESTS))

@@ -190,7 +190,7 @@ ROWS: dict[str, Row] = {
         104,
         'POOL_EXHAUSTED: no free IPV4 address in pool "full" (1 addresses): 1 assigned,'
         " 0 reserved or excluded; add a pool or release allocations",
-        "assigned=1; family=IPV4; pools=full; reserved=0; size=1; vrf=default",
+        "assigned=1; family=IPV4; kept=0; pools=full; reserved=0; size=1; vrf=default",
     ),
     "an address that somebody holds": by_server(
         ADDRS,

@@ -46,6 +46,7 @@ def test_new_fields_are_stored_and_the_same_manifest_changes_nothing(
         auto_allocate_blocks=True,
         max_blocks_per_node=4,
         cooldown_seconds=30,
+        history_retention_days=400,
     )
     expire_time = client.get_reservation("printers", vrf="blue").expire_time
     assert expire_time.ToJsonString() == EXPIRY
@@ -80,7 +81,7 @@ def test_what_a_manifest_leaves_out_goes_back_to_its_default(
         "reservation/printers configured",
     ]
     assert client.get_vrf("blue").configuration == resources_pb2.VrfConfiguration(
-        auto_allocate_blocks=True
+        auto_allocate_blocks=True, history_retention_days=400
     )
     assert not client.get_reservation("printers", vrf="blue").HasField("expire_time")
 

@@ -20,6 +20,8 @@ CREATED = "created"
 CONFIGURED = "configured"
 UNCHANGED = "unchanged"
 
+HISTORY_RETENTION_DAYS = 400  # the server's default
+
 # Fixed when a resource is created: the server refuses another value.
 _IMMUTABLE = {kinds.Kind.POOL: frozenset({"cidr", "block_size"})}
 
@@ -115,6 +117,8 @@ def _complete_vrf(resource: resources_pb2.Vrf) -> resources_pb2.Vrf:
     vrf.CopyFrom(resource)
     if not vrf.configuration.HasField("auto_allocate_blocks"):
         vrf.configuration.auto_allocate_blocks = True
+    if not vrf.configuration.HasField("history_retention_days"):
+        vrf.configuration.history_retention_days = HISTORY_RETENTION_DAYS
     return vrf
 
 

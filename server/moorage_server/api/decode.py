@@ -1,5 +1,6 @@
 """Messages of the data path -> domain requests; refuses what is malformed, all at once."""
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -117,10 +118,8 @@ def _cni_name(found: Violations, field: str, value: str, longest: int) -> str:
 
 def _sticky(found: Violations, message: allocation_messages.AssignAddressesRequest) -> int:
     """For how many seconds, begun ones included."""
-    seconds = -(-message.sticky.ToNanoseconds() // 10**9)
-    if not 0 <= seconds <= limits.STICKY_SECONDS:
-        found.add("sticky", f"is {seconds} s; give 0 to {limits.STICKY_SECONDS} s, 90 days")
-    elif seconds and not message.owner_key:
+    seconds = math.ceil(_seconds(found, "sticky", message.sticky, limits.STICKY_SECONDS))
+    if seconds and not message.owner_key:
         found.add("sticky", "keeps addresses for an owner; give owner_key, or leave it out")
     return seconds
 
