@@ -32,23 +32,27 @@ def assign(
     container: str,
     *fixed: str,
     node: str = "n1",
+    pod: str = "",
     stamp: int | None = None,
     batched: bool = False,
 ) -> Actor:
-    """An assign of any address, or of fixed ones; it waits for locks, or tries them first."""
+    """An assign of any address, or of fixed ones; it waits for locks, or tries them first.
+
+    With `pod`, the container is a sandbox of it.
+    """
     request = model.AssignRequest(
         attachment=attachment(container),
         addresses=tuple(map(world.fixed, fixed)) or (world.any_ipv4(),),
-        facts=model.Facts(workload=model.Workload(node=node)),
-        attempt=_attempt(stamp),
+        facts=model.Facts(workload=model.Workload(node=node, pod_uid=pod)),
+        attempt=attempt(stamp),
     )
-    return _collected(request, batched=batched)
+    return collected(request, batched=batched)
 
 
 def release(container: str, *, stamp: int | None = None, batched: bool = False) -> Actor:
     """A release; it waits for locks, or tries them first."""
-    request = model.ReleaseRequest(attachment=attachment(container), attempt=_attempt(stamp))
-    return _collected(request, batched=batched)
+    request = model.ReleaseRequest(attachment=attachment(container), attempt=attempt(stamp))
+    return collected(request, batched=batched)
 
 
 class Etag:
@@ -138,7 +142,7 @@ def adopt(cidr: str, *, node: str = "n1", **holders: str) -> Actor:
     return call
 
 
-def _collected(request: Request, *, batched: bool) -> Actor:
+def collected(request: Request, *, batched: bool) -> Actor:
     """As the collector has it: in a batch, which waits for nothing, then alone."""
 
     def call(
@@ -164,7 +168,8 @@ def _adoption(container: str, address: str, node: str) -> adoption.Adoption:
     )
 
 
-def _attempt(stamp: int | None) -> model.AttemptStamp | None:
+def attempt(stamp: int | None) -> model.AttemptStamp | None:
+    """The stamp of an attempt, all of one boot."""
     return None if stamp is None else model.AttemptStamp(boot_id="boot-1", boot_time_ns=stamp)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from harness import postgres
 from interleavings.ground import Ground
-from interleavings.pairs import Pair
+from interleavings.pairing import Pair
 from interleavings.scheduler import Stage
 from interleavings.verdicts import Trial
 from moorage_server.storage import catalogs

@@ -11,6 +11,9 @@ Anything else may be swapped with the statement beside it: the same rows, the sa
 and the same answers result. The unit is a whole table (and one advisory lock), so this
 errs on the side of conflict. What PostgreSQL touches for a constraint is added: a write
 shares the rows it refers to, and a DELETE looks for the rows that refer to its own.
+
+In a REPEATABLE READ transaction it is the first statement that sees, whatever that one
+is, and it sees all tables: the others look at what was there then.
 """
 
 import dataclasses
@@ -66,6 +69,10 @@ class Footprint:
     def undone(self) -> "Footprint":
         """The ROLLBACK of a transaction that touched this: it lets go of its locks."""
         return Footprint(shares=self.shares, takes=self.takes)
+
+    def of_snapshot(self, *, begins: bool) -> "Footprint":
+        """The same in a transaction that sees one moment, where this `begins` it or goes on."""
+        return dataclasses.replace(self, sees=frozenset(_REFERS) if begins else NOTHING)
 
 
 NONE = Footprint()

@@ -24,23 +24,29 @@ SELECT jsonb_build_object(
     || jsonb_build_object('unused', (SELECT sum(upper(run) - lower(run))
         FROM pool_frontiers f, unnest(f.unused) AS run WHERE f.pool_id = p.pool_id))
     ORDER BY p.name) FROM pools p),
-'reservations', (SELECT jsonb_agg(jsonb_build_array(name, cidrs) ORDER BY name)
+'reservations', (SELECT jsonb_agg(jsonb_build_array(name, cidrs, owner_key) ORDER BY name)
     FROM reservations),
 'attachments', (SELECT jsonb_agg(to_jsonb(a) - '{uid,change_time}'::text[]
     ORDER BY a.container_id) FROM attachments a),
 'blocks', (SELECT jsonb_agg(jsonb_build_object('pool', p.name, 'cidr', b.cidr, 'node', b.node,
     'free', b.free, 'cooling', (SELECT jsonb_agg(jsonb_build_array(entry->0, entry->2))
-        FROM jsonb_array_elements(b.cooling) AS entry)) ORDER BY b.cidr)
+        FROM jsonb_array_elements(b.cooling) AS entry),
+    'sticky', (SELECT jsonb_agg(jsonb_build_array(entry->0, entry->2, entry->3, entry->4))
+        FROM jsonb_array_elements(b.sticky) AS entry)) ORDER BY b.cidr)
     FROM blocks b JOIN pools p USING (pool_id)),
 'allocations', (SELECT jsonb_agg(to_jsonb(l)
-    - '{attachment_uid,assign_time,vrf_id,generation}'::text[]
+    - '{attachment_uid,assign_time,vrf_id,generation,suspect_tick}'::text[]
     || jsonb_build_object('holder', h.holder, 'address', host(l.address),
-        'generation', r.generation) ORDER BY h.holder, l.position)
+        'generation', r.generation, 'suspect', l.suspect_tick IS NOT NULL)
+    ORDER BY h.holder, l.position)
     FROM allocations l JOIN holders h ON h.uid = l.attachment_uid
     JOIN rank r ON r.event_id = l.generation),
 'events', (SELECT jsonb_agg(jsonb_build_array(e.container_id, e.kind, e.cause, e.pool,
-    host(e.address), a.generation, e.owner_key, e.node) ORDER BY e.event_id)
-    FROM events e LEFT JOIN rank a ON a.event_id = e.assign_generation))
+    host(e.address), a.generation, e.owner_key, e.node, e.pod_uid, e.yielded) ORDER BY e.event_id)
+    FROM events e LEFT JOIN rank a ON a.event_id = e.assign_generation),
+'feed', (SELECT jsonb_agg(jsonb_build_array(vrf_id, revision) ORDER BY vrf_id)
+    FROM revision_heads),
+'ticks', (SELECT jsonb_agg(tick) FROM ticks))
 """
 _ASSIGNED = "SELECT event_id, container_id, host(address) FROM events WHERE kind = 'ASSIGNED'"
 

@@ -94,6 +94,16 @@ class Performance:
         first_of_second = turns.index(second) if second in turns else len(turns)
         return None if turns[0] in turns[first_of_second:] else second
 
+    def was_kept_out(self, who: int) -> bool:
+        """Whether `who` tried for an advisory lock that the other held."""
+        held: frozenset[str] = frozenset()
+        for step in self.steps:
+            if step.who != who:
+                held = frozenset() if step.released else held | step.touched.takes
+            elif "pg_try_advisory" in step.text and step.touched.takes & held:
+                return True
+        return False
+
     def __str__(self) -> str:
         marks = ("A ", "        B ")
         return "\n".join(f"{marks[step.who]}{step.text[:90]}" for step in self.steps)
@@ -160,6 +170,9 @@ class _Actor:
         assert isinstance(driver, psycopg.Connection)
         self.pid = driver.info.backend_pid
         touching = footprint.of(statement, parameters)
+        if driver.isolation_level is psycopg.IsolationLevel.REPEATABLE_READ:
+            begins = driver.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
+            touching = touching.of_snapshot(begins=begins)
         self._stop(" ".join(statement.split()), touching)
         self.touched |= touching
 

@@ -3,6 +3,7 @@
 import pytest
 
 from interleavings import footprint
+from moorage_server.storage import locks
 
 LOCK = "SELECT pg_advisory_xact_lock(%(class)s, %(number)s)"
 BOTH = "SELECT pg_advisory_xact_lock_shared(class, number) FROM unnest(...)"
@@ -43,6 +44,20 @@ def test_advisory_locks_are_told_apart_by_class_and_number() -> None:
     assert not one.conflicts(other)
     assert both.conflicts(one)
     assert not both.conflicts(other)
+
+
+def test_the_interfaces_of_pods_are_locks_of_their_own() -> None:
+    interface, attachment = locks.Class.POD_INTERFACE.value, locks.Class.ATTACHMENT.value
+    both = of(BOTH, classes=f"{{{interface},{attachment}}}", numbers="{7,8}", shared="{f,f}")
+    assert both.takes == {f"lock {interface} 7", f"lock {attachment} 8"}
+    assert not both.conflicts(of(LOCK, **{"class": attachment, "number": 7}))
+
+
+def test_of_a_snapshot_it_is_the_first_statement_that_sees() -> None:
+    publishing = of("UPDATE allocations SET position = 1").committed()
+    begin = of("SELECT set_config('lock_timeout', %(lock)s, true)").of_snapshot(begins=True)
+    assert begin.conflicts(publishing)
+    assert of("SELECT 1 FROM allocations").of_snapshot(begins=False) == footprint.NONE
 
 
 @pytest.mark.parametrize(

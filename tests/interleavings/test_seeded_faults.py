@@ -6,13 +6,15 @@ import pytest
 import sqlalchemy as sa
 
 from interleavings import pairs
-from interleavings.pairs import Pair
+from interleavings.pairing import Pair
 from interleavings.verdicts import Trial, Violation
 from moorage_server.domain import needs
 from moorage_server.storage import attachments, blocks, database, locks, pools
+from moorage_server.usecases import reconcile
 
 DEADLOCKING = "assign / assign that open a block before and after they use an open one"
 ATTACHMENT = locks.Class.ATTACHMENT.value
+INTERFACE = locks.Class.POD_INTERFACE.value
 
 
 def pair(name: str) -> Pair:
@@ -35,6 +37,32 @@ def test_attachments_that_are_not_locked(
     monkeypatch.setattr(attachments, "_LOCK", alone)
     with pytest.raises(Violation):
         trial(pair(name)).run(switches=2)
+
+
+def test_sandboxes_of_one_pod_that_do_not_take_turns(
+    trial: Callable[[Pair], Trial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = without(attachments._LOCK, "ORDER BY at", f"WHERE class <> {INTERFACE} ORDER BY at")
+    monkeypatch.setattr(attachments, "_LOCK", alone)
+    with pytest.raises(Violation):
+        trial(pair("takeover / takeover by a newer sandbox")).run(switches=2)
+
+
+def test_a_list_that_is_written_beside_whoever_works_on_what_it_lacks(
+    trial: Callable[[Pair], Trial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = without(attachments._TRY_LOCK, "SELECT CASE", "SELECT true OR CASE")
+    monkeypatch.setattr(attachments, "_TRY_LOCK", alone)
+    with pytest.raises(Violation):
+        trial(pair("list that lacks it / release")).run(switches=2)
+
+
+def test_a_list_that_says_it_was_kept_out_by_nobody(
+    trial: Callable[[Pair], Trial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile._Note, "__call__", lambda note, _: ([], list(note.keys)))
+    with pytest.raises(Violation, match="kept out by nobody"):
+        trial(pair("list that lacks it / release")).run(switches=2)
 
 
 def test_blocks_that_are_read_and_not_locked(

@@ -8,9 +8,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from interleavings import actors, explorer, scheduler
+from interleavings import actors, explorer, lists, scheduler
 from interleavings.ground import Ground
-from interleavings.pairs import Pair
+from interleavings.pairing import Pair
 from interleavings.scheduler import Call, Moment, Performance, Stage
 from moorage_server.domain import errors, model
 from moorage_server.storage import catalogs
@@ -47,6 +47,11 @@ class Trial:
         """Plays both orders, one after the other; `warm` has the catalog compiled."""
         self._ground, self._stage, self._pair, self._warm = ground, stage, pair, warm
         self._serial = tuple(self._outcome(self._play(_in_order(who))) for who in (0, 1))
+        self._kept_out = {
+            who: self._outcome(self._play(_in_order(who), idle=who))
+            for who, actor in enumerate(self._actors)
+            if isinstance(actor, lists.Listing)
+        }
 
     def run(self, *, switches: int | None = None) -> Count:
         """Plays every schedule; raises Violation at the first that nothing explains."""
@@ -63,9 +68,17 @@ class Trial:
         found = exploring.explore(self._play)
         return collections.Counter(self._outcome(each.performance) for each in found)
 
-    def _play(self, choose: scheduler.Choose) -> Performance:
+    @property
+    def _actors(self) -> tuple[actors.Actor, actors.Actor]:
+        return self._pair.first, self._pair.second
+
+    def _play(self, choose: scheduler.Choose, *, idle: int | None = None) -> Performance:
+        """One schedule; a list that is `idle` does nothing for being kept out."""
         self._ground.restore()
-        first, second = self._pair.first, self._pair.second
+        first, second = (
+            actor.kept_out if who == idle and isinstance(actor, lists.Listing) else actor
+            for who, actor in enumerate(self._actors)
+        )
         return self._stage.play((self._call(first), self._call(second)), choose)
 
     def _call(self, actor: actors.Actor) -> Call:
@@ -92,18 +105,26 @@ class Trial:
                 assert known in assigned, f"answered, and not in the history: {known}"
 
     def _require_explained(self, performance: Performance, outcome: Outcome) -> None:
-        """It is as if one had come after the other.
-
-        The one that ended later came later; but a refusal, which changes nothing, may
-        have come at any time while the two overlapped.
-        """
-        last = performance.began_last
-        if last is None and any(map(scheduler.refused, performance.outcomes)):
-            allowed = set(self._serial)
-        else:
-            allowed = {self._serial[1 - (performance.committed_last if last is None else last)]}
+        """It is as if one had come after the other, or as if a list had been kept out."""
+        allowed = self._allowed(performance)
         differences = "\n".join(_difference(each, outcome) for each in allowed)
         assert outcome in allowed, f"it is as in no order of the two:\n{differences}"
+
+    def _allowed(self, performance: Performance) -> set[Outcome]:
+        """The one that ended later came later.
+
+        But a refusal, which changes nothing, may have come at any time while the two
+        overlapped; and a list that says it was kept out, by a lock that the other
+        held, came to nothing else.
+        """
+        for who in self._kept_out:
+            if performance.outcomes[who] == lists.KEPT_OUT:
+                assert performance.was_kept_out(who), "kept out by nobody"
+                return {self._kept_out[who]}
+        last = performance.began_last
+        if last is None and any(map(scheduler.refused, performance.outcomes)):
+            return set(self._serial)
+        return {self._serial[1 - (performance.committed_last if last is None else last)]}
 
     def _outcome(self, performance: Performance) -> Outcome:
         rows = self._ground.rows()
@@ -127,6 +148,11 @@ def _addresses(rows: dict[str, list[Any]]) -> list[dict[str, str]]:
     return [{"pool": event[3], "address": event[4]} for event in rows["events"]]
 
 
+def _owners(entries: list[list[Any]] | None) -> list[Any]:
+    """Whose the addresses of a block are that rest; which ones may differ."""
+    return sorted(entry[1:] for entry in entries or ())
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Mask:
     """Takes away what may differ: which of equal addresses, and generations."""
@@ -145,11 +171,14 @@ class _Mask:
     def rows(self, rows: dict[str, list[Any]]) -> dict[str, object]:
         """What is stored as it is compared."""
         events = [
-            [holder, kind, cause, pool, self._address(address), node]
-            for holder, kind, cause, pool, address, _, _, node in rows["events"]
+            [holder, kind, cause, pool, self._address(address), *facts]
+            for holder, kind, cause, pool, address, _, *facts in rows["events"]
         ]
         allocations = [
-            [each["holder"], each["position"], self._address(each["address"])]
+            [
+                *(each[name] for name in ("holder", "position", "suspect", "yielded")),
+                self._address(each["address"]),
+            ]
             for each in rows["allocations"]
         ]
         # The order of one holder's events counts; that of different holders' does not.
@@ -160,17 +189,25 @@ class _Mask:
             "blocks": self._blocks(rows["blocks"]),
             "events": sorted(events, key=lambda event: str(event[0])),
             "allocations": allocations,
+            "feed": rows["feed"],
+            "ticks": rows["ticks"],
         }
 
     def _blocks(self, blocks: list[dict[str, Any]]) -> list[Any]:
         counts = [
-            [each["pool"], each["node"], len(each["free"]), len(each["cooling"] or ())]
+            [
+                each["pool"],
+                each["node"],
+                len(each["free"]),
+                *map(_owners, (each["cooling"], each["sticky"])),
+            ]
             for each in blocks
         ]
         return sorted(counts, key=json.dumps)
 
-    def _allocation(self, each: model.Allocation) -> list[str]:
-        return [each.attachment.container_id, self._address(str(each.address))]
+    def _allocation(self, each: model.Allocation) -> list[object]:
+        suspect = each.suspect_tick is not None
+        return [each.attachment.container_id, self._address(str(each.address)), suspect]
 
     def _address(self, address: str) -> str:
         return address if address in self.named else f"any of {self.pools.get(address)}"
