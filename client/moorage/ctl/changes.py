@@ -132,6 +132,7 @@ def _complete_pool(resource: resources_pb2.Pool, current: resources_pb2.Pool) ->
     pool.namespace_selector = _plain(pool.namespace_selector)
     pool.assignment_mode = pool.assignment_mode or resources_pb2.ASSIGNMENT_MODE_AUTOMATIC
     pool.block_affinity = pool.block_affinity or resources_pb2.BLOCK_AFFINITY_NODE
+    pool.cooldown_policy = pool.cooldown_policy or resources_pb2.COOLDOWN_POLICY_REFUSE
     pool.result_form = pool.result_form or resources_pb2.RESULT_FORM_HOST
     pool.allowed_uses[:] = sorted(pool.allowed_uses or _default_uses(pool))
     return pool

@@ -49,8 +49,10 @@ class Numbering:
 
     async def _work(self) -> None:
         while True:
+            # Not wait_for: being cancelled in the moment in which it is stirred, it would go on.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stirred.wait(), PERIOD)
+                async with asyncio.timeout(PERIOD):
+                    await self._stirred.wait()
             self._stirred.clear()
             await self._pass()
             await asyncio.sleep(PACE)

@@ -195,8 +195,8 @@ class Server:
         limits = database.Limits.until(time.monotonic() + READINESS_TIMEOUT)
         try:
             # PostgreSQL's own time-outs do not run while it is frozen.
-            probing = self._desk.call(lambda: readiness.probe(self._store, limits))
-            await asyncio.wait_for(probing, READINESS_TIMEOUT)
+            async with asyncio.timeout(READINESS_TIMEOUT):
+                await self._desk.call(lambda: readiness.probe(self._store, limits))
             ready = True
         except (errors.IpamError, database.Fault, readiness.NotReady, TimeoutError) as error:
             _log.warning("not ready", why=str(error) or "the database does not answer")

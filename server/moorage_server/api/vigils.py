@@ -49,7 +49,8 @@ class Vigil:
         self._awaited = awaited
         self._look()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
 
     def _look(self) -> None:
         if not self._awaited:
