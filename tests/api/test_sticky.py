@@ -108,6 +108,18 @@ def test_it_comes_back_to_its_owner_alone(client: moorage.Client, stub: Stub) ->
     assert listed(client) == []
 
 
+def test_it_comes_back_out_of_what_is_reserved_for_its_owner(
+    client: moorage.Client, stub: Stub
+) -> None:
+    calls.create_pool(client, "a", "10.0.0.0/24", block_size=28)
+    client.create_reservation(
+        "databases", resources_pb2.Reservation(cidrs=["10.0.0.0/28"], owner_key="db-0")
+    )
+    assert [assign(stub, each) for each in ("c1", "c2")] == [["10.0.0.0"], ["10.0.0.1"]]
+    calls.release(client, "c2")
+    assert assign(stub, "c3") == ["10.0.0.1"]
+
+
 def test_a_reused_address_is_counted_once_whatever_it_is(
     client: moorage.Client, stub: Stub, server: serving.Serving
 ) -> None:

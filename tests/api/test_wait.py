@@ -265,6 +265,16 @@ def test_a_sticky_owner_waits_for_its_own_address(
     assert waiting.result(timeout=20)[0].attachment.container_id == "new"
 
 
+def test_a_sticky_owner_does_not_wait_for_what_it_would_not_be_given(
+    client: moorage.Client,
+) -> None:
+    create_pool(client, "a", "10.0.0.0/24")
+    create_pool(client, "b", "10.1.0.0/24")
+    add(client, "old", want(pools=("a",)), owner="shop/db", sticky=60)
+    held = add(client, "new", want(pools=("b",)), owner="shop/db", sticky=60, wait=SHORT)
+    assert [each.address for each in held] == ["10.1.0.0"]
+
+
 def test_a_sticky_owner_that_waits_in_vain_is_told_of_the_address(client: moorage.Client) -> None:
     create_pool(client, "a", "10.0.0.0/24")
     add(client, "old", want(), owner="shop/db", sticky=60)

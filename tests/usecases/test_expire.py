@@ -12,7 +12,6 @@ import sqlalchemy as sa
 import moorage
 from harness import calls, past, postgres, serving
 from moorage.v1 import resources_pb2
-from moorage_server.api import server as api
 from moorage_server.domain import errors
 from moorage_server.storage import database as storage
 from moorage_server.usecases import expire, number
@@ -184,8 +183,9 @@ def test_nothing_that_is_younger_than_a_day_goes(
 ) -> None:
     calls.create_pool(client, "a", "10.0.0.0/24")
     live_and_die(client, "c1")
+    numberer = number.Numberer()
     while len(revisions(database, 1)) < 2:
-        number.number(store, storage.Limits.until(time.monotonic() + 20))
+        numberer.number(store, storage.Limits.until(time.monotonic() + 20))
     database.execute("UPDATE revisions SET event_time = event_time - interval '0.9 days'")
     if days:
         keep(client, days)
@@ -330,16 +330,10 @@ def test_nobody_else_may_call_the_function(
     assert database.scalar(rights) is False
 
 
-def test_a_server_makes_missing_months_soon_after_its_start(
-    database: postgres.Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_makes_missing_months_before_it_serves(database: postgres.Database) -> None:
     name = database.scalar(
         "SELECT to_char(now() AT TIME ZONE 'UTC' + interval '1 month', '\"events_\"YYYY_MM')"
     )
     database.execute(f"DROP TABLE {name}")
-    monkeypatch.setattr(api, "EXPIRING_DELAY", 0.0)
     with serving.in_process(database):
-        deadline = time.monotonic() + 20
-        while past.months(database) < AHEAD and time.monotonic() < deadline:
-            pass
-    assert past.months(database) == AHEAD
+        assert past.months(database) == AHEAD

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -56,9 +56,14 @@ def writing(history: postgres.Database) -> Iterator[sa.Connection]:
         yield writer
 
 
-def numbered(store: storage.Database) -> number.Numbered:
-    """What one pass did."""
-    return number.number(store, storage.Limits.until(time.monotonic() + 10))
+Pass = Callable[[], number.Numbered]
+
+
+@pytest.fixture
+def numbered(store: storage.Database) -> Pass:
+    """One pass of one server."""
+    numberer = number.Numberer()
+    return lambda: numberer.number(store, storage.Limits.until(time.monotonic() + 10))
 
 
 def feed_of(history: postgres.Database, vrf: int = 1) -> list[object]:
@@ -70,19 +75,19 @@ def feed_of(history: postgres.Database, vrf: int = 1) -> list[object]:
     return [row[0] for row in history.rows(_TOLD, vrf=vrf)]
 
 
-def test_events_are_numbered_once(history: postgres.Database, store: storage.Database) -> None:
+def test_events_are_numbered_once(history: postgres.Database, numbered: Pass) -> None:
     with writing(history) as writer:
         tell(writer, "first")
         tell(writer, "second")
         writer.commit()
-    assert numbered(store) == number.Numbered(vrf_ids=(1,))
-    assert numbered(store) == number.Numbered()
+    assert numbered().vrf_ids == (1,)
+    assert numbered() == number.Numbered()
     assert feed_of(history) == ["first", "second"]
 
 
 def test_nothing_to_number_locks_nothing_and_draws_no_id(history: postgres.Database) -> None:
     with history.connect() as idle:
-        assert fence.take(idle) is None
+        assert fence.reach(idle) is None
         assert idle.exec_driver_sql("SELECT pg_current_xact_id_if_assigned()").scalar() is None
         locks = (
             "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
@@ -90,48 +95,57 @@ def test_nothing_to_number_locks_nothing_and_draws_no_id(history: postgres.Datab
         assert idle.exec_driver_sql(locks).scalar() == 0
 
 
-def test_what_commits_late_is_waited_for(
-    history: postgres.Database, store: storage.Database
-) -> None:
+def test_what_commits_late_is_waited_for(history: postgres.Database, numbered: Pass) -> None:
     with writing(history) as slow, writing(history) as quick:
         tell(slow, "drawn first, committed last")
         tell(quick, "drawn last")
         quick.commit()
-        assert numbered(store) == number.Numbered(more=True)
+        assert numbered() == number.Numbered(more=True)
         assert feed_of(history) == []
         slow.commit()
-    assert numbered(store).vrf_ids == (1,)
+    assert numbered().vrf_ids == (1,)
     assert feed_of(history) == ["drawn first, committed last", "drawn last"]
 
 
-def test_what_is_rolled_back_leaves_no_gap(
-    history: postgres.Database, store: storage.Database
+def test_others_that_come_and_go_keep_nobody_waiting(
+    history: postgres.Database, numbered: Pass
 ) -> None:
+    with writing(history) as before, writing(history) as writer:
+        tell(writer, "told")
+        writer.commit()
+        assert numbered() == number.Numbered(more=True)
+        with writing(history):
+            before.rollback()
+            assert numbered().vrf_ids == (1,)
+    assert feed_of(history) == ["told"]
+
+
+def test_what_is_rolled_back_leaves_no_gap(history: postgres.Database, numbered: Pass) -> None:
     with writing(history) as slow, writing(history) as quick:
         tell(slow, "never")
         tell(quick, "told")
         quick.commit()
-        assert numbered(store).more
+        assert numbered().more
         slow.rollback()
-    numbered(store)
+    numbered()
     assert feed_of(history) == ["told"]
     assert history.scalar("SELECT event_id FROM fence") == 2
 
 
 def test_who_waited_for_an_address_comes_after_the_one_it_waited_for(
-    history: postgres.Database, store: storage.Database
+    history: postgres.Database, numbered: Pass
 ) -> None:
     with writing(history) as waiting, writing(history) as holding:
         tell(holding, "released", kind="RELEASED")
         holding.commit()
         tell(waiting, "assigned afterwards, by an older transaction")
         waiting.commit()
-    numbered(store)
+    numbered()
     assert feed_of(history) == ["released", "assigned afterwards, by an older transaction"]
 
 
 def test_an_event_whose_id_is_drawn_while_it_waits_is_for_the_next_pass(
-    history: postgres.Database, store: storage.Database, monkeypatch: pytest.MonkeyPatch
+    history: postgres.Database, numbered: Pass, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with writing(history) as early, writing(history) as late:
         tell(early, "early")
@@ -144,41 +158,41 @@ def test_an_event_whose_id_is_drawn_while_it_waits_is_for_the_next_pass(
 
         monkeypatch.setattr(number, "PATIENCE", 10.0)
         monkeypatch.setattr(time, "sleep", meanwhile)
-        assert numbered(store).vrf_ids == (1,)
+        assert numbered().vrf_ids == (1,)
         assert feed_of(history) == ["early"]
-    assert numbered(store).vrf_ids == (1,)
+    assert numbered().vrf_ids == (1,)
     assert feed_of(history) == ["early", "late"]
 
 
-def test_each_vrf_counts_by_itself(history: postgres.Database, store: storage.Database) -> None:
+def test_each_vrf_counts_by_itself(history: postgres.Database, numbered: Pass) -> None:
     with writing(history) as writer:
         for told, vrf in (("a", 1), ("b", 2), ("c", 1)):
             tell(writer, told, vrf=vrf)
         writer.commit()
-    assert sorted(numbered(store).vrf_ids) == [1, 2]
+    assert sorted(numbered().vrf_ids) == [1, 2]
     assert (feed_of(history, 1), feed_of(history, 2)) == (["a", "c"], ["b"])
 
 
 def test_while_one_server_numbers_another_does_not(
-    history: postgres.Database, store: storage.Database
+    history: postgres.Database, numbered: Pass
 ) -> None:
     with writing(history) as writer:
         tell(writer, "told")
         writer.commit()
     with history.connect() as other:
         assert fence.take(other)
-        assert numbered(store) == number.Numbered(more=True)
+        assert numbered() == number.Numbered(more=True)
         assert feed_of(history) == []
-    assert numbered(store).vrf_ids == (1,)
+    assert numbered().vrf_ids == (1,)
 
 
 def test_much_is_numbered_in_several_passes(
-    history: postgres.Database, store: storage.Database, monkeypatch: pytest.MonkeyPatch
+    history: postgres.Database, numbered: Pass, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(number, "AT_ONCE", 3)
     with writing(history) as writer:
         for at in range(7):
             tell(writer, str(at))
         writer.commit()
-    assert [numbered(store).more for _ in range(3)] == [True, True, False]
+    assert [numbered().more for _ in range(3)] == [True, True, False]
     assert feed_of(history) == [str(at) for at in range(7)]

@@ -28,6 +28,7 @@ class Numbering:
         """Tells of the VRFs, by row id, whose feeds have grown."""
         self._store = store
         self._tell = tell
+        self._numberer = number.Numberer()
         self._stirred = asyncio.Event()
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "numbering")
         self._task: asyncio.Task[None] | None = None
@@ -59,10 +60,9 @@ class Numbering:
 
     async def _pass(self) -> None:
         limits = database.Limits.until(time.monotonic() + TIME)
-        work = number.number
         try:
             numbered = await asyncio.get_running_loop().run_in_executor(
-                self._thread, work, self._store, limits
+                self._thread, self._numberer.number, self._store, limits
             )
         except (errors.IpamError, database.Fault) as error:
             _log.warning("events not numbered, the feed stands still", why=str(error))

@@ -46,7 +46,6 @@ READINESS_TIMEOUT = 5.0
 FORGETTING_PERIOD = 10.0  # seconds between two looks for tombstones that have served their time
 TIDYING_PERIOD = 60.0  # seconds between two looks for blocks that nobody misses
 EXPIRING_PERIOD = 3600.0  # seconds between two looks for history that is too old
-EXPIRING_DELAY = 5.0  # seconds to the first one, which makes the months to write to
 TICKING_PERIOD = 1.02 * tick.PERIOD  # a timer may be a little early
 
 SERVICES: Final = tuple(
@@ -121,6 +120,8 @@ class Server:
         self._collector.start()
         self._numbering.start()
         await self._tell(ready=False)
+        # The present month must be there before the first event of it.
+        await self._expire()
         await self._grpc.start()
         await self._report()
         self._tasks = [
@@ -128,7 +129,7 @@ class Server:
             asyncio.create_task(_every(FORGETTING_PERIOD, self._forget)),
             asyncio.create_task(_every(TIDYING_PERIOD, self._tidy)),
             asyncio.create_task(_every(TICKING_PERIOD, self._tick)),
-            asyncio.create_task(_every(EXPIRING_PERIOD, self._expire, first=EXPIRING_DELAY)),
+            asyncio.create_task(_every(EXPIRING_PERIOD, self._expire)),
         ]
         return _address(self._settings.listen, bound)
 
@@ -211,13 +212,10 @@ class Server:
             await self._health.set(service.full_name, status)
 
 
-async def _every(
-    period: float, act: Callable[[], Awaitable[None]], *, first: float | None = None
-) -> None:
-    await asyncio.sleep(period if first is None else first)
+async def _every(period: float, act: Callable[[], Awaitable[None]]) -> None:
     while True:
-        await act()
         await asyncio.sleep(period)
+        await act()
 
 
 def _address(listen: str, port: int) -> str:

@@ -45,12 +45,13 @@ class Tail:
         self.place = place
         self.grown = Bell()  # also when it has failed
         self.followers = 0
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self._tails = tails
         self._head = place.head
         self._entries: collections.deque[Entry] = collections.deque(maxlen=tails.room)
         self._news = Bell()
         self._task = asyncio.get_running_loop().create_task(self._work())
+        self._task.add_done_callback(self._ended)
 
     def has(self, revision: int) -> bool:
         """Whether everything behind a revision is here; raises why the tail has ended."""
@@ -79,18 +80,19 @@ class Tail:
         self.grown.ring()
 
     async def _work(self) -> None:
-        try:
-            while True:
-                found = await self._tails.read(self.place.vrf, self._head)
-                if found:
-                    self._entries.extend(found)
-                    self._head = dataclasses.replace(self._head, revision=found[-1].event.revision)
-                    self.grown.ring()
-                if len(found) < watch.PAGE:
-                    await self._news.wait(POLL)
-        except Exception as error:  # whatever it is, those who follow are told
-            self.failure = error
-            self.grown.ring()
+        while True:
+            found = await self._tails.read(self.place.vrf, self._head)
+            if found:
+                self._entries.extend(found)
+                self._head = dataclasses.replace(self._head, revision=found[-1].event.revision)
+                self.grown.ring()
+            if len(found) < watch.PAGE:
+                await self._news.wait(POLL)
+
+    def _ended(self, work: "asyncio.Task[None]") -> None:
+        # Whatever ended it, those who follow are told.
+        self.failure = None if work.cancelled() else work.exception()
+        self.grown.ring()
 
 
 class Tails:
@@ -137,7 +139,8 @@ class Tails:
         try:
             # A database that is frozen answers nothing, not even that time is up.
             return await asyncio.wait_for(reading, TIME)
-        except TimeoutError:
+        except (TimeoutError, errors.DeadlineTooShort):
+            # The time was ours: whoever watches has set none, and tries again.
             raise errors.DatabaseUnavailable from None
 
     def stop(self) -> None:

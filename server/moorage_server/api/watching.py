@@ -17,7 +17,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from moorage.v1 import history_pb2 as messages
 from moorage_server.api import decode_watch, encode_watch, handover, limits, tail
 from moorage_server.api.bell import Bell
-from moorage_server.api.desk import STREAM_TIMEOUT, Context, Desk
+from moorage_server.api.desk import Context, Desk
 from moorage_server.domain import errors, feed, history, model
 from moorage_server.storage import catalogs, database
 from moorage_server.usecases import watch
@@ -26,6 +26,7 @@ MESSAGES_PER_SECOND = 1000
 SHORTEST_PAUSE = 0.02  # seconds between two messages of one watch
 LOOKED_AT = 4 * watch.PAGE  # events between two pauses of one watch
 SNAPSHOTS = 2  # read at the same time; further ones wait
+SNAPSHOT_TIME = 120.0  # seconds for one
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +101,19 @@ class Watching:
     ) -> "tuple[AsyncGenerator[bytes, None], list[feed.Cursor]]":
         """What is held, as messages, and behind them the revision that it is of."""
         reached: list[feed.Cursor] = []
+        end = 0.0
 
         def tell(page: list[history.Holding]) -> None:
+            # Whoever takes all of it slowly holds up who waits, and what is to be vacuumed.
+            if time.monotonic() >= end or self.stopping:
+                raise handover.NotTaken
             for message in encode_watch.held(page):
                 taken.put(message)
 
         def work() -> None:
-            bounds = database.Limits.until(time.monotonic() + STREAM_TIMEOUT)
+            nonlocal end
+            end = time.monotonic() + SNAPSHOT_TIME
+            bounds = database.Limits.until(end)
             store, compiled = self._desk.store, self._compiled
             reached.append(watch.snapshot(store, bounds, tell, compiled, wanted=wanted))
 
@@ -153,6 +160,8 @@ class _Watcher:
             try:
                 async with contextlib.aclosing(pieces):
                     async for piece in pieces:
+                        if self._watching.stopping:
+                            return
                         yield piece
             except handover.NotTaken:
                 raise errors.ConsumerTooSlow(self._wanted.vrf) from None

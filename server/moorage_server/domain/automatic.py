@@ -9,8 +9,18 @@ each of these steps but the first.
 
 import dataclasses
 import datetime
+from collections.abc import Collection
 
-from moorage_server.domain import cooling, errors, model, needs, reserved, sticky
+from moorage_server.domain import (
+    addresses,
+    cooling,
+    errors,
+    model,
+    needs,
+    patience,
+    reserved,
+    sticky,
+)
 from moorage_server.domain.offers import Offer
 from moorage_server.domain.setting import Contended, Conversation, Placed, Setting
 
@@ -33,8 +43,12 @@ class _Draw:
         return tuple(each.pool_id for each in self.offers if each.affine)
 
 
-def draw(want: model.AddressRequest, setting: Setting) -> Conversation[Placed]:
-    """Takes an address; raises the IpamError that says why there is none.
+def draw(
+    want: model.AddressRequest, taken: Collection[addresses.Address], setting: Setting
+) -> Conversation[Placed]:
+    """Takes an address besides those that the request has `taken`.
+
+    Raises the IpamError that says why there is none, or Awaited.
 
     What is cooling is given where nothing else is left: to its owner, else to anybody
     where its pool yields.
@@ -45,6 +59,7 @@ def draw(want: model.AddressRequest, setting: Setting) -> Conversation[Placed]:
         found = yield from own(this.offers, setting)
         if found is not None:
             return found
+    yield from patience.for_owner(this.offers, taken, setting)
     for tier in tiers:
         found = yield from _from_tier(tier, this)
         if found is not None:
@@ -67,7 +82,7 @@ def _from_tier(tier: list[Offer], this: _Draw) -> Conversation[Placed | None]:
     affine = any(each.affine for each in tier)
     grows = not affine or (yield from _may_own_more(this))
     if grows and affine:
-        found = yield from _own_again(tier, this.setting)
+        found = yield from _own_again(tier, this)
     draws = [_shared_or_new(each, this.setting, grows=grows) for each in tier]
     if grows:
         draws += [_idle(each, this.setting) for each in tier if each.affine]
@@ -97,11 +112,15 @@ def _own(tier: list[Offer], setting: Setting) -> Conversation[Placed | None]:
     return found
 
 
-def _own_again(tier: list[Offer], setting: Setting) -> Conversation[Placed | None]:
-    """What the node's own blocks have now that nobody else opens one for it."""
-    if not setting.node:
+def _own_again(tier: list[Offer], this: _Draw) -> Conversation[Placed | None]:
+    """What the node's own blocks have now that nobody else opens one for it.
+
+    Whoever had the node's lock before us may have opened the block that serves us. Once
+    we have it, what was looked at since is as it was.
+    """
+    setting = this.setting
+    if not setting.node or setting.shelf.asked(_owned(this)) > 1:
         return None
-    # Whoever had the node's lock before us may have opened the block that serves us.
     yield _own_search(tuple(each.pool_id for each in tier if each.affine), setting)
     return (yield from _own(tier, setting))
 
@@ -118,10 +137,14 @@ def _may_own_more(this: _Draw) -> Conversation[bool]:
     return (yield from _owned_count(this)) < setting.configuration.block_limit
 
 
+def _owned(this: _Draw) -> needs.OwnedCount:
+    return needs.OwnedCount(node=this.setting.node, pool_ids=this.affine_ids)
+
+
 def _owned_count(this: _Draw) -> Conversation[int]:
     # Counted anew each time: what is on the shelf, which the answer leaves out, grows.
     setting = this.setting
-    need = needs.OwnedCount(node=setting.node, pool_ids=this.affine_ids)
+    need = _owned(this)
     yield need
     if setting.shelf.contended(need):
         raise Contended

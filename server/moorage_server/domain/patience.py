@@ -7,6 +7,7 @@ again when that is released, or for the last time when the wait is over.
 from collections.abc import Collection, Iterable
 
 from moorage_server.domain import addresses, errors, model, needs
+from moorage_server.domain.offers import Offer
 from moorage_server.domain.setting import Conversation, Setting
 from moorage_server.domain.shelf import Shelf
 
@@ -42,11 +43,12 @@ def for_candidates(
 
 
 def for_owner(
-    family: addresses.Family, taken: Collection[addresses.Address], setting: Setting
+    offers: Collection[Offer], taken: Collection[addresses.Address], setting: Setting
 ) -> Conversation[None]:
-    """Raises Awaited where a request is sticky and its owner still holds such an address.
+    """Raises Awaited where a request is sticky and its owner still holds an address it may get.
 
-    Not one that the request itself has `taken`, from a sandbox that it succeeds.
+    One of the pools that serve the request, and not one that the request itself has
+    `taken`, from a sandbox that it succeeds.
     """
     if setting.patience is None or not setting.patience.sticky_owner:
         return
@@ -57,7 +59,7 @@ def for_owner(
     held = [
         each
         for each in setting.shelf.answer(need).held
-        if each.address.version == family
+        if any(each.address in offer.pool.cidr for offer in offers)
         and each.address not in taken
         and _still_held(each, setting.shelf)
     ]

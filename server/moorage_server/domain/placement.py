@@ -1,6 +1,6 @@
 """Which addresses a request gets: fixed ones, or automatic ones."""
 
-from moorage_server.domain import automatic, fixed, model, patience
+from moorage_server.domain import automatic, fixed, model
 from moorage_server.domain.setting import Conversation, Placed, Setting
 
 
@@ -15,11 +15,11 @@ def place(wants: tuple[model.AddressRequest, ...], setting: Setting) -> Conversa
     # goes first, so that a request does not take from itself what it names.
     for at in sorted(range(len(wants)), key=lambda at: _rank(wants[at])):
         want = wants[at]
-        if not want.candidates:
+        if want.candidates:
+            placed[at] = yield from fixed.draw(want, setting)
+        else:
             taken = {each.address for each in placed.values()}
-            yield from patience.for_owner(want.family, taken, setting)
-        draw = fixed.draw if want.candidates else automatic.draw
-        placed[at] = yield from draw(want, setting)
+            placed[at] = yield from automatic.draw(want, taken, setting)
     return [placed[at] for at in range(len(wants))]
 
 

@@ -15,10 +15,13 @@ import sqlalchemy as sa
 from moorage_server.domain import addresses, blocks, needs, shelf
 from moorage_server.storage import allocations, arrays, block_rows, cooling, locks
 
-_UNSEEN = """
+MOST_DOUBLINGS = 5  # 1,024 blocks looked at in one go
+
+_UNSEEN_OR_HIDDEN = """
 FROM blocks WHERE vrf_id = :vrf_id AND {condition} AND {rows}
-    AND cidr <> ALL (CAST(:seen AS cidr[])) AND NOT cidr <<= ANY (CAST(:hidden AS cidr[]))
+    AND cidr <> ALL (CAST(:seen AS cidr[]))
 """
+_UNSEEN = _UNSEEN_OR_HIDDEN + "AND NOT cidr <<= ANY (CAST(:hidden AS cidr[]))\n"
 _TICK = "CAST(:tick AS bigint)"
 _READY = f"next_ready_tick <= {_TICK}"
 # Looked for one after the other, each by an index of its own: rows of which something is
@@ -84,10 +87,11 @@ _KEPT = {
     )
     for kind, (condition, _) in _CONDITIONS.items()
 }
-# By the owner, which few blocks have in common, by an index of its own.
+# By the owner, which few blocks have in common, by an index of its own. Hidden blocks as
+# well: they may be reserved for this very owner.
 _STICKY = _Look(
     _BLOCK,
-    _UNSEEN.format(
+    _UNSEEN_OR_HIDDEN.format(
         condition=_OF_POOLS,
         rows="""sticky <> '[]'
     AND sticky @> jsonb_build_array(jsonb_build_array(CAST(:owner_key AS text)))
@@ -217,7 +221,7 @@ class Inquiry:
                 return _COOLEST[type(need.within)], {**self._unseen(need.within), **before}
             case _:
                 # One block serves most batches; where it did not, ask for ever more.
-                limit = 4 ** self._on.asked(need)
+                limit = 4 ** min(self._on.asked(need), MOST_DOUBLINGS)
                 return _LOOKS[type(need)], {**self._unseen(need), "limit": limit}
 
     def _look(self, look: _Look, parameters: dict[str, object]) -> needs.Answer:

@@ -62,6 +62,9 @@ def describe(error: sa.exc.DBAPIError) -> str:
 def before_commit(error: sa.exc.DBAPIError) -> Verdict:
     """The verdict on an error of a statement: COMMIT was not sent."""
     state = sqlstate(error)
+    if state == "23514" and violated(error) is None:
+        # Of a partition: the month that the row is of was made while it was written.
+        return Verdict.RETRY
     if state is None:
         lost = error.connection_invalidated or isinstance(error.orig, psycopg.OperationalError)
         return Verdict.RECONNECT if lost else Verdict.FAULT

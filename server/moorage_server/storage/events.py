@@ -16,11 +16,13 @@ from moorage_server.domain.history import Cause, Kind
 from moorage_server.storage import arrays
 
 _WRITE = sa.text("""
-INSERT INTO events (vrf_id, kind, cause, address, block, pool, assign_generation, assign_time,
-    yielded, network, container_id, interface, node, namespace, pod, pod_uid, owner_key, use,
-    labels)
-SELECT vrf_id, kind, cause, address, block, pool, assign_generation, assign_time, yielded, network,
-    container_id, interface, node, namespace, pod, pod_uid, owner_key, use, labels
+INSERT INTO events (event_time, vrf_id, kind, cause, address, block, pool, assign_generation,
+    assign_time, yielded, network, container_id, interface, node, namespace, pod, pod_uid,
+    owner_key, use, labels)
+-- Whatever the clock did meanwhile, nothing is released before it was assigned.
+SELECT greatest(clock_timestamp(), assign_time), vrf_id, kind, cause, address, block, pool,
+    assign_generation, assign_time, yielded, network, container_id, interface, node, namespace, pod,
+    pod_uid, owner_key, use, labels
 FROM unnest(CAST(:vrf_ids AS int[]), CAST(:kinds AS text[]), CAST(:causes AS text[]),
     CAST(:addresses AS inet[]), CAST(:blocks AS cidr[]), CAST(:pools AS text[]),
     CAST(:assign_generations AS bigint[]), CAST(:assign_times AS timestamptz[]),

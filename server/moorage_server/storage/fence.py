@@ -8,14 +8,15 @@ that it waited for. So events get revisions 1, 2, 3 and so on in order of their 
 once none with a lower id can appear any more:
 
 1. N is read, the last id that the sequence has given.
-2. F is drawn, a transaction id of our own.
-3. Until no transaction older than F runs, we wait.
+2. F is drawn, a transaction id of our own; the transaction ends.
+3. Until F and all that is older has ended, we wait, however long that takes: whoever
+   begins later is younger, so others that come and go keep nobody waiting.
 4. What is visible of the ids up to N is numbered; what is not will never be.
 
 Why that is right: an event's id is drawn after the first write of its transaction (the
 block is written before the event), and the sequence caches nothing. So each id up to N
 was drawn before N was read, by a transaction that had its own id by then, which is
-lower than F. A snapshot whose xmin has reached F was taken when all of those had ended;
+lower than F. A snapshot whose xmin has passed F was taken when all of those had ended;
 the next statement sees what they committed, and the rest was rolled back. For one
 address ids follow its block's lock, so its revisions are in the order of the changes.
 
@@ -35,17 +36,16 @@ from moorage_server.storage import locks
 
 _NAME = "feed"  # one lock for all VRFs: what holds one of them up holds up all
 
-# A lock is asked for only where any id was drawn that the fence has not passed.
-_TAKE = sa.text("""
-SELECT CASE WHEN s.is_called AND s.last_value > f.event_id
-    THEN pg_try_advisory_xact_lock(:class, :number) END
-FROM events_event_id_seq s CROSS JOIN fence f
-""")
 _REACH = sa.text("""
 SELECT f.event_id AS fenced, s.last_value AS drawn FROM events_event_id_seq s CROSS JOIN fence f
+WHERE s.is_called AND s.last_value > f.event_id
 """)
-# The first look draws our id, and the later ones find it where it is: xmin goes no further.
-_SETTLED = sa.text("SELECT pg_snapshot_xmin(pg_current_snapshot()) >= pg_current_xact_id()")
+_HORIZON = sa.text("SELECT CAST(pg_current_xact_id() AS text)")
+# Asked in transactions without an id of their own: a new snapshot for each statement.
+_SETTLED = sa.text(
+    "SELECT pg_snapshot_xmin(pg_current_snapshot()) > CAST(CAST(:horizon AS text) AS xid8)"
+)
+_FENCED = sa.text("SELECT event_id FROM fence")
 
 # By a range of ids, however many are behind it: a plan made while there were few may take all.
 _NUMBER = sa.text("""
@@ -72,35 +72,41 @@ RETURNING vrf_id
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """Ids that events may have and that have no revision yet: above `fenced`, up to `drawn`."""
+    """The last id that was `drawn` before a transaction id, the `horizon`."""
 
-    fenced: int
     drawn: int
+    horizon: str
 
 
-def take(connection: sa.Connection) -> bool | None:
-    """Takes the right to number until the transaction ends, unless somebody has it.
+def reach(connection: sa.Connection) -> Reach | None:
+    """What is to be numbered next; None where there is nothing new, and no id is drawn."""
+    found = connection.execute(_REACH).one_or_none()
+    if found is None:
+        return None
+    # A statement of its own: the ids were drawn before the horizon is.
+    return Reach(drawn=found.drawn, horizon=connection.execute(_HORIZON).scalar_one())
 
-    None where there is nothing to number; then no lock is taken, and no id drawn.
+
+def is_settled(connection: sa.Connection, within: Reach) -> bool:
+    """Whether everybody has ended who may yet commit an id in reach."""
+    return bool(connection.scalar(_SETTLED, {"horizon": within.horizon}))
+
+
+def take(connection: sa.Connection) -> bool:
+    """Takes the right to number until the transaction ends, unless somebody has it."""
+    return locks.take(connection, locks.Class.FEED, _NAME, waiting=False)
+
+
+def number(connection: sa.Connection, within: Reach, *, limit: int) -> tuple[list[int], bool]:
+    """Numbers the settled events of at most `limit` ids in reach, by whoever has the right to.
+
+    Returns the VRFs they are of, and whether that was all that is in reach.
     """
-    parameters = {"class": locks.Class.FEED.value, "number": locks.number(_NAME)}
-    taken: bool | None = connection.scalar(_TAKE, parameters)
-    return taken
-
-
-def reach(connection: sa.Connection) -> Reach:
-    """What is to be numbered, by whoever has the right to."""
-    found = connection.execute(_REACH).one()
-    return Reach(fenced=found.fenced, drawn=found.drawn)
-
-
-def is_settled(connection: sa.Connection) -> bool:
-    """Whether all have ended that ran when this was first asked, which is after the reach."""
-    return bool(connection.scalar(_SETTLED))
-
-
-def number(connection: sa.Connection, within: Reach, *, limit: int) -> list[int]:
-    """Numbers the settled events of at most `limit` ids in reach; returns the VRFs they are of."""
-    upto = min(within.drawn, within.fenced + limit)
-    parameters = {"fenced": within.fenced, "upto": upto}
-    return list(connection.execute(_NUMBER, parameters).scalars())
+    # Another server may have come further meanwhile.
+    fenced: int = connection.execute(_FENCED).scalar_one()
+    upto = min(within.drawn, fenced + limit)
+    if upto <= fenced:
+        return [], True
+    parameters = {"fenced": fenced, "upto": upto}
+    numbered = list(connection.execute(_NUMBER, parameters).scalars())
+    return numbered, upto == within.drawn

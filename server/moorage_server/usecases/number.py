@@ -5,9 +5,9 @@ import time
 
 from moorage_server.storage import database, fence
 
-AT_ONCE = 5000  # ids that events may have, in one transaction
-PATIENCE = 1.0  # seconds; whoever numbers holds a transaction id, which vacuum waits for
-FIRST_PAUSE = 0.005  # seconds between two looks, doubled each time
+AT_ONCE = 5000  # events in one transaction
+PATIENCE = 1.0  # seconds in one pass; the next goes on where this one was
+FIRST_PAUSE = 0.004  # seconds between two looks, doubled each time
 LONGEST_PAUSE = 0.03
 
 
@@ -19,38 +19,41 @@ class Numbered:
     more: bool = False
 
 
-class _NotSettled(Exception):
-    """An older transaction is still at work: nothing is numbered."""
+class Numberer:
+    """What one server has in view; see `storage.fence` for why it is complete and in order."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self._reach: fence.Reach | None = None
+
+    def number(self, store: database.Database, limits: database.Limits) -> Numbered:
+        """Numbers what can be.
+
+        Nothing where there is nothing new, where another server is at it, or where an
+        older transaction has not ended yet.
+        """
+        reach, self._reach = self._reach, None
+        # What fails is begun anew: after a failover, transaction ids may be others.
+        reach = reach or store.run(fence.reach, limits)
+        if reach is None:
+            return Numbered()
+        numbered, done = store.run(lambda transaction: _number(transaction, reach), limits)
+        if not done:
+            self._reach = reach
+        return Numbered(vrf_ids=tuple(numbered), more=not done)
 
 
-def number(store: database.Database, limits: database.Limits) -> Numbered:
-    """Numbers what can be; see `storage.fence` for why it is complete and in order.
-
-    Does nothing where there is nothing new, where another server is at it, or where an
-    older transaction does not end.
-    """
-
-    def work(transaction: database.Transaction) -> Numbered:
-        taken = fence.take(transaction)
-        return _number(transaction) if taken else Numbered(more=taken is False)
-
-    try:
-        return store.run(work, limits)
-    except _NotSettled:
-        return Numbered(more=True)
+def _number(transaction: database.Transaction, reach: fence.Reach) -> tuple[list[int], bool]:
+    if not _settles(transaction, reach) or not fence.take(transaction):
+        return [], False
+    return fence.number(transaction, reach, limit=AT_ONCE)
 
 
-def _number(transaction: database.Transaction) -> Numbered:
-    reach = fence.reach(transaction)
-    _settle(transaction)
-    vrf_ids = fence.number(transaction, reach, limit=AT_ONCE)
-    return Numbered(vrf_ids=tuple(vrf_ids), more=reach.drawn - reach.fenced > AT_ONCE)
-
-
-def _settle(transaction: database.Transaction) -> None:
+def _settles(transaction: database.Transaction, reach: fence.Reach) -> bool:
     end, pause = time.monotonic() + PATIENCE, FIRST_PAUSE
-    while not fence.is_settled(transaction):
+    while not fence.is_settled(transaction, reach):
         if time.monotonic() >= end:
-            raise _NotSettled
+            return False
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
+    return True
