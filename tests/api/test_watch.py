@@ -445,6 +445,21 @@ def test_what_is_named_must_be_there(server: serving.Serving) -> None:
     assert refusal(server.target, request).reason == "POOL_NOT_FOUND"
 
 
+def test_a_pool_that_was_made_anew_is_told_of_in_both_its_ranges(
+    server: serving.Serving, client: moorage.Client, pool: None
+) -> None:
+    wanted = filters.AllocationFilter(pools=["a"])
+    assign(client, "c1")
+    with watching(server.target) as stream:
+        cursor = stream.until(1).cursor
+    release(client, "c1")
+    client.delete_pool("a")
+    create_pool(client, "a", "10.1.0.0/24")
+    assign(client, "c2")
+    with watching(server.target, filter=wanted, cursor=cursor) as stream:
+        assert stream.until(3).changes == ["-10.0.0.0", "+10.1.0.0"]
+
+
 def test_a_vrf_that_is_deleted_ends_its_watches(
     server: serving.Serving, client: moorage.Client
 ) -> None:

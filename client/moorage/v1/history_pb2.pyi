@@ -139,7 +139,9 @@ class Cursor(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     epoch: _builtins.str
-    """Which history it is a position of; another one after a restore."""
+    """Which history it is a position of; whoever restores a database gives its
+    VRFs another one.
+    """
     revision: _builtins.int
     """The last event that was told of; 0 for none."""
     def __init__(

@@ -71,7 +71,7 @@ class Watching:
             )
             # Before the snapshot is read, so that what comes meanwhile is here afterwards.
             with self.tails.following(place) as following:
-                watcher = _Watcher(self, wanted, following, cursor)
+                watcher = _Watcher(self, wanted, place.pools, following, cursor)
                 async with contextlib.aclosing(watcher.messages()) as told:
                     async for message in told:
                         yield message
@@ -140,12 +140,16 @@ class _Watcher:
         self,
         watching: Watching,
         wanted: model.AllocationFilter,
+        pools: frozenset[str],
         following: tail.Tail,
         cursor: feed.Cursor | None,
     ) -> None:
         self._watching = watching
         self._rules = watching.rules
         self._wanted = wanted
+        # Events by the pool they were of: it may be another range by now.
+        self._pools = pools
+        self._of_events = dataclasses.replace(wanted, pools=())
         self._wants_all = wanted == model.AllocationFilter(vrf=wanted.vrf)
         self._tail = following
         self._cursor = cursor
@@ -193,6 +197,10 @@ class _Watcher:
         await self._tail.grown.wait(until - time.monotonic())
         return self._tail.after(cursor.revision, LOOKED_AT)
 
+    def _wants(self, event: history.Event) -> bool:
+        of_pools = not self._pools or event.pool in self._pools
+        return of_pools and self._of_events.matches(event.allocation)
+
     def _told(
         self, cursor: feed.Cursor, found: Sequence[tail.Entry]
     ) -> tuple[feed.Cursor, list[bytes]]:
@@ -201,7 +209,7 @@ class _Watcher:
         size, revision = 0, cursor.revision
         for each in found:
             revision = each.event.revision
-            if self._wants_all or self._wanted.matches(each.event.allocation):
+            if self._wants_all or self._wants(each.event):
                 parts.append(each.part)
                 size += len(each.part)
                 if size > limits.PAGE_BYTES:

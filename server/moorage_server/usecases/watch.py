@@ -12,11 +12,12 @@ PAGE = 1000  # events, or allocations, read at once
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where the feed of a VRF is."""
+    """Where the feed of a VRF is, and which pools it is about, by id; none for all."""
 
     vrf: str
     vrf_id: int
     head: feed.Cursor
+    pools: frozenset[str] = frozenset()
 
 
 def begin(
@@ -39,9 +40,10 @@ def begin(
         if cursor is not None:
             feed.require_known(wanted.vrf, cursor, head)
         known = _catalog(transaction, compiled, wanted.vrf)
-        cidrs = tuple(known.named(each).pool.cidr for each in pools)
-        place = Place(vrf=wanted.vrf, vrf_id=at.vrf_id, head=head)
-        return dataclasses.replace(wanted, pools=cidrs), place
+        named = [known.named(each) for each in pools]
+        names = frozenset(each.name for each in named)
+        place = Place(vrf=wanted.vrf, vrf_id=at.vrf_id, head=head, pools=names)
+        return dataclasses.replace(wanted, pools=tuple(each.pool.cidr for each in named)), place
 
     return store.run(work, limits, snapshot=True)
 
