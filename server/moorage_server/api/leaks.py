@@ -34,15 +34,18 @@ async def release(
     """
     turn = asyncio.Semaphore(AT_ONCE)
 
-    async def one(leak: Leak) -> tuple[catalog.Shown, ...] | Failure:
-        try:
-            async with turn:
-                return await collector.submit(leak.release, deadline)
-        except Exception as error:  # whatever it is, it is of this one alone
-            refusal = statuses.refusal("ReconcileNode", error)
-            return Failure(attachment=leak.release.attachment, refusal=refusal)
+    async def one(leak: Leak) -> tuple[catalog.Shown, ...]:
+        async with turn:
+            return await collector.submit(leak.release, deadline)
 
-    outcomes = await asyncio.gather(*map(one, leaks))
-    failures = [each for each in outcomes if isinstance(each, Failure)]
-    released = [each for each in outcomes if not isinstance(each, Failure)]
-    return [shown for each in released for shown in each], failures
+    # Whatever ends one of them, it is of that one alone.
+    outcomes = await asyncio.gather(*map(one, leaks), return_exceptions=True)
+    released: list[catalog.Shown] = []
+    failures: list[Failure] = []
+    for leak, outcome in zip(leaks, outcomes, strict=True):
+        if isinstance(outcome, tuple):
+            released += outcome
+        elif isinstance(outcome, Exception):
+            refusal = statuses.refusal("ReconcileNode", outcome)
+            failures.append(Failure(attachment=leak.release.attachment, refusal=refusal))
+    return released, failures
