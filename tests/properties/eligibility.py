@@ -71,6 +71,11 @@ def is_takeable(now: Holdings, address: Address, request: Request) -> bool:
     return _stranger(now, address, request) is None
 
 
+def cools(now: Holdings, address: Address, request: Request) -> bool:
+    """Whether it is for its cool-down alone that the request cannot have an address it names."""
+    return rests(now, address, request) and _stranger(now, address, request) is None
+
+
 def owned_count(now: Holdings, want: requests.AddressRequest, request: Request) -> int:
     """How many blocks the node owns in the pools that serve the want."""
     cidrs = [each.cidr for each in pools_for(now, want, request) if each.affine]

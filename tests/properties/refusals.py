@@ -61,7 +61,7 @@ def _in_use(now: Holdings, want: requests.AddressRequest, request: Request) -> b
     others = {
         text for each in request.addresses if each is not want for text in each.candidate_addresses
     }
-    resting = [each for each in candidates if eligibility.rests(now, each, request)]
+    resting = [each for each in candidates if eligibility.cools(now, each, request)]
     taken = [each for each in candidates if each in now.held or str(each) in others]
     unfit = [each for each in candidates if not eligibility.is_takeable(now, each, request)]
     return bool(taken) and not resting and set(taken) | set(unfit) == set(candidates)
@@ -69,7 +69,7 @@ def _in_use(now: Holdings, want: requests.AddressRequest, request: Request) -> b
 
 def _cooling_address(now: Holdings, want: requests.AddressRequest, request: Request) -> bool:
     candidates = [ipaddress.ip_address(text) for text in want.candidate_addresses]
-    resting = [each for each in candidates if eligibility.rests(now, each, request)]
+    resting = [each for each in candidates if eligibility.cools(now, each, request)]
     free = [each for each in candidates if eligibility.is_takeable(now, each, request)]
     return bool(resting) and (not free or len(request.addresses) > 1)
 

@@ -60,7 +60,13 @@ _BLOCK = "pool_id, cidr, node, free, claim_time, cooling, sticky"
 _LOOKS = {
     kind: _Look(
         _BLOCK,
-        *(_UNSEEN.format(condition=condition, rows=each) for each in rows),
+        *(
+            # A block that is to be closed need not have anything to give.
+            (_UNSEEN_OR_HIDDEN if kind is needs.EmptyBlocks else _UNSEEN).format(
+                condition=condition, rows=each
+            )
+            for each in rows
+        ),
         tail="ORDER BY cidr LIMIT :limit",
     )
     for kind, (condition, rows) in _CONDITIONS.items()

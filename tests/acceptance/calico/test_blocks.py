@@ -17,6 +17,7 @@ from acceptance.calico.ground import (
     pool_changed,
     pool_removed,
     release,
+    reservation,
 )
 
 EAST = node("n1", zone="east")
@@ -90,6 +91,17 @@ NOT_SELECTED: Rows = {
         release("c1"),
         pool_changed("a", nodeSelector="zone == 'west'"),
         blocks("a").lists("10.0.0.0/30 n1"),
+        assign("c2", node="n1").inside("b"),
+        blocks("a").lists(),
+    ],
+    "next assign of the owner, pool no longer selects it, block reserved: released": [
+        EAST,
+        A,
+        B,
+        assign("c1", node="n1", ipv4pools=["a"]),
+        release("c1"),
+        reservation("r", "10.0.0.0/30"),
+        pool_changed("a", nodeSelector="zone == 'west'"),
         assign("c2", node="n1").inside("b"),
         blocks("a").lists(),
     ],
