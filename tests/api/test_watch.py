@@ -62,7 +62,8 @@ def test_a_watch_tells_what_is_held_and_then_every_change_in_order(
 ) -> None:
     (held,) = assign(client, "c1", node="n1")
     with watching(server.target) as stream:
-        snapshot = stream.until(0)
+        # Of before or behind the change: it may have been numbered, or not yet.
+        snapshot = stream.until(1)
         assert snapshot.held + [change[1:] for change in snapshot.changes] == ["10.0.0.0"]
         assign(client, "c2")
         release(client, "c1")
@@ -514,6 +515,27 @@ def test_who_takes_nothing_is_ended_when_too_much_has_piled_up(
         with watching(server.target, cursor=told.cursor) as again:
             rest = again.until(160)
     assert told.revisions + rest.revisions == list(range(1, 161))
+
+
+def test_what_others_are_told_is_not_held_against_who_wants_little(
+    database: postgres.Database,
+) -> None:
+    of_node = filters.AllocationFilter(workload=resources_pb2.Workload(node="n1"))
+    with (
+        serving.in_process(database, rules=watched.Rules(room=8)) as server,
+        moorage.Client(server.target) as client,
+        watching(server.target, filter=of_node) as stream,
+        watching(server.target) as other,
+    ):
+        create_pool(client, "a", "10.0.0.0/24")
+        stream.until(0)
+        other.until(0)
+        for at in range(20):
+            assign(client, f"c{at}", node="n2")
+            other.until(at + 1)
+        assign(client, "c20", node="n1")
+        told = stream.until(21)
+    assert told.revisions == [21]
 
 
 def taking(stream: watches.Stream, told: watches.Told) -> None:

@@ -1,22 +1,19 @@
 """The newest events of each VRF that somebody follows, read once for all who do.
 
 Who follows a tail knows how far it has come, and takes what is behind that. So a
-follower needs no memory of its own, and one that sleeps costs nothing. One may follow
-inside the server, too: wait for `grown`, and look at what `after` returns.
+follower needs no memory of its own, and one that sleeps costs nothing.
 """
 
 import asyncio
-import collections
 import concurrent.futures
 import contextlib
 import dataclasses
-import itertools
 import time
 from collections.abc import Collection, Iterator
 
-from moorage_server.api import encode_watch
 from moorage_server.api.bell import Bell
-from moorage_server.domain import errors, feed, history
+from moorage_server.api.selections import Entry, Selection, Selections, entries
+from moorage_server.domain import errors, feed
 from moorage_server.storage import database
 from moorage_server.usecases import watch
 
@@ -24,51 +21,35 @@ POLL = 0.1  # seconds between two looks for what other servers numbered
 TIME = 5.0  # seconds for one look
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """An event, and the part of a message that tells of it, made once for everybody."""
-
-    event: history.Event
-    part: bytes
-
-
-def entries(events: Collection[history.Event]) -> list[Entry]:
-    """Events made ready to be told."""
-    return [Entry(event=each, part=encode_watch.event(each)) for each in events]
-
-
 class Tail:
     """The newest events of one VRF, as many as there is room for."""
 
     def __init__(self, tails: "Tails", place: watch.Place) -> None:
         """Begins empty, behind the head of the feed."""
-        self.place = place
-        self.grown = Bell()  # also when it has failed
-        self.followers = 0
+        self.vrf = place.vrf
+        self.head = place.head
         self.failure: BaseException | None = None
+        self.followers = 0
         self._tails = tails
-        self._head = place.head
-        self._entries: collections.deque[Entry] = collections.deque(maxlen=tails.room)
+        self._selections = Selections(tails.room)
         self._news = Bell()
         self._task = asyncio.get_running_loop().create_task(self._work())
         self._task.add_done_callback(self._ended)
 
-    def has(self, revision: int) -> bool:
-        """Whether everything behind a revision is here; raises why the tail has ended."""
-        if self.failure is not None:
-            raise self.failure
-        return revision >= self._head.revision - len(self._entries)
-
-    def after(self, revision: int, most: int) -> list[Entry]:
-        """The first events behind a revision; raises ConsumerTooSlow where they have gone."""
-        if not self.has(revision):
-            raise errors.ConsumerTooSlow(self.place.vrf)
-        start = len(self._entries) - max(self._head.revision - revision, 0)
-        return list(itertools.islice(self._entries, start, start + most))
+    @contextlib.contextmanager
+    def selection(self, interest: feed.Interest) -> Iterator[Selection]:
+        """What of it somebody wants, from its head on."""
+        self.followers += 1
+        selection = self._selections.join(interest, self.head.revision)
+        try:
+            yield selection
+        finally:
+            self._selections.leave(selection)
+            self.followers -= 1
 
     def goes_on(self, place: watch.Place) -> bool:
         """Whether it is of this history, and being read."""
-        return self.failure is None and self.place.head.epoch == place.head.epoch
+        return self.failure is None and self.head.epoch == place.head.epoch
 
     def look(self) -> None:
         """There is something new."""
@@ -77,22 +58,50 @@ class Tail:
     def close(self) -> None:
         """Reads no more."""
         self._task.cancel()
-        self.grown.ring()
+        self._selections.wake()
 
     async def _work(self) -> None:
         while True:
-            found = await self._tails.read(self.place.vrf, self._head)
+            found = await self._tails.read(self.vrf, self.head)
             if found:
-                self._entries.extend(found)
-                self._head = dataclasses.replace(self._head, revision=found[-1].event.revision)
-                self.grown.ring()
+                self.head = dataclasses.replace(self.head, revision=found[-1].revision)
+                self._selections.lay_out(found)
             if len(found) < watch.PAGE:
                 await self._news.wait(POLL)
 
     def _ended(self, work: "asyncio.Task[None]") -> None:
         # Whatever ended it, those who follow are told.
         self.failure = None if work.cancelled() else work.exception()
-        self.grown.ring()
+        self._selections.wake()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Following:
+    """One who follows a tail, as far as what it wants goes."""
+
+    tail: Tail
+    selection: Selection
+
+    def has(self, revision: int) -> bool:
+        """Whether everything behind a revision is here; raises why the tail has ended."""
+        if self.tail.failure is not None:
+            raise self.tail.failure
+        return self.selection.has(revision)
+
+    async def grown(self, revision: int, seconds: float) -> None:
+        """Returns when something is behind a revision, the tail has ended, or time is up."""
+        if self.has(revision) and not self.selection.after(revision, 1):
+            await self.selection.grown.wait(seconds)
+
+    def after(self, revision: int, most: int) -> tuple[list[Entry], int]:
+        """The first entries behind a revision, and the one up to which they are all.
+
+        Raises ConsumerTooSlow where they have gone.
+        """
+        if not self.has(revision):
+            raise errors.ConsumerTooSlow(self.tail.vrf)
+        found = self.selection.after(revision, most)
+        return found, found[-1].revision if len(found) == most else self.tail.head.revision
 
 
 class Tails:
@@ -107,18 +116,17 @@ class Tails:
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "tail")
 
     @contextlib.contextmanager
-    def following(self, place: watch.Place) -> Iterator[Tail]:
+    def following(self, place: watch.Place, interest: feed.Interest) -> Iterator[Following]:
         """The tail of a VRF that is at this place; when the last follower goes, it ends."""
         tail = self._tails.get(place.vrf_id)
         if tail is None or not tail.goes_on(place):
             tail = self._tails[place.vrf_id] = Tail(self, place)
-        tail.followers += 1
         try:
-            yield tail
+            with tail.selection(interest) as selection:
+                yield Following(tail=tail, selection=selection)
         finally:
-            tail.followers -= 1
             if tail.followers == 0:
-                self._end(tail)
+                self._end(place.vrf_id, tail)
 
     def look(self, vrf_ids: Collection[int]) -> None:
         """The feeds of these VRFs have grown."""
@@ -152,7 +160,7 @@ class Tails:
         """Waits for what is being read."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def _end(self, tail: Tail) -> None:
+    def _end(self, vrf_id: int, tail: Tail) -> None:
         tail.close()
-        if self._tails.get(tail.place.vrf_id) is tail:
-            del self._tails[tail.place.vrf_id]
+        if self._tails.get(vrf_id) is tail:
+            del self._tails[vrf_id]

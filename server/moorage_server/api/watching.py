@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
 from moorage.v1 import history_pb2 as messages
-from moorage_server.api import decode_watch, encode_watch, handover, limits, tail
+from moorage_server.api import decode_watch, encode_watch, handover, limits, selections, tail
 from moorage_server.api.bell import Bell
 from moorage_server.api.desk import Context, Desk
 from moorage_server.domain import errors, feed, history, model
@@ -51,6 +51,7 @@ class Watching:
         self._desk = desk
         self._compiled = compiled
         self._count = 0
+        self._next = 0.0  # when the next message may be sent
         self._stopped = Bell()
         self._snapshots = concurrent.futures.ThreadPoolExecutor(SNAPSHOTS, "snapshot")
         self._pages = concurrent.futures.ThreadPoolExecutor(1, "page")
@@ -69,9 +70,12 @@ class Watching:
                 pools=tuple(request.filter.pools),
                 cursor=cursor,
             )
+            interest = feed.Interest(
+                filter=dataclasses.replace(wanted, pools=()), pools=place.pools
+            )
             # Before the snapshot is read, so that what comes meanwhile is here afterwards.
-            with self.tails.following(place) as following:
-                watcher = _Watcher(self, wanted, place.pools, following, cursor)
+            with self.tails.following(place, interest) as following:
+                watcher = _Watcher(self, wanted, interest, following, cursor)
                 async with contextlib.aclosing(watcher.messages()) as told:
                     async for message in told:
                         yield message
@@ -88,11 +92,17 @@ class Watching:
         self._pages.shutdown(wait=True, cancel_futures=True)
         self._snapshots.shutdown(wait=True, cancel_futures=True)
 
-    async def pause(self) -> None:
-        """Lets others have their turn."""
-        await self._stopped.wait(max(SHORTEST_PAUSE, self._count / MESSAGES_PER_SECOND))
+    async def turn(self) -> None:
+        """Returns when one more message may be sent: they go out evenly, never all at once."""
+        now = time.monotonic()
+        self._next = max(self._next, now) + 1 / MESSAGES_PER_SECOND
+        await self._stopped.wait(self._next - now)
 
-    async def page(self, vrf: str, cursor: feed.Cursor) -> list[tail.Entry]:
+    async def pause(self) -> None:
+        """Returns when a watch may be told again."""
+        await self._stopped.wait(SHORTEST_PAUSE)
+
+    async def page(self, vrf: str, cursor: feed.Cursor) -> list[selections.Entry]:
         """What comes behind a cursor that the tail has left behind."""
         return await self.tails.read(vrf, cursor, self._pages)
 
@@ -140,18 +150,15 @@ class _Watcher:
         self,
         watching: Watching,
         wanted: model.AllocationFilter,
-        pools: frozenset[str],
-        following: tail.Tail,
+        interest: feed.Interest,
+        following: tail.Following,
         cursor: feed.Cursor | None,
     ) -> None:
         self._watching = watching
         self._rules = watching.rules
         self._wanted = wanted
-        # Events by the pool they were of: it may be another range by now.
-        self._pools = pools
-        self._of_events = dataclasses.replace(wanted, pools=())
-        self._wants_all = wanted == model.AllocationFilter(vrf=wanted.vrf)
-        self._tail = following
+        self._interest = interest
+        self._following = following
         self._cursor = cursor
         self._is_up_to_date = False
 
@@ -178,40 +185,38 @@ class _Watcher:
         now = time.monotonic()
         end, due = now + self._rules.longest, now + self._rules.heartbeat
         while not self._watching.stopping and now < end:
-            found = await self._next(cursor, min(end, due))
-            cursor, parts = self._told(cursor, found)
+            found, upto = await self._next(cursor, min(end, due))
+            parts, upto = _fitting(found, upto)
+            cursor = dataclasses.replace(cursor, revision=upto)
             now = time.monotonic()
             if parts or now >= due:
                 yield b"".join((*parts, encode_watch.cursor(cursor)))
                 due = now + self._rules.heartbeat
             await self._watching.pause()
 
-    async def _next(self, cursor: feed.Cursor, until: float) -> Sequence[tail.Entry]:
-        """What comes behind a cursor; nothing where nothing has come in time."""
-        if not self._is_up_to_date and not self._tail.has(cursor.revision):
-            return await self._watching.page(self._wanted.vrf, cursor)
-        self._is_up_to_date = True
-        found = self._tail.after(cursor.revision, LOOKED_AT)
-        if found:
-            return found
-        await self._tail.grown.wait(until - time.monotonic())
-        return self._tail.after(cursor.revision, LOOKED_AT)
+    async def _next(self, cursor: feed.Cursor, until: float) -> tuple[list[selections.Entry], int]:
+        """What is wanted behind a cursor, and the revision up to which that is all.
 
-    def _wants(self, event: history.Event) -> bool:
-        of_pools = not self._pools or event.pool in self._pools
-        return of_pools and self._of_events.matches(event.allocation)
+        Nothing where nothing has come in time.
+        """
+        revision = cursor.revision
+        if self._is_up_to_date or self._following.has(revision):
+            self._is_up_to_date = True
+            await self._following.grown(revision, until - time.monotonic())
+            await self._watching.turn()
+            return self._following.after(revision, LOOKED_AT)
+        await self._watching.turn()
+        found = await self._watching.page(self._wanted.vrf, cursor)
+        wanted = [each for each in found if self._interest.wants(each.event)]
+        return wanted, found[-1].revision if found else revision
 
-    def _told(
-        self, cursor: feed.Cursor, found: Sequence[tail.Entry]
-    ) -> tuple[feed.Cursor, list[bytes]]:
-        """The parts of a message that tell what is wanted, and how far it goes."""
-        parts: list[bytes] = []
-        size, revision = 0, cursor.revision
-        for each in found:
-            revision = each.event.revision
-            if self._wants_all or self._wants(each.event):
-                parts.append(each.part)
-                size += len(each.part)
-                if size > limits.PAGE_BYTES:
-                    break
-        return dataclasses.replace(cursor, revision=revision), parts
+
+def _fitting(found: Sequence[selections.Entry], upto: int) -> tuple[list[bytes], int]:
+    """The parts that one message has room for, and the revision up to which they tell all."""
+    size = 0
+    for count, each in enumerate(found, start=1):
+        size += len(each.part)
+        if size > limits.PAGE_BYTES:
+            found, upto = found[:count], each.revision
+            break
+    return [each.part for each in found], upto

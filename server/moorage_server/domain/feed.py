@@ -24,6 +24,22 @@ def require_known(vrf: str, cursor: Cursor, head: Cursor) -> None:
         raise errors.CursorUnknown(vrf, head.epoch, head.revision)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Interest:
+    """Which changes are to be told of: `filter` has no pools, which go by what they are called.
+
+    A pool that was made anew may have another range than the one that an event was of.
+    """
+
+    filter: model.AllocationFilter
+    pools: frozenset[str] = frozenset()
+
+    def wants(self, event: history.Event) -> bool:
+        """Whether an event of this VRF is to be told of."""
+        of_pools = not self.pools or event.pool in self.pools
+        return of_pools and self.filter.matches(event.allocation)
+
+
 class Rewind:
     """Takes allocations back to where they were before some events, given in order."""
 

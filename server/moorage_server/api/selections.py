@@ -1,0 +1,129 @@
+"""What is wanted of a feed: every event is laid out once for all who want the same.
+
+Agents and firewalls watch a node each, by the thousand. So an event is tried only where
+its node is wanted or any is, and who wants nothing of it is not woken.
+"""
+
+import bisect
+import collections
+import dataclasses
+from collections.abc import Iterable
+
+from moorage_server.api import encode_watch
+from moorage_server.api.bell import Bell
+from moorage_server.domain import feed, history
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An event, and the part of a message that tells of it, made once for everybody."""
+
+    event: history.Event
+    part: bytes
+
+    @property
+    def revision(self) -> int:
+        """Its place in the feed."""
+        return self.event.revision
+
+
+def entries(events: Iterable[history.Event]) -> list[Entry]:
+    """Events made ready to be told."""
+    return [Entry(event=each, part=encode_watch.event(each)) for each in events]
+
+
+class Selection:
+    """The newest events that are wanted by those who want the same."""
+
+    def __init__(self, interest: feed.Interest, start: int) -> None:
+        """Begins empty, behind a revision."""
+        self.interest = interest
+        self.followers = 0
+        self.grown = Bell()
+        self._start = start  # everything behind it that is wanted is here
+        self._entries: list[Entry] = []
+
+    def has(self, revision: int) -> bool:
+        """Whether everything behind a revision is here."""
+        return revision >= self._start
+
+    def after(self, revision: int, most: int) -> list[Entry]:
+        """The first entries behind a revision."""
+        at = bisect.bisect_right(self._entries, revision, key=_revision)
+        return self._entries[at : at + most]
+
+    def add(self, entry: Entry) -> None:
+        """One more, behind all others."""
+        self._entries.append(entry)
+
+    def drop(self, count: int) -> None:
+        """The oldest are here no more."""
+        self._start = self._entries[count - 1].revision
+        del self._entries[:count]
+
+
+class Selections:
+    """All that is wanted of one feed, with room for so many entries in all."""
+
+    def __init__(self, room: int) -> None:
+        """Nothing is wanted yet."""
+        self._room = room
+        self._by_node: dict[str, list[Selection]] = {}  # under "" where any node will do
+        self._laid_out: collections.deque[list[Selection]] = collections.deque()
+
+    def join(self, interest: feed.Interest, start: int) -> Selection:
+        """The selection of somebody who wants this, for everything behind `start` at least."""
+        alike = self._by_node.setdefault(interest.filter.node, [])
+        found = next((each for each in alike if each.interest == interest), None)
+        if found is None:
+            found = Selection(interest, start)
+            alike.append(found)
+        found.followers += 1
+        return found
+
+    def leave(self, selection: Selection) -> None:
+        """One who wanted this wants it no more."""
+        selection.followers -= 1
+        if selection.followers == 0:
+            alike = self._by_node[selection.interest.filter.node]
+            alike.remove(selection)
+            if not alike:
+                del self._by_node[selection.interest.filter.node]
+
+    def lay_out(self, found: Iterable[Entry]) -> None:
+        """Adds entries where they are wanted, drops what there is no room for, and wakes."""
+        grown: dict[Selection, None] = {}
+        for each in found:
+            wanting = self._wanting(each.event)
+            if wanting:
+                self._laid_out.append(wanting)
+            for selection in wanting:
+                selection.add(each)
+                grown[selection] = None
+        self._make_room()
+        for selection in grown:
+            selection.grown.ring()
+
+    def wake(self) -> None:
+        """Wakes everybody: there will be no more."""
+        for alike in self._by_node.values():
+            for each in alike:
+                each.grown.ring()
+
+    def _wanting(self, event: history.Event) -> list[Selection]:
+        node = event.allocation.facts.workload.node
+        tried = [key for key in dict.fromkeys(("", node)) if key in self._by_node]
+        return [each for key in tried for each in self._by_node[key] if each.interest.wants(event)]
+
+    def _make_room(self) -> None:
+        # What lies longest is what each selection has first.
+        too_many = len(self._laid_out) - self._room
+        gone = collections.Counter(
+            each for _ in range(too_many) for each in self._laid_out.popleft()
+        )
+        for selection, count in gone.items():
+            selection.drop(count)
+
+
+def _revision(entry: Entry) -> int:
+    return entry.revision
