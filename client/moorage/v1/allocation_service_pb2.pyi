@@ -91,7 +91,8 @@ class AddressRequest(_message.Message):
     def candidate_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Optional. Fixed addresses of this family: any one of them, the first that
         is free; at most 16. Passes over selectors, assignment mode and
-        reservations, nothing else. Absent: any address.
+        reservations without an owner key, nothing else. No two addresses of a
+        request may have the same one as their only candidate. Absent: any address.
         """
 
     def __init__(

@@ -230,8 +230,8 @@ class VrfConfiguration(_message.Message):
     """
     auto_allocate_blocks: _builtins.bool
     """Optional. False: no block is opened for an automatic address, so that a node
-    draws only from blocks it owns already; only with strict_affinity. Absent:
-    true.
+    draws only from blocks it owns already; only with strict_affinity. Says
+    nothing about pools whose blocks belong to no node. Absent: true.
     """
     max_blocks_per_node: _builtins.int
     """Optional. How many blocks a node may own of each family, counted in the
