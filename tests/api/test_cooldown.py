@@ -117,6 +117,22 @@ def test_a_pool_that_refuses_does_not_yield(client: moorage.Client) -> None:
     assert refused.value.reason == "POOL_COOLING"
 
 
+def test_what_is_cooling_and_reserved_is_not_waited_for(client: moorage.Client) -> None:
+    calls.create_pool(client, "a", "10.0.0.0/31", cooldown_seconds=600)
+    assign(client, "c1")
+    assign(client, "c2")
+    release(client, "c1")
+    with pytest.raises(moorage.Exhausted) as refusal:
+        assign(client, "c3")
+    assert refusal.value.reason == "POOL_COOLING"
+    client.create_reservation("r", messages.Reservation(cidrs=["10.0.0.0/32"]))
+    with pytest.raises(moorage.Exhausted) as refusal:
+        assign(client, "c3")
+    assert refusal.value.reason == "POOL_EXHAUSTED"
+    metadata = refusal.value.metadata
+    assert [metadata[each] for each in ("size", "assigned", "reserved")] == ["2", "1", "1"]
+
+
 def test_who_is_refused_in_a_batch_is_told_what_is_true_then(client: moorage.Client) -> None:
     calls.create_pool(client, "a", "10.0.0.0/32", cooldown_seconds=600)
     assign(client, "c1")

@@ -219,16 +219,31 @@ class World:
             for each in self._unseen(on)
             if any(search.suits(each) for search in need.searches)
         ]
-        ticks = [cooling.ready_tick for each in unseen for cooling in each.cooling]
+        ticks = [
+            cooling.ready_tick
+            for each in unseen
+            for cooling in each.cooling
+            if not _is_hidden(each, cooling.ordinal, need)
+        ]
+        sticky = [
+            kept
+            for each in unseen
+            for kept in each.sticky
+            if not _is_hidden(each, kept.ordinal, need)
+        ]
         return needs.Answer(
             contended=any(each.free for each in unseen),
             count=len(ticks),
             ready_tick=min(ticks, default=None),
-            sticky_count=sum(len(each.sticky) for each in unseen),
+            sticky_count=len(sticky),
         )
 
     def _unseen(self, on: Shelf) -> list[blocks.Block]:
         return [each for each in self.blocks.values() if not on.knows(each.cidr)]
+
+
+def _is_hidden(block: blocks.Block, ordinal: int, need: needs.MoreRoom) -> bool:
+    return any(int(block.address(ordinal)) in each for each in need.hidden)
 
 
 def _allocation(request: model.AssignRequest, placed: Placed) -> model.Allocation:

@@ -9,7 +9,7 @@ from interleavings import pairs
 from interleavings.pairing import Pair
 from interleavings.verdicts import Trial, Violation
 from moorage_server.domain import needs
-from moorage_server.storage import attachments, blocks, database, locks, pools
+from moorage_server.storage import attachments, database, locks, looks, pools
 from moorage_server.usecases import reconcile
 
 DEADLOCKING = "assign / assign that open a block before and after they use an open one"
@@ -68,7 +68,7 @@ def test_a_list_that_says_it_was_kept_out_by_nobody(
 def test_blocks_that_are_read_and_not_locked(
     trial: Callable[[Pair], Trial], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look = blocks._LOOKS[needs.OwnBlocks]
+    look = looks.ROOM[needs.OwnBlocks]
     unlocked = [without(each, "FOR UPDATE") for each in look.waiting]
     monkeypatch.setattr(look, "waiting", unlocked)
     with pytest.raises(Violation, match="allocations_pkey"):

@@ -209,7 +209,7 @@ def _idle_search(each: Offer, setting: Setting) -> needs.IdleBlocks:
 
 def _refusal(this: _Draw, *, grows: bool) -> Conversation[errors.IpamError]:
     setting = this.setting
-    more = needs.MoreRoom(searches=tuple(_reachable(this, this.offers, grows=grows)))
+    more = cooling.more_room(_reachable(this, this.offers, grows=grows), setting)
     # What a transaction has found exhausted it does not look at again, unless blocks that
     # were counted then are on the shelf now.
     if setting.shelf.is_outdated(more):

@@ -1,9 +1,12 @@
 """Cooling addresses: how long they rest, and when one is given all the same."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from moorage_server.domain import blocks, needs
 from moorage_server.domain.setting import Contended, Conversation, Placed, Setting
+
+W = TypeVar("W", blocks.Cooling, blocks.Sticky)
 
 
 def ticks(cooldown: int) -> int:
@@ -12,24 +15,32 @@ def ticks(cooldown: int) -> int:
     return cooldown + 1 if cooldown else 0
 
 
+def more_room(searches: Iterable[needs.Search], setting: Setting) -> needs.MoreRoom:
+    """The question whether there is more room, and what waits where there is none."""
+    asked = tuple(searches)
+    pool_ids = dict.fromkeys(pool_id for each in asked for pool_id in each.pool_ids)
+    hidden = (setting.pools.by_id(each).hidden for each in pool_ids)
+    return needs.MoreRoom(searches=asked, hidden=tuple(each for each in hidden if each.size))
+
+
 def counted(more: needs.MoreRoom, setting: Setting) -> tuple[int, int | None]:
     """How many addresses are cooling where a request may draw from, and the first ready tick."""
     unseen = setting.shelf.answer(more)
-    seen = [each.ready_tick for block in _within(more.searches, setting) for each in block.cooling]
+    seen = [each.ready_tick for each in _waiting(more, setting, lambda block: block.cooling)]
     known = seen if unseen.ready_tick is None else [*seen, unseen.ready_tick]
     return unseen.count + len(seen), min(known, default=None)
 
 
 def sticky_count(more: needs.MoreRoom, setting: Setting) -> int:
     """How many addresses are kept for owners where a request may draw from."""
-    on_shelf = sum(len(block.sticky) for block in _within(more.searches, setting))
+    on_shelf = sum(1 for _ in _waiting(more, setting, lambda block: block.sticky))
     return setting.shelf.answer(more).sticky_count + on_shelf
 
 
 def taken_back(searches: Sequence[needs.Search], setting: Setting) -> Conversation[Placed | None]:
     """Takes an address that is cooling for this owner itself."""
     owner = setting.asker.owner
-    if not owner or not counted(needs.MoreRoom(searches=tuple(searches)), setting)[0]:
+    if not owner or not counted(more_room(searches, setting), setting)[0]:
         return None
     for search in searches:
         need = needs.KeptBlocks(owner=owner, within=search)
@@ -84,10 +95,22 @@ def _coolest(
     found = (
         (each.ready_tick, int(block.address(each.ordinal)), block, each.ordinal)
         for block in _within(searches, setting)
-        for each in block.cooling
-        if int(block.address(each.ordinal)) not in setting.pools.by_id(block.pool_id).hidden
+        for each in _unhidden(block, block.cooling, setting)
     )
     return min(found, key=lambda each: each[:2], default=None)
+
+
+def _waiting(
+    more: needs.MoreRoom, setting: Setting, of: Callable[[blocks.Block], tuple[W, ...]]
+) -> Iterator[W]:
+    """What waits on the shelf and is not hidden anyway."""
+    for block in _within(more.searches, setting):
+        yield from _unhidden(block, of(block), setting)
+
+
+def _unhidden(block: blocks.Block, waiting: tuple[W, ...], setting: Setting) -> Iterator[W]:
+    hidden = setting.pools.by_id(block.pool_id).hidden
+    return (each for each in waiting if int(block.address(each.ordinal)) not in hidden)
 
 
 def _within(searches: Iterable[needs.Search], setting: Setting) -> list[blocks.Block]:

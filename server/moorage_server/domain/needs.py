@@ -155,10 +155,12 @@ class MoreRoom:
 
     One look at all that these searches are about, so that an address which moves
     between two looks is not overlooked. Where there is none: what is cooling there, and
-    how much is kept for owners.
+    how much is kept for owners, beside what is hidden of these pools anyway.
     """
 
     searches: tuple[Search, ...]
+    # Says nothing that the pools of the searches do not say.
+    hidden: tuple[addresses.RangeSet, ...] = dataclasses.field(default=(), compare=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,123 +13,10 @@ from collections.abc import Collection, Iterable, Sequence
 import sqlalchemy as sa
 
 from moorage_server.domain import addresses, blocks, needs, shelf
-from moorage_server.storage import allocations, arrays, block_rows, cooling, locks
+from moorage_server.storage import allocations, arrays, block_rows, locks, looks
 
 MOST_DOUBLINGS = 5  # 1,024 blocks looked at in one go
 
-_UNSEEN_OR_HIDDEN = """
-FROM blocks WHERE vrf_id = :vrf_id AND {condition} AND {rows}
-    AND cidr <> ALL (CAST(:seen AS cidr[]))
-"""
-_UNSEEN = _UNSEEN_OR_HIDDEN + "AND NOT cidr <<= ANY (CAST(:hidden AS cidr[]))\n"
-_TICK = "CAST(:tick AS bigint)"
-_READY = f"next_ready_tick <= {_TICK}"
-# Looked for one after the other, each by an index of its own: rows of which something is
-# ready are few, those of which something will be may be many.
-_ROOM = ("has_room", _READY)
-_EMPTY = ("is_empty", f"{_READY} AND {cooling.is_empty(_TICK)}")
-_OF_POOLS = "pool_id = ANY (CAST(:pool_ids AS bigint[]))"
-_CONDITIONS = {
-    needs.OwnBlocks: (f"node = :node AND {_OF_POOLS}", _ROOM),
-    needs.UnownedBlocks: (f"node IS NULL AND {_OF_POOLS}", _ROOM),
-    needs.AnyBlocks: (_OF_POOLS, _ROOM),
-    needs.EmptyBlocks: (f"node = :node AND {_OF_POOLS}", _EMPTY),
-    needs.IdleBlocks: (
-        f"node <> :node AND claim_time <= :claimed_before AND {_OF_POOLS}",
-        _EMPTY,
-    ),
-}
-
-
-class _Look:
-    """One question in its three forms: skipping, waiting, and whether there is anything.
-
-    Where there are several sources, one is looked at where those before it have nothing.
-    """
-
-    def __init__(self, columns: str, *sources: str, tail: str = "") -> None:
-        queries = [f"SELECT {columns} {source} {tail} FOR UPDATE" for source in sources]
-        self.waiting = [sa.text(query) for query in queries]
-        self.skipping = [sa.text(f"{query} SKIP LOCKED") for query in queries]
-        # All in one statement: what moves from one source to another is not overlooked.
-        anything = " OR ".join(f"EXISTS (SELECT {source})" for source in sources)
-        self.exists = sa.text(f"SELECT {anything}")
-
-
-_BLOCK = "pool_id, cidr, node, free, claim_time, cooling, sticky"
-_LOOKS = {
-    kind: _Look(
-        _BLOCK,
-        *(
-            # A block that is to be closed need not have anything to give.
-            (_UNSEEN_OR_HIDDEN if kind is needs.EmptyBlocks else _UNSEEN).format(
-                condition=condition, rows=each
-            )
-            for each in rows
-        ),
-        tail="ORDER BY cidr LIMIT :limit",
-    )
-    for kind, (condition, rows) in _CONDITIONS.items()
-}
-# As a pair, which only the primary key's index knows how to compare: the one of the
-# exclusion constraint costs several times as much.
-_AT_CIDR = _Look(
-    _BLOCK,
-    "FROM blocks WHERE (vrf_id, cidr) >= (:vrf_id, CAST(:cidr AS cidr))"
-    " AND (vrf_id, cidr) <= (:vrf_id, CAST(:cidr AS cidr))",
-)
-_AT_FRONTIER = _Look(
-    "pool_id, unused", "FROM pool_frontiers WHERE vrf_id = :vrf_id AND pool_id = :pool_id"
-)
-_KEPT = {
-    kind: _Look(
-        _BLOCK,
-        _UNSEEN.format(
-            condition=condition,
-            rows="next_ready_tick IS NOT NULL"
-            " AND cooling @> jsonb_build_array(jsonb_build_array(CAST(:owner AS text)))",
-        ),
-        tail="ORDER BY cidr LIMIT 1",
-    )
-    for kind, (condition, _) in _CONDITIONS.items()
-}
-# By the owner, which few blocks have in common, by an index of its own. Hidden blocks as
-# well: they may be reserved for this very owner.
-_STICKY = _Look(
-    _BLOCK,
-    _UNSEEN_OR_HIDDEN.format(
-        condition=_OF_POOLS,
-        rows="""sticky <> '[]'
-    AND sticky @> jsonb_build_array(jsonb_build_array(CAST(:owner_key AS text)))
-    AND EXISTS (SELECT FROM jsonb_array_elements(sticky) AS entry
-        WHERE entry ->> 2 = :owner_key AND entry ->> 3 = :network AND entry ->> 4 = :interface
-            AND CAST(entry ->> 1 AS bigint) > CAST(:tick AS bigint))""",
-    ),
-    tail="ORDER BY cidr LIMIT 1",
-)
-# In order of the index of ready blocks: the first that is locked is nearly always the one.
-_COOLEST = {
-    kind: _Look(
-        _BLOCK,
-        _UNSEEN.format(
-            condition=condition,
-            rows="next_ready_tick < CAST(:before AS bigint) AND cooling <> '[]'",
-        ),
-        tail="ORDER BY next_ready_tick, cidr LIMIT 1",
-    )
-    for kind, (condition, _) in _CONDITIONS.items()
-}
-_COUNTED = """
-SELECT coalesce(sum(jsonb_array_length(cooling)), 0) AS cooling_count,
-    coalesce(sum(jsonb_array_length(sticky)), 0) AS sticky_count,
-    min((SELECT min(CAST(entry ->> 1 AS bigint))
-        FROM jsonb_array_elements(cooling) AS entry)) AS ready_tick"""
-_WAITING = {
-    kind: sa.text(
-        _COUNTED + _UNSEEN.format(condition=condition, rows="next_ready_tick IS NOT NULL")
-    )
-    for kind, (condition, _) in _CONDITIONS.items()
-}
 _OWNED = sa.text("""
 SELECT count(*) FROM blocks WHERE vrf_id = :vrf_id AND node = :node
     AND pool_id = ANY (CAST(:pool_ids AS bigint[])) AND cidr <> ALL (CAST(:seen AS cidr[]))
@@ -207,30 +94,31 @@ class Inquiry:
         | needs.CoolestBlock
         | needs.BlockAt
         | needs.PoolFrontier,
-    ) -> tuple[_Look, dict[str, object]]:
+    ) -> tuple[looks.Look, dict[str, object]]:
         match need:
             case needs.BlockAt():
-                return _AT_CIDR, self._parameters(cidr=str(need.cidr))
+                return looks.AT_CIDR, self._parameters(cidr=str(need.cidr))
             case needs.PoolFrontier():
-                return _AT_FRONTIER, self._parameters(pool_id=need.pool_id)
+                return looks.AT_FRONTIER, self._parameters(pool_id=need.pool_id)
             case needs.KeptBlocks():
-                return _KEPT[type(need.within)], {**self._unseen(need.within), "owner": need.owner}
+                owner = {"owner": need.owner}
+                return looks.KEPT[type(need.within)], {**self._unseen(need.within), **owner}
             case needs.StickyBlocks():
                 whose = {
                     "owner_key": need.owner_key,
                     "network": need.network,
                     "interface": need.interface,
                 }
-                return _STICKY, {**self._unseen(need), **whose}
+                return looks.STICKY, {**self._unseen(need), **whose}
             case needs.CoolestBlock():
                 before = {"before": need.before}
-                return _COOLEST[type(need.within)], {**self._unseen(need.within), **before}
+                return looks.COOLEST[type(need.within)], {**self._unseen(need.within), **before}
             case _:
                 # One block serves most batches; where it did not, ask for ever more.
                 limit = 4 ** min(self._on.asked(need), MOST_DOUBLINGS)
-                return _LOOKS[type(need)], {**self._unseen(need), "limit": limit}
+                return looks.ROOM[type(need)], {**self._unseen(need), "limit": limit}
 
-    def _look(self, look: _Look, parameters: dict[str, object]) -> needs.Answer:
+    def _look(self, look: looks.Look, parameters: dict[str, object]) -> needs.Answer:
         rows: Sequence[arrays.Row] = ()
         for query in look.waiting if self._waiting else look.skipping:
             rows = rows or self._connection.execute(query, parameters).all()
@@ -238,16 +126,24 @@ class Inquiry:
         # so it sees what is locked by others. After waiting it is needed as well: the
         # row waited for may have filled up while another, passed over, got room.
         contended = not rows and bool(self._connection.scalar(look.exists, parameters))
-        if look is _AT_FRONTIER:
+        if look is looks.AT_FRONTIER:
             frontier = next(map(block_rows.frontier, rows), None)
             return needs.Answer(frontier=frontier, contended=contended)
         return needs.Answer(found=tuple(map(block_rows.block, rows)), contended=contended)
 
     def _more_room(self, need: needs.MoreRoom) -> needs.Answer:
         each_unseen = [(type(search), self._unseen(search)) for search in need.searches]
-        if any(self._connection.scalar(_LOOKS[kind].exists, its) for kind, its in each_unseen):
+        if any(self._connection.scalar(looks.ROOM[kind].exists, its) for kind, its in each_unseen):
             return needs.Answer(contended=True)
-        rows = [self._connection.execute(_WAITING[kind], its).one() for kind, its in each_unseen]
+        runs = [run for each in need.hidden for run in each]
+        hidden = {
+            "firsts": arrays.texts(str(run.family.address(run.first)) for run in runs),
+            "lasts": arrays.texts(str(run.family.address(run.last)) for run in runs),
+        }
+        rows = [
+            self._connection.execute(looks.WAITING[kind], {**its, **hidden}).one()
+            for kind, its in each_unseen
+        ]
         ticks = [row.ready_tick for row in rows if row.ready_tick is not None]
         return needs.Answer(
             count=sum(row.cooling_count for row in rows),

@@ -1,0 +1,138 @@
+"""What a decision asks of the open blocks, as SQL: rows to be locked, or what waits to be counted.
+
+Each question leaves out the blocks that the transaction has locked, and most those of
+which everything is hidden.
+"""
+
+import sqlalchemy as sa
+
+from moorage_server.domain import needs
+from moorage_server.storage import cooling
+
+_UNSEEN_OR_HIDDEN = """
+FROM blocks WHERE vrf_id = :vrf_id AND {condition} AND {rows}
+    AND cidr <> ALL (CAST(:seen AS cidr[]))
+"""
+_UNSEEN = _UNSEEN_OR_HIDDEN + "AND NOT cidr <<= ANY (CAST(:hidden AS cidr[]))\n"
+_TICK = "CAST(:tick AS bigint)"
+_READY = f"next_ready_tick <= {_TICK}"
+# Looked for one after the other, each by an index of its own: rows of which something is
+# ready are few, those of which something will be may be many.
+_WITH_ROOM = ("has_room", _READY)
+_EMPTY = ("is_empty", f"{_READY} AND {cooling.is_empty(_TICK)}")
+_OF_POOLS = "pool_id = ANY (CAST(:pool_ids AS bigint[]))"
+_CONDITIONS = {
+    needs.OwnBlocks: (f"node = :node AND {_OF_POOLS}", _WITH_ROOM),
+    needs.UnownedBlocks: (f"node IS NULL AND {_OF_POOLS}", _WITH_ROOM),
+    needs.AnyBlocks: (_OF_POOLS, _WITH_ROOM),
+    needs.EmptyBlocks: (f"node = :node AND {_OF_POOLS}", _EMPTY),
+    needs.IdleBlocks: (
+        f"node <> :node AND claim_time <= :claimed_before AND {_OF_POOLS}",
+        _EMPTY,
+    ),
+}
+
+
+class Look:
+    """One question in its three forms: skipping, waiting, and whether there is anything.
+
+    Where there are several sources, one is looked at where those before it have nothing.
+    """
+
+    def __init__(self, columns: str, *sources: str, tail: str = "") -> None:
+        queries = [f"SELECT {columns} {source} {tail} FOR UPDATE" for source in sources]
+        self.waiting = [sa.text(query) for query in queries]
+        self.skipping = [sa.text(f"{query} SKIP LOCKED") for query in queries]
+        # All in one statement: what moves from one source to another is not overlooked.
+        anything = " OR ".join(f"EXISTS (SELECT {source})" for source in sources)
+        self.exists = sa.text(f"SELECT {anything}")
+
+
+_BLOCK = "pool_id, cidr, node, free, claim_time, cooling, sticky"
+ROOM = {
+    kind: Look(
+        _BLOCK,
+        *(
+            # A block that is to be closed need not have anything to give.
+            (_UNSEEN_OR_HIDDEN if kind is needs.EmptyBlocks else _UNSEEN).format(
+                condition=condition, rows=each
+            )
+            for each in rows
+        ),
+        tail="ORDER BY cidr LIMIT :limit",
+    )
+    for kind, (condition, rows) in _CONDITIONS.items()
+}
+# As a pair, which only the primary key's index knows how to compare: the one of the
+# exclusion constraint costs several times as much.
+AT_CIDR = Look(
+    _BLOCK,
+    "FROM blocks WHERE (vrf_id, cidr) >= (:vrf_id, CAST(:cidr AS cidr))"
+    " AND (vrf_id, cidr) <= (:vrf_id, CAST(:cidr AS cidr))",
+)
+AT_FRONTIER = Look(
+    "pool_id, unused", "FROM pool_frontiers WHERE vrf_id = :vrf_id AND pool_id = :pool_id"
+)
+KEPT = {
+    kind: Look(
+        _BLOCK,
+        _UNSEEN.format(
+            condition=condition,
+            rows="next_ready_tick IS NOT NULL"
+            " AND cooling @> jsonb_build_array(jsonb_build_array(CAST(:owner AS text)))",
+        ),
+        tail="ORDER BY cidr LIMIT 1",
+    )
+    for kind, (condition, _) in _CONDITIONS.items()
+}
+# By the owner, which few blocks have in common, by an index of its own. Hidden blocks as
+# well: they may be reserved for this very owner.
+STICKY = Look(
+    _BLOCK,
+    _UNSEEN_OR_HIDDEN.format(
+        condition=_OF_POOLS,
+        rows="""sticky <> '[]'
+    AND sticky @> jsonb_build_array(jsonb_build_array(CAST(:owner_key AS text)))
+    AND EXISTS (SELECT FROM jsonb_array_elements(sticky) AS entry
+        WHERE entry ->> 2 = :owner_key AND entry ->> 3 = :network AND entry ->> 4 = :interface
+            AND CAST(entry ->> 1 AS bigint) > CAST(:tick AS bigint))""",
+    ),
+    tail="ORDER BY cidr LIMIT 1",
+)
+# In order of the index of ready blocks: the first that is locked is nearly always the one.
+COOLEST = {
+    kind: Look(
+        _BLOCK,
+        _UNSEEN.format(
+            condition=condition,
+            rows="next_ready_tick < CAST(:before AS bigint) AND cooling <> '[]'",
+        ),
+        tail="ORDER BY next_ready_tick, cidr LIMIT 1",
+    )
+    for kind, (condition, _) in _CONDITIONS.items()
+}
+_COUNTED = """
+WITH waiting AS (
+    SELECT is_sticky, CAST(entry ->> 1 AS bigint) AS ready_tick,
+        set_masklen(cidr::inet, CASE family(cidr) WHEN 4 THEN 32 ELSE 128 END)
+            + CAST(entry ->> 0 AS int) AS address
+    FROM (SELECT cidr, cooling, sticky {unseen}) AS found CROSS JOIN LATERAL (
+        SELECT entry, false FROM jsonb_array_elements(cooling) AS entry
+        UNION ALL SELECT entry, true FROM jsonb_array_elements(sticky) AS entry
+    ) AS kept (entry, is_sticky)
+)
+SELECT count(*) FILTER (WHERE NOT is_sticky) AS cooling_count,
+    count(*) FILTER (WHERE is_sticky) AS sticky_count,
+    min(ready_tick) FILTER (WHERE NOT is_sticky) AS ready_tick
+FROM waiting WHERE NOT EXISTS (
+    SELECT FROM unnest(CAST(:firsts AS inet[]), CAST(:lasts AS inet[])) AS hidden (first, last)
+    WHERE address BETWEEN hidden.first AND hidden.last
+)"""
+WAITING = {
+    kind: sa.text(
+        _COUNTED.format(
+            unseen=_UNSEEN.format(condition=condition, rows="next_ready_tick IS NOT NULL")
+        )
+    )
+    for kind, (condition, _) in _CONDITIONS.items()
+}
