@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from moorage_server.api import chores
 from moorage_server.api.desk import Desk
 from moorage_server.api.vigils import Vigils
 from moorage_server.domain import errors, model
@@ -124,9 +125,18 @@ class Collector:
     async def _work(self) -> None:
         while True:
             await self._arrived.wait()
-            tickets = self._take()
+            await chores.survived(self._next_batch, "a batch was lost")
+
+    async def _next_batch(self) -> None:
+        tickets = self._take()
+        try:
             if tickets:
                 await self._run_batch(tickets)
+        except BaseException:
+            # What became of it nobody knows; a retry will be told.
+            for ticket in tickets:
+                ticket.tell(errors.OutcomeUnknown())
+            raise
 
     def _take(self) -> list[_Ticket]:
         """The calls for the next batch: at most one for each attachment."""

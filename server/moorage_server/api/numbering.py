@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 
 import structlog
 
+from moorage_server.api import chores
 from moorage_server.domain import errors
 from moorage_server.storage import database
 from moorage_server.usecases import number
@@ -55,7 +56,7 @@ class Numbering:
                 async with asyncio.timeout(PERIOD):
                     await self._stirred.wait()
             self._stirred.clear()
-            await self._pass()
+            await chores.survived(self._pass, "events not numbered, the feed stands still")
             await asyncio.sleep(PACE)
 
     async def _pass(self) -> None:

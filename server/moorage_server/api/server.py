@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 import grpc.aio
@@ -26,6 +25,7 @@ from moorage.v1 import (
 )
 from moorage_server.api.admin_service import AdminService
 from moorage_server.api.allocation_service import AllocationService
+from moorage_server.api.chores import Chores, survived
 from moorage_server.api.collector import Collector
 from moorage_server.api.desk import Desk
 from moorage_server.api.interceptors import Boundary
@@ -38,15 +38,11 @@ from moorage_server.api.watching import Rules, Watching
 from moorage_server.config import Settings
 from moorage_server.domain import errors
 from moorage_server.storage import catalogs, database
-from moorage_server.usecases import expire, forget, readiness, tick, tidy
+from moorage_server.usecases import readiness
 
 GRACE = 30.0  # seconds that calls under way get to finish
 READINESS_PERIOD = 2.0  # seconds between two round trips to the database
 READINESS_TIMEOUT = 5.0
-FORGETTING_PERIOD = 10.0  # seconds between two looks for tombstones that have served their time
-TIDYING_PERIOD = 60.0  # seconds between two looks for blocks that nobody misses
-EXPIRING_PERIOD = 3600.0  # seconds between two looks for history that is too old
-TICKING_PERIOD = 1.02 * tick.PERIOD  # a timer may be a little early
 
 SERVICES: Final = tuple(
     file.DESCRIPTOR.services_by_name[name]
@@ -107,8 +103,8 @@ class Server:
         self._watching = Watching(self._desk, self._compiled, rules)
         self._numbering = Numbering(self._store, self._watching.tails.look)
         self._collector = Collector(self._desk, self._compiled, self._numbering.stir)
-        self._ticker = tick.Ticker()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._chores = Chores(self._desk)
+        self._reports: asyncio.Task[None] | None = None
 
     async def start(self) -> str:
         """Serves; returns the address it is bound to."""
@@ -120,24 +116,18 @@ class Server:
         self._collector.start()
         self._numbering.start()
         await self._tell(ready=False)
-        # The present month must be there before the first event of it.
-        await self._expire()
+        await self._chores.start()
         await self._grpc.start()
         await self._report()
-        self._tasks = [
-            asyncio.create_task(_every(READINESS_PERIOD, self._report)),
-            asyncio.create_task(_every(FORGETTING_PERIOD, self._forget)),
-            asyncio.create_task(_every(TIDYING_PERIOD, self._tidy)),
-            asyncio.create_task(_every(TICKING_PERIOD, self._tick)),
-            asyncio.create_task(_every(EXPIRING_PERIOD, self._expire)),
-        ]
+        self._reports = asyncio.create_task(self._keep_reporting())
         return _address(self._settings.listen, bound)
 
     async def stop(self, grace: float = GRACE) -> None:
         """Refuses new calls, lets those under way finish, closes the database."""
         await self._health.enter_graceful_shutdown()
-        for task in self._tasks:
-            task.cancel()
+        if self._reports is not None:
+            self._reports.cancel()
+        self._chores.stop()
         # Those who watch go on at another server; they would use up the grace.
         self._watching.stop()
         self._collector.hurry()
@@ -170,26 +160,10 @@ class Server:
             names += [health.SERVICE_NAME, reflection.SERVICE_NAME]
             reflection.enable_server_reflection(names, self._grpc)
 
-    async def _forget(self) -> None:
-        await self._keep_up("tombstones not forgotten", forget.forget)
-
-    async def _tick(self) -> None:
-        await self._keep_up("time stands still", self._ticker.tick)
-
-    async def _tidy(self) -> None:
-        await self._keep_up("unused blocks not closed", tidy.tidy)
-
-    async def _expire(self) -> None:
-        await self._keep_up("old history not given up, or coming months not made", expire.expire)
-
-    async def _keep_up(
-        self, failure: str, use_case: Callable[[database.Database, database.Limits], int]
-    ) -> None:
-        limits = database.Limits.until(time.monotonic() + FORGETTING_PERIOD)
-        try:
-            await self._desk.call(lambda: use_case(self._store, limits))
-        except (errors.IpamError, database.Fault) as error:
-            _log.warning(failure, why=str(error))
+    async def _keep_reporting(self) -> None:
+        while True:
+            await asyncio.sleep(READINESS_PERIOD)
+            await survived(self._report, "not known whether it is ready")
 
     async def _report(self) -> None:
         """Ready means that a write has just been possible; alive, that this loop turns."""
@@ -210,12 +184,6 @@ class Server:
         await self._health.set("", status)
         for service in SERVICES:
             await self._health.set(service.full_name, status)
-
-
-async def _every(period: float, act: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        await asyncio.sleep(period)
-        await act()
 
 
 def _address(listen: str, port: int) -> str:
