@@ -16,14 +16,20 @@ from moorage_server.usecases import reconcile
 CONTAINER = "c1"
 # Of c1, which somebody works on, a list says nothing: the call tells of it as a failure.
 KEPT_OUT: Answer = ("confirmed 0", "suspect []", f"busy {[CONTAINER]}")
+# What comes while a list is being worked on, the next list will judge.
+OVERLOOKED: Answer = ("confirmed 0", "suspect []", "busy []")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """A list of n1 that is made at `stamp`; without `has`, it lacks c1."""
+    """A list of n1 that is made at `stamp`; without `has`, it lacks c1.
+
+    `overlooks`: what takes the place of c1 meanwhile, it may know nothing of.
+    """
 
     stamp: int
     has: bool = False
+    overlooks: bool = False
 
     def __call__(
         self, store: databases.Database, limits: databases.Limits, compiled: catalogs.Catalogs
@@ -55,6 +61,10 @@ class Listing:
     def kept_out(self, *_: object) -> Answer:
         """An actor that does nothing, and answers as a list that was kept out."""
         return KEPT_OUT
+
+    def overlooking(self, *_: object) -> Answer:
+        """An actor that does nothing, and answers as a list that found nothing."""
+        return OVERLOOKED
 
 
 class Leak:

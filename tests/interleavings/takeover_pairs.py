@@ -44,6 +44,18 @@ PAIRS = (
     pair("takeover / drain", _HELD, _NEW, actors.drain("a")),
     pair("takeover / disabling", _HELD, _NEW, actors.update("a", disabled=True)),
     pair(
+        "takeover / list that lacks both, made before it",
+        _HELD,
+        _NEW,
+        lists.Listing(stamp=15, overlooks=True),
+    ),
+    pair(
+        "takeover / list that lacks both, made after it",
+        _HELD,
+        _NEW,
+        lists.Listing(stamp=25, overlooks=True),
+    ),
+    pair(
         "takeover / release of the old sandbox as a leak",
         (*_HELD, _LEAK.learn),
         _NEW,

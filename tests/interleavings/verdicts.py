@@ -47,10 +47,17 @@ class Trial:
         """Plays both orders, one after the other; `warm` has the catalog compiled."""
         self._ground, self._stage, self._pair, self._warm = ground, stage, pair, warm
         self._serial = tuple(self._outcome(self._play(_in_order(who))) for who in (0, 1))
+        listings = {
+            who: actor for who, actor in enumerate(self._actors) if isinstance(actor, lists.Listing)
+        }
         self._kept_out = {
-            who: self._outcome(self._play(_in_order(who), idle=who))
-            for who, actor in enumerate(self._actors)
-            if isinstance(actor, lists.Listing)
+            who: self._outcome(self._play(_in_order(who), (who, actor.kept_out)))
+            for who, actor in listings.items()
+        }
+        self._overlooked = {
+            who: self._outcome(self._play(_in_order(who), (who, actor.overlooking)))
+            for who, actor in listings.items()
+            if actor.overlooks
         }
 
     def run(self, *, switches: int | None = None) -> Count:
@@ -72,14 +79,16 @@ class Trial:
     def _actors(self) -> tuple[actors.Actor, actors.Actor]:
         return self._pair.first, self._pair.second
 
-    def _play(self, choose: scheduler.Choose, *, idle: int | None = None) -> Performance:
-        """One schedule; a list that is `idle` does nothing for being kept out."""
+    def _play(
+        self, choose: scheduler.Choose, instead: tuple[int, actors.Actor] | None = None
+    ) -> Performance:
+        """One schedule; with another actor `instead` of one of the two."""
         self._ground.restore()
-        first, second = (
-            actor.kept_out if who == idle and isinstance(actor, lists.Listing) else actor
-            for who, actor in enumerate(self._actors)
-        )
-        return self._stage.play((self._call(first), self._call(second)), choose)
+        playing = list(self._actors)
+        if instead is not None:
+            playing[instead[0]] = instead[1]
+        first, second = map(self._call, playing)
+        return self._stage.play((first, second), choose)
 
     def _call(self, actor: actors.Actor) -> Call:
         # Each its own, as two servers have: with what was compiled before.
@@ -115,13 +124,17 @@ class Trial:
 
         But a refusal, which changes nothing, may have come at any time while the two
         overlapped; and a list that says it was kept out, by a lock that the other
-        held, came to nothing else.
+        held, came to nothing else; and one that overlooks what came while it was being
+        worked on has judged nothing.
         """
         for who in self._kept_out:
             if performance.outcomes[who] == lists.KEPT_OUT:
                 assert performance.was_kept_out(who), "kept out by nobody"
                 return {self._kept_out[who]}
         last = performance.began_last
+        for who, outcome in self._overlooked.items():
+            if last is None and performance.outcomes[who] == lists.OVERLOOKED:
+                return {outcome}
         if last is None and any(map(scheduler.refused, performance.outcomes)):
             return set(self._serial)
         return {self._serial[1 - (performance.committed_last if last is None else last)]}
