@@ -79,6 +79,7 @@ def _make_scratch_table(conninfo: str) -> None:
 @contextlib.contextmanager
 def _serving(url: str, log: pathlib.Path) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
     command = [str(PROGRAM), "serve", "--database-url", url, "--listen", "127.0.0.1:0"]
+    command += ["--metrics-listen", ""]
     with log.open("wb") as sink, subprocess.Popen(command, stderr=sink) as process:
         try:
             target = _bound(process, log)

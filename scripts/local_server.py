@@ -59,16 +59,17 @@ class LocalServer:
 
 
 @contextlib.contextmanager
-def running(state: pathlib.Path, *, listen: str) -> Iterator[LocalServer]:
+def running(state: pathlib.Path, *, listen: str, metrics_listen: str = "") -> Iterator[LocalServer]:
     """Serves on `listen` from the database in `state`, both made when new; then stops.
 
-    Waits for as long as PostgreSQL takes to recover. Raises Failed.
+    Without `metrics_listen`, without metrics. Waits for as long as PostgreSQL takes to
+    recover. Raises Failed.
     """
     state.mkdir(parents=True, exist_ok=True)
     log = state / "server.log"
     log.touch()
     begin = log.stat().st_size
-    process = _spawn(state / "database", listen, log)
+    process = _spawn(state / "database", listen, metrics_listen, log)
     try:
         target = _wait_until_serving(process, log, begin)
         yield LocalServer(target=target, log=log, process=process)
@@ -87,9 +88,11 @@ def end_on_signals() -> None:
         signal.signal(wish, signal.default_int_handler)
 
 
-def _spawn(database: pathlib.Path, listen: str, log: pathlib.Path) -> subprocess.Popen[bytes]:
+def _spawn(
+    database: pathlib.Path, listen: str, metrics_listen: str, log: pathlib.Path
+) -> subprocess.Popen[bytes]:
     server = str(PROGRAMS / "moorage-server")
-    options = ["--embedded", str(database), "--listen", listen]
+    options = ["--embedded", str(database), "--listen", listen, "--metrics-listen", metrics_listen]
     with log.open("ab") as output:
         return subprocess.Popen(
             # However this process ends, the server hears of it.

@@ -12,6 +12,7 @@ import sys
 import local_server
 
 DEFAULT_LISTEN = "127.0.0.1:7711"
+DEFAULT_METRICS_LISTEN = "127.0.0.1:7712"
 ANNOTATIONS = {"cni.projectcalico.org/ipv4pools": '["web"]'}
 WELCOME = """\
 Moorage serves gRPC on {target}. Try, in another terminal:
@@ -34,7 +35,9 @@ def main() -> int:
     local_server.end_on_signals()
     try:
         print("starting PostgreSQL and the server ...", flush=True)
-        with local_server.running(options.state, listen=options.listen) as server:
+        with local_server.running(
+            options.state, listen=options.listen, metrics_listen=options.metrics_listen
+        ) as server:
             print(_load_once(server, options))
             print(_welcome(server, options.state), flush=True)
             server.wait()
@@ -52,6 +55,9 @@ def _options() -> argparse.Namespace:
         "--state", type=pathlib.Path, default=local_server.ROOT / ".moorage", metavar="DIR"
     )
     parser.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT")
+    parser.add_argument(
+        "--metrics-listen", default=DEFAULT_METRICS_LISTEN, metavar="HOST:PORT", help='"" for none'
+    )
     local_server.add_examples(parser)
     return parser.parse_args()
 

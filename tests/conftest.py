@@ -1,5 +1,6 @@
 """The fixtures that every kind of test shares."""
 
+import os
 from collections.abc import Iterator
 
 import grpc
@@ -10,6 +11,8 @@ from harness import invariants, postgres, serving
 from moorage_server import logs
 
 logs.configure(level="WARNING")
+# Servers that run as programs beside each other would want the same port.
+os.environ["MOORAGE_METRICS_LISTEN"] = ""
 
 
 @pytest.fixture(scope="session")

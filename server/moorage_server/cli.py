@@ -38,9 +38,16 @@ def program() -> None:
 @click.option("--database-url", help="PostgreSQL to use, as role moorage_service [DATABASE_URL].")
 @click.option("--embedded", type=_STATE, help="Run a PostgreSQL of our own in this directory.")
 @click.option("--listen", help=f"host:port or unix:///path [{config.DEFAULT_LISTEN}].")
+@click.option(
+    "--metrics-listen", help=f'host:port, "" for no metrics [{config.DEFAULT_METRICS_LISTEN}].'
+)
 @click.option("--insecure-bind", is_flag=True, help="Serve plain text beyond loopback.")
 def serve(
-    database_url: str | None, embedded: pathlib.Path | None, listen: str | None, insecure_bind: bool
+    database_url: str | None,
+    embedded: pathlib.Path | None,
+    listen: str | None,
+    metrics_listen: str | None,
+    insecure_bind: bool,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish the calls under way."""
     logs.configure()
@@ -49,6 +56,8 @@ def serve(
     environment = dict(os.environ)
     if listen:
         environment["MOORAGE_LISTEN"] = listen
+    if metrics_listen is not None:
+        environment["MOORAGE_METRICS_LISTEN"] = metrics_listen
     if insecure_bind:
         environment["MOORAGE_INSECURE_BIND"] = "true"
     with _reported(), _database(embedded, database_url) as (url, postgres):
@@ -145,7 +154,12 @@ async def _serve(settings: config.Settings, postgres: int | None) -> None:
         loop.add_reader(os.pidfd_open(postgres), stopping.set)
     address = await server.start()
     log = structlog.get_logger()
-    log.info("serving", address=address, version=moorage_server.__version__)
+    log.info(
+        "serving",
+        address=address,
+        metrics=server.metrics_address,
+        version=moorage_server.__version__,
+    )
     await stopping.wait()
     log.info("stopping")
     await server.stop()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Self
 
 DEFAULT_LISTEN = "127.0.0.1:7711"
+DEFAULT_METRICS_LISTEN = "127.0.0.1:7712"
 DEFAULT_THREADS = 16
 
 
@@ -18,12 +19,14 @@ class Settings:
     """How a server runs.
 
     `listen` is host:port (port 0: any free one) or unix:///path. `threads` is how
-    many transactions run at the same time besides the batch. `insecure_bind`
-    admits plain text beyond loopback.
+    many transactions run at the same time besides the batch. `metrics_listen` is
+    host:port, or empty for no metrics. `insecure_bind` admits plain text beyond
+    loopback.
     """
 
     database_url: str
     listen: str = DEFAULT_LISTEN
+    metrics_listen: str = ""
     threads: int = DEFAULT_THREADS
     reflection: bool = True
     insecure_bind: bool = False
@@ -37,11 +40,19 @@ class Settings:
             raise SettingsError(
                 f"MOORAGE_LISTEN is {self.listen!r}; give host:port, or unix:///path"
             )
-        if not self.insecure_bind and not is_local(self.listen):
+        if self.metrics_listen and not self.metrics_listen.rpartition(":")[2].isdigit():
             raise SettingsError(
-                f"MOORAGE_LISTEN is {self.listen!r}: plain text is served on loopback or a Unix "
-                "socket only; set --insecure-bind where the network itself is trusted"
+                f"MOORAGE_METRICS_LISTEN is {self.metrics_listen!r}; give host:port, or nothing"
             )
+        for name, listen in (
+            ("MOORAGE_LISTEN", self.listen),
+            ("MOORAGE_METRICS_LISTEN", self.metrics_listen),
+        ):
+            if listen and not self.insecure_bind and not is_local(listen):
+                raise SettingsError(
+                    f"{name} is {listen!r}: plain text is served on loopback or a Unix "
+                    "socket only; set --insecure-bind where the network itself is trusted"
+                )
 
     @classmethod
     def read(cls, environment: Mapping[str, str], *, database_url: str | None = None) -> Self:
@@ -52,6 +63,7 @@ class Settings:
         return cls(
             database_url=url,
             listen=environment.get("MOORAGE_LISTEN", DEFAULT_LISTEN),
+            metrics_listen=environment.get("MOORAGE_METRICS_LISTEN", DEFAULT_METRICS_LISTEN),
             threads=_number("MOORAGE_THREADS", environment, DEFAULT_THREADS),
             reflection=_flag("MOORAGE_REFLECTION", environment, default=True),
             insecure_bind=_flag("MOORAGE_INSECURE_BIND", environment, default=False),

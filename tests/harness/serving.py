@@ -24,35 +24,47 @@ PROGRAM = pathlib.Path(sys.executable).parent / "moorage-server"
 class Serving:
     """A server that is up, and the database it works on."""
 
-    def __init__(self, target: str, database: Database, stop: Callable[[], None]) -> None:
-        """Bound to `target`."""
+    def __init__(
+        self, target: str, database: Database, stop: Callable[[], None], metrics: str = ""
+    ) -> None:
+        """Bound to `target`, and for metrics to another address, if at all."""
         self.target = target
+        self.metrics = metrics
         self.database = database
         self.stop = stop
 
 
 @contextlib.contextmanager
-def in_process(database: Database, *, threads: int = 4, rules: Rules = RULES) -> Iterator[Serving]:
+def in_process(
+    database: Database, *, threads: int = 4, rules: Rules = RULES, metrics_listen: str = ""
+) -> Iterator[Serving]:
     """A server on an event loop in a thread; fast to start. It may be stopped before the end."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="server")
     thread.start()
-    settings = Settings(database_url=database.service_url, listen="127.0.0.1:0", threads=threads)
+    settings = Settings(
+        database_url=database.service_url,
+        listen="127.0.0.1:0",
+        metrics_listen=metrics_listen,
+        threads=threads,
+    )
 
     async def start() -> tuple[Server, str]:
         server = Server(settings, rules)
         return server, await server.start()
 
-    server, target = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
-
-    @functools.cache
-    def stop() -> None:
-        asyncio.run_coroutine_threadsafe(server.stop(grace=1.0), loop).result(30)
-
     try:
-        yield Serving(target, database, stop)
+        server, target = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
+
+        @functools.cache
+        def stop() -> None:
+            asyncio.run_coroutine_threadsafe(server.stop(grace=1.0), loop).result(30)
+
+        try:
+            yield Serving(target, database, stop, server.metrics_address)
+        finally:
+            stop()
     finally:
-        stop()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

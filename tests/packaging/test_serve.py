@@ -50,8 +50,9 @@ class Serve:
 def serving(state: pathlib.Path, listen: str = "127.0.0.1:0") -> Iterator[Serve]:
     """Starts it, and ends it in any case."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MOORAGE_")}
+    options = ["--state", str(state), "--listen", listen, "--metrics-listen", ""]
     process = subprocess.Popen(
-        [sys.executable, "scripts/serve.py", "--state", str(state), "--listen", listen],
+        [sys.executable, "scripts/serve.py", *options],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,

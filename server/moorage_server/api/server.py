@@ -29,6 +29,7 @@ from moorage_server.api.chores import Chores, survived
 from moorage_server.api.collector import Collector
 from moorage_server.api.desk import Desk
 from moorage_server.api.interceptors import Boundary
+from moorage_server.api.metrics import Metrics
 from moorage_server.api.node_service import NodeService
 from moorage_server.api.numbering import Numbering
 from moorage_server.api.pool_service import PoolService
@@ -81,11 +82,11 @@ _log = structlog.get_logger()
 class BindError(Exception):
     """The address to serve on cannot be had."""
 
-    def __init__(self, listen: str) -> None:
-        """Names it."""
+    def __init__(self, listen: str, option: str = "--listen") -> None:
+        """Names it, and the option that says another."""
         super().__init__(
             f"cannot listen on {listen}: it is taken, or not of this machine; "
-            "choose another with --listen"
+            f"choose another with {option}"
         )
 
 
@@ -104,6 +105,8 @@ class Server:
         self._numbering = Numbering(self._store, self._watching.tails.look)
         self._collector = Collector(self._desk, self._compiled, self._numbering.stir)
         self._chores = Chores(self._desk)
+        self._metrics = Metrics(self._store, self._compiled, lambda: self._watching.count)
+        self.metrics_address = ""  # where they are served, if they are
         self._reports: asyncio.Task[None] | None = None
 
     async def start(self) -> str:
@@ -113,6 +116,11 @@ class Server:
             bound = self._grpc.add_insecure_port(self._settings.listen)
         except RuntimeError as error:
             raise BindError(self._settings.listen) from error
+        if self._settings.metrics_listen:
+            try:
+                self.metrics_address = self._metrics.start(self._settings.metrics_listen)
+            except OSError as error:
+                raise BindError(self._settings.metrics_listen, "--metrics-listen") from error
         self._collector.start()
         self._numbering.start()
         await self._tell(ready=False)
@@ -135,6 +143,7 @@ class Server:
         await self._collector.close()
         await self._numbering.close()
         self._watching.close()
+        await asyncio.to_thread(self._metrics.close)
         self._desk.close()
         self._store.close()
 

@@ -50,7 +50,7 @@ class Watching:
         self.stopping = False
         self._desk = desk
         self._compiled = compiled
-        self._count = 0
+        self.count = 0  # watches at the moment
         self._next = 0.0  # when the next message may be sent
         self._stopped = Bell()
         self._snapshots = concurrent.futures.ThreadPoolExecutor(SNAPSHOTS, "snapshot")
@@ -134,13 +134,13 @@ class Watching:
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
-        if self._count >= self.rules.most:
+        if self.count >= self.rules.most:
             raise errors.ServerBusy
-        self._count += 1
+        self.count += 1
         try:
             yield
         finally:
-            self._count -= 1
+            self.count -= 1
 
 
 class _Watcher:

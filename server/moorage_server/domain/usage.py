@@ -38,6 +38,15 @@ class PoolUsage:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NamedUsage:
+    """The usage of one of many pools."""
+
+    vrf: str
+    pool: str
+    usage: PoolUsage
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class OpenBlock:
     """A block as it is listed; `node` is None where it belongs to no node."""
 

@@ -1,9 +1,13 @@
 """How many addresses a pool has, by what they are, and which blocks are open."""
 
+import functools
+
 from moorage_server.domain import addresses, errors, usage
 from moorage_server.domain.offers import Offer
-from moorage_server.storage import catalogs, database
+from moorage_server.storage import catalogs, database, vrfs
 from moorage_server.storage import usage as rows
+
+VRFS = 100  # read at once
 
 
 def of_pool(
@@ -17,13 +21,22 @@ def of_pool(
     """Counts the addresses of a pool; raises PoolNotFound, also where the VRF is not there."""
 
     def work(transaction: database.Transaction) -> usage.PoolUsage:
-        scope, offer = _pool(transaction, compiled, vrf, pool)
-        return usage.PoolUsage(
-            counts=rows.of_pool(transaction, scope, offer),
-            open_blocks=rows.open_count(transaction, scope, offer),
-        )
+        return _of(transaction, *_pool(transaction, compiled, vrf, pool))
 
     return store.run(work, limits, snapshot=True)
+
+
+def of_all(
+    store: database.Database, limits: database.Limits, compiled: catalogs.Catalogs
+) -> list[usage.NamedUsage]:
+    """Counts the addresses of every pool, VRF by VRF."""
+    found: list[usage.NamedUsage] = []
+    after = ""
+    while names := store.run(functools.partial(_vrfs, after=after), limits):
+        for vrf in names:
+            found += store.run(functools.partial(_of_vrf, compiled, vrf), limits, snapshot=True)
+        after = names[-1]
+    return found
 
 
 def page(
@@ -52,6 +65,29 @@ def page(
 
     found = store.run(work, limits, snapshot=True)
     return found[:size], len(found) > size
+
+
+def _vrfs(transaction: database.Transaction, *, after: str) -> list[str]:
+    return [each.name for each in vrfs.page(transaction, labels={}, after=after, limit=VRFS)]
+
+
+def _of_vrf(
+    compiled: catalogs.Catalogs, vrf: str, transaction: database.Transaction
+) -> list[usage.NamedUsage]:
+    scope = _scope(transaction, compiled, vrf)
+    if scope is None:
+        return []  # it has just been deleted
+    return [
+        usage.NamedUsage(vrf=vrf, pool=each.name, usage=_of(transaction, scope, each))
+        for each in scope.catalog.offers
+    ]
+
+
+def _of(transaction: database.Transaction, scope: catalogs.Scope, offer: Offer) -> usage.PoolUsage:
+    return usage.PoolUsage(
+        counts=rows.of_pool(transaction, scope, offer),
+        open_blocks=rows.open_count(transaction, scope, offer),
+    )
 
 
 def _pool(

@@ -1,0 +1,125 @@
+"""Numbers for Prometheus, over HTTP on a port of their own.
+
+Pools are counted when they are asked for, but not again within a few seconds, whoever
+asks. Where the database does not answer there are no numbers of pools, rather than old
+ones, and a counter says so.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+import prometheus_client
+import structlog
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from moorage_server.domain import errors
+from moorage_server.domain import usage as domain
+from moorage_server.storage import catalogs, database
+from moorage_server.usecases import usage
+
+FRESH = 5.0  # seconds for which a count is good
+TIME = 5.0  # seconds for a count
+
+_log = structlog.get_logger()
+
+
+class Metrics:
+    """The numbers of one server process."""
+
+    def __init__(
+        self,
+        store: database.Database,
+        compiled: catalogs.Catalogs,
+        watches: Callable[[], float],
+    ) -> None:
+        """Counts nothing yet; `watches` says how many there are."""
+        self._registry = prometheus_client.CollectorRegistry()
+        failures = prometheus_client.Counter(
+            "moorage_pool_count_failures", "Times that pools could not be counted.", registry=None
+        )
+        prometheus_client.Gauge(
+            "moorage_watches", "Calls of WatchAllocations that last.", registry=self._registry
+        ).set_function(watches)
+        # In this order: a count that fails is told of in the same answer.
+        self._registry.register(_Pools(store, compiled, failures))
+        self._registry.register(failures)
+        self._close: Callable[[], None] = lambda: None
+
+    def start(self, listen: str) -> str:
+        """Serves `/metrics`; returns the address it is bound to. Raises OSError."""
+        host, _, port = listen.rpartition(":")
+        server, thread = prometheus_client.start_http_server(
+            int(port), addr=host.strip("[]"), registry=self._registry
+        )
+
+        def close() -> None:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+        self._close = close
+        return f"{host}:{server.server_port}"
+
+    def close(self) -> None:
+        """Serves no more."""
+        self._close()
+
+
+class _Pools(Collector):
+    """What the addresses of each pool are."""
+
+    def __init__(
+        self,
+        store: database.Database,
+        compiled: catalogs.Catalogs,
+        failures: prometheus_client.Counter,
+    ) -> None:
+        self._store, self._compiled, self._failures = store, compiled, failures
+        self._lock = threading.Lock()
+        self._counted: list[domain.NamedUsage] = []
+        self._good_until = 0.0
+
+    def describe(self) -> Iterable[Metric]:
+        """The families, without counting."""
+        return _families(())
+
+    def collect(self) -> Iterable[Metric]:
+        """The families with what is in them at the moment."""
+        # One at a time, so that a crowd of scrapers is one count.
+        with self._lock:
+            if time.monotonic() >= self._good_until:
+                self._count()
+            return list(_families(self._counted))
+
+    def _count(self) -> None:
+        limits = database.Limits.until(time.monotonic() + TIME)
+        self._counted = []
+        try:
+            self._counted = usage.of_all(self._store, limits, self._compiled)
+        except (errors.IpamError, database.Fault) as error:
+            self._failures.inc()
+            _log.warning("pools not counted", why=str(error))
+        self._good_until = time.monotonic() + FRESH
+
+
+def _families(counted: Iterable[domain.NamedUsage]) -> Iterator[Metric]:
+    addresses = GaugeMetricFamily(
+        "moorage_pool_addresses",
+        "Addresses of a pool by what they are; reserved ones may be another thing as well.",
+        labels=("vrf", "pool", "state"),
+    )
+    capacity = GaugeMetricFamily(
+        "moorage_pool_capacity", "All addresses of a pool.", labels=("vrf", "pool")
+    )
+    blocks = GaugeMetricFamily(
+        "moorage_pool_open_blocks", "Blocks of a pool that are open.", labels=("vrf", "pool")
+    )
+    for each in counted:
+        counts, name = each.usage.counts, (each.vrf, each.pool)
+        for state in ("assigned", "cooling", "sticky", "reserved", "available"):
+            addresses.add_metric((*name, state), getattr(counts, state))
+        capacity.add_metric(name, counts.capacity)
+        blocks.add_metric(name, each.usage.open_blocks)
+    yield from (addresses, capacity, blocks)

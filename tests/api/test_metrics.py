@@ -1,0 +1,108 @@
+"""What Prometheus reads, over HTTP."""
+
+import math
+import urllib.request
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+import moorage
+from harness import calls, postgres, serving
+from harness.calls import assign, release
+from harness.watches import watching
+from moorage.v1 import resources_pb2 as messages
+from moorage_server.api import metrics
+from moorage_server.api.server import BindError
+
+ANY_PORT = "127.0.0.1:0"
+LABELS = ("vrf", "pool", "state")
+Numbers = dict[tuple[str, ...], float]
+
+
+@pytest.fixture(autouse=True)
+def counted_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No count is good for the next question."""
+    monkeypatch.setattr(metrics, "FRESH", -1.0)
+
+
+def numbers(server: serving.Serving) -> Numbers:
+    """Every sample: its name and the values of its labels."""
+    with urllib.request.urlopen(f"http://{server.metrics}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    return {
+        (sample.name, *(sample.labels[each] for each in LABELS if each in sample.labels)): (
+            sample.value
+        )
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_pools_are_counted_by_what_their_addresses_are(database: postgres.Database) -> None:
+    with (
+        serving.in_process(database, metrics_listen=ANY_PORT) as server,
+        moorage.Client(server.target) as client,
+    ):
+        assert math.isclose(numbers(server)["moorage_watches",], 0.0)
+        calls.create_pool(client, "a", "10.0.0.0/28", block_size=30, cooldown_seconds=600)
+        client.create_vrf("blue", messages.Vrf())
+        client.create_pool("six", messages.Pool(cidr="fd00::/64"), vrf="blue")
+        client.create_reservation("r", messages.Reservation(cidrs=["10.0.0.15/32"]))
+        for container in ("c1", "c2", "c3"):
+            assign(client, container)
+        release(client, "c3")
+        found = numbers(server)
+        counts = {
+            labels[-1]: found[labels]
+            for labels in found
+            if labels[:3] == ("moorage_pool_addresses", "default", "a")
+        }
+        assert counts == {
+            "assigned": 2,
+            "cooling": 1,
+            "sticky": 0,
+            "reserved": 1,
+            "available": 12,
+        }
+        assert found["moorage_pool_capacity", "default", "a"] == 16
+        assert found["moorage_pool_open_blocks", "default", "a"] == 1
+        assert found["moorage_pool_capacity", "blue", "six"] == 2.0**64
+        client.delete_pool("six", vrf="blue")
+        assert ("moorage_pool_capacity", "blue", "six") not in numbers(server)
+
+
+def test_watches_are_counted(database: postgres.Database) -> None:
+    with (
+        serving.in_process(database, metrics_listen=ANY_PORT) as server,
+        watching(server.target) as stream,
+    ):
+        stream.until(0)
+        assert numbers(server)["moorage_watches",] == 1
+
+
+def test_without_a_database_there_are_no_numbers_of_pools_rather_than_old_ones(
+    database: postgres.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "TIME", 0.2)
+    with (
+        serving.in_process(database, metrics_listen=ANY_PORT) as server,
+        moorage.Client(server.target) as client,
+    ):
+        calls.create_pool(client, "a", "10.0.0.0/28")
+        assert numbers(server)["moorage_pool_capacity", "default", "a"] == 16
+        with database.connect() as other:
+            other.exec_driver_sql("BEGIN; LOCK TABLE allocations IN ACCESS EXCLUSIVE MODE")
+            found = numbers(server)
+            other.rollback()
+        assert ("moorage_pool_capacity", "default", "a") not in found
+        assert found["moorage_pool_count_failures_total",] == 1
+
+
+def test_a_port_that_is_taken_is_named(database: postgres.Database) -> None:
+    with serving.in_process(database, metrics_listen=ANY_PORT) as first:
+        wrong = f"cannot listen on {first.metrics}.*--metrics-listen"
+        with (
+            pytest.raises(BindError, match=wrong),
+            serving.in_process(database, metrics_listen=first.metrics),
+        ):
+            pass
