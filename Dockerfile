@@ -21,6 +21,6 @@ ENV PATH=/opt/moorage/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1
 # A number, so that Kubernetes can tell that it is not root.
 USER 65532:65532
-EXPOSE 7711
+EXPOSE 7711 7712
 ENTRYPOINT ["moorage-server"]
 CMD ["serve"]
