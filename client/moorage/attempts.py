@@ -12,10 +12,11 @@ from moorage.v1 import resources_pb2
 BOOT_ID = pathlib.Path("/proc/sys/kernel/random/boot_id")
 
 
-def stamp(*, ago: float = 0.0) -> resources_pb2.AttemptStamp | None:
+def stamp(*, at: int | None = None, ago: float = 0.0) -> resources_pb2.AttemptStamp | None:
     """Return the stamp of an attempt that begins now; None on a system that has no such clock.
 
-    `ago`: it began that many seconds ago, or when the machine did.
+    `at`: it began when the boot-time clock said so. `ago`: that many seconds before, or when the
+    machine did.
 
     The boot-time clock goes on while the machine sleeps and is never set, so that of two attempts
     on one node the later one always has the higher stamp.
@@ -24,5 +25,7 @@ def stamp(*, ago: float = 0.0) -> resources_pb2.AttemptStamp | None:
         boot_id = BOOT_ID.read_text().strip()
     except OSError:
         return None
-    clock = max(time.clock_gettime_ns(time.CLOCK_BOOTTIME) - round(ago * 1e9), 1)
-    return resources_pb2.AttemptStamp(boot_id=boot_id, boot_time_ns=clock)
+    began = time.clock_gettime_ns(time.CLOCK_BOOTTIME) if at is None else at
+    return resources_pb2.AttemptStamp(
+        boot_id=boot_id, boot_time_ns=max(began - round(ago * 1e9), 1)
+    )

@@ -6,11 +6,12 @@ The installed program, unless a test makes many calls and the process is not its
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from moorage.cni import handler
+from moorage.cni import handler, host
 
 MOORAGE = Path(sys.executable).with_name("moorage")
 VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
@@ -94,7 +95,8 @@ def run(
         variables.pop(name, None)
     text = stdin if isinstance(stdin, bytes) else json.dumps(stdin).encode()
     if not installed:
-        reply = handler.handle(variables, text)
+        began = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        reply = handler.handle(variables, text, host.Direct(), began)
         return Outcome(code=reply.exit_code, stdout=reply.stdout, stderr=b"")
     # Nothing but what is given: no HOME, no PATH, as a daemon may leave it.
     done = subprocess.run(

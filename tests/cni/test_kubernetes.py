@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cni import api_server, program
-from moorage.cni import errors, invocation, netconf, settings, subject
+from moorage.cni import errors, host, invocation, netconf, settings, subject
 from moorage.cni.deadline import Deadline
 
 POOLS = "cni.projectcalico.org/ipv4pools"
@@ -43,9 +43,9 @@ def described(section: object, cni_args: str = program.POD_ARGS) -> subject.Subj
         document={"ipam": {"kubernetes": section}},
     )
     environment = {"CNI_COMMAND": "DEL", "CNI_CONTAINERID": "c", "CNI_IFNAME": "eth0"}
-    call = invocation.parse(environment | {"CNI_ARGS": cni_args})
+    call = invocation.parse(environment | {"CNI_ARGS": cni_args}, began=1)
     cluster = settings.parse(document).cluster
-    return subject.describe(document, call, cluster, Deadline.after(5))
+    return subject.describe(document, call, cluster, host.Direct(), Deadline.after(5))
 
 
 def test_the_pods_annotations_are_read_from_the_api(api: api_server.ApiServer) -> None:

@@ -10,7 +10,7 @@ from moorage.cni import errors, invocation, netconf, runtime_ips
 def read(cni_args: str = "", document: dict[str, object] | None = None) -> list[str] | None:
     conf = netconf.parse(json.dumps({"name": "pods", "ipam": {}} | (document or {})).encode())
     environment = {"CNI_COMMAND": "DEL", "CNI_CONTAINERID": "c", "CNI_IFNAME": "eth0"}
-    call = invocation.parse(environment | {"CNI_ARGS": cni_args})
+    call = invocation.parse(environment | {"CNI_ARGS": cni_args}, began=1)
     found = runtime_ips.read(conf, call)
     if found is None:
         return None

@@ -8,20 +8,22 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 
 import moorage
-from moorage import client
+from moorage import attempts, client
 from moorage.cni import addresses, constraints, errors, netconf, request, valid_attachments
 from moorage.cni.deadline import Deadline
+from moorage.cni.host import Host
 from moorage.cni.invocation import Invocation
+from moorage.cni.release import Release
 from moorage.v1 import filter_pb2, resources_pb2
 
 
 def assign(
+    host: Host,
     conf: netconf.NetConf,
     call: Invocation,
     wanted: constraints.Constraints,
     *,
     workload: resources_pb2.Workload,
-    attempt: resources_pb2.AttemptStamp | None,
     deadline: Deadline,
 ) -> Sequence[resources_pb2.Allocation]:
     """Assigns all that is wanted, or nothing.
@@ -30,11 +32,10 @@ def assign(
         CniError: as errors.from_rpc words it, with the places the constraints were written in; as
             addresses.require_family, a pool stands in the list of the other family.
     """
-    left = deadline.remaining(f"server {conf.server}")
-    with client.Client(conf.server, timeout=left) as server:
-        for pool in wanted.idle:
-            _verify(server, conf, pool, deadline)
-        try:
+    try:
+        with host.server(conf.server) as server:
+            for pool in wanted.idle:
+                _verify(server, conf, pool, deadline)
             return server.assign(
                 request.attachment(conf, call),
                 request.addresses(wanted.choices),
@@ -43,12 +44,13 @@ def assign(
                 wait=wanted.wait_seconds,
                 sticky=wanted.sticky_seconds,
                 vrf=conf.vrf,
-                attempt=attempt,
+                # Of when the call began: a DEL that came since is the later one.
+                attempt=attempts.stamp(at=call.began),
                 timeout=deadline.remaining(f"server {conf.server}"),
             )
-        except moorage.MoorageError as failure:
-            asked = [f"asked for by {place}" for place in wanted.said_by]
-            raise errors.from_rpc(failure, conf.server, "; ".join(asked)) from failure
+    except moorage.MoorageError as failure:
+        asked = [f"asked for by {place}" for place in wanted.said_by]
+        raise errors.from_rpc(failure, conf.server, "; ".join(asked)) from failure
 
 
 def _verify(
@@ -64,23 +66,32 @@ def _verify(
     addresses.require_family(pool.source, ipaddress.ip_network(found.cidr), pool.family)
 
 
-def release(conf: netconf.NetConf, call: Invocation, deadline: Deadline) -> None:
-    """Releases what the attachment holds; nothing to release is success.
+def release(host: Host, release: Release, deadline: Deadline) -> None:
+    """Releases what the attachment held at that time; nothing to release is success.
 
     Raises:
         CniError: as errors.from_rpc words it.
     """
-    left = deadline.remaining(f"server {conf.server}")
-    with client.Client(conf.server, timeout=left) as server:
-        try:
-            server.release(request.attachment(conf, call), vrf=conf.vrf)
-        except moorage.MoorageError as failure:
-            # A VRF that is not there holds no address: its pools would have to be there first.
-            if failure.reason != "VRF_NOT_FOUND":
-                raise errors.from_rpc(failure, conf.server) from failure
+    attachment = resources_pb2.Attachment(
+        network=release.network, container_id=release.container_id, interface=release.interface
+    )
+    attempt = resources_pb2.AttemptStamp(boot_id=release.boot_id, boot_time_ns=release.boot_time_ns)
+    try:
+        with host.server(release.server) as server:
+            server.release(
+                attachment,
+                vrf=release.vrf,
+                attempt=attempt if release.boot_id else None,
+                timeout=deadline.remaining(f"server {release.server}"),
+            )
+    except moorage.MoorageError as failure:
+        # A VRF that is not there holds no address: its pools would have to be there first.
+        if failure.reason != "VRF_NOT_FOUND":
+            raise errors.from_rpc(failure, release.server) from failure
 
 
 def reconcile(
+    host: Host,
     conf: netconf.NetConf,
     valid: Iterable[valid_attachments.Pair],
     node_name: str,
@@ -94,23 +105,27 @@ def reconcile(
         CniError: as errors.from_rpc words it; TRY_AGAIN_LATER, some of it could not be done.
     """
     listed = [resources_pb2.Attachment(container_id=each, interface=name) for each, name in valid]
-    left = deadline.remaining(f"server {conf.server}")
-    with client.Client(conf.server, timeout=left) as server:
-        try:
+    try:
+        with host.server(conf.server) as server:
             done = server.reconcile_node(
-                node_name, listed, network=conf.name, vrf=conf.vrf, attempt=attempt
+                node_name,
+                listed,
+                network=conf.name,
+                vrf=conf.vrf,
+                attempt=attempt,
+                timeout=deadline.remaining(f"server {conf.server}"),
             )
-        except moorage.MoorageError as failure:
-            # As in release: there is nothing to collect where there is no VRF.
-            if failure.reason != "VRF_NOT_FOUND":
-                raise errors.from_rpc(failure, conf.server) from failure
-            return
+    except moorage.MoorageError as failure:
+        # As in release: there is nothing to collect where there is no VRF.
+        if failure.reason != "VRF_NOT_FOUND":
+            raise errors.from_rpc(failure, conf.server) from failure
+        return
     if done.failures:
         raise errors.left_over(len(done.failures), done.failures[0].refusal.message, conf.server)
 
 
 def held(
-    conf: netconf.NetConf, call: Invocation, deadline: Deadline
+    host: Host, conf: netconf.NetConf, call: Invocation, deadline: Deadline
 ) -> Sequence[resources_pb2.Allocation]:
     """Lists what the attachment holds.
 
@@ -119,8 +134,8 @@ def held(
     """
     wanted = filter_pb2.AllocationFilter(attachment=request.attachment(conf, call))
     left = deadline.remaining(f"server {conf.server}")
-    with client.Client(conf.server, timeout=left) as server:
-        try:
-            return list(server.allocations(wanted, vrf=conf.vrf))
-        except moorage.MoorageError as failure:
-            raise errors.from_rpc(failure, conf.server) from failure
+    try:
+        with host.server(conf.server) as server:
+            return list(server.allocations(wanted, vrf=conf.vrf, timeout=left))
+    except moorage.MoorageError as failure:
+        raise errors.from_rpc(failure, conf.server) from failure

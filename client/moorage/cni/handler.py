@@ -1,6 +1,7 @@
 """Answers one plugin call: environment and standard input in, standard output and exit code out.
 
-Knows no process: plugin runs it in one of its own, and any other host may run it as well.
+Knows no process: plugin runs it in one of its own, `moorage.agent` for a whole node. What differs
+between the two is their host.
 """
 
 import json
@@ -19,7 +20,9 @@ from moorage.cni import (
     valid_attachments,
 )
 from moorage.cni.deadline import Deadline
+from moorage.cni.host import Host
 from moorage.cni.invocation import Invocation, Verb
+from moorage.cni.release import Release
 
 # A runtime repeats a DEL that failed; one that hangs holds up the pod's whole deletion.
 LONGEST_DEL = 20.0
@@ -42,10 +45,13 @@ class Reply:
     exit_code: int
 
 
-def handle(environment: Mapping[str, str], stdin: bytes) -> Reply:
-    """Answers a call; every failure that was thought of is an answer too."""
+def handle(environment: Mapping[str, str], stdin: bytes, host: Host, began: int) -> Reply:
+    """Answers a call that began at that time of the boot-time clock, in nanoseconds.
+
+    Every failure that was thought of is an answer too.
+    """
     try:
-        return Reply(stdout=_answer(environment, stdin), exit_code=0)
+        return Reply(stdout=_answer(environment, stdin, host, began), exit_code=0)
     except errors.CniError as error:
         return failure(error, stdin)
 
@@ -56,15 +62,15 @@ def failure(error: errors.CniError, stdin: bytes = b"") -> Reply:
     return Reply(stdout=document, exit_code=1)
 
 
-def _answer(environment: Mapping[str, str], stdin: bytes) -> bytes:
-    call = invocation.parse(environment)
+def _answer(environment: Mapping[str, str], stdin: bytes, host: Host, began: int) -> bytes:
+    call = invocation.parse(environment, began)
     if call.verb is Verb.VERSION:
         return _versions(stdin)
     conf = netconf.parse(stdin)
     netconf.require_version(conf, _SINCE[call.verb], call.verb)
     if call.verb in (Verb.ADD, Verb.DEL):
         invocation.refuse_own_netns(environment)
-    return _VERBS[call.verb](conf, call)
+    return _VERBS[call.verb](conf, call, host)
 
 
 def _versions(stdin: bytes) -> bytes:
@@ -73,50 +79,59 @@ def _versions(stdin: bytes) -> bytes:
     return json.dumps(fields).encode() + b"\n"
 
 
-def _add(conf: netconf.NetConf, call: Invocation) -> bytes:
-    from moorage import attempts  # noqa: PLC0415 - loads protobuf
-
-    # Stamped before anything that takes time: a DEL that comes meanwhile is then the later one.
-    attempt = attempts.stamp()
+def _add(conf: netconf.NetConf, call: Invocation, host: Host) -> bytes:
     deadline = Deadline.after(conf.timeout_seconds)
     chosen = settings.parse(conf)
     fixed = runtime_ips.read(conf, call)
     node = settings.node_name(chosen)
-    described = subject.describe(conf, call, chosen.cluster, deadline)
+    described = subject.describe(conf, call, chosen.cluster, host, deadline)
     wanted = annotations.resolve(described.pod, described.namespace, chosen, fixed)
     from moorage.cni import calls, request  # noqa: PLC0415 - loads gRPC
 
     workload = request.workload(call, described, node)
-    allocations = calls.assign(
-        conf, call, wanted, workload=workload, attempt=attempt, deadline=deadline
-    )
+    host.settle(_release(conf, call), deadline)
+    allocations = calls.assign(host, conf, call, wanted, workload=workload, deadline=deadline)
     return result.render(allocations, conf.cni_version)
 
 
-def _del(conf: netconf.NetConf, call: Invocation) -> bytes:
-    from moorage.cni import calls  # noqa: PLC0415 - loads gRPC
-
-    calls.release(conf, call, Deadline.after(min(conf.timeout_seconds, LONGEST_DEL)))
+def _del(conf: netconf.NetConf, call: Invocation, host: Host) -> bytes:
+    deadline = Deadline.after(min(conf.timeout_seconds, LONGEST_DEL))
+    host.release(_release(conf, call), deadline)
     return b""
 
 
-def _check(conf: netconf.NetConf, call: Invocation) -> bytes:
+def _release(conf: netconf.NetConf, call: Invocation) -> Release:
+    from moorage import attempts  # noqa: PLC0415 - loads protobuf
+
+    stamp = attempts.stamp(at=call.began)
+    return Release(
+        server=conf.server,
+        vrf=conf.vrf,
+        network=conf.name,
+        container_id=call.container_id,
+        interface=call.interface,
+        boot_id=stamp.boot_id if stamp else "",
+        boot_time_ns=stamp.boot_time_ns if stamp else 0,
+    )
+
+
+def _check(conf: netconf.NetConf, call: Invocation, host: Host) -> bytes:
     previous = result.previous_addresses(conf)
     from moorage.cni import calls  # noqa: PLC0415 - loads gRPC
 
-    held = calls.held(conf, call, Deadline.after(conf.timeout_seconds))
+    held = calls.held(host, conf, call, Deadline.after(conf.timeout_seconds))
     result.compare(previous, held)
     return b""
 
 
-def _status(conf: netconf.NetConf, _: Invocation) -> bytes:
+def _status(conf: netconf.NetConf, _: Invocation, __: Host) -> bytes:
     # The server is not asked: a runtime takes a failure for a node that is not ready, and a short
     # absence of the server is no reason to take pods away from it.
     settings.parse(conf)
     return b""
 
 
-def _gc(conf: netconf.NetConf, _: Invocation) -> bytes:
+def _gc(conf: netconf.NetConf, call: Invocation, host: Host) -> bytes:
     valid = valid_attachments.read(conf)
     if valid is None:
         return b""  # nothing is said of what is valid, so nothing is known not to be
@@ -125,12 +140,12 @@ def _gc(conf: netconf.NetConf, _: Invocation) -> bytes:
     from moorage.cni import calls  # noqa: PLC0415 - loads gRPC
 
     deadline = Deadline.after(min(conf.timeout_seconds, LONGEST_GC))
-    attempt = attempts.stamp(ago=GC_MARGIN)
-    calls.reconcile(conf, valid, node, attempt=attempt, deadline=deadline)
+    attempt = attempts.stamp(at=call.began, ago=GC_MARGIN)
+    calls.reconcile(host, conf, valid, node, attempt=attempt, deadline=deadline)
     return b""
 
 
-_VERBS: Mapping[Verb, Callable[[netconf.NetConf, Invocation], bytes]] = {
+_VERBS: Mapping[Verb, Callable[[netconf.NetConf, Invocation, Host], bytes]] = {
     Verb.ADD: _add,
     Verb.DEL: _del,
     Verb.CHECK: _check,

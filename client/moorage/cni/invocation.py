@@ -41,12 +41,16 @@ _WITH_CONTAINER = {Verb.ADD, Verb.CHECK, Verb.DEL}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """One call; `container_id` and `interface` are empty for verbs that are about no container."""
+    """One call; `container_id` and `interface` are empty for verbs that are about no container.
+
+    `began`: what the boot-time clock said when it did, in nanoseconds.
+    """
 
     verb: Verb
     container_id: str
     interface: str
     args: Mapping[str, str]
+    began: int
 
     @property
     def namespace(self) -> str:
@@ -75,7 +79,7 @@ def is_interface(text: str) -> bool:
     return named and text.isprintable()
 
 
-def parse(environment: Mapping[str, str]) -> Invocation:
+def parse(environment: Mapping[str, str], began: int) -> Invocation:
     """Reads the CNI_ variables.
 
     Raises:
@@ -88,6 +92,7 @@ def parse(environment: Mapping[str, str]) -> Invocation:
         container_id=environment.get("CNI_CONTAINERID", ""),
         interface=environment.get("CNI_IFNAME", ""),
         args=parse_args(environment.get("CNI_ARGS", "")),
+        began=began,
     )
     if verb in _WITH_CONTAINER:
         _refuse_bad_names(call)

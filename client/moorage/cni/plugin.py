@@ -7,6 +7,7 @@ hear of. What the answer is, is the handler's part.
 import gc
 import os
 import sys
+import time
 from typing import NoReturn
 
 LONGEST_STDIN = 16 << 20
@@ -14,13 +15,18 @@ LONGEST_STDIN = 16 << 20
 
 def main() -> NoReturn:
     """Answers the one call that the environment describes, and ends the process."""
+    began = _boot_clock()
     # A process that lives for one call is gone before collecting could pay.
     gc.disable()
     _isolate()
     _occupy_standard_descriptors()
-    code = _serve() if os.environ.get("CNI_COMMAND") else _about()
+    code = _serve(began) if os.environ.get("CNI_COMMAND") else _about()
     # Tearing the interpreter down costs a fifth of a call, for nothing.
     os._exit(code)
+
+
+def _boot_clock() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 def _isolate() -> None:
@@ -50,19 +56,21 @@ def _about() -> int:
     return 0
 
 
-def _serve() -> int:
+def _serve(began: int) -> int:
     environment = dict(os.environ)
     # The C core of gRPC would write to standard error, which ends in the runtime's log.
     os.environ["GRPC_VERBOSITY"] = "NONE"
     try:
-        return _answer(environment)
+        return _answer(environment, began)
     except Exception as error:  # the outermost frame: whatever it is, the runtime gets a document
-        _print(_incident(error))
+        from moorage.cni import incident  # noqa: PLC0415 - nothing before _isolate()
+
+        _print(incident.document(error))
         return 1
 
 
-def _answer(environment: dict[str, str]) -> int:
-    from moorage.cni import errors, handler  # noqa: PLC0415 - nothing before _isolate()
+def _answer(environment: dict[str, str], began: int) -> int:
+    from moorage.cni import errors, handler, host  # noqa: PLC0415 - nothing before _isolate()
 
     try:
         stdin = _read_stdin()
@@ -71,12 +79,13 @@ def _answer(environment: dict[str, str]) -> int:
         unread = errors.CniError(errors.Code.IO_FAILURE, rule, "pass the network configuration")
         _print(handler.failure(unread).stdout)
         return 1
-    reply = handler.handle(environment, stdin)
+    here = host.Direct()
+    reply = handler.handle(environment, stdin, here, began)
     if _print(reply.stdout):
         return reply.exit_code
     if environment["CNI_COMMAND"] == "ADD":
         # Nobody heard which addresses they are, so nobody is going to use them.
-        handler.handle({**environment, "CNI_COMMAND": "DEL"}, stdin)
+        handler.handle({**environment, "CNI_COMMAND": "DEL"}, stdin, here, _boot_clock())
     return 1
 
 
@@ -97,21 +106,3 @@ def _print(document: bytes, descriptor: int = 1) -> bool:
     except OSError:
         return False
     return True
-
-
-def _incident(error: Exception) -> bytes:
-    import json  # noqa: PLC0415 - nothing is imported before _isolate()
-
-    places = []
-    trace = error.__traceback__
-    while trace:
-        code = trace.tb_frame.f_code
-        places.append(f"{os.path.basename(code.co_filename)}:{trace.tb_lineno}")
-        trace = trace.tb_next
-    fields = {
-        "cniVersion": "1.1.0",
-        "code": 999,
-        "msg": f"internal error of moorage: {type(error).__name__}",
-        "details": f"please report it with this incident: {' > '.join(places)}",
-    }
-    return json.dumps(fields).encode() + b"\n"

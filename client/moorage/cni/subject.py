@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from moorage.cni import annotations, errors, netconf, settings
 from moorage.cni.deadline import Deadline
+from moorage.cni.host import Host
 from moorage.cni.invocation import Invocation
 
 if TYPE_CHECKING:
@@ -22,7 +23,11 @@ class Subject:
 
 
 def describe(
-    conf: netconf.NetConf, call: Invocation, cluster: settings.Cluster | None, deadline: Deadline
+    conf: netconf.NetConf,
+    call: Invocation,
+    cluster: settings.Cluster | None,
+    host: Host,
+    deadline: Deadline,
 ) -> Subject:
     """Takes the pod's annotations from the runtime where it passes any, else from the API.
 
@@ -34,10 +39,7 @@ def describe(
     passed = netconf.pod_annotations(conf)
     if cluster is None or not call.namespace:
         return _subject(call, passed or {}, {}, {})
-    # The largest part of the program's own start: only this way of configuration pays for it.
-    from moorage.cni import kubeconfig, kubernetes  # noqa: PLC0415
-
-    with kubernetes.Api(kubeconfig.access(cluster), deadline) as api:
+    with host.kubernetes(cluster, deadline) as api:
         if passed is None:
             passed = _pod(api, call).annotations if call.pod else {}
         namespace = api.namespace(call.namespace)

@@ -1,0 +1,69 @@
+"""What differs between the processes that run the handler: where what it calls comes from.
+
+Importing this loads neither gRPC nor TLS: most calls that fail need none.
+"""
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from moorage import client
+    from moorage.cni import kubernetes, settings
+    from moorage.cni.deadline import Deadline
+    from moorage.cni.release import Release
+
+
+class Host(Protocol):
+    """Serves one call of the handler, or many at a time."""
+
+    def server(self, target: str) -> "AbstractContextManager[client.Client]":
+        """Lends a client of a Moorage server; every call on it says how long it may take."""
+
+    def kubernetes(
+        self, cluster: "settings.Cluster", deadline: "Deadline"
+    ) -> "AbstractContextManager[kubernetes.Api]":
+        """Lends the Kubernetes API.
+
+        Raises:
+            CniError: as kubeconfig.access.
+        """
+
+    def settle(self, attachment: "Release", deadline: "Deadline") -> None:
+        """Sends what of an attachment is still to be released, before it is assigned again.
+
+        Raises:
+            CniError: as calls.release.
+        """
+
+    def release(self, release: "Release", deadline: "Deadline") -> None:
+        """Releases, or makes sure that it will be.
+
+        Raises:
+            CniError: as calls.release; then nobody has taken it on.
+        """
+
+
+class Direct:
+    """The process of one call: all is made for it, and nothing outlives it."""
+
+    def server(self, target: str) -> "client.Client":
+        """Opens a connection, which closes with the context."""
+        from moorage import client  # noqa: PLC0415 - loads gRPC
+
+        return client.Client(target)
+
+    def kubernetes(self, cluster: "settings.Cluster", deadline: "Deadline") -> "kubernetes.Api":
+        """Opens a connection; every question is asked."""
+        # The largest part of the program's own start: only this way of configuration pays for it.
+        from moorage.cni import kubeconfig, kubernetes  # noqa: PLC0415
+
+        return kubernetes.Api(kubeconfig.access(cluster), deadline)
+
+    def settle(self, attachment: "Release", deadline: "Deadline") -> None:
+        """Nothing is: a DEL has released, or has failed."""
+
+    def release(self, release: "Release", deadline: "Deadline") -> None:
+        """Releases now; the runtime repeats what fails."""
+        from moorage.cni import calls  # noqa: PLC0415 - loads gRPC
+
+        calls.release(self, release, deadline)
