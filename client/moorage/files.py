@@ -4,13 +4,15 @@ import os
 import pathlib
 
 
-def replace(path: pathlib.Path, content: bytes) -> None:
+def replace(path: pathlib.Path, content: bytes, *, mode: int = 0o666) -> None:
     """Give a file this content; whatever happens meanwhile, it has all of it or is as it was.
 
-    For one writer at a time: the new content is collected beside it, in `.NAME.new`.
+    For one writer at a time: the new content is collected beside it, in `.NAME.new`. `mode` is what
+    a new file allows, before the umask.
     """
     fresh = path.with_name(f".{path.name}.new")
-    with fresh.open("wb") as file:
+    fresh.unlink(missing_ok=True)
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -6,9 +6,25 @@ from collections.abc import Iterator
 import pytest
 
 import moorage
-from cni import scripted
+from cni import agents, program, scripted
 from cni.fleet import Fleet
 from harness import serving, waits
+
+
+@pytest.fixture(scope="session")
+def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[agents.Agent]:
+    """An agent for all tests that do it no harm."""
+    with agents.running(tmp_path_factory.mktemp("agent")) as running:
+        yield running
+
+
+@pytest.fixture(params=["direct", "agent"])
+def host(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the handler runs in: a process of its own for each call, or the agent of the node."""
+    kind = str(request.param)
+    if kind == "agent":
+        monkeypatch.setattr(program, "AGENT", request.getfixturevalue("agent"))
+    return kind
 
 
 @pytest.fixture

@@ -1,19 +1,21 @@
 """Runs the CNI plugin as a container runtime would, and reads what it answers.
 
-The installed program, unless a test makes many calls and the process is not its point.
+The installed program, unless a test makes many calls and the process is not its point; where there
+is an agent, its launcher, or words with the agent itself.
 """
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cni import agents
 from moorage.cni import handler, host
 
-MOORAGE = Path(sys.executable).with_name("moorage")
+# The agent of this node; None, it has none.
+AGENT: agents.Agent | None = None
 VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 # A port that nothing listens on.
 NOWHERE = "127.0.0.1:1"
@@ -25,6 +27,11 @@ CONTAINER = {
     "CNI_PATH": "/opt/cni/bin",
 }
 POD_ARGS = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0;K8S_POD_UID=u-1"
+
+
+def installed_program() -> Path:
+    """What a runtime finds as `moorage`."""
+    return AGENT.launcher if AGENT else agents.DIRECT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +102,26 @@ def run(
         variables.pop(name, None)
     text = stdin if isinstance(stdin, bytes) else json.dumps(stdin).encode()
     if not installed:
-        began = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        reply = handler.handle(variables, text, host.Direct(), began)
-        return Outcome(code=reply.exit_code, stdout=reply.stdout, stderr=b"")
+        return _without_a_process(variables, text)
+    before = AGENT.taken_over() if AGENT else 0
     # Nothing but what is given: no HOME, no PATH, as a daemon may leave it.
     done = subprocess.run(
-        [MOORAGE], input=text, env=variables, capture_output=True, timeout=60, check=False
+        [installed_program()],
+        input=text,
+        env=variables,
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
+    if AGENT and variables.get("CNI_COMMAND"):
+        assert AGENT.taken_over() == before, "the agent did not answer"
     return Outcome(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+
+def _without_a_process(variables: Mapping[str, str], stdin: bytes) -> Outcome:
+    if AGENT:
+        code, stdout = AGENT.call(variables, stdin)
+        return Outcome(code=code, stdout=stdout, stderr=b"")
+    began = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    reply = handler.handle(variables, stdin, host.Direct(), began)
+    return Outcome(code=reply.exit_code, stdout=reply.stdout, stderr=b"")

@@ -10,6 +10,8 @@ import pytest
 
 from cni import program
 
+pytestmark = pytest.mark.usefixtures("host")
+
 ALL = ", ".join(program.VERSIONS)
 
 
@@ -212,8 +214,14 @@ def test_check_wants_the_result_of_add() -> None:
 
 @pytest.mark.parametrize("version", program.VERSIONS)
 @pytest.mark.parametrize("verb", ["ADD", "DEL"])
-def test_an_error_answers_in_the_version_of_the_configuration(verb: str, version: str) -> None:
+def test_an_error_answers_in_the_version_of_the_configuration(
+    verb: str, version: str, host: str
+) -> None:
     outcome = program.run(verb, program.config(version, {"timeout_seconds": 0.2}))
+    if (verb, host) == ("DEL", "agent"):
+        # It is kept until the server is back.
+        assert (outcome.code, outcome.stdout, outcome.stderr) == (0, b"", b"")
+        return
     assert outcome.error["cniVersion"] == version
     assert outcome.error["code"] == 11
     assert outcome.stderr == b""

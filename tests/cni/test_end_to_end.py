@@ -13,6 +13,8 @@ from cni import api_server, program
 from harness import serving
 from moorage.v1 import filter_pb2, resources_pb2
 
+pytestmark = pytest.mark.usefixtures("host")
+
 POOLS = "cni.projectcalico.org/ipv4pools"
 ADDRS = "cni.projectcalico.org/ipAddrs"
 FAMILIES = "cni.projectcalico.org/ipFamilies"
@@ -248,7 +250,7 @@ def test_an_address_nobody_heard_of_is_free_again(node: Node) -> None:
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [program.MOORAGE],
+        [program.installed_program()],
         input=json.dumps(program.config(ipam=node.ipam)).encode(),
         env=program.CONTAINER | {"CNI_COMMAND": "ADD"},
         stdout=write,

@@ -12,6 +12,8 @@ from harness.calls import create_pool
 from harness.reconciling import pass_time, suspects, worked_on
 from moorage import attempts
 
+pytestmark = pytest.mark.usefixtures("host")
+
 Call = Callable[..., program.Outcome]
 
 

@@ -85,7 +85,7 @@ def test_a_closed_standard_output_is_nobody_listening_too(script: scripted.Scrip
     script.allocations = [ALLOCATION]
     config = json.dumps(program.config(ipam={"server": script.target, "timeout_seconds": 5}))
     done = subprocess.run(
-        ["/bin/sh", "-c", '"$0" >&-', program.MOORAGE],
+        ["/bin/sh", "-c", '"$0" >&-', program.installed_program()],
         input=config.encode(),
         env=program.CONTAINER | {"CNI_COMMAND": "ADD"},
         stderr=subprocess.PIPE,
@@ -133,7 +133,7 @@ def _add_into(
 ) -> subprocess.CompletedProcess[bytes]:
     config = json.dumps(program.config(ipam={"server": script.target, "timeout_seconds": 5}))
     return subprocess.run(
-        [program.MOORAGE],
+        [program.installed_program()],
         input=config.encode(),
         env=program.CONTAINER | {"CNI_COMMAND": verb},
         stdout=stdout,
@@ -145,7 +145,7 @@ def _add_into(
 @pytest.mark.parametrize("redirection", ["<&-", "0>/dev/null"])
 def test_a_standard_input_that_cannot_be_read_is_an_io_failure(redirection: str) -> None:
     done = subprocess.run(
-        ["/bin/sh", "-c", f'"$0" {redirection}', program.MOORAGE],
+        ["/bin/sh", "-c", f'"$0" {redirection}', program.installed_program()],
         env=program.CONTAINER | {"CNI_COMMAND": "ADD"},
         capture_output=True,
         check=False,
@@ -158,7 +158,7 @@ def test_a_standard_input_that_cannot_be_read_is_an_io_failure(redirection: str)
 def test_an_endless_standard_input_is_not_read_to_its_end() -> None:
     with Path("/dev/zero").open("rb") as endless:
         done = subprocess.run(
-            [program.MOORAGE],
+            [program.installed_program()],
             stdin=endless,
             env=program.CONTAINER | {"CNI_COMMAND": "ADD"},
             capture_output=True,

@@ -6,12 +6,16 @@ A replacement is another pod, with another uid and mostly on another node.
 import concurrent.futures
 import time
 
+import pytest
+
 from cni.fleet import ADDRS, OWNER, STICKY, WAIT, Fleet, Sandbox
 from ctl import program as moorctl
 from harness import postgres, serving, waits
 from harness.calls import create_pool
 from harness.reconciling import pass_time
 from moorage.v1 import resources_pb2
+
+pytestmark = pytest.mark.usefixtures("host")
 
 FIXED = {ADDRS: '["10.0.0.7"]'}
 YIELD = resources_pb2.COOLDOWN_POLICY_YIELD

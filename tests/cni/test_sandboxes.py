@@ -15,6 +15,8 @@ from harness import postgres
 from harness.calls import attachment, create_pool
 from moorage.v1 import resources_pb2
 
+pytestmark = pytest.mark.usefixtures("host")
+
 # What a pod may ask for, whose own address then outlives its sandbox or does not.
 ASKING: Mapping[str, Mapping[str, str]] = {
     "any": {},

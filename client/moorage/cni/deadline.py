@@ -18,6 +18,10 @@ class Deadline:
         """Begins to count now."""
         return cls(time.monotonic() + seconds)
 
+    def or_within(self, seconds: float) -> Self:
+        """Returns this one, or the moment so many seconds from now if that is earlier."""
+        return type(self)(min(self.at, time.monotonic() + seconds))
+
     def remaining(self, waiting_for: str) -> float:
         """Says how many seconds are left, always more than 0.
 

@@ -1,4 +1,4 @@
-"""Two GETs to the Kubernetes API: the metadata of a pod and of its namespace.
+"""GETs to the Kubernetes API: the metadata of a pod and of its namespace.
 
 What the annotations in them mean is annotations' part.
 """
@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LONGEST_BODY = 4 << 20
 _MIRROR_POD = "kubernetes.io/config.mirror"
 
-_ACCEPT = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+ACCEPT = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _TRY_AGAIN_STATUSES = {408, 409, 429, 500, 502, 503, 504}
 _NEXT_STEPS = {
@@ -62,7 +62,8 @@ class Api:
 
     def namespace(self, name: str) -> Metadata:
         """Reads a namespace; errors as in pod()."""
-        return self._get(f"/api/v1/namespaces/{_checked(name)}", f"namespace {name}")
+        what = f"namespace {name}"
+        return self._metadata(what, self.read(f"/api/v1/namespaces/{_checked(name)}", what))
 
     def pod(self, namespace: str, name: str) -> Metadata:
         """Reads a pod.
@@ -72,11 +73,13 @@ class Api:
                 that trying again does not change; INVALID_ENVIRONMENT, the name cannot be one.
         """
         path = f"/api/v1/namespaces/{_checked(namespace)}/pods/{_checked(name)}"
-        return self._get(path, f"pod {namespace}/{name}")
+        what = f"pod {namespace}/{name}"
+        return self._metadata(what, self.read(path, what))
 
-    def _get(self, path: str, what: str) -> Metadata:
+    def read(self, path: str, what: str, accept: str = ACCEPT) -> bytes:
+        """Reads any object; errors as in pod(), which call it `what`."""
         try:
-            status, body = self._exchange(path)
+            status, body = self._exchange(path, accept)
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
             raise self._try_again(what, type(error).__name__) from error
         except ssl.SSLError as error:
@@ -87,12 +90,13 @@ class Api:
             raise self._try_again(what, f"HTTP status {status}")
         if status != 200:
             raise self._refused(what, f"HTTP status {status}", _NEXT_STEPS.get(status, ""))
-        return self._metadata(what, body)
+        return body
 
-    def _exchange(self, path: str) -> tuple[int, bytes]:
+    def _exchange(self, path: str, accept: str) -> tuple[int, bytes]:
         if self._connection.sock is None:
-            self._connection.sock = _connect(self._access, self._deadline)
-        self._connection.request("GET", self._access.path + path, headers=_headers(self._access))
+            self._connection.sock = connect(self._access, self._left)
+        fields = headers(self._access, accept)
+        self._connection.request("GET", self._access.path + path, headers=fields)
         response = self._connection.getresponse()
         body = response.read(LONGEST_BODY + 1)
         if len(body) > LONGEST_BODY:
@@ -101,10 +105,12 @@ class Api:
             raise http.client.IncompleteRead(body, response.length)
         return response.status, body
 
+    def _left(self) -> float:
+        return self._deadline.remaining(f"the Kubernetes API at {self._server}")
+
     def _metadata(self, what: str, body: bytes) -> Metadata:
         try:
-            document = jsontext.decode(body)
-            return _metadata_of(document)
+            return metadata_of(jsontext.decode(body))
         except ValueError as error:
             rule = f"the answer is no Kubernetes object: {error}"
             raise self._refused(what, rule, "check that api_root is an API server") from error
@@ -134,8 +140,12 @@ class Api:
         return f"{self._access.host}:{self._access.port}"
 
 
-def _connect(access: Access, deadline: Deadline) -> ssl.SSLSocket:
-    waiting_for = f"the Kubernetes API at {access.host}:{access.port}"
+def connect(access: Access, left: Callable[[], float]) -> ssl.SSLSocket:
+    """Connects; each time it waits, also later for what is received, it is for `left()` seconds.
+
+    Raises:
+        CniError: INVALID_CONFIG, a certificate or key is unusable; and whatever `left` raises.
+    """
 
     class TimedSocket(ssl.SSLSocket):
         """Its reads are bounded together: a server that drips bytes is no reason to stay."""
@@ -143,13 +153,12 @@ def _connect(access: Access, deadline: Deadline) -> ssl.SSLSocket:
         def recv_into(
             self, buffer: "WriteableBuffer", nbytes: int | None = None, flags: int = 0
         ) -> int:
-            self.settimeout(deadline.remaining(waiting_for))
+            self.settimeout(left())
             return super().recv_into(buffer, nbytes, flags)
 
     context = _tls(access)
     context.sslsocket_class = TimedSocket
-    left = deadline.remaining(waiting_for)
-    plain = socket.create_connection((access.host, access.port), timeout=left)
+    plain = socket.create_connection((access.host, access.port), timeout=left())
     return context.wrap_socket(plain, server_hostname=access.server_name or access.host)
 
 
@@ -180,11 +189,12 @@ def _load_certificate(context: ssl.SSLContext, certificate: str, key: str) -> No
         context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
 
 
-def _headers(access: Access) -> dict[str, str]:
-    headers = {"Accept": _ACCEPT, "User-Agent": "moorage"}
+def headers(access: Access, accept: str) -> dict[str, str]:
+    """Says who asks, and in which form an answer is wanted."""
+    fields = {"Accept": accept, "User-Agent": "moorage"}
     if access.token:
-        headers["Authorization"] = f"Bearer {access.token}"
-    return headers
+        fields["Authorization"] = f"Bearer {access.token}"
+    return fields
 
 
 def _checked(name: str) -> str:
@@ -197,7 +207,12 @@ def _checked(name: str) -> str:
     return name
 
 
-def _metadata_of(document: object) -> Metadata:
+def metadata_of(document: object) -> Metadata:
+    """Reads an object of the API.
+
+    Raises:
+        ValueError: it is none.
+    """
     metadata = document.get("metadata") if isinstance(document, dict) else None
     if not isinstance(metadata, dict):
         raise ValueError("it has no metadata")

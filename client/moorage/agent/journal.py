@@ -1,0 +1,121 @@
+"""Releases that are still to be sent, one file each, which outlive the agent and the machine.
+
+A release is taken on when its file and the name of it are on the disk, and not before. The file is
+written beside its place and renamed into it, so a reader sees a whole one or none. When and how
+they are sent is `moorage.agent.sender`'s part.
+"""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import pathlib
+import threading
+
+from moorage import files
+from moorage.agent import logs
+from moorage.cni.release import Release
+
+MOST = 10_000
+
+_LOG = logging.getLogger(__name__)
+_NUMBERS = {"boot_time_ns"}
+
+
+class Full(Exception):
+    """As many releases as are kept wait already."""
+
+
+class Journal:
+    """The releases of one folder, which nobody else works on; safe to share between threads."""
+
+    def __init__(self, folder: pathlib.Path, *, most: int = MOST) -> None:
+        """Reads what is there; what cannot be read is set aside, and holds nothing else up."""
+        self._folder = folder
+        self._most = most
+        self._lock = threading.Lock()
+        # By attachment: of two releases of the same one, the later says all. Oldest first.
+        self._waiting: dict[tuple[str, ...], Release] = {}
+        for each in folder.glob(".*.new"):
+            each.unlink()  # it was never in its place, so nobody was told that it is kept
+        for path in sorted(folder.glob("*.json"), key=lambda each: each.stat().st_mtime_ns):
+            if found := _read(path):
+                self._waiting[found.attachment] = found
+
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
+    def oldest_first(self) -> list[Release]:
+        """Everything that waits now."""
+        with self._lock:
+            return list(self._waiting.values())
+
+    def of(self, attachment: Release) -> Release | None:
+        """What waits for the same attachment."""
+        return self._waiting.get(attachment.attachment)
+
+    def add(self, release: Release) -> None:
+        """Take a release on, for good when this returns.
+
+        Raises Full, or OSError: then it is not taken on.
+        """
+        with self._lock:
+            known = self._waiting.get(release.attachment)
+            if known and _is_later(known, release):
+                return
+            if not known and len(self._waiting) >= self._most:
+                raise Full(f"{self._most} releases wait already")
+            content = json.dumps(dataclasses.asdict(release)).encode()
+            files.replace(self._path(release), content, mode=0o600)
+            self._waiting.pop(release.attachment, None)
+            self._waiting[release.attachment] = release
+
+    def remove(self, release: Release) -> None:
+        """Forget a release that is done; a later one of the same attachment stays.
+
+        That it is gone need not outlive a loss of power: sent again, it changes nothing.
+        """
+        with self._lock:
+            if self._waiting.get(release.attachment) == release:
+                self._path(release).unlink(missing_ok=True)
+                del self._waiting[release.attachment]
+
+    def _path(self, release: Release) -> pathlib.Path:
+        named = hashlib.sha256("\0".join(release.attachment).encode()).hexdigest()
+        return self._folder / f"{named}.json"
+
+
+def _is_later(known: Release, than: Release) -> bool:
+    return known.boot_id == than.boot_id and known.boot_time_ns >= than.boot_time_ns
+
+
+def _read(path: pathlib.Path) -> Release | None:
+    try:
+        return _parse(path.read_bytes())
+    except (OSError, ValueError) as error:
+        aside = path.with_suffix(".unreadable")
+        logs.tell(
+            _LOG,
+            logging.WARNING,
+            "set aside a release that cannot be read",
+            file=str(path),
+            kept_as=str(aside),
+            error=type(error).__name__,
+        )
+    try:
+        path.rename(aside)
+    except OSError as error:
+        logs.tell(_LOG, logging.WARNING, "left it where it is", error=type(error).__name__)
+    return None
+
+
+def _parse(content: bytes) -> Release:
+    document = json.loads(content)
+    names = {each.name for each in dataclasses.fields(Release)}
+    if not isinstance(document, dict) or document.keys() != names:
+        raise ValueError("not the fields of a release")
+    for name, value in document.items():
+        if type(value) is not (int if name in _NUMBERS else str):
+            raise ValueError(f"{name} is of another type")
+    return Release(**document)

@@ -1,0 +1,37 @@
+"""What the agent says on standard error: one JSON object a line.
+
+Fields are names, numbers and kinds of errors; never a text that a runtime, a user or a server
+wrote, since any of them may hold a secret.
+"""
+
+import json
+import logging
+import sys
+import time
+
+
+class _Lines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line = {
+            "timestamp": f"{when}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+        }
+        return json.dumps(line | getattr(record, "fields", {}))
+
+
+def configure(level: int = logging.INFO) -> None:
+    """Set up what the whole process says; call once, first."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines())
+    # Ours alone: a library's own lines have no fields, and may quote what it was given.
+    own = logging.getLogger("moorage.agent")
+    own.addHandler(handler)
+    own.setLevel(level)
+    own.propagate = False
+
+
+def tell(log: logging.Logger, level: int, event: str, **fields: object) -> None:
+    """Say that something happened, with what tells it from others of its kind."""
+    log.log(level, "%s", event, extra={"fields": fields})

@@ -1,0 +1,101 @@
+"""The program `moorage-agent`: its commands, and what lives from its start to its end."""
+
+import contextlib
+import logging
+import os
+import pathlib
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+
+import click
+
+from moorage.agent import launcher, logs, places
+
+_LOG = logging.getLogger(__name__)
+
+_SOCKET = click.option(
+    "--socket",
+    "path",
+    type=click.Path(path_type=pathlib.Path),
+    default=launcher.SOCKET,
+    show_default=True,
+    help="Where calls come in; nobody but the agent's user can reach it.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Answer a node's CNI calls from one process that stays."""
+
+
+@main.command()
+@_SOCKET
+@click.option(
+    "--journal",
+    "folder",
+    type=click.Path(path_type=pathlib.Path),
+    default=places.JOURNAL,
+    show_default=True,
+    help="Where releases wait for a server that is away.",
+)
+@click.option("--verbose", is_flag=True, help="Tell of every call, not only of those that fail.")
+def serve(path: pathlib.Path, folder: pathlib.Path, verbose: bool) -> None:
+    """Serve until SIGTERM, which lets every call that was begun end; a second one does not."""
+    os.umask(0o077)
+    # What the C core of gRPC has to say names no call and has no shape.
+    os.environ["GRPC_VERBOSITY"] = "NONE"
+    logs.configure(logging.DEBUG if verbose else logging.INFO)
+    try:
+        with places.held(folder), places.listening(path) as listener, _stopping() as stop:
+            _serve(listener, stop, folder)
+    except places.Unfit as error:
+        logs.tell(_LOG, logging.ERROR, "cannot start", why=str(error))
+        sys.exit(1)
+
+
+def _serve(listener: socket.socket, stop: socket.socket, folder: pathlib.Path) -> None:
+    # Not before the socket listens: to load gRPC takes as long as some calls can wait.
+    from moorage.agent import host, journal, service  # noqa: PLC0415
+
+    node = host.Node(journal.Journal(folder))
+    node.start()
+    logs.tell(_LOG, logging.INFO, "serves", pid=os.getpid(), releases_waiting=len(node.journal))
+    service.Service(node).run(listener, stop)
+    node.stop()
+    logs.tell(_LOG, logging.INFO, "ends", releases_waiting=len(node.journal))
+
+
+@contextlib.contextmanager
+def _stopping() -> Iterator[socket.socket]:
+    """Have a socket that can be read from as soon as a signal asked to stop."""
+    reading, writing = socket.socketpair()
+    with reading, writing:
+        writing.setblocking(False)
+        signal.set_wakeup_fd(writing.fileno())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _end_at_the_second)
+        yield reading
+
+
+def _end_at_the_second(number: int, _: object) -> None:
+    signal.signal(number, signal.SIG_DFL)
+
+
+@main.command()
+@_SOCKET
+def status(path: pathlib.Path) -> None:
+    """Ask the agent how it is; exits 1 where none answers."""
+    from moorage.agent import wire  # noqa: PLC0415
+
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(5)
+            connection.connect(os.fspath(path))
+            connection.sendall(wire.ASK)
+            told = b"".join(iter(lambda: connection.recv(4096), b""))
+    except OSError as error:
+        why = error.strerror or error
+        raise click.ClickException(f"no agent answers on {path}: {why}") from error
+    click.echo(told, nl=False)

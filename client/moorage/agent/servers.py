@@ -1,0 +1,76 @@
+"""Clients of Moorage servers that are kept warm, one for each target."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+
+import moorage
+from moorage import client as clients
+
+# Configurations name one server, or two while they change.
+MOST = 16
+
+
+class _Warm:
+    """An open client, who uses it now, and whether it goes when nobody does any more."""
+
+    def __init__(self, target: str) -> None:
+        self.client = clients.Client(target)
+        self.users = 0
+        self.is_given_up = False
+
+
+class Servers:
+    """Lends clients to threads; `answered` is told of every target that has just answered."""
+
+    def __init__(self, answered: Callable[[str], None]) -> None:
+        """Connects to nobody yet."""
+        self._answered = answered
+        self._lock = threading.Lock()
+        self._warm: dict[str, _Warm] = {}
+
+    @contextlib.contextmanager
+    def lend(self, target: str) -> Iterator[clients.Client]:
+        """Lend the client of a target; after a call that nobody answered, the next is a new one."""
+        warm = self._take(target)
+        try:
+            yield warm.client
+        except moorage.Unavailable as failure:
+            # With a reason it is a server's word, and the connection to it is well.
+            self._put_back(target, warm, is_broken=not failure.reason)
+            raise
+        except BaseException:
+            self._put_back(target, warm, is_broken=False)
+            raise
+        self._put_back(target, warm, is_broken=False)
+        self._answered(target)
+
+    def close(self) -> None:
+        """Close every client that nobody uses, and the others when nobody does any more."""
+        with self._lock:
+            for target in list(self._warm):
+                self._give_up(target)
+
+    def _take(self, target: str) -> _Warm:
+        with self._lock:
+            warm = self._warm.pop(target, None) or _Warm(target)
+            self._warm[target] = warm  # the one that was used last comes last
+            warm.users += 1
+            while len(self._warm) > MOST:
+                self._give_up(next(iter(self._warm)))
+            return warm
+
+    def _put_back(self, target: str, warm: _Warm, *, is_broken: bool) -> None:
+        with self._lock:
+            warm.users -= 1
+            if is_broken and self._warm.get(target) is warm:
+                self._give_up(target)
+            elif warm.is_given_up and not warm.users:
+                warm.client.close()
+
+    def _give_up(self, target: str) -> None:
+        # Closing would end the calls of others: whoever is the last to use it closes it.
+        warm = self._warm.pop(target)
+        warm.is_given_up = True
+        if not warm.users:
+            warm.client.close()

@@ -1,0 +1,131 @@
+"""Answers the calls that forwarders bring, many at a time, until it is told to stop."""
+
+import json
+import logging
+import os
+import select
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from moorage.agent import host, logs, wire
+from moorage.cni import handler, incident
+
+# A node that starts adds a hundred pods at once; what they wait for is the server.
+WORKERS = 32
+# More wait for a worker than this many only if something is wrong; the others go their own way.
+MOST_WAITING = 256
+
+_LOG = logging.getLogger(__name__)
+
+
+class Service:
+    """One listening socket and its workers."""
+
+    def __init__(self, node: host.Node) -> None:
+        """Begins with `run`."""
+        self._node = node
+        self._room = threading.BoundedSemaphore(WORKERS + MOST_WAITING)
+        self._answered = 0
+
+    def run(self, listener: socket.socket, stop: socket.socket) -> None:
+        """Answer until there is something to read from `stop`, then finish what was begun."""
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="call") as workers:
+            self._accept(listener, stop, workers)
+            # Whoever is not let in yet is told so, and goes on without an agent.
+            listener.close()
+            logs.tell(_LOG, logging.INFO, "finishes the calls that it has begun")
+
+    def _accept(
+        self, listener: socket.socket, stop: socket.socket, workers: ThreadPoolExecutor
+    ) -> None:
+        poll = select.poll()
+        for each in (listener, stop):
+            poll.register(each, select.POLLIN)
+        while stop.fileno() not in dict(poll.poll()):
+            connection, _ = listener.accept()
+            if self._room.acquire(blocking=False):
+                workers.submit(self._serve, connection)
+            else:
+                connection.close()
+                logs.tell(_LOG, logging.WARNING, "turned a call away: too many wait")
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            with connection:
+                self._answer(connection)
+        except (wire.Malformed, OSError) as error:
+            said = str(error) if isinstance(error, wire.Malformed) else ""
+            kind = type(error).__name__
+            logs.tell(_LOG, logging.WARNING, "gave a call up", error=kind, why=said)
+        except Exception as error:  # the outermost frame of a thread: the agent goes on
+            where = incident.places(error)
+            logs.tell(_LOG, logging.ERROR, "fault", error=type(error).__name__, at=where)
+        finally:
+            self._room.release()
+
+    def _answer(self, connection: socket.socket) -> None:
+        call = wire.receive(connection)
+        if call is None:
+            connection.sendall(self._report())
+            return
+        if wire.is_gone(connection):
+            return  # it waited for a worker, and has gone on without an agent
+        wire.take(connection)
+        began = time.monotonic()
+        reply = self._handle(call)
+        _tell(call, reply, time.monotonic() - began)
+        self._answered += 1
+        is_heard = wire.answer(connection, reply)
+        if not is_heard and call.environment.get("CNI_COMMAND") == "ADD":
+            self._take_back(call)
+
+    def _handle(self, call: wire.Call) -> handler.Reply:
+        try:
+            return handler.handle(call.environment, call.stdin, self._node, call.began)
+        except Exception as error:  # whatever it is, the runtime gets a document
+            logs.tell(
+                _LOG,
+                logging.ERROR,
+                "fault",
+                error=type(error).__name__,
+                at=incident.places(error),
+            )
+            return handler.Reply(stdout=incident.document(error), exit_code=1)
+
+    def _take_back(self, call: wire.Call) -> None:
+        # Nobody heard which addresses they are, so nobody is going to use them. As of when the ADD
+        # began: its caller may have asked again without an agent, and keeps what it was told then.
+        delete = {**call.environment, "CNI_COMMAND": "DEL"}
+        reply = handler.handle(delete, call.stdin, self._node, call.began)
+        logs.tell(_LOG, logging.WARNING, "took back what nobody heard of", code=reply.exit_code)
+
+    def _report(self) -> bytes:
+        waiting = self._node.journal.oldest_first()
+        servers = {each.server for each in waiting}
+        about = {
+            "pid": os.getpid(),
+            "calls": self._answered,
+            "releases_waiting": len(waiting),
+            "servers_away": sorted(filter(self._node.sender.is_away, servers)),
+            "namespace_watches": self._node.namespaces.current(),
+        }
+        return json.dumps(about).encode() + b"\n"
+
+
+def _tell(call: wire.Call, reply: handler.Reply, seconds: float) -> None:
+    fields = {
+        "verb": call.environment.get("CNI_COMMAND", "")[:10],
+        "container": call.environment.get("CNI_CONTAINERID", "")[:128],
+        "interface": call.environment.get("CNI_IFNAME", "")[:15],
+        "milliseconds": round(seconds * 1e3, 1),
+    }
+    if reply.exit_code:
+        logs.tell(_LOG, logging.WARNING, "a call failed", code=_code(reply.stdout), **fields)
+    else:
+        logs.tell(_LOG, logging.DEBUG, "a call", **fields)
+
+
+def _code(document: bytes) -> object:
+    return json.loads(document).get("code")
