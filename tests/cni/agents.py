@@ -33,17 +33,15 @@ class Agent:
         self.launcher.write_text(launcher.render(socket=self.socket, direct=direct))
         for each in (direct, self.launcher):
             each.chmod(0o755)
-        self._command = [PROGRAM, "serve", "--socket", self.socket, "--journal", self.journal]
-        self._options = options
+        places = ("--socket", str(self.socket), "--journal", str(self.journal))
+        self.command = [str(PROGRAM), "serve", *places, *options]
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Returns when it answers."""
         with self.log.open("ab") as log:
             # As a service manager starts it, whose environment says little.
-            self.process = subprocess.Popen(
-                [*self._command, *self._options], stderr=log, env={"PATH": "/usr/bin:/bin"}
-            )
+            self.process = subprocess.Popen(self.command, stderr=log, env={"PATH": "/usr/bin:/bin"})
         until = time.monotonic() + 30
         while not self.status():
             assert self.process.poll() is None, self.log.read_text()

@@ -5,6 +5,7 @@ import http.server
 import json
 import ssl
 import threading
+import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import trustme
 
 TOKEN = "token-of-the-plugin"
+NAMESPACES = "/api/v1/namespaces"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -22,6 +24,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         api = self.server.api
+        path, _, query = self.path.partition("?")
+        if path == NAMESPACES:
+            self._answer_watcher(dict(urllib.parse.parse_qsl(query)))
+            return
         api.requests.append(self.path)
         api.accepted.add(self.headers.get("Accept", ""))
         if api.misbehave is not None:
@@ -40,6 +46,36 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body) if length is None else length))
         self.end_headers()
         self.wfile.write(body)
+
+    def _answer_watcher(self, query: Mapping[str, str]) -> None:
+        api = self.server.api
+        api.watchers.append(query)
+        if not self._is_known() or not api.is_watchable:
+            self.answer(403, b'{"kind":"Status","code":403}')
+        elif "watch" in query:
+            self._watch(int(query["resourceVersion"]))
+        else:
+            self.answer(200, json.dumps(api.page(query)).encode())
+
+    def _watch(self, version: int) -> None:
+        """Sends what came after a version, and ends: whoever asks for more has seen it."""
+        api = self.server.api
+        if version < api.oldest:
+            gone = {"type": "ERROR", "object": {"kind": "Status", "code": 410}}
+            self.answer(200, json.dumps(gone).encode() + b"\n")
+            return
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        with api.changed:
+            api.seen = max(api.seen, version)
+            api.watching += 1
+            api.changed.notify_all()
+            api.changed.wait_for(lambda: len(api.events) > version or api.stopping.is_set())
+            lines = [json.dumps(each).encode() + b"\n" for each in api.events[version:]]
+            api.watching -= 1
+        for each in (*lines, b""):
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(each), each))
 
     def _is_known(self) -> bool:
         assert isinstance(self.connection, ssl.SSLSocket)
@@ -79,6 +115,15 @@ class ApiServer:
     requests: list[str] = field(default_factory=list)
     accepted: set[str] = field(default_factory=set)
     stopping: threading.Event = field(default_factory=threading.Event)
+    # Of namespaces: what was asked by list and watch, and the events, by version. The newest that
+    # a watcher has come back from, and how many wait for more.
+    is_watchable: bool = True
+    watchers: list[Mapping[str, str]] = field(default_factory=list)
+    events: list[dict[str, object]] = field(default_factory=list)
+    oldest: int = 0
+    seen: int = 0
+    watching: int = 0
+    changed: threading.Condition = field(default_factory=threading.Condition)
 
     @property
     def root(self) -> str:
@@ -97,7 +142,41 @@ class ApiServer:
         """Adds a pod ("pods", "namespace/name") or a namespace ("namespaces", "name")."""
         namespace, _, pod = name.partition("/")
         path = f"/api/v1/namespaces/{namespace}" + (f"/pods/{pod}" if pod else "")
-        self.objects[path] = {"kind": kind, "metadata": {"uid": "u-1"} | metadata}
+        about = {"uid": "u-1", "name": pod or namespace} | metadata
+        kind_of_event = "MODIFIED" if path in self.objects else "ADDED"
+        self.objects[path] = {"kind": kind, "metadata": about}
+        if not pod:
+            self._tell(kind_of_event, about)
+
+    def remove_namespace(self, name: str) -> None:
+        """Deletes a namespace."""
+        del self.objects[f"{NAMESPACES}/{name}"]
+        self._tell("DELETED", {"name": name})
+
+    def _tell(self, kind: str, about: Mapping[str, object]) -> None:
+        """Adds an event; returns when those who watch have seen it."""
+        with self.changed:
+            version = len(self.events) + 1
+            versioned = {"metadata": {**about, "resourceVersion": str(version)}}
+            self.events.append({"type": kind, "object": versioned})
+            if self.watching:
+                self.changed.notify_all()
+                assert self.changed.wait_for(lambda: self.seen >= version, timeout=20)
+
+    def page(self, query: Mapping[str, str]) -> dict[str, object]:
+        """Two namespaces of a list, and where it goes on."""
+        with self.changed:
+            paths = sorted(each for each in self.objects if "/pods/" not in each)
+            start = int(query.get("continue", "0"))
+            more = str(start + 2) if start + 2 < len(paths) else ""
+            about = {"resourceVersion": str(len(self.events)), "continue": more}
+            return {"metadata": about, "items": [self.objects[p] for p in paths[start : start + 2]]}
+
+    def stop(self) -> None:
+        """Lets everybody go who waits."""
+        with self.changed:
+            self.stopping.set()
+            self.changed.notify_all()
 
 
 @contextlib.contextmanager
@@ -117,7 +196,7 @@ def serve(directory: Path) -> Iterator[ApiServer]:
         try:
             yield api
         finally:
-            api.stopping.set()
+            api.stop()
             server.shutdown()
             thread.join()
 

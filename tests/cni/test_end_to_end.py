@@ -296,6 +296,7 @@ def test_a_release_that_overtakes_its_add_wins(node: Node, api: api_server.ApiSe
         assert node.call("DEL", "a").code == 0
         handler.answer(200, json.dumps(api.objects[handler.path]).encode())
 
+    api.is_watchable = False
     api.misbehave = delete_meanwhile
     said = node.refused({}, container="a")
     assert "ATTACHMENT_RELEASED" in said

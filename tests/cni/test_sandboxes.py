@@ -74,6 +74,7 @@ def api(tmp_path: Path) -> Iterator[api_server.ApiServer]:
     """A Kubernetes API that an ADD asks after it has begun, and so may hang on."""
     with api_server.serve(tmp_path) as server:
         server.add("Namespace", "shop")
+        server.is_watchable = False
         yield server
 
 
