@@ -13,15 +13,16 @@ class Proxy:
         """Listens on a loopback port of its own."""
         self._to = port
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._address: tuple[str, int] = self._listener.getsockname()
         self._open = threading.Event()
         self._open.set()
-        self._sockets: list[socket.socket] = [self._listener]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._sockets: list[socket.socket] = []
+        self._acceptor = self._let_in()
 
     @property
     def target(self) -> str:
         """Where clients connect."""
-        return f"127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"127.0.0.1:{self._address[1]}"
 
     def hold(self) -> None:
         """From now on nothing reaches the client."""
@@ -29,16 +30,35 @@ class Proxy:
 
     def drop(self) -> None:
         """Closes every connection, what was held included, and forwards new ones."""
-        for each in self._sockets[1:]:
+        for each in self._sockets:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
         self._open.set()
 
+    def leave(self) -> None:
+        """Is away: whoever is connected is cut off, and nobody gets in."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        # Whoever was being let in is known when the thread has ended.
+        self._acceptor.join()
+        self._listener.close()
+        self.drop()
+
+    def come_back(self) -> None:
+        """Listens again where it did."""
+        self._listener = socket.create_server(self._address)
+        self._acceptor = self._let_in()
+
     def close(self) -> None:
         """Stops listening."""
-        self.drop()
+        self.leave()
         for each in self._sockets:
             each.close()
+
+    def _let_in(self) -> threading.Thread:
+        thread = threading.Thread(target=self._accept, daemon=True)
+        thread.start()
+        return thread
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):

@@ -14,7 +14,7 @@ from moorage.cni.deadline import Deadline
 from moorage.cni.release import Release
 
 # How long to wait for a server that may never come back, where the release can be kept instead.
-LONGEST_RELEASE = 5.0
+LONGEST_RELEASE = 2.0
 
 _LOG = logging.getLogger(__name__)
 

@@ -1,0 +1,87 @@
+"""A node with an agent, its runtime, and what the server says it holds."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import moorage
+from cni import agents, program
+from harness import proxy
+
+
+@dataclass
+class Node:
+    """Calls the launcher, or the agent itself where a process is not the point."""
+
+    agent: agents.Agent
+    way: proxy.Proxy
+    client: moorage.Client
+    ipam: dict[str, object] = field(default_factory=dict)
+
+    def stdin(self, **ipam: object) -> bytes:
+        """The network configuration."""
+        own = {"server": self.way.target, "timeout_seconds": 20, "nodename": "n1"}
+        return json.dumps(program.config(ipam=own | self.ipam | ipam)).encode()
+
+    def variables(self, verb: str, container: str) -> dict[str, str]:
+        """The environment of a call."""
+        pod = f"K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0;K8S_POD_UID=u-{container}"
+        own = {"CNI_COMMAND": verb, "CNI_CONTAINERID": container, "CNI_ARGS": pod}
+        return program.CONTAINER | own
+
+    def call(self, verb: str, container: str = "c", **ipam: object) -> program.Outcome:
+        """One call, without a process."""
+        code, stdout = self.agent.call(self.variables(verb, container), self.stdin(**ipam))
+        return program.Outcome(code=code, stdout=stdout, stderr=b"")
+
+    def run(self, verb: str, container: str = "c", path: Path | None = None) -> program.Outcome:
+        """One call of the launcher, or of another program."""
+        process = self.start(verb, container, path)
+        stdout, stderr = process.communicate(self.stdin(), timeout=60)
+        return program.Outcome(code=process.returncode, stdout=stdout, stderr=stderr)
+
+    def start(
+        self, verb: str, container: str = "c", path: Path | None = None
+    ) -> "subprocess.Popen[bytes]":
+        """A launcher that runs, and is still to be given its standard input."""
+        return subprocess.Popen(
+            [path or self.agent.launcher],
+            env=self.variables(verb, container),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def add(self, container: str = "c") -> str:
+        """The address of a container that is given one."""
+        outcome = self.call("ADD", container)
+        assert outcome.code == 0, outcome
+        return address(outcome)
+
+    def delete(self, container: str = "c") -> None:
+        """A DEL that succeeds."""
+        outcome = self.call("DEL", container)
+        assert (outcome.code, outcome.stdout) == (0, b""), outcome
+
+    def held(self) -> dict[str, str]:
+        """Every address that is assigned, and the container that holds it."""
+        return {each.address: each.attachment.container_id for each in self.client.allocations()}
+
+
+def address(outcome: program.Outcome) -> str:
+    """The one address of a result."""
+    ips = outcome.document["ips"]
+    assert isinstance(ips, list)
+    (only,) = ips
+    return str(only["address"]).removesuffix("/32")
+
+
+def until(holds: Callable[[], bool], seconds: float = 30) -> None:
+    """Waits for what another process brings about."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it has not come about"
+        time.sleep(0.01)
