@@ -12,6 +12,13 @@ from harness import proxy, serving
 from harness.calls import create_pool
 
 
+@pytest.fixture(scope="session")
+def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[agents.Agent]:
+    """An agent for all tests that do it no harm."""
+    with agents.running(tmp_path_factory.mktemp("agent")) as running:
+        yield running
+
+
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[agents.Agent]:
     """An agent that a test may do anything to."""

@@ -39,21 +39,36 @@ class Node:
 
     def run(self, verb: str, container: str = "c", path: Path | None = None) -> program.Outcome:
         """One call of the launcher, or of another program."""
-        process = self.start(verb, container, path)
-        stdout, stderr = process.communicate(self.stdin(), timeout=60)
+        with self.begin(verb, container, path) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            stdout, stderr = process.stdout.read(), process.stderr.read()
         return program.Outcome(code=process.returncode, stdout=stdout, stderr=stderr)
 
-    def start(
+    def begin(
         self, verb: str, container: str = "c", path: Path | None = None
     ) -> "subprocess.Popen[bytes]":
-        """A launcher that runs, and is still to be given its standard input."""
-        return subprocess.Popen(
+        """A call that is on its way."""
+        process = subprocess.Popen(
             [path or self.agent.launcher],
             env=self.variables(verb, container),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+        assert process.stdin is not None
+        process.stdin.write(self.stdin())
+        process.stdin.close()
+        return process
+
+    def hang(self, container: str) -> "subprocess.Popen[bytes]":
+        """An ADD that has been done, and of which the agent is not told."""
+        # What is warm needs no word of the server to send.
+        self.add("before")
+        self.way.hold()
+        process = self.begin("ADD", container)
+        until(lambda: container in self.held().values())
+        return process
 
     def add(self, container: str = "c") -> str:
         """The address of a container that is given one."""

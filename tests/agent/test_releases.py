@@ -178,23 +178,19 @@ def test_what_an_agent_took_on_before_it_was_killed_is_never_lost(node: Node, mo
     for each in containers:
         node.add(each)
     node.way.leave()
-    started = {each: node.start("DEL", each) for each in containers}
-    for process in started.values():
-        assert process.stdin is not None
-        process.stdin.write(node.stdin(timeout_seconds=1))
-        process.stdin.close()
+    node.ipam["timeout_seconds"] = 1
+    started = {each: node.begin("DEL", each) for each in containers}
     if moment == "after":
         until(lambda: bool(node.agent.waiting()))
     assert node.agent.process is not None
     node.agent.process.send_signal(signal.SIGKILL)
     node.agent.process.wait()
     # Of the others the program that needs no agent says that they failed.
-    failed = {name for name, process in started.items() if process.wait(timeout=60) != 0}
-    for process in started.values():
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        process.stderr.close()
+    failed = set()
+    for name, process in started.items():
+        with process:
+            if process.wait(timeout=60) != 0:
+                failed.add(name)
     assert set(node.agent.waiting()) >= set(containers) - failed
     node.way.come_back()
     node.agent.start()

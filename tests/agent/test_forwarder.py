@@ -1,0 +1,249 @@
+"""The forwarder: what it loads, and that no call fails for want of an agent."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.node import Node, address, until
+from cni import agents, program
+from moorage.agent import launcher
+from moorage.cni import forwarder
+
+FOLDER = Path(forwarder.__file__).parent
+BARE = "import sys; print(*sys.modules)"
+
+
+def modules(code: str) -> set[str]:
+    """What is loaded at the end of a program."""
+    command = [sys.executable, "-IS", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, env={}, check=True)
+    return set(done.stdout.split())
+
+
+def test_it_loads_nothing_but_sockets() -> None:
+    loading = f"import sys; sys.path.append({str(FOLDER)!r}); import forwarder; "
+    sockets = modules(f"import os, socket, time; {BARE}")
+    assert modules(loading + BARE) - sockets == {"forwarder"}
+    more = sockets - modules(BARE)
+    assert not more & {"json", "re", "typing", "contextlib", "threading", "struct", "asyncio"}
+    assert len(more) < 30, sorted(more)
+
+
+def test_a_launcher_names_both_programs() -> None:
+    text = launcher.render(socket=Path("/run/x/agent.sock"), direct=Path("/opt/x/moorage"))
+    first, *rest = text.splitlines()
+    assert first == f"#!{sys.executable} -IS"
+    assert rest[-1] == "forwarder.main('/run/x/agent.sock', '/opt/x/moorage')"
+    default = launcher.render().splitlines()[-1]
+    assert default == f"forwarder.main('/run/moorage/agent.sock', '{agents.DIRECT}')"
+
+
+def test_without_an_agent_every_call_succeeds_all_the_same(node: Node) -> None:
+    assert node.agent.stop() == 0
+    assert not node.agent.socket.exists()
+    given = address(node.run("ADD", "a"))
+    assert node.held() == {given: "a"}
+    assert node.run("DEL", "a").code == 0
+    assert node.held() == {}
+    assert node.agent.taken_over() == 2
+
+
+def test_a_socket_that_a_killed_agent_left_is_no_hindrance(node: Node) -> None:
+    node.agent.kill()
+    assert node.agent.socket.is_socket()
+    assert node.run("ADD", "a").code == 0
+    node.agent.start()
+    assert node.run("DEL", "a").code == 0
+    assert node.held() == {}
+    assert node.agent.taken_over() == 1
+
+
+@contextlib.contextmanager
+def impostor(path: Path, behave: Callable[[socket.socket], None]) -> Iterator[None]:
+    """Something else that listens there, and does with a call as it likes."""
+    path.parent.mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.fspath(path))
+        listener.listen()
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        behave(connection)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def hang_up(connection: socket.socket) -> None:
+    """As an agent that has no room."""
+
+
+def die(connection: socket.socket) -> None:
+    """As an agent that is killed while it works on a call."""
+    connection.recv(1 << 16)
+    connection.sendall(forwarder.TAKEN)
+
+
+def die_later(connection: socket.socket) -> None:
+    """As one that is killed while it answers."""
+    die(connection)
+    connection.sendall(b"\0" + (100).to_bytes(4, "big") + b"{")
+
+
+def say_nothing(connection: socket.socket) -> None:
+    """As one that is stopped."""
+    while connection.recv(1 << 16):
+        pass
+
+
+def patient(path: Path, seconds: float) -> str:
+    """A forwarder that waits for other times."""
+    return (
+        f"import sys; sys.path.append({str(FOLDER)!r}); import forwarder\n"
+        f"forwarder.TAKEN_WITHIN = forwarder.ANSWERED_WITHIN = {seconds}\n"
+        f"forwarder.main({str(path)!r}, {str(agents.DIRECT)!r})\n"
+    )
+
+
+def version(code: str) -> program.Outcome:
+    """A call that needs no server."""
+    done = subprocess.run(
+        [sys.executable, "-IS", "-c", code],
+        input=b'{"cniVersion":"0.4.0"}',
+        env={"CNI_COMMAND": "VERSION"},
+        capture_output=True,
+        check=False,
+    )
+    return program.Outcome(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+
+@pytest.mark.parametrize(
+    "behave", [hang_up, die, die_later, say_nothing], ids=lambda each: each.__name__
+)
+def test_whatever_an_agent_does_the_call_is_answered(
+    behave: Callable[[socket.socket], None], tmp_path: Path
+) -> None:
+    path = tmp_path / "run" / "agent.sock"
+    with impostor(path, behave):
+        outcome = version(patient(path, 0.5))
+    assert outcome.document["cniVersion"] == "0.4.0"
+    assert (outcome.code, outcome.stderr) == (0, b"")
+
+
+def test_a_queue_that_is_full_is_waited_for(own: agents.Agent, tmp_path: Path) -> None:
+    path = tmp_path / "full.sock"
+    first = socket.socket(socket.AF_UNIX)
+    with socket.socket(socket.AF_UNIX) as listener, first:
+        listener.bind(os.fspath(path))
+        listener.listen(0)
+        first.connect(os.fspath(path))
+        with subprocess.Popen(
+            [sys.executable, "-IS", "-c", patient(path, 20)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={"CNI_COMMAND": "VERSION"},
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.close()
+            until(lambda: "nanosleep" in Path(f"/proc/{process.pid}/wchan").read_text())
+            listener.accept()[0].close()
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(forwarder.TAKEN + b"\7" + (2).to_bytes(4, "big") + b"{}")
+                assert connection.recv(1) == forwarder.HEARD
+            assert process.stdout.read() == b"{}"
+            assert process.wait() == 7
+
+
+def test_an_agent_that_is_stopped_in_the_middle_of_an_add_does_not_make_it_fail(node: Node) -> None:
+    started = node.hang("a")
+    node.agent.kill()
+    node.way.drop()
+    with started:
+        assert started.wait(60) == 0
+        assert started.stdout is not None
+        (ip,) = json.loads(started.stdout.read())["ips"]
+    assert node.held()[ip["address"].removesuffix("/32")] == "a"
+    assert len(node.held()) == 2
+
+
+def test_an_address_of_which_a_killed_forwarder_was_not_told_is_free_again(node: Node) -> None:
+    with node.hang("a") as started:
+        started.kill()
+    node.way.drop()
+    until(lambda: set(node.held().values()) == {"before"})
+
+
+def test_an_answer_that_was_sent_and_not_printed_is_taken_back(node: Node) -> None:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(os.fspath(node.agent.socket))
+        connection.sendall(agents.frame(node.variables("ADD", "a"), node.stdin()))
+        until(lambda: node.held() != {})
+    until(lambda: node.held() == {})
+
+
+def test_what_is_taken_back_is_not_what_was_asked_for_again(node: Node) -> None:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(os.fspath(node.agent.socket))
+        connection.sendall(agents.frame(node.variables("ADD", "a"), node.stdin()))
+        until(lambda: node.held() != {})
+        # Its caller lost patience, and asked without the agent.
+        assert node.run("ADD", "a", agents.DIRECT).code == 0
+        held = node.held()
+    until(lambda: any("took back" in str(each["event"]) for each in node.agent.events()))
+    assert node.held() == held != {}
+
+
+def test_where_nothing_can_be_run_the_answer_is_a_document_too(tmp_path: Path) -> None:
+    absent = tmp_path / "absent"
+    code = patient(absent, 1).replace(str(agents.DIRECT), str(absent))
+    outcome = version(code)
+    assert outcome.error["code"] == 11
+    assert "not found" not in outcome.text
+    assert "no such file" not in outcome.text.lower()
+
+
+@pytest.mark.parametrize("redirection", ["<&-", "0>/dev/null"])
+def test_a_standard_input_that_cannot_be_read_is_an_io_failure(
+    redirection: str, own: agents.Agent
+) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$0" {redirection}', own.launcher],
+        env=program.CONTAINER | {"CNI_COMMAND": "ADD"},
+        capture_output=True,
+        check=False,
+    )
+    outcome = program.Outcome(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+    assert outcome.error["code"] == 5
+
+
+def test_a_closed_standard_output_is_nobody_listening(node: Node) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$0" >&-', node.agent.launcher],
+        input=node.stdin(),
+        env=node.variables("ADD", "a"),
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, b"")
+    # The forwarder has waited for that.
+    assert node.held() == {}
+    assert node.agent.taken_over() == 0
