@@ -149,13 +149,14 @@ def test_a_second_sigterm_ends_it_at_once(node: Node) -> None:
 
 def test_of_fifty_adds_none_fails_while_the_agent_is_started_again(node: Node) -> None:
     containers = [f"c{at}" for at in range(50)]
+    node.ipam["timeout_seconds"] = 60
     with concurrent.futures.ThreadPoolExecutor(25) as threads:
         running = [threads.submit(node.run, "ADD", each) for each in containers]
         until(lambda: len(node.held()) > 5)
         assert node.agent.stop() == 0
         node.agent.start()
         outcomes = [each.result() for each in running]
-    assert [outcome for outcome in outcomes if outcome.code != 0] == []
+    assert [outcome.text for outcome in outcomes if outcome.code != 0] == []
     given = dict(zip(map(address, outcomes), containers, strict=True))
     assert node.held() == given
     assert len(given) == 50

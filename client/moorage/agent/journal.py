@@ -14,6 +14,7 @@ import threading
 
 from moorage import files
 from moorage.agent import logs
+from moorage.cni import jsontext
 from moorage.cni.release import Release
 
 MOST = 10_000
@@ -111,7 +112,7 @@ def _read(path: pathlib.Path) -> Release | None:
 
 
 def _parse(content: bytes) -> Release:
-    document = json.loads(content)
+    document = jsontext.decode(content)
     names = {each.name for each in dataclasses.fields(Release)}
     if not isinstance(document, dict) or document.keys() != names:
         raise ValueError("not the fields of a release")

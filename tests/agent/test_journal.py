@@ -1,0 +1,162 @@
+"""Releases that are kept: what is on the disk at any instant, and what becomes of what is torn."""
+
+import dataclasses
+import json
+import logging
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from moorage.agent import journal
+from moorage.agent.journal import Journal
+from moorage.cni.release import Release
+
+
+def release(container: str = "a", at: int = 1, **fields: str) -> Release:
+    """A release whose DEL began at that time."""
+    key = {"server": "s:1", "vrf": "default", "network": "pods", "interface": "eth0"}
+    key |= {"container_id": container, "boot_id": "boot"}
+    return Release(**(key | fields), boot_time_ns=at)
+
+
+def test_what_is_kept_is_there_for_the_next_agent_oldest_first(tmp_path: Path) -> None:
+    kept = Journal(tmp_path)
+    for container in ("c", "a", "b"):
+        kept.add(release(container))
+    kept.remove(release("a"))
+    assert Journal(tmp_path).oldest_first() == [release("c"), release("b")]
+
+
+def test_everything_that_tells_releases_apart_does(tmp_path: Path) -> None:
+    others = [
+        release(),
+        release(server="s:2"),
+        release(vrf="other"),
+        release(network="other"),
+        release("b"),
+        release(interface="eth1"),
+    ]
+    kept = Journal(tmp_path)
+    for each in others:
+        kept.add(each)
+    assert Journal(tmp_path).oldest_first() == others
+
+
+def test_of_two_of_one_attachment_the_later_stays(tmp_path: Path) -> None:
+    kept = Journal(tmp_path)
+    for at in (1, 3, 2):
+        kept.add(release(at=at))
+    assert kept.of(release()) == release(at=3)
+    # The earlier one was on its way when the later one came.
+    kept.remove(release(at=1))
+    assert Journal(tmp_path).oldest_first() == [release(at=3)]
+    kept.remove(release(at=3))
+    assert Journal(tmp_path).oldest_first() == []
+
+
+def test_of_two_boots_what_comes_is_the_later(tmp_path: Path) -> None:
+    kept = Journal(tmp_path)
+    kept.add(release(at=9, boot_id="before"))
+    kept.add(release(at=1))
+    assert kept.oldest_first() == [release(at=1)]
+
+
+WHOLE = json.dumps(dataclasses.asdict(release("torn"))).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        WHOLE[:-1],
+        b"\0" * len(WHOLE),
+        b"\xff",
+        b"[]",
+        b"{}",
+        WHOLE.replace(b'"boot"', b"7"),
+        WHOLE.replace(b": 1}", b": true}"),
+        WHOLE.replace(b": 1}", b': "1"}'),
+        WHOLE.replace(b"}", b', "more": 1}'),
+        b"[" * 100_000,
+    ],
+    ids=lambda content: repr(content[:10]),
+)
+def test_what_cannot_be_read_is_set_aside_with_a_warning(
+    content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Journal(tmp_path).add(release("sound"))
+    torn = tmp_path / "torn.json"
+    torn.write_bytes(content)
+    with caplog.at_level(logging.WARNING, "moorage.agent"):
+        kept = Journal(tmp_path)
+    assert kept.oldest_first() == [release("sound")]
+    assert [record.getMessage() for record in caplog.records] == [
+        "set aside a release that cannot be read"
+    ]
+    assert (tmp_path / "torn.unreadable").read_bytes() == content
+    caplog.clear()
+    assert len(Journal(tmp_path)) == 1
+    assert not caplog.records
+
+
+def test_what_was_never_in_its_place_is_swept_away(tmp_path: Path) -> None:
+    (tmp_path / ".x.json.new").write_bytes(WHOLE)
+    assert len(Journal(tmp_path)) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_than_it_can_keep_it_does_not_take_on(tmp_path: Path) -> None:
+    kept = Journal(tmp_path, most=2)
+    for container in ("a", "b"):
+        kept.add(release(container))
+    with pytest.raises(journal.Full, match="2 releases wait already"):
+        kept.add(release("c"))
+    kept.add(release("a", at=2))
+    assert Journal(tmp_path).oldest_first() == [release("b"), release("a", at=2)]
+
+
+def test_what_cannot_be_written_is_not_taken_on(tmp_path: Path) -> None:
+    folder = tmp_path / "journal"
+    folder.mkdir()
+    kept = Journal(folder)
+    folder.rmdir()
+    with pytest.raises(FileNotFoundError):
+        kept.add(release())
+    assert len(kept) == 0
+
+
+WRITER = """
+import pathlib, sys
+from moorage.agent.journal import Journal
+from moorage.cni.release import Release
+kept, at = Journal(pathlib.Path(sys.argv[1])), 0
+while True:
+    at += 1
+    kept.add(Release(server="s", vrf="v", network="n", container_id=f"c{at % 7}", interface="e",
+        boot_id="b", boot_time_ns=at))
+    print(at, flush=True)
+"""
+
+
+def test_at_whatever_instant_it_is_killed_what_was_said_to_be_kept_is(tmp_path: Path) -> None:
+    for kills in range(1, 6):
+        folder = tmp_path / str(kills)
+        folder.mkdir()
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, folder], stdout=subprocess.PIPE
+        ) as writer:
+            assert writer.stdout is not None
+            for _ in range(5 * kills):
+                last = int(writer.stdout.readline())
+            writer.send_signal(signal.SIGKILL)
+            last = max([last, *map(int, writer.stdout.read().split(b"\n")[:-1])])
+        kept = {each.boot_time_ns for each in Journal(folder).oldest_first()}
+        said = set(range(max(last - 6, 1), last + 1))
+        # One more may have been written, in the place of the oldest, and not said.
+        assert said - kept <= {last - 6}
+        assert kept - said <= {last + 1}
+        assert len(kept) == min(max(kept), 7)
+        assert not list(folder.glob("*.unreadable"))
