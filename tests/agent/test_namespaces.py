@@ -109,7 +109,7 @@ def test_without_a_watch_nothing_is_answered_from_memory(
     sync(known, api)
     api.is_watchable = False
     # The watch ends, and no other begins; what changes now is not heard of.
-    api.add("Namespace", "bar", labels={"tier": "2"}, unseen=True)
+    api.add("Namespace", "bar", labels={"tier": "2"})
     until(lambda: known.current() == 0)
     api.add("Namespace", "shop", labels={"tier": "3"})
     assert tier(known, api) == "3"
@@ -136,7 +136,7 @@ def test_from_a_version_that_is_too_old_it_begins_anew(
 ) -> None:
     sync(known, api)
     api.oldest = 100
-    api.add("Namespace", "shop", labels={"tier": "2"}, unseen=True)
+    api.add("Namespace", "shop", labels={"tier": "2"})
     until(lambda: len([each for each in api.watchers if "watch" not in each]) > 2)
     api.oldest = 0
     until(lambda: known.current() == 1)

@@ -138,32 +138,31 @@ class ApiServer:
             "token_file": str(self.directory / "token"),
         }
 
-    def add(self, kind: str, name: str, *, unseen: bool = False, **metadata: object) -> None:
-        """Adds a pod ("pods", "namespace/name") or a namespace ("namespaces", "name").
-
-        Returns when those who watch have seen it, if it is not `unseen`.
-        """
+    def add(self, kind: str, name: str, **metadata: object) -> None:
+        """Adds a pod ("pods", "namespace/name") or a namespace ("namespaces", "name")."""
         namespace, _, pod = name.partition("/")
         path = f"/api/v1/namespaces/{namespace}" + (f"/pods/{pod}" if pod else "")
         about = {"uid": "u-1", "name": pod or namespace} | metadata
         kind_of_event = "MODIFIED" if path in self.objects else "ADDED"
         self.objects[path] = {"kind": kind, "metadata": about}
         if not pod:
-            self._tell(kind_of_event, about, unseen)
+            self._tell(kind_of_event, about)
 
     def remove_namespace(self, name: str) -> None:
         """Deletes a namespace."""
         del self.objects[f"{NAMESPACES}/{name}"]
         self._tell("DELETED", {"name": name})
 
-    def _tell(self, kind: str, about: Mapping[str, object], unseen: bool = False) -> None:
+    def _tell(self, kind: str, about: Mapping[str, object]) -> None:
         with self.changed:
             version = len(self.events) + 1
             versioned = {"metadata": {**about, "resourceVersion": str(version)}}
             self.events.append({"type": kind, "object": versioned})
             if self.watching:
                 self.changed.notify_all()
-                assert unseen or self.changed.wait_for(lambda: self.seen >= version, timeout=20)
+                if self.is_watchable and not self.oldest:
+                    # Those who watch have seen it before whoever made the change goes on.
+                    assert self.changed.wait_for(lambda: self.seen >= version, timeout=20)
 
     def page(self, query: Mapping[str, str]) -> dict[str, object]:
         """Two namespaces of a list, and where it goes on."""
