@@ -29,7 +29,7 @@ from moorage.v1 import resources_pb2 as messages
 PROGRAMS = pathlib.Path(sys.executable).parent
 BARE = (sys.executable, "-I", "-S", "-c", "pass")
 POOL = messages.Pool(cidr="10.0.0.0/16", block_affinity=messages.BLOCK_AFFINITY_NONE)
-HEADS = ("whole process", "of a bare interpreter", "wall ms", "CPU ms")
+HEADS = ("whole process", "wall, of a bare interpreter", "CPU, of one", "wall ms", "CPU ms")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,18 +140,21 @@ def _run(command: tuple[str, ...], stdin: bytes, environment: Mapping[str, str])
     return Cost(wall, usage.ru_utime + usage.ru_stime)
 
 
-def _columns(costs: Sequence[Cost]) -> tuple[list[float], list[float]]:
-    return [cost.wall for cost in costs], [cost.cpu for cost in costs]
-
-
 def _table(costs: Costs) -> str:
     bare = costs["bare interpreter"]
     lines = [HEADS, ("---",) * len(HEADS)]
-    for title in sorted(costs, key=lambda each: statistics.median(c.wall for c in costs[each])):
-        each = costs[title]
-        ratios = (cost.wall / base.wall for cost, base in zip(each, bare, strict=True))
-        times = [statistics.median(taken) * 1e3 for taken in _columns(each)]
-        lines.append((title, f"{statistics.median(ratios):.2f}", *(f"{t:.1f}" for t in times)))
+    for title in sorted(costs, key=lambda each: statistics.median(c.cpu for c in costs[each])):
+        pairs = list(zip(costs[title], bare, strict=True))
+        ratios = (
+            statistics.median(cost.wall / base.wall for cost, base in pairs),
+            statistics.median(cost.cpu / base.cpu for cost, base in pairs),
+        )
+        times = (
+            statistics.median(cost.wall for cost, _ in pairs),
+            statistics.median(cost.cpu for cost, _ in pairs),
+        )
+        shown = [*(f"{each:.2f}" for each in ratios), *(f"{each * 1e3:.1f}" for each in times)]
+        lines.append((title, *shown))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

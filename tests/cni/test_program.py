@@ -155,6 +155,7 @@ def test_a_standard_input_that_cannot_be_read_is_an_io_failure(redirection: str)
     assert outcome.stderr == b""
 
 
+@pytest.mark.usefixtures("host")
 def test_an_endless_standard_input_is_not_read_to_its_end() -> None:
     with Path("/dev/zero").open("rb") as endless:
         done = subprocess.run(
@@ -169,6 +170,7 @@ def test_an_endless_standard_input_is_not_read_to_its_end() -> None:
     assert outcome.error["code"] == 6
 
 
+@pytest.mark.usefixtures("host")
 def test_a_megabyte_of_other_annotations_is_no_hindrance(script: scripted.Script) -> None:
     script.allocations = [ALLOCATION]
     passed = {"other.example/state": '["' * (1 << 19), "moorage.dev/owner": "web-0"}
@@ -178,6 +180,7 @@ def test_a_megabyte_of_other_annotations_is_no_hindrance(script: scripted.Script
     assert script.assigned[0].owner_key == "web-0"
 
 
+@pytest.mark.usefixtures("host")
 def test_the_environment_of_a_daemon_does_not_reach_the_program(
     script: scripted.Script, tmp_path: Path
 ) -> None:

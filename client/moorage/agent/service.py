@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from moorage.agent import host, logs, wire
 from moorage.cni import handler, incident
 
-# A node that starts adds a hundred pods at once; what they wait for is the server.
-WORKERS = 32
+# A node has 110 pods, and each may have an ADD that waits for a server that is away; the DELs, which
+# do not, must find a worker all the same.
+WORKERS = 128
 # More wait for a worker than this many only if something is wrong; the others go their own way.
 MOST_WAITING = 256
 
