@@ -138,10 +138,11 @@ class Cri:
     def is_network_ready(self) -> bool:
         """Whether the runtime would set up the network of another pod."""
         status = self._call("Status", _MESSAGES["Empty"](), "StatusResponse").status
-        return {one.type: one.status for one in status.conditions}["NetworkReady"]
+        return any(one.type == "NetworkReady" and one.status is True for one in status.conditions)
 
-    def _call(self, method: str, request: Any, answer: str) -> Any:
-        rpc = self._channel.unary_unary(
+    # The classes of messages are made at run time: no type is known before.
+    def _call(self, method: str, request: Any, answer: str) -> Any:  # noqa: ANN401
+        rpc: Any = self._channel.unary_unary(
             f"/runtime.v1.RuntimeService/{method}",
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=_MESSAGES[answer].FromString,
@@ -202,5 +203,5 @@ def _messages() -> dict[str, Any]:
 _MESSAGES = _messages()
 
 
-def _of(sandbox: str) -> Any:
+def _of(sandbox: str) -> Any:  # noqa: ANN401
     return _MESSAGES["PodSandboxId"](pod_sandbox_id=sandbox)

@@ -118,7 +118,7 @@ def booted(directory: pathlib.Path, *, programs: Sequence[pathlib.Path]) -> Iter
     # A user's PATH may lack the directories where a distribution keeps `ip`.
     path = ":".join([*map(str, programs), *_SYSTEM_PATH])
     environment = {"PATH": path, "HOME": str(directory), "TMPDIR": str(directory)}
-    cgroup = f"moorage-{directory.name}"
+    cgroup = directory.name
     try:
         with _init(environment) as init:
             yield Machine(init=init, directory=directory, cgroup=cgroup, environment=environment)

@@ -1,4 +1,4 @@
-"""The installed server on a Unix socket, which network namespaces do not hide, to stop and start."""
+"""The installed server on a Unix socket, which no network namespace hides, to stop and start."""
 
 import contextlib
 import pathlib

@@ -39,9 +39,7 @@ def session_service(cluster: postgres.Postgres) -> Iterator[service.Service]:
 
 
 @pytest.fixture(scope="session")
-def session_moorage(
-    programs: node.Programs, session_service: service.Service
-) -> ipams.Moorage:
+def session_moorage(programs: node.Programs, session_service: service.Service) -> ipams.Moorage:
     """A VRF and a pool for the pods of one node."""
     vrf = f"lab-{programs.suite or 'offered'}"
     return ipams.Moorage(session_service.target, vrf, [SUBNET])

@@ -12,6 +12,8 @@ from e2e import cnilab, containerd, ipams, machine, toolchain
 
 NETWORK = "pods"
 NAMESPACE = "shop"
+# Fifty programs at once may take long to start where others need the machine too.
+TIMEOUT_S = 90
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +86,16 @@ def booted(found: Programs, ipam: Mapping[str, object]) -> Iterator[Node]:
         with host.network():
             api = until.enter_context(api_server.serve(directory))
         api.add("Namespace", NAMESPACE)
-        _write_network(directory, found.plugins, {**ipam, "kubernetes": api.settings})
+        _write_network(directory, found.plugins, _with_api(ipam, api))
         runtime = containerd.Containerd(host, found.busybox)
         until.callback(runtime.stop)
         cri = containerd.Cri(runtime.socket, host.cgroup)
         until.callback(cri.close)
         yield Node(machine=host, runtime=runtime, cri=cri, api=api)
+
+
+def _with_api(ipam: Mapping[str, object], api: api_server.ApiServer) -> Mapping[str, object]:
+    return {**ipam, "kubernetes": api.settings, "timeout_seconds": TIMEOUT_S}
 
 
 def _write_network(

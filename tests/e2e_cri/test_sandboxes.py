@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import grpc
 import pytest
 
-from e2e import containerd, ipams, service
+from e2e import cnilab, containerd, ipams, service
 from e2e_cri import node
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]  # the first test may fetch the programs
@@ -33,7 +33,7 @@ def _fixed(address: str) -> containerd.Pod:
     return _pod({IP_ADDRS: json.dumps([address])})
 
 
-def _addresses(*texts: str) -> set[ipams.cnilab.IPAddress]:
+def _addresses(*texts: str) -> set[cnilab.IPAddress]:
     return {ipaddress.ip_address(text) for text in texts}
 
 

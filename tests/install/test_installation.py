@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -241,7 +242,7 @@ def test_two_installers_at_once_both_succeed(node: Node) -> None:
     ids=["missing", "a file"],
 )
 def test_a_directory_that_cannot_be_used_is_named_with_what_to_do(
-    node: Node, why: str, spoil: "pytest.Callable"
+    node: Node, why: str, spoil: Callable[[pathlib.Path], object]
 ) -> None:
     spoil(node.places.bin_dir)
     with pytest.raises(errors.InstallError, match=f"/bin {why}"):
@@ -309,7 +310,9 @@ def test_a_token_that_is_away_for_a_while_is_told_of_and_followed_again(node: No
     node.install()
     account = installation.Account(folder=node.account, server=SERVER)
     token = node.account / "token"
-    steps = iter([token.unlink, lambda: token.write_text("t-3"), lambda: None])
+    steps: Iterator[Callable[[], object]] = iter(
+        [token.unlink, lambda: token.write_text("t-3"), lambda: None]
+    )
     told: list[str] = []
 
     def is_over() -> bool:

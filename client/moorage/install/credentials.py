@@ -47,8 +47,8 @@ def server_of_pod(environment: Mapping[str, str]) -> str:
     port = environment.get("KUBERNETES_SERVICE_PORT", "")
     if not (host and port):
         raise errors.InstallError(
-            "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set, as they are in a pod; "
-            "say with --api-server where the Kubernetes API is"
+            "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set, as they would be in "
+            "a pod; say with --api-server where the Kubernetes API is"
         )
     return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 

@@ -102,7 +102,7 @@ def keep_fresh(
     is_over: Callable[[], bool],
     tell: Callable[[object], None],
 ) -> None:
-    """Refresh whenever `is_over` has waited and says no; what goes wrong is told, and tried again."""
+    """Refresh whenever `is_over`, which waits, says no; a failure is told, and tried again."""
     while not is_over():
         try:
             outcome = refresh(places, account)
