@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from moorage.cni import kubeconfig, settings
-from moorage.install import credentials, errors, installation, pieces
+from moorage.install import credentials, errors, installation, launcher, pieces
 
 CONFLIST = {
     "cniVersion": "1.0.0",
@@ -38,7 +38,7 @@ class Node:
             self.places,
             conflist=self.conflist,
             account=installation.Account(folder=self.account, server=SERVER),
-            program=content,
+            program=content or launcher.direct(pathlib.Path(sys.executable)),
             force=force,
         )
         return {path.name: outcome.value for path, outcome in told}
@@ -128,6 +128,26 @@ def test_the_installed_program_answers_a_runtime_whose_environment_is_hostile(no
     )
     assert "1.1.0" in json.loads(done.stdout)["supportedVersions"]
     assert done.stderr == b""
+
+
+def test_the_program_of_a_node_with_an_agent_needs_no_package_and_says_what_is_missing(
+    node: Node, tmp_path: pathlib.Path
+) -> None:
+    bare = tmp_path / "python3"
+    bare.symlink_to(pathlib.Path(sys.executable).resolve())
+    node.install(content=launcher.forwarding(bare, tmp_path / "agent.sock"))
+    done = _call(node.places.program)
+    assert done.returncode == 1
+    assert "moorage-agent gives no answer" in json.loads(done.stdout)["msg"]
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize("name", ["with blank", "x" * 127])
+def test_an_interpreter_that_no_first_line_can_name_is_refused(name: str) -> None:
+    python = pathlib.Path("/opt", name, "python3")
+    for render in (launcher.direct, lambda python: launcher.forwarding(python, python)):
+        with pytest.raises(errors.InstallError, match="cannot stand in the first line"):
+            render(python)
 
 
 def test_what_somebody_else_has_put_there_is_refused_and_kept(node: Node) -> None:

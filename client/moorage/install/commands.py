@@ -1,48 +1,69 @@
 """The commands `install` and `uninstall`, for a group to take in."""
 
 import contextlib
+import functools
 import os
 import pathlib
 import signal
+import sys
 from collections.abc import Callable, Iterator
 
 import click
 
-from moorage.install import credentials, errors, installation
+from moorage.install import credentials, errors, installation, launcher
 
 _PATH = click.Path(path_type=pathlib.Path)
 
 
+_OPTIONS = (
+    click.option(
+        "--conflist-name",
+        default=installation.CONFLIST,
+        show_default=True,
+        help="The network list's name there; the runtime takes the first in order of names.",
+    ),
+    click.option(
+        "--conf-dir",
+        type=_PATH,
+        default=installation.CONF_DIR,
+        show_default=True,
+        help="Where the runtime looks for networks.",
+    ),
+    click.option(
+        "--bin-dir",
+        type=_PATH,
+        default=installation.BIN_DIR,
+        show_default=True,
+        help="Where the runtime looks for plugins.",
+    ),
+)
+
+
 def _places(command: Callable[..., None]) -> Callable[..., None]:
-    for option in (
-        click.option(
-            "--conflist-name",
-            "conflist_name",
-            default=installation.CONFLIST,
-            show_default=True,
-            help="The network list's name there; the runtime takes the first in order of names.",
-        ),
-        click.option(
-            "--conf-dir",
-            type=_PATH,
-            default=installation.CONF_DIR,
-            show_default=True,
-            help="Where the runtime looks for networks.",
-        ),
-        click.option(
-            "--bin-dir",
-            type=_PATH,
-            default=installation.BIN_DIR,
-            show_default=True,
-            help="Where the runtime looks for plugins.",
-        ),
-    ):
-        command = option(command)
-    return command
+    """Give a command the options of the places, which it takes as one."""
+
+    @functools.wraps(command)
+    def with_places(
+        bin_dir: pathlib.Path, conf_dir: pathlib.Path, conflist_name: str, **rest: object
+    ) -> None:
+        places = installation.Places(bin_dir=bin_dir, conf_dir=conf_dir, conflist=conflist_name)
+        command(places, **rest)
+
+    for option in _OPTIONS:
+        with_places = option(with_places)
+    return with_places
 
 
 @click.command()
 @_places
+@click.option(
+    "--python",
+    type=_PATH,
+    default=sys.executable,
+    show_default="the one that runs this",
+    help="The node's Python that runs the plugin; without an agent, it needs the package too.",
+)
+@click.option("--socket", type=_PATH, help="Where the node's agent listens, if it has one.")
 @click.option("--conflist", type=_PATH, help="The network list to put there.")
 @click.option(
     "--service-account",
@@ -54,9 +75,9 @@ def _places(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--watch", is_flag=True, help="Stay, and renew the kubeconfig with the token.")
 @click.option("--force", is_flag=True, help="Overwrite what somebody else has put there.")
 def install(
-    bin_dir: pathlib.Path,
-    conf_dir: pathlib.Path,
-    conflist_name: str,
+    places: installation.Places,
+    python: pathlib.Path,
+    socket: pathlib.Path | None,
     conflist: pathlib.Path | None,
     account: pathlib.Path | None,
     api_server: str | None,
@@ -70,11 +91,14 @@ def install(
     if watch and account is None:
         raise click.UsageError("--watch renews the kubeconfig, which needs --service-account")
     os.umask(0o022)  # whatever started this: a runtime must be able to read what is put there
-    places = installation.Places(bin_dir=bin_dir, conf_dir=conf_dir, conflist=conflist_name)
     with _explained():
         known = _account(account, api_server)
-        told = installation.install(places, conflist=conflist, account=known, force=force)
-        _tell(told)
+        program = launcher.forwarding(python, socket) if socket else launcher.direct(python)
+        _tell(
+            installation.install(
+                places, program=program, conflist=conflist, account=known, force=force
+            )
+        )
     if watch and known is not None:
         is_over = _stopped_within(installation.LOOK_AGAIN_S)
         installation.keep_fresh(places, known, is_over=is_over, tell=click.echo)
@@ -82,9 +106,8 @@ def install(
 
 @click.command()
 @_places
-def uninstall(bin_dir: pathlib.Path, conf_dir: pathlib.Path, conflist_name: str) -> None:
+def uninstall(places: installation.Places) -> None:
     """Take from this node what `install` has put there, and nothing else."""
-    places = installation.Places(bin_dir=bin_dir, conf_dir=conf_dir, conflist=conflist_name)
     with _explained():
         _tell(installation.uninstall(places))
 

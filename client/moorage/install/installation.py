@@ -1,11 +1,10 @@
 """What a node gets, in the order in which a runtime may find it."""
 
 import pathlib
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from moorage.install import credentials, errors, launcher, network, pieces
+from moorage.install import credentials, errors, network, pieces
 
 PROGRAM = "moorage"
 BIN_DIR = pathlib.Path("/opt/cni/bin")
@@ -53,9 +52,9 @@ class Account:
 def install(
     places: Places,
     *,
+    program: bytes,
     conflist: pathlib.Path | None = None,
     account: Account | None = None,
-    program: bytes | None = None,
     force: bool = False,
 ) -> Told:
     """Put what is given on the node, and tell of each file what became of it.
@@ -67,8 +66,7 @@ def install(
         InstallError: something cannot be read or written; what was told of before is in place.
     """
     wanted = [] if account is None else [_credentials(places, account)]
-    content = program or launcher.direct(pathlib.Path(sys.executable))
-    wanted.append(pieces.Piece(path=places.program, content=content, mode=0o755))
+    wanted.append(pieces.Piece(path=places.program, content=program, mode=0o755))
     if conflist is not None:
         listed = network.read(conflist)
         wanted.append(pieces.Piece(path=places.network, content=listed, mode=0o644))

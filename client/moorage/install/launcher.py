@@ -1,10 +1,13 @@
 """The program that a runtime finds as `moorage` in the directory of its CNI plugins.
 
-A few lines that name an interpreter: what is imported stays where it was installed.
+On a node with an agent it is the forwarder, whole: any Python of the node runs it, no package is
+needed. Without an agent it is a few lines, and the package is where its Python finds it.
 """
 
+import inspect
 import pathlib
 
+from moorage.cni import forwarder
 from moorage.install import errors
 
 # -I: nothing of the runtime's environment reaches the interpreter.
@@ -13,6 +16,13 @@ _DIRECT = """\
 from moorage.cni.plugin import main
 
 main()
+"""
+# -S: no site-packages are looked through.
+_FORWARDING = """\
+#!{python} -IS
+{forwarder}
+
+main({socket!r}, {direct!r})
 """
 # What every kernel reads of a first line, and the line's end.
 _LONGEST_FIRST_LINE = 127
@@ -26,6 +36,21 @@ def direct(python: pathlib.Path) -> bytes:
     """
     _require_startable(python)
     return _DIRECT.format(python=python).encode()
+
+
+def forwarding(python: pathlib.Path, socket: pathlib.Path) -> bytes:
+    """The launcher of the program that passes calls on to an agent, or to the direct one beside it.
+
+    Raises:
+        InstallError: no kernel can start it.
+    """
+    _require_startable(python)
+    return _FORWARDING.format(
+        python=python,
+        forwarder=inspect.getsource(forwarder),
+        socket=str(socket),
+        direct=str(python.with_name("moorage")),
+    ).encode()
 
 
 def _require_startable(python: pathlib.Path) -> None:
