@@ -54,12 +54,11 @@ class Daemon:
         """Ends it, and returns when it has."""
         for child in _children(self._entered.pid):
             os.kill(child, signal_number)
-        self._entered.wait(timeout=COMMAND_TIMEOUT_S)
+        self.wait()
 
-    @property
-    def is_running(self) -> bool:
-        """Whether it has not ended yet."""
-        return self._entered.poll() is None
+    def wait(self) -> None:
+        """Returns when it has ended."""
+        self._entered.wait(timeout=COMMAND_TIMEOUT_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +69,7 @@ class Machine:
     directory: pathlib.Path
     cgroup: str
     environment: Mapping[str, str]
+    daemons: list[Daemon]
 
     def start(self, *command: str) -> Daemon:
         """Starts a daemon; what it says goes to a log that is named for it."""
@@ -78,7 +78,8 @@ class Machine:
             entered = subprocess.Popen(
                 self._inside(command), env=self.environment, stdout=output, stderr=output
             )
-        return Daemon(entered, log)
+        self.daemons.append(Daemon(entered, log))
+        return self.daemons[-1]
 
     def run(self, *command: str, stdin: str = "") -> str:
         """Standard output of a program that is run to its end."""
@@ -119,10 +120,19 @@ def booted(directory: pathlib.Path, *, programs: Sequence[pathlib.Path]) -> Iter
     path = ":".join([*map(str, programs), *_SYSTEM_PATH])
     environment = {"PATH": path, "HOME": str(directory), "TMPDIR": str(directory)}
     cgroup = directory.name
+    daemons: list[Daemon] = []
     try:
         with _init(environment) as init:
-            yield Machine(init=init, directory=directory, cgroup=cgroup, environment=environment)
+            yield Machine(
+                init=init,
+                directory=directory,
+                cgroup=cgroup,
+                environment=environment,
+                daemons=daemons,
+            )
     finally:
+        for daemon in daemons:
+            daemon.wait()
         _remove_cgroups(cgroup)
 
 

@@ -291,7 +291,9 @@ class _Authority:
         certificate.cert_chain_pems[0].write_to_path(self.path(f"{name}.pem"))
 
     def _kubeconfig(self, name: str, user: str, group: str) -> pathlib.Path:
-        self._issue(name, self._ca.issue_cert(common_name=user, organization_name=group))
+        host = f"{name}.example"  # without any, Go takes the certificate for broken
+        certificate = self._ca.issue_cert(host, common_name=user, organization_name=group)
+        self._issue(name, certificate)
         cluster = {"server": API, "certificate-authority": str(self.path("ca.pem"))}
         credentials = {
             "client-certificate": str(self.path(f"{name}.pem")),
