@@ -6,18 +6,19 @@ from pathlib import Path
 import pytest
 
 from agent.node import until
-from cni import api_server
+from harness.kube import api_server
 from moorage.agent import namespace_feed, namespaces
 from moorage.agent.namespaces import Namespaces
 from moorage.cni import errors, settings
 from moorage.cni.deadline import Deadline
 
-SHOP = "/api/v1/namespaces/shop"
+ALL = "/api/v1/namespaces"
+SHOP = f"{ALL}/shop"
 
 
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[api_server.ApiServer]:
-    """An API server with more namespaces than a page of its lists has."""
+    """An API server with some namespaces."""
     with api_server.serve(tmp_path) as server:
         for name in ("bar", "club", "den", "shop"):
             server.add("Namespace", name, labels={"tier": "1"})
@@ -36,6 +37,7 @@ def known() -> Iterator[Namespaces]:
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(namespaces, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(namespaces, "LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(namespace_feed, "PAGE_SIZE", 2)
 
 
 def cluster(api: api_server.ApiServer) -> settings.Cluster:
@@ -54,19 +56,34 @@ def sync(known: Namespaces, api: api_server.ApiServer) -> None:
     """Waits until it is watched; the first question begins that."""
     tier(known, api)
     until(lambda: known.current() == 1)
-    api.requests.clear()
+
+
+def lists(api: api_server.ApiServer) -> list[str]:
+    """The requests for lists."""
+    return [each for each in api.requests if each.startswith(f"{ALL}?limit")]
+
+
+def single(api: api_server.ApiServer) -> list[str]:
+    """The requests for single namespaces so far."""
+    return [each for each in api.requests if each.startswith(f"{ALL}/")]
+
+
+def forbid(api: api_server.ApiServer) -> None:
+    """Nobody may list or watch any more."""
+    api.granted = {("get", "", "namespaces")}
+    api.end_watches()
 
 
 def test_what_is_watched_is_not_asked_for(known: Namespaces, api: api_server.ApiServer) -> None:
     sync(known, api)
+    assert single(api) == [SHOP]
     for name in ("bar", "club", "den", "shop"):
         assert tier(known, api, name) == "1"
-    assert api.requests == []
+    assert single(api) == [SHOP]
     # In pages, and from where the list was made.
-    lists = [each for each in api.watchers if "watch" not in each]
-    assert [each.get("continue") for each in lists] == [None, "2"]
-    watch = api.watchers[2]
-    assert (watch["resourceVersion"], watch["allowWatchBookmarks"]) == ("4", "true")
+    assert ["continue" in each for each in lists(api)] == [False, True]
+    (watch,) = (each for each in api.requests if "watch=1" in each)
+    assert f"resourceVersion={api.store.revision}&allowWatchBookmarks=true" in watch
 
 
 def test_a_change_is_known_when_it_is_heard_of(
@@ -75,31 +92,36 @@ def test_a_change_is_known_when_it_is_heard_of(
     sync(known, api)
     for value in "234":
         api.add("Namespace", "shop", labels={"tier": value})
-        until(lambda: known.current() == 1)
-        assert tier(known, api) == value
-    api.add("Namespace", "young", labels={"tier": "5"})
-    until(lambda: known.current() == 1)
-    assert tier(known, api, "young") == "5"
-    assert api.requests == []
+        until(lambda: tier(known, api) == value)  # noqa: B023 - called at once
+    assert single(api) == [SHOP]
 
 
 def test_what_is_not_known_the_api_is_asked_for(
     known: Namespaces, api: api_server.ApiServer
 ) -> None:
     sync(known, api)
-    api.remove_namespace("shop")
-    with pytest.raises(errors.CniError) as refused:
-        tier(known, api)
-    assert refused.value.code is errors.Code.KUBERNETES_REFUSED
-    assert api.requests == [SHOP]
+    api.add("Namespace", "young", labels={"tier": "5"})
+    assert tier(known, api, "young") == "5"
+    api.store.remove(SHOP)
+
+    def is_gone() -> bool:
+        try:
+            tier(known, api)
+        except errors.CniError as refused:
+            assert refused.code is errors.Code.KUBERNETES_REFUSED
+            return True
+        return False
+
+    until(is_gone)
+    assert single(api)[-1] == SHOP
 
 
 def test_who_may_not_list_asks_for_each(known: Namespaces, api: api_server.ApiServer) -> None:
-    api.is_watchable = False
+    forbid(api)
     for _ in range(3):
         assert tier(known, api) == "1"
-    assert api.requests == [SHOP] * 3
-    until(lambda: len(api.watchers) > 1)
+    assert single(api) == [SHOP] * 3
+    until(lambda: len(lists(api)) > 1)
     assert known.current() == 0
 
 
@@ -107,18 +129,16 @@ def test_without_a_watch_nothing_is_answered_from_memory(
     known: Namespaces, api: api_server.ApiServer
 ) -> None:
     sync(known, api)
-    api.is_watchable = False
     # The watch ends, and no other begins; what changes now is not heard of.
-    api.add("Namespace", "bar", labels={"tier": "2"})
+    forbid(api)
     until(lambda: known.current() == 0)
     api.add("Namespace", "shop", labels={"tier": "3"})
     assert tier(known, api) == "3"
-    assert api.requests == [SHOP]
-    api.is_watchable = True
+    assert single(api) == [SHOP] * 2
+    api.granted = None
     until(lambda: known.current() == 1)
-    api.requests.clear()
     assert tier(known, api) == "3"
-    assert api.requests == []
+    assert single(api) == [SHOP] * 2
 
 
 def test_a_watch_that_is_not_heard_of_is_not_believed(
@@ -128,19 +148,20 @@ def test_a_watch_that_is_not_heard_of_is_not_believed(
     monkeypatch.setattr(namespace_feed, "SILENCE", 0.0)
     assert known.current() == 0
     assert tier(known, api) == "1"
-    assert api.requests == [SHOP]
+    assert single(api) == [SHOP] * 2
 
 
 def test_from_a_version_that_is_too_old_it_begins_anew(
     known: Namespaces, api: api_server.ApiServer
 ) -> None:
     sync(known, api)
-    api.oldest = 100
+    before = len(lists(api))
     api.add("Namespace", "shop", labels={"tier": "2"})
-    until(lambda: len([each for each in api.watchers if "watch" not in each]) > 2)
-    api.oldest = 0
+    api.add("Namespace", "shop", labels={"tier": "3"})
+    api.store.compact()
+    until(lambda: len(lists(api)) > before)
     until(lambda: known.current() == 1)
-    assert tier(known, api) == "2"
+    assert tier(known, api) == "3"
 
 
 def test_other_credentials_are_another_watch(
@@ -171,6 +192,6 @@ def test_no_more_clusters_are_watched_than_a_node_can_have(
     until(lambda: known.current() == 1)
     # The first is not there any more, and begins anew.
     api.requests.clear()
-    api.is_watchable = False
+    forbid(api)
     assert tier(known, api) == "1"
-    assert api.requests == [SHOP]
+    assert single(api) == [SHOP]

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 import moorage
-from cni import api_server, program
+from cni import program
 from harness import serving
+from harness.kube import api_server
 from moorage.v1 import filter_pb2, resources_pb2
 
 pytestmark = pytest.mark.usefixtures("host")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cni import api_server, program
+from cni import program
+from harness.kube import api_server
 from moorage.cni import errors, host, invocation, netconf, settings, subject
 from moorage.cni.deadline import Deadline
 
@@ -97,7 +98,7 @@ def test_a_client_certificate_serves_as_well_as_a_token(api: api_server.ApiServe
 
 
 def test_an_api_root_may_have_a_path(api: api_server.ApiServer) -> None:
-    api.objects = {f"/clusters/a{path}": entry for path, entry in api.objects.items()}
+    api.prefix = "/clusters/a"
     assert "'of pod'" in add(api.settings | {"api_root": f"{api.root}/clusters/a/"})
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cni import api_server
 from cni.fleet import ADDRS, OWNER, STICKY, Fleet, Sandbox
 from harness import postgres
 from harness.calls import attachment, create_pool
+from harness.kube import api_server
 from moorage.v1 import resources_pb2
 
 pytestmark = pytest.mark.usefixtures("host")

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from cni import api_server
+from harness.kube import api_server
 from e2e import cnilab, containerd, ipams, machine, toolchain
 
 NETWORK = "pods"

@@ -27,8 +27,9 @@ import pytest
 
 from acceptance.calico import checks
 from acceptance.calico.ground import Stage, Step, Theatre, allocations, play, pool
-from cni import api_server, program
+from cni import program
 from harness import invariants, postgres, serving
+from harness.kube import api_server
 from moorage import names
 from moorage.v1 import resources_pb2
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 import moorage
-from cni import api_server
 from cni import program as plugins
 from ctl import program as ctl
 from harness import serving
+from harness.kube import api_server
 from moorage.v1 import resources_pb2
 
 POOLS = "cni.projectcalico.org/ipv4pools"
