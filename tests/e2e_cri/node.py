@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from harness.kube import api_server
 from e2e import cnilab, containerd, ipams, machine, toolchain
+from harness.kube import api_server
 
 NETWORK = "pods"
 NAMESPACE = "shop"

@@ -1,0 +1,147 @@
+"""Who acts: waits to lead, leads, and stops at once where it does not lead any more."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from dataclasses import dataclass, field
+
+import moorage
+from moorage.controller import api, feed, labels, lease, nodes, rounds
+
+FIRST_PAUSE = 1.0
+
+_LOG = logging.getLogger(__name__)
+_chance = random.Random()  # noqa: S311 - spreads load, guards nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a controller is told; times in seconds.
+
+    `grace` is for how long the pod of an address must be gone, `every` how long it is from one
+    round to the next, `retry` from one try for the lease to the next.
+    """
+
+    cluster: str
+    vrf: str
+    grace: float
+    every: float
+    retry: float = lease.RETRY
+
+
+@dataclass(kw_only=True)
+class Controller:
+    """A controller of one cluster and one VRF; it runs until it is stopped."""
+
+    client: moorage.Client
+    cluster: api.Api
+    leadership: lease.Lease
+    settings: Settings
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _news: threading.Event = field(default_factory=threading.Event)
+
+    def stop(self) -> None:
+        """Let `run` come to an end, from another thread."""
+        self._stopping.set()
+        self._news.set()
+
+    def run(self) -> None:
+        """Lead whenever nobody else does, and act then; return once stopped, leading no more."""
+        campaign = threading.Thread(target=self._campaign, name="lease", daemon=True)
+        campaign.start()
+        while not self._stopping.is_set():
+            # Also without news: the lease may be lost and won again within one attempt.
+            self._news.wait(self.settings.retry)
+            self._news.clear()
+            if self.leadership.leading and not self._stopping.is_set():
+                self._term()
+        campaign.join(timeout=api.TIMEOUT)
+        self._give_up()
+
+    def _campaign(self) -> None:
+        while not self._stopping.is_set():
+            led, pause = self.leadership.leading, self.settings.retry
+            try:
+                self.leadership.attempt()
+            except api.ApiError as error:
+                _LOG.warning("%s", error)
+                # Within what is left of a term, whatever the server asks for.
+                pause = min(max(pause, error.retry_after), 2 * pause)
+            except Exception:
+                _LOG.exception("the lease cannot be worked on")
+            if self.leadership.leading is not led:
+                self._news.set()
+            self._stopping.wait(pause * _chance.uniform(0.8, 1.2))
+
+    def _permit(self) -> float:
+        if self._stopping.is_set():
+            raise lease.NotLeading
+        return self.leadership.remaining()
+
+    def _term(self) -> None:
+        _LOG.info("leading for cluster %s and VRF %s", self.settings.cluster, self.settings.vrf)
+        kept = labels.Labels(
+            self.client, vrf=self.settings.vrf, cluster=self.settings.cluster, permit=self._permit
+        )
+        following = feed.Feed(self.cluster, lambda node: self._follow(kept, node))
+        try:
+            self._rounds(kept, following)
+        finally:
+            following.stop()
+        _LOG.info("not leading any more")
+
+    def _rounds(self, kept: labels.Labels, following: feed.Feed) -> None:
+        one = rounds.Rounds(
+            client=self.client,
+            cluster=self.cluster,
+            kept=kept,
+            vrf=self.settings.vrf,
+            grace=self.settings.grace,
+            permit=self._permit,
+        )
+        pause, followed = FIRST_PAUSE, False
+        while self.leadership.leading and not self._stopping.is_set():
+            failure = _failure(one)
+            if failure is None:
+                pause = FIRST_PAUSE
+                if not followed:
+                    following.start()
+                    followed = True
+                self._news.wait(self.settings.every * _chance.uniform(0.9, 1.1))
+            else:
+                self._news.wait(max(failure, pause))
+                pause = min(2 * pause, self.settings.every)
+            self._news.clear()
+
+    def _follow(self, kept: labels.Labels, node: nodes.Node) -> None:
+        try:
+            self._permit()
+            kept.follow(node)
+        except lease.NotLeading:
+            _LOG.debug("node %s: left to whoever leads", node.name)
+
+    def _give_up(self) -> None:
+        try:
+            self.leadership.release()
+        except api.ApiError as error:
+            _LOG.warning("the lease is left to run out: %s", error)
+
+
+def _failure(one: rounds.Rounds) -> float | None:
+    """Make a round; return None, or after which pause another one should be tried, at least."""
+    try:
+        one.run()
+    except lease.NotLeading:
+        return 0.0
+    except api.ApiError as error:
+        _LOG.error("nothing is collected: %s", error)
+        return error.retry_after
+    except moorage.MoorageError as error:
+        _LOG.error("nothing is collected: %s", error)
+        return error.retry_delay or 0.0
+    except Exception:
+        _LOG.exception("nothing is collected")
+        return 0.0
+    return None
