@@ -323,6 +323,29 @@ def test_what_one_server_commits_is_seen_at_another(database: postgres.Database)
     assert told.changes == ["+10.0.0.0", "-10.0.0.0"]
 
 
+def test_a_cursor_never_goes_back_at_a_server_that_has_read_less(
+    database: postgres.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail, "POLL", 3600)
+    with (
+        serving.in_process(database, rules=QUICK) as ahead,
+        serving.in_process(database, rules=QUICK) as behind,
+        moorage.Client(ahead.target) as client,
+        watching(behind.target) as early,
+    ):
+        early.until(0)
+        create_pool(client, "a", "10.0.0.0/24")
+        for at in range(5):
+            assign(client, f"c{at}")
+        while revision(database) != 5:
+            pass
+        with watching(ahead.target) as stream:  # which has not read anything yet, and looks now
+            cursor = stream.until(0).cursor
+        assert cursor.revision == 5
+        with watching(behind.target, cursor=cursor) as late:
+            assert next(late.call).cursor.revision >= cursor.revision
+
+
 def test_what_a_server_left_unnumbered_the_next_one_tells(database: postgres.Database) -> None:
     with serving.in_process(database) as server, moorage.Client(server.target) as client:
         create_pool(client, "a", "10.0.0.0/24")

@@ -101,7 +101,10 @@ class Following:
         if not self.has(revision):
             raise errors.ConsumerTooSlow(self.tail.vrf)
         found = self.selection.after(revision, most)
-        return found, found[-1].revision if len(found) == most else self.tail.head.revision
+        if len(found) == most:
+            return found, found[-1].revision
+        # Who comes from another server may be ahead of what has been read here.
+        return found, max(revision, self.tail.head.revision)
 
 
 class Tails:
