@@ -76,8 +76,11 @@ class Agent:
 
     def waiting(self) -> list[str]:
         """The containers whose release is kept."""
-        documents = [json.loads(each.read_bytes()) for each in self.journal.glob("*.json")]
-        return sorted(str(each["container_id"]) for each in documents)
+        kept = []
+        for each in self.journal.glob("*.json"):
+            with contextlib.suppress(FileNotFoundError):  # it has been sent meanwhile
+                kept.append(str(json.loads(each.read_bytes())["container_id"]))
+        return sorted(kept)
 
     def events(self) -> list[dict[str, object]]:
         """Every line it has written."""

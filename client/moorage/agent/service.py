@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from moorage.agent import host, logs, wire
 from moorage.cni import handler, incident
 
-# A node has 110 pods, and each may have an ADD that waits for a server that is away. A DEL does not,
-# and must find a worker all the same.
+# A node has 110 pods, and each may have an ADD that waits for a server that is away. A DEL does
+# not, and must find a worker all the same.
 WORKERS = 128
 # More wait for a worker than this many only if something is wrong; the others go their own way.
 MOST_WAITING = 256
