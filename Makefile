@@ -4,7 +4,7 @@ RUN := $(UV) run --locked --all-extras --all-packages
 UV_VERSION := 0.13.9
 
 .PHONY: setup serve demo test check format protos bench properties history-campaign feed-campaign \
-	collector-campaign interleavings e2e-cni
+	collector-campaign interleavings e2e-cni e2e-cri e2e-kube
 
 setup: $(UV)        ## everything into .venv
 	$(UV) sync --locked --all-extras --all-packages --quiet
@@ -51,6 +51,12 @@ bench: $(UV)        ## throughput and latency beside what bounds them
 
 e2e-cni: $(UV)      ## real CNI runtime and plugins in network namespaces
 	$(RUN) pytest -m e2e tests/e2e
+
+e2e-cri: $(UV)      ## pod sandboxes of a real containerd, through its CRI; needs root
+	$(RUN) pytest -m e2e --capture=no tests/e2e_cri
+
+e2e-kube: $(UV)     ## pods of a real Kubernetes of one node; needs root, builds it once
+	$(RUN) pytest -m e2e tests/e2e_kube
 
 .uv/bin/uv:
 	python3 -m venv .uv && .uv/bin/pip install --quiet uv==$(UV_VERSION)

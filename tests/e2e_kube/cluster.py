@@ -145,6 +145,11 @@ class Cluster:
         address: str = self.get("pod", pod)["status"]["podIP"]
         return address
 
+    def uid(self, pod: str) -> str:
+        """Which of the pods that have ever had the name it is."""
+        uid: str = self.get("pod", pod)["metadata"]["uid"]
+        return uid
+
     def ping(self, pod: str, target: str) -> None:
         """Sends one echo request from inside the pod and insists on the reply."""
         container = self._container(pod)
@@ -159,7 +164,7 @@ class Cluster:
         self._kubelet = self._start_kubelet()
 
     def settled(self) -> None:
-        """Returns when Moorage holds for every pod what Kubernetes says it has, and nothing else."""
+        """Returns when Moorage holds what Kubernetes says its pods have, and nothing else."""
         eventually(self._require_agreement)
 
     def _require_agreement(self) -> None:

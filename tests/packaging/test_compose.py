@@ -24,7 +24,7 @@ YAML_STYLE = "{extends: default, rules: {document-start: disable, line-length: {
 CHECKS = {
     "compose": ("check-jsonschema", "--builtin-schema=vendor.compose-spec", "docker-compose.yml"),
     "image": ("hadolint", "Dockerfile"),
-    "yaml": ("yamllint", "--strict", "-d", YAML_STYLE, "examples", "docker-compose.yml"),
+    "yaml": ("yamllint", "--strict", "-d", YAML_STYLE, "deploy", "examples", "docker-compose.yml"),
 }
 _VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 

@@ -1,0 +1,125 @@
+"""What deploy/node.yaml asks of a cluster, held against the programs; no cluster is needed.
+
+`make e2e-kube` applies it to a real one.
+"""
+
+import json
+import pathlib
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from moorage.agent import places, program
+from moorage.cni import netconf, settings
+from moorage.install import commands, installation, network
+
+MANIFEST = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "node.yaml"
+COMMANDS: dict[str, click.Command] = {**program.main.commands, "install": commands.install}
+
+
+def _objects() -> dict[str, Any]:
+    documents = [one for one in yaml.safe_load_all(MANIFEST.read_text()) if one is not None]
+    assert len({one["kind"] for one in documents}) == len(documents)
+    return {one["kind"]: one for one in documents}
+
+
+@pytest.fixture
+def pod() -> Any:  # noqa: ANN401 - an object of Kubernetes
+    return _objects()["DaemonSet"]["spec"]["template"]["spec"]
+
+
+def _containers(pod: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {one["name"]: one for one in (*pod["initContainers"], *pod["containers"])}
+
+
+def _parsed(command: list[str]) -> dict[str, Any]:
+    name, verb, *arguments = command
+    assert name == "moorage-agent"
+    return COMMANDS[verb].make_context(verb, list(arguments)).params
+
+
+def test_the_nodes_may_read_pods_and_namespaces_and_nothing_else() -> None:
+    objects = _objects()
+    granted = {
+        (resource, verb)
+        for rule in objects["ClusterRole"]["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    watched = {("namespaces", verb) for verb in ("get", "list", "watch")}
+    assert granted == {("pods", "get")} | watched
+    [subject] = objects["ClusterRoleBinding"]["subjects"]
+    account = objects["ServiceAccount"]["metadata"]
+    assert (subject["name"], subject["namespace"]) == (account["name"], account["namespace"])
+    assert (
+        objects["ClusterRoleBinding"]["roleRef"]["name"]
+        == (objects["ClusterRole"]["metadata"]["name"])
+    )
+
+
+def test_the_network_list_is_one_that_the_installer_and_the_plugin_take(
+    tmp_path: pathlib.Path,
+) -> None:
+    [(name, text)] = _objects()["ConfigMap"]["data"].items()
+    assert name == installation.CONFLIST
+    (tmp_path / name).write_text(text)
+    document = json.loads(network.read(tmp_path / name))
+    [plugin] = document.pop("plugins")
+    conf = netconf.parse(json.dumps(document | plugin).encode())
+    cluster = settings.parse(conf).cluster
+    assert cluster is not None
+    assert pathlib.Path(cluster.kubeconfig) == installation.Places().kubeconfig
+    assert netconf.POD_ANNOTATIONS in plugin["capabilities"]
+
+
+@pytest.mark.parametrize("name", ["install", "agent", "credentials"])
+def test_every_command_is_one_that_its_program_understands(pod: Any, name: str) -> None:  # noqa: ANN401
+    container = _containers(pod)[name]
+    assert _parsed(container["command"])
+    for probe in ("livenessProbe", "readinessProbe"):
+        if probe in container:
+            assert _parsed(container[probe]["exec"]["command"])
+
+
+def test_the_plugin_is_told_where_the_agent_listens(pod: Any) -> None:  # noqa: ANN401
+    containers = _containers(pod)
+    listens = _parsed(containers["agent"]["command"])["path"]
+    probe = containers["agent"]["livenessProbe"]["exec"]["command"]
+    assert _parsed(probe)["path"] == listens
+    for name in ("install", "credentials"):
+        assert _parsed(containers[name]["command"])["socket"] == listens
+
+
+def test_what_the_containers_write_is_the_nodes_at_the_same_place(pod: Any) -> None:  # noqa: ANN401
+    volumes = {one["name"]: one.get("hostPath", {}).get("path") for one in pod["volumes"]}
+    used = set()
+    for container in _containers(pod).values():
+        for mount in container["volumeMounts"]:
+            used.add(mount["name"])
+            assert volumes[mount["name"]] in (mount["mountPath"], None)
+    assert used == volumes.keys()
+    listens = _parsed(_containers(pod)["agent"]["command"])["path"]
+    needed = (
+        installation.BIN_DIR,
+        installation.CONF_DIR,
+        listens.parent.parent,  # the agent makes the directory of the socket itself
+        places.JOURNAL.parent,
+    )
+    assert {str(path) for path in needed} == set(filter(None, volumes.values()))
+
+
+def test_the_pods_run_on_every_node_before_there_is_a_network_of_pods(pod: Any) -> None:  # noqa: ANN401
+    assert pod["hostNetwork"] is True
+    assert pod["tolerations"] == [{"operator": "Exists"}]
+    assert pod["priorityClassName"] == "system-node-critical"
+
+
+def test_no_container_has_more_rights_than_to_write_the_nodes_directories(pod: Any) -> None:  # noqa: ANN401
+    for container in _containers(pod).values():
+        context = container["securityContext"]
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["readOnlyRootFilesystem"] is True
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert "privileged" not in context
