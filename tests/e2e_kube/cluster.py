@@ -128,7 +128,7 @@ class Cluster:
 
     def wait_ready(self) -> None:
         """Returns when the node says that it takes pods."""
-        eventually(lambda: self.kubectl("get", "node", NODE) and None)
+        eventually(lambda: self.kubectl("get", "node", NODE))
         self.kubectl("wait", "--for=condition=Ready", f"node/{NODE}", "--timeout=90s")
 
     def wait_for_pods(self, *names: str) -> None:
@@ -205,7 +205,7 @@ class Cluster:
             f"--service-account-signing-key-file={authority.path('account.key')}",
             "--disable-admission-plugins=ServiceAccount",
         )
-        eventually(lambda: self.kubectl("get", "namespace", "default") and None)
+        eventually(lambda: self.kubectl("get", "namespace", "default"))
 
     def _start_kubelet(self) -> machine.Daemon:
         directory = self._machine.directory
@@ -329,12 +329,13 @@ def running(found: Programs, moorage: ipams.Moorage) -> Iterator[Cluster]:
         yield cluster
 
 
-def eventually(attempt: Callable[[], None], within: float = SETTLE_TIMEOUT_S) -> None:
+def eventually(attempt: Callable[[], object], within: float = SETTLE_TIMEOUT_S) -> None:
     """Tries until it succeeds; what it fails with at the end is what it fails with."""
     until = time.monotonic() + within
     while True:
         try:
-            return attempt()
+            attempt()
+            return
         except (AssertionError, machine.CommandFailedError):
             if time.monotonic() > until:
                 raise
