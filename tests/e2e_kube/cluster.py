@@ -222,6 +222,9 @@ class Cluster:
             f"--cgroup-root=/{self._machine.cgroup}",
             f"--hostname-override={NODE}",
             "--node-ip=127.0.0.1",
+            # A pod is gone only when its dead containers are, which are kept otherwise.
+            "--maximum-dead-containers-per-container=0",
+            "--minimum-container-ttl-duration=0s",
         )
 
     def _install(self, found: Programs) -> None:

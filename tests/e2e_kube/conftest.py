@@ -50,5 +50,5 @@ def running_kube(moorage: ipams.Moorage) -> Iterator[kubernetes.Cluster]:
 def kube(running_kube: kubernetes.Cluster) -> Iterator[kubernetes.Cluster]:
     """The cluster without a pod; after the test there is none again, and nothing is held."""
     yield running_kube
-    running_kube.kubectl("delete", "pods", "--all", "--all-namespaces", "--timeout=110s")
+    running_kube.kubectl("delete", "pods", "--all", "--grace-period=0", "--force")
     running_kube.settled()
