@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import pytest
 import yaml
 
+from cni import agents
 from moorage.cni import kubeconfig, settings
 from moorage.install import credentials, errors, installation, launcher, pieces
 
@@ -142,6 +143,23 @@ def test_the_program_of_a_node_with_an_agent_needs_no_package_and_says_what_is_m
     assert done.stderr == b""
 
 
+def test_the_program_of_a_node_with_an_agent_has_its_calls_answered_by_it(
+    node: Node, tmp_path: pathlib.Path
+) -> None:
+    bare = pathlib.Path(sys.executable).resolve()
+    folder = tmp_path / "agent"
+    folder.mkdir()
+    agent = agents.Agent(folder)
+    agent.start()
+    try:
+        node.install(content=launcher.forwarding(bare, agent.socket))
+        done = _call(node.places.program)
+    finally:
+        agent.stop()
+    assert "1.1.0" in json.loads(done.stdout)["supportedVersions"]
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 @pytest.mark.parametrize("name", ["with blank", "x" * 127])
 def test_an_interpreter_that_no_first_line_can_name_is_refused(name: str) -> None:
     python = pathlib.Path("/opt", name, "python3")
@@ -243,7 +261,7 @@ def test_two_installers_at_once_both_succeed(node: Node) -> None:
 
     def install(content: bytes) -> None:
         barrier.wait()
-        for _ in range(20):
+        for _ in range(5):
             node.install(content=content)
 
     contents = [f"#!/bin/true\n# {number}\n".encode() for number in range(4)]
