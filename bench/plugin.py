@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import moorage
 from bench import stage
-from moorage.agent import launcher
+from moorage.install import launcher
 from moorage.v1 import resources_pb2 as messages
 
 PROGRAMS = pathlib.Path(sys.executable).parent
@@ -85,7 +85,7 @@ def _reference(program: pathlib.Path | None, place: pathlib.Path) -> Iterator[Va
 def _agent(place: pathlib.Path) -> Iterator[pathlib.Path]:
     """An agent that runs; yields its launcher."""
     path, launched = place / "run" / "agent.sock", place / "moorage"
-    launched.write_text(launcher.render(socket=path))
+    launched.write_bytes(launcher.forwarding(pathlib.Path(sys.executable), path))
     launched.chmod(0o755)
     places = ("--socket", str(path), "--journal", str(place / "journal"))
     with subprocess.Popen([PROGRAMS / "moorage-agent", "serve", *places]) as process:

@@ -14,8 +14,8 @@ import pytest
 
 from agent.node import Node, address, until
 from cni import agents, program
-from moorage.agent import launcher
 from moorage.cni import forwarder
+from moorage.install import launcher
 
 FOLDER = Path(forwarder.__file__).parent
 BARE = "import sys; print(*sys.modules)"
@@ -38,12 +38,12 @@ def test_it_loads_nothing_but_sockets() -> None:
 
 
 def test_a_launcher_names_both_programs() -> None:
-    text = launcher.render(socket=Path("/run/x/agent.sock"), direct=Path("/opt/x/moorage"))
-    first, *rest = text.splitlines()
-    assert first == f"#!{sys.executable} -IS"
-    assert rest[-1] == "forwarder.main('/run/x/agent.sock', '/opt/x/moorage')"
-    default = launcher.render().splitlines()[-1]
-    assert default == f"forwarder.main('/run/moorage/agent.sock', '{agents.DIRECT}')"
+    python, socket = Path(sys.executable), Path("/run/x/agent.sock")
+    first, *rest = launcher.forwarding(python, socket, Path("/opt/x/moorage")).decode().splitlines()
+    assert first == f"#!{python} -IS"
+    assert rest[-1] == "main('/run/x/agent.sock', '/opt/x/moorage')"
+    default = launcher.forwarding(python, socket).decode().splitlines()[-1]
+    assert default == f"main('/run/x/agent.sock', '{agents.DIRECT}')"
 
 
 def test_without_an_agent_every_call_succeeds_all_the_same(node: Node) -> None:

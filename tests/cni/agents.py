@@ -11,8 +11,9 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from moorage.agent import launcher, wire
+from moorage.agent import wire
 from moorage.cni import forwarder
+from moorage.install import launcher
 
 PROGRAM = Path(sys.executable).with_name("moorage-agent")
 DIRECT = Path(sys.executable).with_name("moorage")
@@ -30,7 +31,8 @@ class Agent:
         self._taken_over = folder / "taken-over"
         direct = folder / "direct"
         direct.write_text(f'#!/bin/sh\necho >> {self._taken_over}\nexec {DIRECT} "$@"\n')
-        self.launcher.write_text(launcher.render(socket=self.socket, direct=direct))
+        text = launcher.forwarding(Path(sys.executable), self.socket, direct)
+        self.launcher.write_bytes(text)
         for each in (direct, self.launcher):
             each.chmod(0o755)
         places = ("--socket", str(self.socket), "--journal", str(self.journal))

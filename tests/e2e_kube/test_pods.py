@@ -2,10 +2,12 @@
 
 import ipaddress
 import json
+import time
 from collections.abc import Mapping
 
 import pytest
 
+from e2e import ipams, service
 from e2e_kube import cluster as kubernetes
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]  # the first test may build Kubernetes

@@ -54,7 +54,7 @@ class Node:
     def command(self, verb: str, *options: str, umask: int = 0o022) -> subprocess.Popen[str]:
         where = ("--bin-dir", str(self.places.bin_dir), "--conf-dir", str(self.places.conf_dir))
         return subprocess.Popen(
-            (sys.executable, "-m", "moorage.install", verb, *where, *options),
+            (agents.PROGRAM, verb, *where, *options),
             umask=umask,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

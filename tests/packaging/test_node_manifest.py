@@ -13,10 +13,10 @@ import yaml
 
 from moorage.agent import places, program
 from moorage.cni import netconf, settings
-from moorage.install import commands, installation, network
+from moorage.install import installation, network
 
 MANIFEST = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "node.yaml"
-COMMANDS: dict[str, click.Command] = {**program.main.commands, "install": commands.install}
+COMMANDS: dict[str, click.Command] = program.main.commands
 
 
 def _objects() -> dict[str, Any]:

@@ -10,6 +10,7 @@ import socket
 import stat
 from collections.abc import Iterator
 
+SOCKET = pathlib.Path("/run/moorage/agent.sock")
 JOURNAL = pathlib.Path("/var/lib/moorage/journal")
 
 # As many as the kernel allows: a node that starts has all its pods added at once.

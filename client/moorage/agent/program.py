@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import click
 
-from moorage.agent import launcher, logs, places
+from moorage.agent import logs, places
+from moorage.install import commands
 
 _LOG = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ _SOCKET = click.option(
     "--socket",
     "path",
     type=click.Path(path_type=pathlib.Path),
-    default=launcher.SOCKET,
+    default=places.SOCKET,
     show_default=True,
     help="Where calls come in; nobody but the agent's user can reach it.",
 )
@@ -81,6 +82,10 @@ def _stopping() -> Iterator[socket.socket]:
 
 def _end_at_the_second(number: int, _: object) -> None:
     signal.signal(number, signal.SIG_DFL)
+
+
+main.add_command(commands.install)
+main.add_command(commands.uninstall)
 
 
 @main.command()

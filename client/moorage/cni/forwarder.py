@@ -2,7 +2,7 @@
 
 Whatever is wrong with the agent, the program that needs none takes the call over, so that a call
 never fails for want of an agent. Standard library only, and little of it: to start is all that a
-call costs here. A launcher, see `moorage.agent.launcher`, says where both are.
+call costs here. A launcher, see `moorage.install.launcher`, says where both are.
 """
 
 import os

@@ -38,8 +38,12 @@ def direct(python: pathlib.Path) -> bytes:
     return _DIRECT.format(python=python).encode()
 
 
-def forwarding(python: pathlib.Path, socket: pathlib.Path) -> bytes:
-    """The launcher of the program that passes calls on to an agent, or to the direct one beside it.
+def forwarding(
+    python: pathlib.Path, socket: pathlib.Path, direct: pathlib.Path | None = None
+) -> bytes:
+    """The launcher of the program that passes calls on to an agent, or else to the direct one.
+
+    That is the one beside `python`, unless told otherwise.
 
     Raises:
         InstallError: no kernel can start it.
@@ -49,7 +53,7 @@ def forwarding(python: pathlib.Path, socket: pathlib.Path) -> bytes:
         python=python,
         forwarder=inspect.getsource(forwarder),
         socket=str(socket),
-        direct=str(python.with_name("moorage")),
+        direct=str(direct or python.with_name("moorage")),
     ).encode()
 
 
