@@ -48,8 +48,8 @@ def test_what_is_as_it_was_is_not_written(east: Cluster) -> None:
 
 def test_a_list_that_is_older_than_a_change_does_not_undo_it(east: Cluster) -> None:
     def meanwhile(handler: api_server.Handler) -> None:
-        handler.proceed()
-        east.kept.follow(nodes.Node(name="n1", labels={"zone": "new"}))
+        new = nodes.Node(name="n1", labels={"zone": "new"})
+        handler.proceed(lambda: east.kept.follow(new))
 
     east.kube.add_node("n1", labels={"zone": "old"})
     east.round()

@@ -129,9 +129,9 @@ def test_a_renewal_that_took_long_counts_from_when_it_was_asked_for(
     a.attempt()
 
     def slow(handler: api_server.Handler) -> None:
-        handler.proceed()
         if handler.command == "PUT":
             a.clock.now += 9
+        handler.proceed()
 
     kube.misbehave = slow
     a.attempt()

@@ -18,7 +18,7 @@ from harness.kube import api_server, faults
 from moorage.controller import api, liveness, pods
 from moorage.v1 import resources_pb2
 
-STEPS = int(os.environ.get("MOORAGE_CONTROLLER_STEPS", "200"))
+STEPS = int(os.environ.get("MOORAGE_CONTROLLER_STEPS", "60"))
 SEED = int(os.environ.get("MOORAGE_CONTROLLER_SEED", "1"))
 LINGER = GRACE - 200  # seconds
 NODES = ("n1", "n2", "n3")
@@ -72,8 +72,8 @@ class Walk:
             self.east.kube.add_node(node)
         while self.pods:
             self._stop()
-        for _ in range(4):
-            self._time(GRACE + 1)
+        for _ in range(12):
+            self._time(GRACE // 3)
             self._round(well=True)
             self._audit()
         assert self.leaked == {}
@@ -191,14 +191,12 @@ class Walk:
 
     def _meanwhile(self, handler: api_server.Handler) -> None:
         """Pods come and go before and after a list is made."""
-        self.east.kube.misbehave = None
-        before, after = self.random.random() < 0.3, self.random.random() < 0.3
-        if before and "/pods" in handler.path:
+        if "/pods" not in handler.path:
+            handler.proceed()
+            return
+        if self.random.random() < 0.3:
             self._start()
-        handler.proceed()
-        if after and "/pods" in handler.path:
-            self._start()
-        self.east.kube.misbehave = self._meanwhile
+        handler.proceed(self._start if self.random.random() < 0.3 else lambda: None)
 
     def _audit(self) -> None:
         held = {each.address: each for each in self.east.client.allocations()}
@@ -222,10 +220,10 @@ class Walk:
         assert self.now - leak.since <= 2 * GRACE, f"not found at {self.now}: {leak}"
 
 
-@pytest.mark.parametrize("seed", [SEED, SEED + 1])
-def test_no_live_address_is_freed_and_every_leak_is_found(east: Cluster, seed: int) -> None:
-    walk = Walk(east, seed)
-    walk.run(STEPS // 2)
+@pytest.mark.timeout(3600)
+def test_no_live_address_is_freed_and_every_leak_is_found(east: Cluster) -> None:
+    walk = Walk(east, SEED)
+    walk.run(STEPS)
     print(f"{walk.rounds} rounds, {walk.numbers} pods, {walk.found} leaks found")
     assert walk.found > 0
 

@@ -16,7 +16,7 @@ from moorage.cni import netconf, settings
 from moorage.install import installation, network
 
 MANIFEST = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "node.yaml"
-COMMANDS: dict[str, click.Command] = program.main.commands
+COMMANDS: dict[str, click.Command] = dict(program.main.commands)
 
 
 def _objects() -> dict[str, Any]:

@@ -13,9 +13,9 @@ import json
 import socket
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from moorage.cni import deadline, errors, kubeconfig, kubernetes
+from moorage.controller import credentials
 
 TIMEOUT = 15.0
 PAGE_SIZE = 500
@@ -39,7 +39,6 @@ class ApiError(Exception):
         self.retry_after = retry_after
 
 
-@dataclass(frozen=True, slots=True)
 class Api:
     """An API server; safe to share between threads. `access` reads where it is and who we are."""
 
@@ -136,7 +135,7 @@ class Api:
         try:
             yield
         except errors.CniError as error:
-            raise ApiError(f"cannot {what}: {error.msg}; {error.details}") from error
+            raise ApiError(f"cannot {what}: {credentials.told(error)}") from error
         except (OSError, http.client.HTTPException) as error:
             why = str(error) or type(error).__name__
             raise ApiError(f"cannot {what}: the Kubernetes API: {why}") from error

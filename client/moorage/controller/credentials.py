@@ -6,7 +6,7 @@ import os
 import pathlib
 from collections.abc import Callable, Mapping
 
-from moorage.cni import kubeconfig, settings
+from moorage.cni import errors, kubeconfig, settings
 
 SERVICE_ACCOUNT = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -32,10 +32,8 @@ def of_pod(
     environment: Mapping[str, str] = os.environ, folder: pathlib.Path = SERVICE_ACCOUNT
 ) -> Callable[[], kubeconfig.Access]:
     """Return what reads the service account of the pod we are in; raises NoCluster outside."""
-    host, port = (
-        environment.get("KUBERNETES_SERVICE_HOST"),
-        environment.get("KUBERNETES_SERVICE_PORT", "443"),
-    )
+    host = environment.get("KUBERNETES_SERVICE_HOST")
+    port = environment.get("KUBERNETES_SERVICE_PORT", "443")
     if not host:
         raise NoCluster(
             "this is no pod of a cluster: KUBERNETES_SERVICE_HOST is not set; "
@@ -58,3 +56,11 @@ def namespace_of_pod(folder: pathlib.Path = SERVICE_ACCOUNT) -> str:
         return (folder / "namespace").read_text().strip()
     except OSError:
         return ""
+
+
+def told(error: errors.CniError) -> str:
+    """Return what is wrong with credentials, and what to do next.
+
+    They are read as for the CNI plugin, whose configuration there is none of here.
+    """
+    return f"{error.msg.replace(' of the CNI config', '')}; {error.details}"

@@ -180,7 +180,7 @@ def _access(file: str | None) -> Callable[[], kubeconfig.Access]:
     except credentials.NoCluster as error:
         raise click.UsageError(str(error)) from error
     except errors.CniError as error:
-        raise click.UsageError(f"{error.msg}; {error.details}") from error
+        raise click.UsageError(credentials.told(error)) from error
     return access
 
 

@@ -58,10 +58,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     do_POST = do_PUT = do_GET  # noqa: N815 - the names that http.server looks for
 
-    def proceed(self) -> None:
-        """Answers as a server does that is well."""
+    def proceed(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Answers as a server does that is well.
+
+        What happens `meanwhile` comes too late for the answer, and before anybody has it.
+        """
         try:
-            self._serve()
+            self._serve(meanwhile)
         except Refused as refusal:
             self.answer(refusal.code, json.dumps(refusal.document).encode())
 
@@ -94,7 +97,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(content), content))
         self.wfile.flush()
 
-    def _serve(self) -> None:
+    def _serve(self, meanwhile: Callable[[], None]) -> None:
         if not self._is_known():
             raise refused(401, "Unauthorized")
         target = Target.of(self.api.path_of(self.path))
@@ -103,6 +106,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._watch(target)
             return
         document = self._done(target)
+        meanwhile()
         code = 201 if self.command == "POST" else 200
         self.answer(code, json.dumps(document).encode())
 
