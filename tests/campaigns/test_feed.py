@@ -124,7 +124,7 @@ def _settled(database: postgres.Database) -> int:
 
 
 def _await_consumers(watching: list[consumers.Consumer], head: int) -> None:
-    deadline = time.monotonic() + 60 + EVENTS / 2000
+    deadline = time.monotonic() + 60 + EVENTS / 500
     while any(each.revision < head for each in watching):
         _raise_failures(watching)
         assert time.monotonic() < deadline, [each.revision for each in watching]
