@@ -95,6 +95,7 @@ class _Server:
     def crash(self) -> None:
         self.crashes += 1
         self.process.kill()
+        self.process.close()
         self.process = serving.Process(self._database, self._port, self._log)
 
 
