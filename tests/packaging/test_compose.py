@@ -26,6 +26,8 @@ CHECKS = {
     "image": ("hadolint", "Dockerfile"),
     "yaml": ("yamllint", "--strict", "-d", YAML_STYLE, "deploy", "examples", "docker-compose.yml"),
 }
+# Of the API and of the metrics.
+PORTS = ["127.0.0.1:7711:7711", "127.0.0.1:7712:7712"]
 _VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
 
@@ -77,7 +79,7 @@ def test_only_the_server_is_reachable_and_only_from_this_machine() -> None:
     published = {
         name: Service(name).fields.get("ports") for name in ("postgres", "migrate", "server")
     }
-    assert published == {"postgres": None, "migrate": None, "server": ["127.0.0.1:7711:7711"]}
+    assert published == {"postgres": None, "migrate": None, "server": PORTS}
 
 
 def test_the_image_is_built_from_files_that_exist_and_are_not_ignored() -> None:
