@@ -25,6 +25,7 @@ from bad_input.patience import within
 from bad_input.shimming import Call
 from ctl import program
 from harness import calls, postgres, serving
+from moorage.v1 import allocation_service_pb2
 from moorage_server.api.server import SERVICES
 from moorage_server.embedded import cluster as clusters
 
@@ -103,6 +104,11 @@ def orphan() -> Iterator[Orphan]:
             before = grounds.written(connection)
         cluster.stop()
         yield Orphan(process, database, channel)
+        # What has been begun for a caller who is gone may yet be done: it is when this is refused.
+        last = allocation_service_pb2.AssignAddressesRequest(
+            attachment=calls.attachment("last"), addresses=[calls.want()]
+        )
+        assert outcome(send(channel, "AssignAddresses", last))[1] == "DATABASE_UNAVAILABLE"
         cluster.start()
         process.wait_ready()
         with database.connect() as connection:

@@ -148,8 +148,10 @@ class Tails:
 
         reading = asyncio.get_running_loop().run_in_executor(threads or self._thread, work)
         try:
-            # A database that is frozen answers nothing, not even that time is up.
-            return await asyncio.wait_for(reading, TIME)
+            # A database that is frozen answers nothing, not even that time is up. Not wait_for:
+            # being cancelled in the moment in which it is answered, it would go on for ever.
+            async with asyncio.timeout(TIME):
+                return await reading
         except (TimeoutError, errors.DeadlineTooShort):
             # The time was ours: whoever watches has set none, and tries again.
             raise errors.DatabaseUnavailable from None
