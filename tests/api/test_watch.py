@@ -561,6 +561,23 @@ def test_what_others_are_told_is_not_held_against_who_wants_little(
     assert told.revisions == [21]
 
 
+def test_who_comes_back_soon_is_told_without_the_database(
+    server: serving.Serving,
+    client: moorage.Client,
+    pool: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    of_node = filters.AllocationFilter(workload=resources_pb2.Workload(node="n1"))
+    with watching(server.target) as stream:
+        cursor = stream.until(0).cursor
+        for at in range(6):
+            assign(client, f"c{at}", node=f"n{at % 2}")
+        stream.until(6)
+        monkeypatch.setattr(watched.Watching, "page", None)  # nobody turns to it
+        with watching(server.target, cursor=cursor, filter=of_node) as again:
+            assert again.until(6).revisions == [2, 4, 6]
+
+
 def taking(stream: watches.Stream, told: watches.Told) -> None:
     """Takes what is told until the stream ends, also where it fails."""
     for message in stream.call:

@@ -1,17 +1,21 @@
 """What is wanted of a feed: every event is laid out once for all who want the same.
 
 Agents and firewalls watch a node each, by the thousand. So an event is tried only where
-its node is wanted or any is, and who wants nothing of it is not woken.
+its node is wanted or any is, and who wants nothing of it is not woken. The newest stay for
+a while, wanted or not: who comes back finds what it has missed.
 """
 
 import bisect
 import collections
 import dataclasses
+import itertools
 from collections.abc import Iterable
 
 from moorage_server.api import encode_watch
 from moorage_server.api.bell import Bell
 from moorage_server.domain import feed, history
+
+RECENT = 10_000  # events that stay for who comes back
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +60,23 @@ class Selection:
         """One more, behind all others."""
         self._entries.append(entry)
 
+    def reach_back(self, earlier: list[Entry], start: int) -> None:
+        """Has what came before as well, and so everything behind a revision."""
+        self._entries[:0] = earlier
+        self._start = start
+
     def drop(self, count: int) -> None:
         """The oldest are here no more."""
         self._start = self._entries[count - 1].revision
         del self._entries[:count]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _LaidOut:
+    """An event, and who has it."""
+
+    entry: Entry
+    wanting: list[Selection]
 
 
 class Selections:
@@ -69,16 +86,22 @@ class Selections:
         """Nothing is wanted yet."""
         self._room = room
         self._by_node: dict[str, list[Selection]] = {}  # under "" where any node will do
-        self._laid_out: collections.deque[list[Selection]] = collections.deque()
+        self._laid_out: collections.deque[_LaidOut] = collections.deque()
+        self._wanted = 0  # how many of these somebody has, or had
 
-    def join(self, interest: feed.Interest, start: int) -> Selection:
-        """The selection of somebody who wants this, for everything behind `start` at least."""
+    def join(self, interest: feed.Interest, head: int, since: int) -> Selection:
+        """The selection of somebody who wants this of a feed that is at `head`.
+
+        It has everything behind `since` where that is not too long ago, and all that comes.
+        """
         alike = self._by_node.setdefault(interest.filter.node, [])
         found = next((each for each in alike if each.interest == interest), None)
         if found is None:
-            found = Selection(interest, start)
+            found = Selection(interest, head)
             alike.append(found)
         found.followers += 1
+        if not found.has(since):
+            self._reach_back(found, since)
         return found
 
     def leave(self, selection: Selection) -> None:
@@ -95,8 +118,8 @@ class Selections:
         grown: dict[Selection, None] = {}
         for each in found:
             wanting = self._wanting(each.event)
-            if wanting:
-                self._laid_out.append(wanting)
+            self._laid_out.append(_LaidOut(each, wanting))
+            self._wanted += bool(wanting)
             for selection in wanting:
                 selection.add(each)
                 grown[selection] = None
@@ -115,12 +138,29 @@ class Selections:
         tried = [key for key in dict.fromkeys(("", node)) if key in self._by_node]
         return [each for key in tried for each in self._by_node[key] if each.interest.wants(event)]
 
+    def _reach_back(self, selection: Selection, since: int) -> None:
+        # Revisions have no gaps: where the first is not later, all behind it are here.
+        first = self._laid_out[0].entry.revision if self._laid_out else since + 2
+        if first > since + 1:
+            return
+        earlier = [
+            each
+            for each in itertools.islice(self._laid_out, since + 1 - first, None)
+            if not selection.has(each.entry.revision - 1)
+            and selection.interest.wants(each.entry.event)
+        ]
+        for each in earlier:
+            self._wanted += not each.wanting
+            each.wanting.append(selection)
+        selection.reach_back([each.entry for each in earlier], since)
+
     def _make_room(self) -> None:
         # What lies longest is what each selection has first.
-        too_many = len(self._laid_out) - self._room
-        gone = collections.Counter(
-            each for _ in range(too_many) for each in self._laid_out.popleft()
-        )
+        gone: collections.Counter[Selection] = collections.Counter()
+        while self._wanted > self._room or len(self._laid_out) > RECENT:
+            oldest = self._laid_out.popleft()
+            self._wanted -= bool(oldest.wanting)
+            gone.update(oldest.wanting)
         for selection, count in gone.items():
             selection.drop(count)
 

@@ -21,6 +21,14 @@ POLL = 0.1  # seconds between two looks for what other servers numbered
 TIME = 5.0  # seconds for one look
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Entries, and the revision up to which they are all that is wanted."""
+
+    entries: list[Entry]
+    upto: int
+
+
 class Tail:
     """The newest events of one VRF, as many as there is room for."""
 
@@ -37,10 +45,11 @@ class Tail:
         self._task.add_done_callback(self._ended)
 
     @contextlib.contextmanager
-    def selection(self, interest: feed.Interest) -> Iterator[Selection]:
-        """What of it somebody wants, from its head on."""
+    def selection(self, interest: feed.Interest, since: int | None) -> Iterator[Selection]:
+        """What of it somebody wants, behind a revision if it can be, else from its head on."""
         self.followers += 1
-        selection = self._selections.join(interest, self.head.revision)
+        head = self.head.revision
+        selection = self._selections.join(interest, head, head if since is None else since)
         try:
             yield selection
         finally:
@@ -63,10 +72,10 @@ class Tail:
     async def _work(self) -> None:
         while True:
             found = await self._tails.read(self.vrf, self.head)
-            if found:
-                self.head = dataclasses.replace(self.head, revision=found[-1].revision)
-                self._selections.lay_out(found)
-            if len(found) < watch.PAGE:
+            if found.entries:
+                self.head = dataclasses.replace(self.head, revision=found.upto)
+                self._selections.lay_out(found.entries)
+            if len(found.entries) < watch.PAGE:
                 await self._news.wait(POLL)
 
     def _ended(self, work: "asyncio.Task[None]") -> None:
@@ -93,18 +102,15 @@ class Following:
         if self.has(revision) and not self.selection.after(revision, 1):
             await self.selection.grown.wait(seconds)
 
-    def after(self, revision: int, most: int) -> tuple[list[Entry], int]:
-        """The first entries behind a revision, and the one up to which they are all.
-
-        Raises ConsumerTooSlow where they have gone.
-        """
+    def after(self, revision: int, most: int) -> Page:
+        """The first entries behind a revision; raises ConsumerTooSlow where they have gone."""
         if not self.has(revision):
             raise errors.ConsumerTooSlow(self.tail.vrf)
         found = self.selection.after(revision, most)
         if len(found) == most:
-            return found, found[-1].revision
+            return Page(entries=found, upto=found[-1].revision)
         # Who comes from another server may be ahead of what has been read here.
-        return found, max(revision, self.tail.head.revision)
+        return Page(entries=found, upto=max(revision, self.tail.head.revision))
 
 
 class Tails:
@@ -119,13 +125,18 @@ class Tails:
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "tail")
 
     @contextlib.contextmanager
-    def following(self, place: watch.Place, interest: feed.Interest) -> Iterator[Following]:
-        """The tail of a VRF that is at this place; when the last follower goes, it ends."""
+    def following(
+        self, place: watch.Place, interest: feed.Interest, since: int | None
+    ) -> Iterator[Following]:
+        """The tail of a VRF that is at this place; when the last follower goes, it ends.
+
+        Who has followed the feed before says `since` which revision it has missed it.
+        """
         tail = self._tails.get(place.vrf_id)
         if tail is None or not tail.goes_on(place):
             tail = self._tails[place.vrf_id] = Tail(self, place)
         try:
-            with tail.selection(interest) as selection:
+            with tail.selection(interest, since) as selection:
                 yield Following(tail=tail, selection=selection)
         finally:
             if tail.followers == 0:
@@ -138,13 +149,23 @@ class Tails:
                 self._tails[vrf_id].look()
 
     async def read(
-        self, vrf: str, cursor: feed.Cursor, threads: concurrent.futures.Executor | None = None
-    ) -> list[Entry]:
-        """What comes behind a cursor, read by the thread of the tails or by others."""
-        limits = database.Limits.until(time.monotonic() + TIME)
+        self,
+        vrf: str,
+        cursor: feed.Cursor,
+        interest: feed.Interest | None = None,
+        threads: concurrent.futures.Executor | None = None,
+    ) -> Page:
+        """What comes behind a cursor, read by the thread of the tails or by others.
 
-        def work() -> list[Entry]:
-            return entries(watch.following(self._store, limits, vrf=vrf, cursor=cursor))
+        With an interest, what is wanted of it.
+        """
+
+        def work() -> Page:
+            limits = database.Limits.until(time.monotonic() + TIME)
+            found = watch.following(self._store, limits, vrf=vrf, cursor=cursor)
+            wanted = (each for each in found if interest is None or interest.wants(each))
+            upto = found[-1].revision if found else cursor.revision
+            return Page(entries=entries(wanted), upto=upto)
 
         reading = asyncio.get_running_loop().run_in_executor(threads or self._thread, work)
         try:

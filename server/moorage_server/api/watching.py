@@ -11,19 +11,21 @@ with all that has happened since the one before. With more watches each is told 
 import concurrent.futures
 import contextlib
 import dataclasses
+import math
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 from moorage.v1 import history_pb2 as messages
-from moorage_server.api import decode_watch, encode_watch, handover, limits, selections, tail
+from moorage_server.api import decode_watch, encode_watch, handover, limits, tail
 from moorage_server.api.bell import Bell
 from moorage_server.api.desk import Context, Desk
 from moorage_server.domain import errors, feed, history, model
 from moorage_server.storage import catalogs, database
 from moorage_server.usecases import watch
 
-MESSAGES_PER_SECOND = 1000
-SHORTEST_PAUSE = 0.02  # seconds between two messages of one watch
+# As many as the heartbeats of as many watches as there may be.
+MESSAGES_PER_SECOND = 400
+BEAT = 0.02  # seconds between two messages of one watch, at least
 LOOKED_AT = 4 * watch.PAGE  # events between two pauses of one watch
 SNAPSHOTS = 2  # read at the same time; further ones wait
 SNAPSHOT_TIME = 120.0  # seconds for one
@@ -74,7 +76,8 @@ class Watching:
                 filter=dataclasses.replace(wanted, pools=()), pools=place.pools
             )
             # Before the snapshot is read, so that what comes meanwhile is here afterwards.
-            with self.tails.following(place, interest) as following:
+            since = cursor.revision if cursor else None
+            with self.tails.following(place, interest, since) as following:
                 watcher = _Watcher(self, wanted, interest, following, cursor)
                 async with contextlib.aclosing(watcher.messages()) as told:
                     async for message in told:
@@ -93,18 +96,14 @@ class Watching:
         self._snapshots.shutdown(wait=True, cancel_futures=True)
 
     async def turn(self) -> None:
-        """Returns when one more message may be sent: they go out evenly, never all at once."""
+        """Returns when one more message may be sent: a few with each beat, never all at once."""
         now = time.monotonic()
         self._next = max(self._next, now) + 1 / MESSAGES_PER_SECOND
-        await self._stopped.wait(self._next - now)
+        await self._stopped.wait(math.ceil(self._next / BEAT) * BEAT - now)
 
-    async def pause(self) -> None:
-        """Returns when a watch may be told again."""
-        await self._stopped.wait(SHORTEST_PAUSE)
-
-    async def page(self, vrf: str, cursor: feed.Cursor) -> list[selections.Entry]:
-        """What comes behind a cursor that the tail has left behind."""
-        return await self.tails.read(vrf, cursor, self._pages)
+    async def page(self, cursor: feed.Cursor, vrf: str, interest: feed.Interest) -> tail.Page:
+        """What is wanted behind a cursor that the tail has left behind."""
+        return await self.tails.read(vrf, cursor, interest, self._pages)
 
     def snapshot(
         self, wanted: model.AllocationFilter, taken: "handover.Handover[bytes]"
@@ -185,20 +184,15 @@ class _Watcher:
         now = time.monotonic()
         end, due = now + self._rules.longest, now + self._rules.heartbeat
         while not self._watching.stopping and now < end:
-            found, upto = await self._next(cursor, min(end, due))
-            parts, upto = _fitting(found, upto)
+            parts, upto = _fitting(await self._next(cursor, min(end, due)))
             cursor = dataclasses.replace(cursor, revision=upto)
             now = time.monotonic()
             if parts or now >= due:
                 yield b"".join((*parts, encode_watch.cursor(cursor)))
                 due = now + self._rules.heartbeat
-            await self._watching.pause()
 
-    async def _next(self, cursor: feed.Cursor, until: float) -> tuple[list[selections.Entry], int]:
-        """What is wanted behind a cursor, and the revision up to which that is all.
-
-        Nothing where nothing has come in time.
-        """
+    async def _next(self, cursor: feed.Cursor, until: float) -> tail.Page:
+        """What is wanted behind a cursor; nothing where nothing has come in time."""
         revision = cursor.revision
         if self._is_up_to_date or self._following.has(revision):
             self._is_up_to_date = True
@@ -206,17 +200,16 @@ class _Watcher:
             await self._watching.turn()
             return self._following.after(revision, LOOKED_AT)
         await self._watching.turn()
-        found = await self._watching.page(self._wanted.vrf, cursor)
-        wanted = [each for each in found if self._interest.wants(each.event)]
-        return wanted, found[-1].revision if found else revision
+        return await self._watching.page(cursor, self._wanted.vrf, self._interest)
 
 
-def _fitting(found: Sequence[selections.Entry], upto: int) -> tuple[list[bytes], int]:
+def _fitting(page: tail.Page) -> tuple[list[bytes], int]:
     """The parts that one message has room for, and the revision up to which they tell all."""
+    parts: list[bytes] = []
     size = 0
-    for count, each in enumerate(found, start=1):
+    for each in page.entries:
+        parts.append(each.part)
         size += len(each.part)
         if size > limits.PAGE_BYTES:
-            found, upto = found[:count], each.revision
-            break
-    return [each.part for each in found], upto
+            return parts, each.revision
+    return parts, page.upto
