@@ -1,6 +1,7 @@
 """What Prometheus reads, over HTTP."""
 
 import math
+import threading
 import urllib.request
 
 import pytest
@@ -96,6 +97,25 @@ def test_without_a_database_there_are_no_numbers_of_pools_rather_than_old_ones(
             other.rollback()
         assert ("moorage_pool_capacity", "default", "a") not in found
         assert found["moorage_pool_count_failures_total",] == 1
+
+
+def test_while_the_database_is_frozen_nobody_waits_for_long(
+    database: postgres.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "TIME", 0.2)
+    with (
+        serving.in_process(database, metrics_listen=ANY_PORT) as server,
+        moorage.Client(server.target) as client,
+    ):
+        calls.create_pool(client, "a", "10.0.0.0/28")
+        with database.frozen():
+            before = threading.active_count()
+            for _ in range(3):
+                assert ("moorage_pool_capacity", "default", "a") not in numbers(server)
+            assert threading.active_count() <= before + 1
+        while ("moorage_pool_capacity", "default", "a") not in (found := numbers(server)):
+            pass
+        assert found["moorage_pool_count_failures_total",] >= 3
 
 
 def test_a_port_that_is_taken_is_named(database: postgres.Database) -> None:

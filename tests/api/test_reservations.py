@@ -317,6 +317,15 @@ def test_what_is_reserved_for_an_owner_is_small(client: moorage.Client, cidr: st
         client.update_reservation(Reservation(name=NAME, owner_key="o"), update_mask=["owner_key"])
 
 
+def test_no_block_is_opened_for_a_candidate_that_is_kept_for_another(
+    client: moorage.Client,
+) -> None:
+    calls.create_pool(client, "a", "10.0.0.0/24", block_size=26)
+    owned(client, "r", "10.0.0.5/32")
+    assert given(client, "c1", "", "10.0.0.5", "10.0.0.70") == "10.0.0.70"
+    assert [each.cidr for each in client.blocks()] == ["10.0.0.64/26"]
+
+
 def test_an_owner_is_given_what_is_reserved_for_it_and_nobody_else_is(
     client: moorage.Client,
 ) -> None:

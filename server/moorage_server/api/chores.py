@@ -86,13 +86,16 @@ class Chores:
         await survived(turn, chore.failure)
 
 
-async def survived(turn: Callable[[], Awaitable[None]], failure: str) -> None:
+async def survived(turn: Callable[[], Awaitable[None]], failure: str) -> bool:
     """Takes a turn of something that must never end; what nobody thought of is logged.
 
-    The outermost frame of work that no call is waiting for.
+    Returns whether nothing of that kind happened. The outermost frame of work that goes on
+    whatever becomes of one turn.
     """
     try:
         await turn()
     except Exception:
         _log.exception(failure)
         await asyncio.sleep(AFTER_INCIDENT)
+        return False
+    return True

@@ -11,6 +11,7 @@ import asyncio
 import collections
 import concurrent.futures
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Sequence
 
@@ -125,18 +126,13 @@ class Collector:
     async def _work(self) -> None:
         while True:
             await self._arrived.wait()
-            await chores.survived(self._next_batch, "a batch was lost")
-
-    async def _next_batch(self) -> None:
-        tickets = self._take()
-        try:
-            if tickets:
-                await self._run_batch(tickets)
-        except BaseException:
-            # What became of it nobody knows; a retry will be told.
-            for ticket in tickets:
-                ticket.tell(errors.OutcomeUnknown())
-            raise
+            tickets = self._take()
+            if tickets and not await chores.survived(
+                functools.partial(self._run_batch, tickets), "a batch was lost"
+            ):
+                # What became of it nobody knows; a retry will be told.
+                for ticket in tickets:
+                    ticket.tell(errors.OutcomeUnknown())
 
     def _take(self) -> list[_Ticket]:
         """The calls for the next batch: at most one for each attachment."""

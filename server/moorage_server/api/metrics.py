@@ -5,6 +5,7 @@ asks. Where the database does not answer there are no numbers of pools, rather t
 ones, and a counter says so.
 """
 
+import concurrent.futures
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -43,7 +44,8 @@ class Metrics:
             "moorage_watches", "Calls of WatchAllocations that last.", registry=self._registry
         ).set_function(watches)
         # In this order: a count that fails is told of in the same answer.
-        self._registry.register(_Pools(store, compiled, failures))
+        self._pools = _Pools(store, compiled, failures)
+        self._registry.register(self._pools)
         self._registry.register(failures)
         self._close: Callable[[], None] = lambda: None
 
@@ -65,6 +67,7 @@ class Metrics:
     def close(self) -> None:
         """Serves no more."""
         self._close()
+        self._pools.close()
 
 
 class _Pools(Collector):
@@ -78,6 +81,8 @@ class _Pools(Collector):
     ) -> None:
         self._store, self._compiled, self._failures = store, compiled, failures
         self._lock = threading.Lock()
+        self._thread = concurrent.futures.ThreadPoolExecutor(1, "metrics")
+        self._counting: concurrent.futures.Future[list[domain.NamedUsage]] | None = None
         self._counted: list[domain.NamedUsage] = []
         self._good_until = 0.0
 
@@ -93,15 +98,33 @@ class _Pools(Collector):
                 self._count()
             return list(_families(self._counted))
 
+    def close(self) -> None:
+        """Waits for a count that has been begun."""
+        self._thread.shutdown(wait=True)
+
     def _count(self) -> None:
-        limits = database.Limits.until(time.monotonic() + TIME)
+        # A database that is frozen answers nothing, not even that time is up: then nobody waits
+        # for longer, and no second count is begun.
+        if self._counting is None:
+            self._counting = self._thread.submit(self._look)
         self._counted = []
         try:
-            self._counted = usage.of_all(self._store, limits, self._compiled)
+            self._counted = self._counting.result(TIME)
+        except TimeoutError:
+            self._failed("the database does not answer")
         except (errors.IpamError, database.Fault) as error:
-            self._failures.inc()
-            _log.warning("pools not counted", why=str(error))
+            self._failed(str(error))
+        if self._counting.done():
+            self._counting = None
         self._good_until = time.monotonic() + FRESH
+
+    def _look(self) -> list[domain.NamedUsage]:
+        limits = database.Limits.until(time.monotonic() + TIME)
+        return usage.of_all(self._store, limits, self._compiled)
+
+    def _failed(self, why: str) -> None:
+        self._failures.inc()
+        _log.warning("pools not counted", why=why)
 
 
 def _families(counted: Iterable[domain.NamedUsage]) -> Iterator[Metric]:

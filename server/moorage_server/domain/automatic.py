@@ -65,8 +65,9 @@ def draw(
         if found is not None:
             return found
     grows = yield from _may_own_more(this)
-    refusal = yield from _refusal(this, grows=grows)
-    found = yield from cooling.taken_back(_reachable(this, this.offers, grows=grows), setting)
+    more = cooling.more_room(_reachable(this, this.offers, grows=grows), setting)
+    refusal = yield from _refusal(this, more, grows=grows)
+    found = yield from cooling.taken_back(more, setting)
     if found is None:
         yielding = [each for each in this.offers if each.yields]
         found = yield from cooling.yielded(_reachable(this, yielding, grows=grows), setting)
@@ -207,9 +208,8 @@ def _idle_search(each: Offer, setting: Setting) -> needs.IdleBlocks:
     )
 
 
-def _refusal(this: _Draw, *, grows: bool) -> Conversation[errors.IpamError]:
+def _refusal(this: _Draw, more: needs.MoreRoom, *, grows: bool) -> Conversation[errors.IpamError]:
     setting = this.setting
-    more = cooling.more_room(_reachable(this, this.offers, grows=grows), setting)
     # What a transaction has found exhausted it does not look at again, unless blocks that
     # were counted then are on the shelf now.
     if setting.shelf.is_outdated(more):

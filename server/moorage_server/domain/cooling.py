@@ -37,12 +37,12 @@ def sticky_count(more: needs.MoreRoom, setting: Setting) -> int:
     return setting.shelf.answer(more).sticky_count + on_shelf
 
 
-def taken_back(searches: Sequence[needs.Search], setting: Setting) -> Conversation[Placed | None]:
+def taken_back(more: needs.MoreRoom, setting: Setting) -> Conversation[Placed | None]:
     """Takes an address that is cooling for this owner itself."""
     owner = setting.asker.owner
-    if not owner or not counted(more_room(searches, setting), setting)[0]:
+    if not owner or not counted(more, setting)[0]:
         return None
-    for search in searches:
+    for search in more.searches:
         need = needs.KeptBlocks(owner=owner, within=search)
         while True:
             found = _kept(need, setting)

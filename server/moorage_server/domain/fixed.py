@@ -20,6 +20,10 @@ def draw(want: model.AddressRequest, setting: Setting) -> Conversation[Placed]:
     offers = [_usable(address, setting) for address in want.candidates]
     refusals: list[errors.IpamError] = []
     for address, offer in zip(want.candidates, offers, strict=True):
+        if offer.is_kept_from(setting.asker.owner_key, int(address)):
+            # Nothing is opened for what cannot be had.
+            refusals.append(errors.AddressKept(setting.pools.vrf, str(address), offer.name))
+            continue
         block = yield from setting.block_at(offer, offer.index_of(address))
         refusal = _refusal(address, offer, block, setting)
         if refusal is None:
@@ -48,8 +52,6 @@ def _refusal(
 ) -> errors.IpamError | None:
     vrf, owner_key = setting.pools.vrf, setting.asker.owner_key
     sticky = block.sticky_at(block.ordinal(address))
-    if offer.is_kept_from(owner_key, int(address)):
-        return errors.AddressKept(vrf, str(address), offer.name)
     if sticky is not None and sticky.owner_key == owner_key:
         return None  # whose the block is does not matter: the address is the owner's
     owner, strict = block.node or "", setting.configuration.strict_affinity

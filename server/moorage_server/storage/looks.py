@@ -111,22 +111,28 @@ COOLEST = {
     )
     for kind, (condition, _) in _CONDITIONS.items()
 }
+# Hidden ranges are held against blocks first: there may be many of them, and many addresses.
 _COUNTED = """
-WITH waiting AS (
-    SELECT is_sticky, CAST(entry ->> 1 AS bigint) AS ready_tick,
-        set_masklen(cidr::inet, CASE family(cidr) WHEN 4 THEN 32 ELSE 128 END)
-            + CAST(entry ->> 0 AS int) AS address
-    FROM (SELECT cidr, cooling, sticky {unseen}) AS found CROSS JOIN LATERAL (
-        SELECT entry, false FROM jsonb_array_elements(cooling) AS entry
-        UNION ALL SELECT entry, true FROM jsonb_array_elements(sticky) AS entry
-    ) AS kept (entry, is_sticky)
+WITH found AS (
+    SELECT set_masklen(cidr::inet, bits) AS first, set_masklen(broadcast(cidr), bits) AS last,
+        cooling, sticky
+    FROM (SELECT cidr, cooling, sticky, CASE family(cidr) WHEN 4 THEN 32 ELSE 128 END AS bits
+        {unseen}) AS blocks
 )
 SELECT count(*) FILTER (WHERE NOT is_sticky) AS cooling_count,
     count(*) FILTER (WHERE is_sticky) AS sticky_count,
-    min(ready_tick) FILTER (WHERE NOT is_sticky) AS ready_tick
-FROM waiting WHERE NOT EXISTS (
-    SELECT FROM unnest(CAST(:firsts AS inet[]), CAST(:lasts AS inet[])) AS hidden (first, last)
-    WHERE address BETWEEN hidden.first AND hidden.last
+    min(CAST(entry ->> 1 AS bigint)) FILTER (WHERE NOT is_sticky) AS ready_tick
+FROM found CROSS JOIN LATERAL (
+    SELECT array_agg(hidden.first) AS firsts, array_agg(hidden.last) AS lasts
+    FROM unnest(CAST(:firsts AS inet[]), CAST(:lasts AS inet[])) AS hidden (first, last)
+    WHERE hidden.first <= found.last AND found.first <= hidden.last
+) AS here CROSS JOIN LATERAL (
+    SELECT entry, false FROM jsonb_array_elements(cooling) AS entry
+    UNION ALL SELECT entry, true FROM jsonb_array_elements(sticky) AS entry
+) AS kept (entry, is_sticky)
+WHERE NOT EXISTS (
+    SELECT FROM unnest(here.firsts, here.lasts) AS hidden (first, last)
+    WHERE found.first + CAST(entry ->> 0 AS int) BETWEEN hidden.first AND hidden.last
 )"""
 WAITING = {
     kind: sa.text(
