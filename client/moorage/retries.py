@@ -11,20 +11,17 @@ ETAG_MISMATCH: only the caller can merge. INTERNAL: a fault does not go away by 
 from __future__ import annotations
 
 import logging
-import random
 import time
 from dataclasses import dataclass
 from typing import TypeVar
 
 import grpc
 
-from moorage import errors, failures
+from moorage import errors, failures, jitter
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 2.0
 
-# Our own: whoever seeds the interpreter's wants to know what comes of it.
-_chance = random.Random()  # noqa: S311 - spreads load, guards nothing
 _LOG = logging.getLogger(__name__)
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
@@ -133,5 +130,4 @@ def pause_after(error: errors.MoorageError, step: float) -> float:
 
     The random part spreads out callers that were all turned away at the same moment.
     """
-    spread = _chance.uniform(step / 2, step)
-    return (error.retry_delay or 0.0) + spread
+    return (error.retry_delay or 0.0) + jitter.between(step / 2, step)

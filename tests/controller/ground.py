@@ -10,7 +10,8 @@ import moorage
 from harness import postgres, serving
 from harness.calls import IPV4, want
 from harness.kube import api_server
-from moorage.controller import api, credentials, labels, lease, rounds
+from moorage import kube as api
+from moorage.controller import credentials, labels, lease, rounds
 from moorage.v1 import resources_pb2
 
 GRACE = 600

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.kube import api_server, certificates
-from moorage.controller import api, credentials, nodes
+from moorage import kube as api
+from moorage.controller import credentials, nodes
 
 
 @pytest.fixture

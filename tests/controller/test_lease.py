@@ -10,7 +10,8 @@ import pytest
 
 from controller.ground import Clock
 from harness.kube import api_server, faults
-from moorage.controller import api, credentials, lease
+from moorage import kube as api
+from moorage.controller import credentials, lease
 
 PATH = "/apis/coordination.k8s.io/v1/namespaces/moorage/leases/controller"
 

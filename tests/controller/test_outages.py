@@ -13,7 +13,7 @@ from harness import serving
 from harness.kube import api_server, faults
 from harness.proxy import in_front_of
 from harness.reconciling import worked_on
-from moorage.controller import api
+from moorage import kube as api
 
 
 def page(kind: str = "PodList", **fields: object) -> bytes:

@@ -15,7 +15,8 @@ import pytest
 
 from controller.ground import GRACE, Cluster
 from harness.kube import api_server, faults
-from moorage.controller import api, liveness, pods
+from moorage import kube as api
+from moorage.controller import liveness, pods
 from moorage.v1 import resources_pb2
 
 STEPS = int(os.environ.get("MOORAGE_CONTROLLER_STEPS", "60"))

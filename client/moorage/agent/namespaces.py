@@ -5,14 +5,13 @@ known, the API is asked as the plugin in a process of its own asks it. So nothin
 call: it can only save one a question.
 """
 
-import http.client
 import logging
-import random
 import threading
 import time
 
+from moorage import jitter, kube
 from moorage.agent import logs, namespace_feed
-from moorage.cni import errors, incident, kubeconfig, kubernetes, settings
+from moorage.cni import incident, kubeconfig, kubernetes, settings
 from moorage.cni.deadline import Deadline
 from moorage.cni.kubeconfig import Access
 from moorage.cni.kubernetes import Metadata
@@ -23,7 +22,6 @@ UNASKED = 600.0
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 
-_chance = random.Random()  # noqa: S311 - spreads load, guards nothing
 _LOG = logging.getLogger(__name__)
 
 
@@ -110,21 +108,22 @@ class _Watch:
             began = time.monotonic()
             try:
                 self._follow()
-            except (errors.CniError, OSError, http.client.HTTPException, ValueError) as error:
+            except (kube.ApiError, ValueError) as error:
                 _tell(self._access, error)
             finally:
                 self._is_watching = False
             # A watch that went well for a while begins anew with a short pause.
             pause = FIRST_PAUSE if time.monotonic() - began > LONGEST_PAUSE else pause
-            self._ending.wait(_chance.uniform(pause / 2, pause))
+            self._ending.wait(jitter.between(pause / 2, pause))
             pause = min(2 * pause, LONGEST_PAUSE)
         self.has_ended = True
 
     def _follow(self) -> None:
         """List, then watch for as long as the API server can go on from what was seen last."""
-        self._known, version = namespace_feed.snapshot(self._access)
+        cluster = kube.Api(lambda: self._access, timeout=namespace_feed.LIST_SECONDS)
+        self._known, version = namespace_feed.snapshot(cluster)
         while not self._ending.is_set() and time.monotonic() - self._asked < UNASKED:
-            with namespace_feed.Watch(self._access, version) as watch:
+            with namespace_feed.watch(cluster, version) as watch:
                 began = self._heard = time.monotonic()
                 self._is_watching = True
                 for news in watch:
@@ -133,7 +132,7 @@ class _Watch:
                     version = news.version
             self._is_watching = False
             if began == self._heard and time.monotonic() - began < FIRST_PAUSE:
-                raise namespace_feed.Expired("a watch that ended at once")
+                raise ValueError("a watch that ended at once")
 
     def _apply(self, news: namespace_feed.News) -> None:
         if news.metadata is not None:
@@ -144,7 +143,7 @@ class _Watch:
 
 def _tell(access: Access, error: Exception) -> None:
     where = incident.places(error) if isinstance(error, ValueError) else ""
-    fields = {"code": int(error.code)} if isinstance(error, errors.CniError) else {}
+    fields = {"status": error.status} if isinstance(error, kube.ApiError) else {}
     logs.tell(
         _LOG,
         logging.WARNING,

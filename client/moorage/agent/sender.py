@@ -3,13 +3,13 @@
 A thread of its own. One server that is away, or one release that is refused, holds up no other.
 """
 
+import dataclasses
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
 
-from moorage import attempts
+from moorage import attempts, jitter
 from moorage.agent import logs
 from moorage.agent.journal import Journal
 from moorage.cni import errors
@@ -20,8 +20,6 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 LONGEST_TRY = 5.0
 
-# Our own: whoever seeds the interpreter's wants to know what comes of it.
-_chance = random.Random()  # noqa: S311 - spreads load, guards nothing
 _LOG = logging.getLogger(__name__)
 
 Send = Callable[[Release, Deadline], None]
@@ -36,7 +34,7 @@ class _Pauses:
     def defer(self, what: object) -> None:
         """Begin a pause, twice as long as the one before, and never in step with other nodes."""
         _, step = self._until.get(what, (0.0, FIRST_PAUSE))
-        until = time.monotonic() + _chance.uniform(step / 2, step)
+        until = time.monotonic() + jitter.between(step / 2, step)
         self._until[what] = until, min(2 * step, LONGEST_PAUSE)
 
     def end(self, what: object) -> bool:
@@ -140,12 +138,4 @@ def of_this_boot(release: Release) -> Release:
     now = attempts.stamp()
     if now is None or now.boot_id == release.boot_id:
         return release
-    return Release(
-        server=release.server,
-        vrf=release.vrf,
-        network=release.network,
-        container_id=release.container_id,
-        interface=release.interface,
-        boot_id=now.boot_id,
-        boot_time_ns=1,
-    )
+    return dataclasses.replace(release, boot_id=now.boot_id, boot_time_ns=1)

@@ -32,17 +32,15 @@ class Servers:
     @contextlib.contextmanager
     def lend(self, target: str) -> Iterator[clients.Client]:
         """Lend the client of a target; after a call that nobody answered, the next is a new one."""
-        warm = self._take(target)
+        warm, is_broken = self._take(target), False
         try:
             yield warm.client
         except moorage.Unavailable as failure:
             # With a reason it is a server's word, and the connection to it is well.
-            self._put_back(target, warm, is_broken=not failure.reason)
+            is_broken = not failure.reason
             raise
-        except BaseException:
-            self._put_back(target, warm, is_broken=False)
-            raise
-        self._put_back(target, warm, is_broken=False)
+        finally:
+            self._put_back(target, warm, is_broken=is_broken)
         self._answered(target)
 
     def close(self) -> None:

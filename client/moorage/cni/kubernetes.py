@@ -63,7 +63,7 @@ class Api:
     def namespace(self, name: str) -> Metadata:
         """Reads a namespace; errors as in pod()."""
         what = f"namespace {name}"
-        return self._metadata(what, self.read(f"/api/v1/namespaces/{_checked(name)}", what))
+        return self._metadata(what, self._read(f"/api/v1/namespaces/{_checked(name)}", what))
 
     def pod(self, namespace: str, name: str) -> Metadata:
         """Reads a pod.
@@ -74,12 +74,11 @@ class Api:
         """
         path = f"/api/v1/namespaces/{_checked(namespace)}/pods/{_checked(name)}"
         what = f"pod {namespace}/{name}"
-        return self._metadata(what, self.read(path, what))
+        return self._metadata(what, self._read(path, what))
 
-    def read(self, path: str, what: str, accept: str = ACCEPT) -> bytes:
-        """Reads any object; errors as in pod(), which call it `what`."""
+    def _read(self, path: str, what: str) -> bytes:
         try:
-            status, body = self._exchange(path, accept)
+            status, body = self._exchange(path)
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
             raise self._try_again(what, type(error).__name__) from error
         except ssl.SSLError as error:
@@ -92,10 +91,10 @@ class Api:
             raise self._refused(what, f"HTTP status {status}", _NEXT_STEPS.get(status, ""))
         return body
 
-    def _exchange(self, path: str, accept: str) -> tuple[int, bytes]:
+    def _exchange(self, path: str) -> tuple[int, bytes]:
         if self._connection.sock is None:
             self._connection.sock = connect(self._access, self._left)
-        fields = headers(self._access, accept)
+        fields = headers(self._access, ACCEPT)
         self._connection.request("GET", self._access.path + path, headers=fields)
         response = self._connection.getresponse()
         body = response.read(LONGEST_BODY + 1)

@@ -8,5 +8,6 @@ labels      nodes of the cluster, as the server has them
 liveness    which addresses the pods of the cluster still have
 feed        the nodes of the cluster, as they change
 nodes, pods what is read of them
-api         requests to the Kubernetes API
+
+Requests to the Kubernetes API are `moorage.kube`.
 """

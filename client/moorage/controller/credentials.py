@@ -6,9 +6,8 @@ import os
 import pathlib
 from collections.abc import Callable, Mapping
 
-from moorage.cni import errors, kubeconfig, settings
-
-SERVICE_ACCOUNT = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount")
+from moorage import in_cluster
+from moorage.cni import kubeconfig, settings
 
 
 class NoCluster(Exception):
@@ -29,19 +28,18 @@ def of_kubeconfig(file: str) -> Callable[[], kubeconfig.Access]:
 
 
 def of_pod(
-    environment: Mapping[str, str] = os.environ, folder: pathlib.Path = SERVICE_ACCOUNT
+    environment: Mapping[str, str] = os.environ, folder: pathlib.Path = in_cluster.SERVICE_ACCOUNT
 ) -> Callable[[], kubeconfig.Access]:
     """Return what reads the service account of the pod we are in; raises NoCluster outside."""
-    host = environment.get("KUBERNETES_SERVICE_HOST")
-    port = environment.get("KUBERNETES_SERVICE_PORT", "443")
-    if not host:
+    root = in_cluster.api_root(environment)
+    if not root:
         raise NoCluster(
             "this is no pod of a cluster: KUBERNETES_SERVICE_HOST is not set; "
             "name a kubeconfig with --kubeconfig"
         )
     cluster = settings.Cluster(
         kubeconfig="",
-        api_root=f"https://{f'[{host}]' if ':' in host else host}:{port}",
+        api_root=root,
         ca_file=str(folder / "ca.crt"),
         token_file=str(folder / "token"),
         client_certificate="",
@@ -50,17 +48,9 @@ def of_pod(
     return lambda: kubeconfig.access(cluster)
 
 
-def namespace_of_pod(folder: pathlib.Path = SERVICE_ACCOUNT) -> str:
+def namespace_of_pod(folder: pathlib.Path = in_cluster.SERVICE_ACCOUNT) -> str:
     """Return the namespace of the pod we are in; empty outside of a cluster."""
     try:
         return (folder / "namespace").read_text().strip()
     except OSError:
         return ""
-
-
-def told(error: errors.CniError) -> str:
-    """Return what is wrong with credentials, and what to do next.
-
-    They are read as for the CNI plugin, whose configuration there is none of here.
-    """
-    return f"{error.msg.replace(' of the CNI config', '')}; {error.details}"

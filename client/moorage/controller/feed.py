@@ -10,7 +10,8 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 
-from moorage.controller import api, nodes
+from moorage import kube
+from moorage.controller import nodes
 
 WATCH_SECONDS = 240  # after which the server ends a watch, and we begin the next
 SILENCE = 90.0  # seconds; a server that is well sends a bookmark every minute
@@ -24,13 +25,13 @@ class Feed:
     """A thread that calls `changed` with every node that is new or not as it was."""
 
     def __init__(
-        self, cluster: api.Api, changed: Callable[[nodes.Node], None], *, silence: float = SILENCE
+        self, cluster: kube.Api, changed: Callable[[nodes.Node], None], *, silence: float = SILENCE
     ) -> None:
         self._cluster = cluster
         self._changed = changed
         self._silence = silence
         self._stopping = threading.Event()
-        self._watch: api.Watch | None = None
+        self._watch: kube.Watch | None = None
         self._thread = threading.Thread(target=self._run, name="nodes", daemon=True)
         self._version = ""
         self._pause = FIRST_PAUSE
@@ -45,7 +46,7 @@ class Feed:
         if self._watch is not None:
             self._watch.break_off()
         if self._thread.ident is not None:
-            self._thread.join(timeout=api.TIMEOUT)
+            self._thread.join(timeout=kube.TIMEOUT)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -53,7 +54,7 @@ class Feed:
                 if not self._version:
                     self._list()
                 self._follow()
-            except api.ApiError as error:
+            except kube.ApiError as error:
                 self._after(error)
             except Exception:
                 _LOG.exception("the nodes of the cluster cannot be followed")
@@ -81,18 +82,18 @@ class Feed:
                 self._take(*event)
                 self._pause = FIRST_PAUSE
 
-    def _take(self, kind: str, document: api.Document) -> None:
+    def _take(self, kind: str, document: kube.Document) -> None:
         if kind in ("ADDED", "MODIFIED"):
             self._changed(nodes.of(document))
         metadata = document.get("metadata")
         version = metadata.get("resourceVersion") if isinstance(metadata, Mapping) else None
         self._version = str(version or "")
 
-    def _after(self, error: api.ApiError) -> None:
+    def _after(self, error: kube.ApiError) -> None:
         if self._stopping.is_set():
             return
         _LOG.info("%s; the nodes are listed or watched again", error)
-        if api.is_gone(error):
+        if kube.is_gone(error):
             self._version = ""
         self._stopping.wait(max(self._pause, error.retry_after))
         self._pause = min(2 * self._pause, LONGEST_PAUSE)

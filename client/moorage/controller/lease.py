@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from moorage.controller import api
+from moorage import kube
 
 DURATION = 15.0
 RENEW_WITHIN = 10.0
@@ -51,7 +51,7 @@ class Lease:
 
     def __init__(
         self,
-        cluster: api.Api,
+        cluster: kube.Api,
         name: Name,
         *,
         duration: float = DURATION,
@@ -96,8 +96,8 @@ class Lease:
         renewed = {**document, "spec": self._renewed(spec)}
         try:
             self._written(asked, self._cluster.replace(self._name.path, renewed))
-        except api.ApiError as error:
-            if not api.is_conflict(error):
+        except kube.ApiError as error:
+            if not kube.is_conflict(error):
                 raise
             # Somebody else wrote: who leads is seen at the next attempt.
             _LOG.info("the lease was changed meanwhile")
@@ -111,11 +111,11 @@ class Lease:
         spec = {**_spec(document), "holderIdentity": "", "leaseDurationSeconds": 1}
         self._cluster.replace(self._name.path, {**document, "spec": {**spec, "renewTime": _now()}})
 
-    def _read(self) -> api.Document | None:
+    def _read(self) -> kube.Document | None:
         try:
             return self._cluster.get(self._name.path)
-        except api.ApiError as error:
-            if api.is_missing(error):
+        except kube.ApiError as error:
+            if kube.is_missing(error):
                 return None
             raise
 
@@ -127,11 +127,11 @@ class Lease:
             _LOG.info("%s leads", holder)
         self._seen, self._seen_at = spec, self._clock()
 
-    def _written(self, asked: float, document: api.Document) -> None:
+    def _written(self, asked: float, document: kube.Document) -> None:
         self._observe(_spec(document))
         self._until = asked + self._renew_within
 
-    def _fresh(self) -> api.Document:
+    def _fresh(self) -> kube.Document:
         return {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
@@ -139,9 +139,9 @@ class Lease:
             "spec": self._renewed({}),
         }
 
-    def _renewed(self, spec: Mapping[str, object]) -> api.Document:
+    def _renewed(self, spec: Mapping[str, object]) -> kube.Document:
         now, changes = _now(), spec.get("leaseTransitions")
-        mine: api.Document = {
+        mine: kube.Document = {
             "holderIdentity": self._name.identity,
             "leaseDurationSeconds": math.ceil(self._duration),
             "renewTime": now,
@@ -152,7 +152,7 @@ class Lease:
         return {**spec, **mine}
 
 
-def _spec(document: api.Document) -> Mapping[str, object]:
+def _spec(document: kube.Document) -> Mapping[str, object]:
     spec = document.get("spec")
     return spec if isinstance(spec, dict) else {}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from moorage.controller import api
+from moorage import kube
 
 PATH = "/api/v1/nodes"
 
@@ -26,19 +26,19 @@ class Node:
     is_silent: bool = False
 
 
-def complete(cluster: api.Api) -> tuple[dict[str, Node], str]:
+def complete(cluster: kube.Api) -> tuple[dict[str, Node], str]:
     """Return all nodes by name, and the resourceVersion to go on from; raises ApiError."""
     documents, version = cluster.complete(PATH, "NodeList")
     found = [of(document) for document in documents]
     return {node.name: node for node in found}, version
 
 
-def of(document: api.Document) -> Node:
+def of(document: kube.Document) -> Node:
     """Read a node; raises ApiError where it is none."""
     metadata = _mapping(document.get("metadata"))
     name, labels = metadata.get("name"), _mapping(metadata.get("labels"))
     if not isinstance(name, str) or not name:
-        raise api.ApiError("the Kubernetes API shows a node without a name")
+        raise kube.ApiError("the Kubernetes API shows a node without a name")
     return Node(
         name=name,
         labels={key: str(value) for key, value in labels.items()},
@@ -46,7 +46,7 @@ def of(document: api.Document) -> Node:
     )
 
 
-def _is_silent(document: api.Document) -> bool:
+def _is_silent(document: kube.Document) -> bool:
     conditions = _list(_mapping(document.get("status")).get("conditions"))
     unheard = any(
         each.get("type") == "Ready" and each.get("status") == "Unknown"

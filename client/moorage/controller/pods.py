@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from moorage.controller import api
+from moorage import kube
 
 PATH = "/api/v1/pods"
 
@@ -38,7 +38,7 @@ class Pods:
         self.by_name = {(pod.namespace, pod.name): pod for pod in pods}
 
 
-def complete(cluster: api.Api) -> Pods:
+def complete(cluster: kube.Api) -> Pods:
     """Return all pods, asked of the API server itself and not of a cache.
 
     Raises ApiError unless it is wholly a list of pods, and there are any: we are one ourselves, so
@@ -47,19 +47,19 @@ def complete(cluster: api.Api) -> Pods:
     documents, _ = cluster.complete(PATH, "PodList")
     found = Pods(map(_of, documents))
     if not found.count:
-        raise api.ApiError(
+        raise kube.ApiError(
             "the Kubernetes API lists no pod at all, so that every address would be judged leaked; "
             "see that this is the right cluster"
         )
     return found
 
 
-def _of(document: api.Document) -> Pod:
+def _of(document: kube.Document) -> Pod:
     metadata = _mapping(document.get("metadata"))
     namespace, name, uid = (str(metadata.get(key) or "") for key in ("namespace", "name", "uid"))
     if not (namespace and name and uid):
         # Overlooked, its addresses would be taken for leaked.
-        raise api.ApiError(f"the Kubernetes API lists a pod without a name or uid: {name!r}")
+        raise kube.ApiError(f"the Kubernetes API lists a pod without a name or uid: {name!r}")
     spec, status = _mapping(document.get("spec")), _mapping(document.get("status"))
     return Pod(
         namespace=namespace,

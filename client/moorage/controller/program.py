@@ -17,9 +17,9 @@ from typing import NoReturn
 import click
 
 import moorage
-from moorage import names, targets
+from moorage import kube, names, targets
 from moorage.cni import errors, kubeconfig
-from moorage.controller import api, credentials, lease, terms
+from moorage.controller import credentials, lease, terms
 from moorage.ctl import exits
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -157,7 +157,7 @@ def command(
     namespace = lease_namespace or credentials.namespace_of_pod()
     if not namespace:
         raise click.UsageError("name the namespace of the lease: --lease-namespace")
-    kubernetes = api.Api(access)
+    kubernetes = kube.Api(access)
     identity = f"{socket.gethostname()}_{uuid.uuid4()}"
     name = lease.Name(namespace=namespace, lease=lease_name, identity=identity)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -180,7 +180,7 @@ def _access(file: str | None) -> Callable[[], kubeconfig.Access]:
     except credentials.NoCluster as error:
         raise click.UsageError(str(error)) from error
     except errors.CniError as error:
-        raise click.UsageError(credentials.told(error)) from error
+        raise click.UsageError(kube.told(error)) from error
     return access
 
 

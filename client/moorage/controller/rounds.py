@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import moorage
-from moorage import names
-from moorage.controller import api, labels, lease, liveness, nodes, pods
+from moorage import kube, names
+from moorage.controller import labels, lease, liveness, nodes, pods
 from moorage.v1 import filter_pb2, reconciliation_pb2, resources_pb2
 
 Held = Mapping[str, Sequence[resources_pb2.Allocation]]
@@ -37,7 +37,7 @@ class Rounds:
     """
 
     client: moorage.Client
-    cluster: api.Api
+    cluster: kube.Api
     kept: labels.Labels
     vrf: str
     grace: float

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 from dataclasses import dataclass, field
 
 import moorage
-from moorage.controller import api, feed, labels, lease, nodes, rounds
+from moorage import jitter, kube
+from moorage.controller import feed, labels, lease, nodes, rounds
 
 FIRST_PAUSE = 1.0
 
 _LOG = logging.getLogger(__name__)
-_chance = random.Random()  # noqa: S311 - spreads load, guards nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +35,7 @@ class Controller:
     """A controller of one cluster and one VRF; it runs until it is stopped."""
 
     client: moorage.Client
-    cluster: api.Api
+    cluster: kube.Api
     leadership: lease.Lease
     settings: Settings
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -57,7 +56,7 @@ class Controller:
             self._news.clear()
             if self.leadership.leading and not self._stopping.is_set():
                 self._term()
-        campaign.join(timeout=api.TIMEOUT)
+        campaign.join(timeout=kube.TIMEOUT)
         self._give_up()
 
     def _campaign(self) -> None:
@@ -65,7 +64,7 @@ class Controller:
             led, pause = self.leadership.leading, self.settings.retry
             try:
                 self.leadership.attempt()
-            except api.ApiError as error:
+            except kube.ApiError as error:
                 _LOG.warning("%s", error)
                 # Within what is left of a term, whatever the server asks for.
                 pause = min(max(pause, error.retry_after), 2 * pause)
@@ -73,7 +72,7 @@ class Controller:
                 _LOG.exception("the lease cannot be worked on")
             if self.leadership.leading is not led:
                 self._news.set()
-            self._stopping.wait(pause * _chance.uniform(0.8, 1.2))
+            self._stopping.wait(jitter.around(pause, 0.2))
 
     def _permit(self) -> float:
         if self._stopping.is_set():
@@ -109,7 +108,7 @@ class Controller:
                 if not followed:
                     following.start()
                     followed = True
-                self._news.wait(self.settings.every * _chance.uniform(0.9, 1.1))
+                self._news.wait(jitter.around(self.settings.every, 0.1))
             else:
                 self._news.wait(max(failure, pause))
                 pause = min(2 * pause, self.settings.every)
@@ -125,7 +124,7 @@ class Controller:
     def _give_up(self) -> None:
         try:
             self.leadership.release()
-        except api.ApiError as error:
+        except kube.ApiError as error:
             _LOG.warning("the lease is left to run out: %s", error)
 
 
@@ -135,7 +134,7 @@ def _failure(one: rounds.Rounds) -> float | None:
         one.run()
     except lease.NotLeading:
         return 0.0
-    except api.ApiError as error:
+    except kube.ApiError as error:
         _LOG.error("nothing is collected: %s", error)
         return error.retry_after
     except moorage.MoorageError as error:

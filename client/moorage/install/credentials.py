@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import yaml
 
+from moorage import in_cluster
 from moorage.install import errors
 
 ADVICE = "name the directory that Kubernetes mounts with --service-account"
@@ -43,14 +44,13 @@ def server_of_pod(environment: Mapping[str, str]) -> str:
     Raises:
         InstallError: this is no pod of Kubernetes.
     """
-    host = environment.get("KUBERNETES_SERVICE_HOST", "")
-    port = environment.get("KUBERNETES_SERVICE_PORT", "")
-    if not (host and port):
+    root = in_cluster.api_root(environment)
+    if not root:
         raise errors.InstallError(
             "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set, as they would be in "
             "a pod; say with --api-server where the Kubernetes API is"
         )
-    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    return root
 
 
 _NAME = "moorage"

@@ -1,8 +1,9 @@
 """Requests to the Kubernetes API: JSON in, JSON out, and one class of error for all that fails.
 
-Credentials are read anew for every request, so that a token or a CA that was replaced is used at
-once, and none is kept for longer than a request. Every request has a connection of its own: there
-are few, and none can be found broken.
+For programs that stay. The plugin, which is gone after one call, has its own (`moorage.cni`), and
+both connect alike. Credentials are read anew for every request, so that a token or a CA that was
+replaced is used at once, and none is kept for longer than a request. Every request has a connection
+of its own: there are few, and none can be found broken.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ import http.client
 import json
 import socket
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from moorage.cni import deadline, errors, kubeconfig, kubernetes
-from moorage.controller import credentials
 
 TIMEOUT = 15.0
 PAGE_SIZE = 500
 LONGEST_BODY = 256 << 20
 LONGEST_LINE = 16 << 20
 LONGEST_PAUSE = 300.0
+
+JSON = "application/json"
 
 Document = dict[str, object]
 
@@ -60,8 +62,8 @@ class Api:
         """Put an object in place of the one whose resourceVersion it names; raises ApiError."""
         return self._exchange("PUT", path, document)
 
-    def complete(self, path: str, kind: str) -> tuple[list[Document], str]:
-        """Read all of a list, as it was at one moment; return it with its resourceVersion.
+    def complete(self, path: str, *kinds: str, accept: str = JSON) -> tuple[list[Document], str]:
+        """Read all of a list of any of these kinds, as it was at one moment, with its version.
 
         Raises ApiError, also where the pages are of several moments or any is not such a list:
         what would be missing from it might be taken for gone.
@@ -70,7 +72,8 @@ class Api:
         found: list[Document] = []
         version = ""
         while True:
-            items, metadata = _items(path, kind, self.get(path, query))
+            page = self._exchange("GET", _with(path, query), None, accept)
+            items, metadata = _items(path, kinds, page)
             now = str(metadata.get("resourceVersion") or "")
             if not now or version not in ("", now):
                 raise ApiError(f"the list of {path} is not of one moment: {version!r}, {now!r}")
@@ -81,7 +84,9 @@ class Api:
             query["continue"] = token
 
     @contextlib.contextmanager
-    def watch(self, path: str, query: Mapping[str, str], silence: float) -> Iterator[Watch]:
+    def watch(
+        self, path: str, query: Mapping[str, str], silence: float, accept: str = JSON
+    ) -> Iterator[Watch]:
         """Watch a collection; raises ApiError where it cannot be begun.
 
         `silence` is for how many seconds nothing may come, before the connection counts as broken.
@@ -91,20 +96,23 @@ class Api:
             connection = self._open(lambda: silence)
         try:
             with self._failures(f"watch {path}"):
-                response = self._send(connection, "GET", target, None)
+                _keep_alive(connection)
+                response = self._send(connection, "GET", target, None, accept)
                 if response.status != http.client.OK:
                     raise _refusal(f"watch {path}", response, response.read(LONGEST_BODY))
             yield Watch(path, connection, response)
         finally:
             connection.close()
 
-    def _exchange(self, method: str, target: str, document: Document | None) -> Document:
+    def _exchange(
+        self, method: str, target: str, document: Document | None, accept: str = JSON
+    ) -> Document:
         what = f"{method} {urllib.parse.urlsplit(target).path}"
         with self._failures(what):
             within = deadline.Deadline.after(self._timeout)
             connection = self._open(lambda: within.remaining("the Kubernetes API"))
             with contextlib.closing(connection):
-                response = self._send(connection, method, target, document)
+                response = self._send(connection, method, target, document, accept)
                 body = _body(response)
             if response.status not in (http.client.OK, http.client.CREATED):
                 raise _refusal(what, response, body)
@@ -117,15 +125,18 @@ class Api:
         return connection
 
     def _send(
-        self, connection: _Connection, method: str, target: str, document: Document | None
+        self,
+        connection: _Connection,
+        method: str,
+        target: str,
+        document: Document | None,
+        accept: str,
     ) -> http.client.HTTPResponse:
-        headers = {"Accept": "application/json", "User-Agent": "moorage-controller"}
         access = connection.access
-        if access.token:
-            headers["Authorization"] = f"Bearer {access.token}"
+        headers = kubernetes.headers(access, accept)
         body = None
         if document is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = JSON
             body = json.dumps(document).encode()
         connection.request(method, access.path + target, body=body, headers=headers)
         return connection.getresponse()
@@ -135,7 +146,7 @@ class Api:
         try:
             yield
         except errors.CniError as error:
-            raise ApiError(f"cannot {what}: {credentials.told(error)}") from error
+            raise ApiError(f"cannot {what}: {told(error)}") from error
         except (OSError, http.client.HTTPException) as error:
             why = str(error) or type(error).__name__
             raise ApiError(f"cannot {what}: the Kubernetes API: {why}") from error
@@ -191,6 +202,22 @@ class Watch:
         return line
 
 
+def told(error: errors.CniError) -> str:
+    """Return what is wrong with credentials, and what to do next.
+
+    They are read as for the CNI plugin, whose configuration there is none of here.
+    """
+    return f"{error.msg.replace(' of the CNI config', '')}; {error.details}"
+
+
+def _keep_alive(connection: _Connection) -> None:
+    # So that a peer that is gone without a word is noticed sooner than one that has nothing to say.
+    for option, value in (("IDLE", 10), ("INTVL", 5), ("CNT", 3)):
+        number = getattr(socket, f"TCP_KEEP{option}")
+        connection.sock.setsockopt(socket.IPPROTO_TCP, number, value)
+    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
 def _with(path: str, query: Mapping[str, str]) -> str:
     return f"{path}?{urllib.parse.urlencode(query)}" if query else path
 
@@ -214,10 +241,12 @@ def _decoded(what: str, body: bytes) -> Document:
     return document
 
 
-def _items(path: str, kind: str, page: Document) -> tuple[list[Document], Mapping[str, object]]:
-    items, metadata = page.get("items"), page.get("metadata")
-    if page.get("kind") != kind or not isinstance(items, list) or not isinstance(metadata, dict):
-        raise ApiError(f"what {path} answers with is no {kind}")
+def _items(
+    path: str, kinds: Sequence[str], page: Document
+) -> tuple[list[Document], Mapping[str, object]]:
+    kind, items, metadata = (page.get(key) for key in ("kind", "items", "metadata"))
+    if kind not in kinds or not isinstance(items, list) or not isinstance(metadata, dict):
+        raise ApiError(f"what {path} answers with is no {kinds[0]}")
     if not all(isinstance(item, dict) for item in items):
         raise ApiError(f"what {path} answers with has items that are no objects")
     return items, metadata
