@@ -21,12 +21,12 @@ from moorage.v1 import allocation_service_pb2 as requests
 from moorage.v1 import resources_pb2 as messages
 
 TIMEOUT: Final = 20.0  # seconds
+OWN_CONNECTION: Final = (("grpc.use_local_subchannel_pool", 1),)
 COMMIT: Final = "INSERT INTO bench_commits (caller, filler) VALUES (%s, 'x')"
 
 _ASSIGN: Final = "/moorage.v1.AllocationService/AssignAddresses"
 _RELEASE: Final = "/moorage.v1.AllocationService/ReleaseAddresses"
 _HEALTH: Final = "/grpc.health.v1.Health/Check"
-_OWN_CONNECTION: Final = (("grpc.use_local_subchannel_pool", 1),)
 
 _Unary = Callable[[bytes], Awaitable[bytes]]
 
@@ -38,7 +38,7 @@ class _Caller:
         self._place = place
         self._name = name
         self._count = 0
-        channel = grpc.aio.insecure_channel(place.target, options=_OWN_CONNECTION)
+        channel = grpc.aio.insecure_channel(place.target, options=OWN_CONNECTION)
         self.assign, self.release, self.empty = (
             _method(channel, path) for path in (_ASSIGN, _RELEASE, _HEALTH)
         )

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Final
 
-from bench.work import Call, Phase
+from bench.work import Audience, Call, Phase
 from moorage.v1 import resources_pb2 as messages
 
 NODES: Final = 16
@@ -26,6 +26,12 @@ class Plan:
     seconds: float = 0.8
     callers: tuple[int, ...] = (1, 16, 64)
     fill_prefix: int = 20
+    audiences: tuple[Audience, ...] = (
+        Audience(watches=100),
+        Audience(watches=100, of_everything=True),
+        Audience(watches=1000),
+        Audience(watches=1000, of_everything=True),
+    )
 
     @property
     def fill_size(self) -> int:
@@ -34,7 +40,7 @@ class Plan:
 
 
 # A smaller pool would have less than one free address for each caller at 99 %.
-QUICK: Final = Plan(rounds=3, seconds=0.4, fill_prefix=21)
+QUICK: Final = Plan(rounds=3, seconds=0.4, fill_prefix=21, audiences=(Audience(watches=100),))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,11 @@ through its error and logging boundary; the insert commit is one row into a tabl
 database, one round trip, as many connections as callers. CPU is for one call, of all processes
 of each side; on a shared machine it and the ratios say more than the absolute figures.
 """
+_WATCHES = """\
+{callers} callers, each assigning and releasing in turn, beside so many watches from a process of
+their own on the same cores. The CPU of one assign has a release and all watching in it:
+
+"""
 _NOTHING_FOUND = (
     "Uniqueness: {compared} assigned addresses compared with the database, phase by phase, and all "
     "events at the end: no address was held twice.\n"
@@ -46,7 +51,8 @@ def page(outcome: Outcome, stage: Stage, wanted: plan.Plan, *, load_before: floa
     preface = _PREFACE.format(
         processes=crew.PROCESSES, rounds=wanted.rounds, seconds=wanted.seconds
     )
-    parts = [preface, _calls(outcome, wanted), _fills(outcome, wanted), _verdict(outcome)]
+    parts = [preface, _calls(outcome, wanted), _fills(outcome, wanted), _watches(outcome, wanted)]
+    parts.append(_verdict(outcome))
     return "\n".join([*parts, _machine(stage, load_before)])
 
 
@@ -75,6 +81,18 @@ def _fills(outcome: Outcome, wanted: plan.Plan) -> str:
     return f"{plan.FILL_CALLERS} callers, each assigning and releasing in turn:\n\n" + _table(
         heads, rows
     )
+
+
+def _watches(outcome: Outcome, wanted: plan.Plan) -> str:
+    heads = ["watches", "of", "of the rate without", "assigns/s", "p50 ms", "p99 ms"]
+    heads += ["server CPU µs", "PostgreSQL CPU µs", "load CPU µs"]
+    rows = []
+    for audience, rounds in outcome.watched.items():
+        beside = [each.beside for each in rounds]
+        ratio = _ratio(beside, [each.without for each in rounds])
+        of = "everything" if audience.of_everything else "a quiet node each"
+        rows.append([str(audience.watches), of, f"{ratio:.2f}", *_absolute(beside)])
+    return _WATCHES.format(callers=max(wanted.callers)) + _table(heads, rows)
 
 
 def _absolute(figures: Sequence[Figure]) -> list[str]:

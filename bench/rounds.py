@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Callable, Iterator
 
 import moorage
-from bench import audit, plan, usage
+from bench import audience, audit, plan, usage
 from bench.crew import Crew
 from bench.stage import Stage
-from bench.work import Call, Phase, Sample
+from bench.work import Audience, Call, Phase, Sample
 from moorage.v1 import resources_pb2 as messages
 
 DRAIN_TIME = 600.0  # seconds: a release phase ends when everything is released
@@ -28,6 +28,14 @@ class Figure:
     load_cpu: float
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """The same load without anybody watching, and then with."""
+
+    without: Figure
+    beside: Figure
+
+
 Key = tuple[plan.Scenario, int]
 
 
@@ -37,6 +45,7 @@ class Outcome:
 
     figures: dict[Key, list[Figure]]
     fills: dict[plan.Filling, list[Figure]]
+    watched: dict[Audience, list[Watched]]
     compared: int
     findings: list[str]
 
@@ -61,15 +70,22 @@ class Run:
         dict(self._round(min(WARM_UP, self._plan.seconds)))
         figures: dict[Key, list[Figure]] = {}
         fills: dict[plan.Filling, list[Figure]] = {}
+        watched: dict[Audience, list[Watched]] = {}
         for number in range(self._plan.rounds):
             report(f"round {number + 1} of {self._plan.rounds}")
             for key, figure in self._round(self._plan.seconds):
                 figures.setdefault(key, []).append(figure)
             for filling, figure in self._fill_round():
                 fills.setdefault(filling, []).append(figure)
+            for each in self._plan.audiences:
+                watched.setdefault(each, []).append(self._watched(each))
         self._findings += audit.history(self._stage.owner_conninfo)
         return Outcome(
-            figures=figures, fills=fills, compared=self._compared, findings=self._findings
+            figures=figures,
+            fills=fills,
+            watched=watched,
+            compared=self._compared,
+            findings=self._findings,
         )
 
     def _create_pools(self) -> None:
@@ -130,6 +146,20 @@ class Run:
                 pool=filling.pool,
             )
             yield filling, self._measured(phase)[0]
+
+    def _watched(self, wanted: Audience) -> Watched:
+        # Twice as long as elsewhere: watches take their turns less often than callers.
+        phase = Phase(
+            call=Call.PAIR,
+            callers=max(self._plan.callers),
+            seconds=2 * self._plan.seconds,
+            pool="flat",
+        )
+        without, _ = self._measured(phase)
+        with audience.watching(self._stage.target, wanted) as failures:
+            beside, _ = self._measured(phase)
+        self._findings += failures
+        return Watched(without=without, beside=beside)
 
     def _measured(self, phase: Phase) -> tuple[Figure, Sample]:
         before = self._used()

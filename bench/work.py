@@ -45,6 +45,14 @@ class Phase:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """So many watches, each of a node that nothing happens to, or all of everything."""
+
+    watches: int
+    of_everything: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """What came of one phase in one process, or of several together.
 

@@ -20,7 +20,7 @@ import grpc
 from moorage import errors, failures, retries
 from moorage.v1 import history_pb2, resources_pb2
 
-SILENCE = 15.0  # seconds: a server says something every five
+SILENCE = 40.0  # seconds: a server says something every fifteen
 
 _LOG = logging.getLogger(__name__)
 

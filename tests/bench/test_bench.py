@@ -18,7 +18,7 @@ CALLS = (
 )
 
 
-def test_a_short_run_fills_both_tables_and_finds_no_address_held_twice(
+def test_a_short_run_fills_every_table_and_finds_no_address_held_twice(
     tmp_path: pathlib.Path,
 ) -> None:
     output = tmp_path / "results" / "latest.md"
@@ -30,6 +30,7 @@ def test_a_short_run_fills_both_tables_and_finds_no_address_held_twice(
     rows = _rows(run.stdout)
     _check_calls([row for row in rows if len(row) == 10])
     _check_fills([row for row in rows if len(row) == 4])
+    _check_watches([row for row in rows if len(row) == 9])
 
 
 def _check_calls(rows: list[list[str]]) -> None:
@@ -45,6 +46,11 @@ def _check_calls(rows: list[list[str]]) -> None:
 def _check_fills(rows: list[list[str]]) -> None:
     assert [row[0] for row in rows] == ["0 %", "50 %", "99 %"]
     assert all(float(cell) > 0 for row in rows for cell in row[1:])
+
+
+def _check_watches(rows: list[list[str]]) -> None:
+    assert [row[:2] for row in rows] == [["100", "a quiet node each"]]
+    assert all(float(cell) >= 0 for row in rows for cell in row[2:])
 
 
 def _rows(page: str) -> list[list[str]]:

@@ -56,7 +56,7 @@ class Feed:
                 self._follow()
             except kube.ApiError as error:
                 self._after(error)
-            except Exception:
+            except Exception:  # this thread has no other to end it: all is listed anew
                 _LOG.exception("the nodes of the cluster cannot be followed")
                 self._version = ""
                 self._stopping.wait(LONGEST_PAUSE)

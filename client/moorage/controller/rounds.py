@@ -139,7 +139,7 @@ def _alone(what: str) -> Iterator[None]:
         raise
     except moorage.MoorageError as error:
         _LOG.error("cannot %s: %s", what, error)
-    except Exception:
+    except Exception:  # whatever it is, it is of this node alone
         _LOG.exception("cannot %s", what)
 
 

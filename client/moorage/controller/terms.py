@@ -68,7 +68,7 @@ class Controller:
                 _LOG.warning("%s", error)
                 # Within what is left of a term, whatever the server asks for.
                 pause = min(max(pause, error.retry_after), 2 * pause)
-            except Exception:
+            except Exception:  # without attempts nobody would ever lead again
                 _LOG.exception("the lease cannot be worked on")
             if self.leadership.leading is not led:
                 self._news.set()
@@ -140,7 +140,7 @@ def _failure(one: rounds.Rounds) -> float | None:
     except moorage.MoorageError as error:
         _LOG.error("nothing is collected: %s", error)
         return error.retry_delay or 0.0
-    except Exception:
+    except Exception:  # of one round: the next one begins anew
         _LOG.exception("nothing is collected")
         return 0.0
     return None

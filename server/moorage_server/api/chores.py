@@ -94,7 +94,7 @@ async def survived(turn: Callable[[], Awaitable[None]], failure: str) -> bool:
     """
     try:
         await turn()
-    except Exception:
+    except Exception:  # whatever it is, the next turn begins anew
         _log.exception(failure)
         await asyncio.sleep(AFTER_INCIDENT)
         return False

@@ -23,8 +23,8 @@ from moorage_server.domain import errors, feed, history, model
 from moorage_server.storage import catalogs, database
 from moorage_server.usecases import watch
 
-# As many as the heartbeats of as many watches as there may be.
-MESSAGES_PER_SECOND = 400
+# Enough for the heartbeats of as many watches as there may be.
+MESSAGES_PER_SECOND = 200
 BEAT = 0.02  # seconds between two messages of one watch, at least
 LOOKED_AT = 4 * watch.PAGE  # events between two pauses of one watch
 SNAPSHOTS = 2  # read at the same time; further ones wait
@@ -37,7 +37,7 @@ class Rules:
 
     most: int = 2000  # watches at once; more are refused
     room: int = 10_000  # events that may pile up for a watch that was up to date
-    heartbeat: float = 5.0
+    heartbeat: float = 15.0
     longest: float = 1800.0  # then a watch ends, and may go on at another server
     patience: float = handover.PATIENCE  # with one who takes nothing of a snapshot
 
