@@ -20,7 +20,7 @@ import grpc
 from moorage import errors, failures, retries
 from moorage.v1 import history_pb2, resources_pb2
 
-SILENCE = 40.0  # seconds: a server says something every fifteen
+SILENCE = 75.0  # seconds: a server says something every thirty
 
 _LOG = logging.getLogger(__name__)
 

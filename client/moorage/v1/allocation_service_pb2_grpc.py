@@ -200,7 +200,7 @@ class AllocationServiceServicer(object):
         Complete: whoever applies each message to what the ones before it made, and
         comes back with the last cursor, through any server, has missed nothing and
         seen nothing twice. For one address changes come in order of generation. A
-        heartbeat comes every 15 seconds. The stream ends by itself, with OK, after
+        heartbeat comes every 30 seconds. The stream ends by itself, with OK, after
         half an hour at most: come back with the last cursor.
 
         INVALID_REQUEST (INVALID_ARGUMENT): the filter or the cursor is malformed.

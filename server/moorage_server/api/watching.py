@@ -37,7 +37,7 @@ class Rules:
 
     most: int = 2000  # watches at once; more are refused
     room: int = 10_000  # events that may pile up for a watch that was up to date
-    heartbeat: float = 15.0
+    heartbeat: float = 30.0
     longest: float = 1800.0  # then a watch ends, and may go on at another server
     patience: float = handover.PATIENCE  # with one who takes nothing of a snapshot
 
