@@ -171,7 +171,7 @@ def _candidates(
             raise ValueError(f"{own.name} where {family.name} is wanted; ask for each by itself")
         return address
 
-    if not found.at_most(field, listed, limits.CANDIDATES_PER_REQUEST):
+    if not listed or not found.at_most(field, listed, limits.CANDIDATES_PER_REQUEST):
         return ()
     return tuple(dict.fromkeys(found.each(field, listed, of_family)))
 

@@ -23,10 +23,10 @@ def allocation(shown: catalog.Shown) -> messages.Allocation:
 
 def bare(held: model.Allocation, pool: str) -> messages.Allocation:
     """An allocation without the form that its pool, of this id, asks for."""
-    vrf = held.attachment.vrf
+    vrf, address = held.attachment.vrf, str(held.address)
     return messages.Allocation(
-        name=names.child_name(vrf, names.ALLOCATIONS, str(held.address)),
-        address=str(held.address),
+        name=names.child_name(vrf, names.ALLOCATIONS, address),
+        address=address,
         generation=held.generation,
         pool=names.child_name(vrf, names.POOLS, pool),
         block=str(held.block),
@@ -57,12 +57,13 @@ def sticky_address(kept: sticky.StickyAddress) -> reconciliation_pb2.StickyAddre
 
 
 def _prefix_length(shown: catalog.Shown) -> int:
-    forms = {
-        resources.ResultForm.HOST: shown.pool.family.bits,
-        resources.ResultForm.BLOCK: shown.pool.block_size,
-        resources.ResultForm.POOL: shown.pool.cidr.prefixlen,
-    }
-    return forms[shown.pool.result_form]
+    match shown.pool.result_form:
+        case resources.ResultForm.HOST:
+            return shown.pool.cidr.max_prefixlen
+        case resources.ResultForm.BLOCK:
+            return shown.pool.block_size
+        case resources.ResultForm.POOL:
+            return shown.pool.cidr.prefixlen
 
 
 def attachment(key: model.AttachmentKey) -> messages.Attachment:

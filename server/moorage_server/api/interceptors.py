@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import grpc
 import grpc.aio
@@ -31,6 +31,11 @@ class _Unreadable:
 class Boundary(grpc.aio.ServerInterceptor):
     """The outermost interceptor: nothing but a published reason leaves the server."""
 
+    def __init__(self) -> None:
+        """Has wrapped nothing yet."""
+        # Asked anew for each call, and the same each time.
+        self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+
     async def intercept_service(
         self,
         continuation: Callable[
@@ -39,25 +44,33 @@ class Boundary(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "grpc.RpcMethodHandler[Question, Answer] | None":
         """Wraps methods of ours; those of health and reflection go through."""
-        handler = await continuation(handler_call_details)
         method = handler_call_details.method
+        if method in self._wrapped:
+            return self._wrapped[method]
+        handler = await continuation(handler_call_details)
         if handler is None or "/moorage." not in method:
             return handler
-        action = method.rpartition("/")[2]
-        # The type stubs know only synchronous behaviours, and nothing of what is put in
-        # a message's place.
-        read = cast("Callable[[bytes], Question]", _readable(handler.request_deserializer))
-        if handler.unary_stream is not None:
-            return grpc.unary_stream_rpc_method_handler(
-                _guarded_stream(action, cast("Telling[Question, Answer]", handler.unary_stream)),
-                request_deserializer=read,
-                response_serializer=_written(handler.response_serializer),
-            )
-        return grpc.unary_unary_rpc_method_handler(
-            _guarded(action, cast("Behaviour[Question, Answer]", handler.unary_unary)),
+        wrapped = self._wrapped[method] = _wrapped(method.rpartition("/")[2], handler)
+        return wrapped
+
+
+def _wrapped(
+    action: str, handler: "grpc.RpcMethodHandler[Question, Answer]"
+) -> "grpc.RpcMethodHandler[Question, Answer]":
+    # The type stubs know only synchronous behaviours, and nothing of what is put in
+    # a message's place.
+    read = cast("Callable[[bytes], Question]", _readable(handler.request_deserializer))
+    if handler.unary_stream is not None:
+        return grpc.unary_stream_rpc_method_handler(
+            _guarded_stream(action, cast("Telling[Question, Answer]", handler.unary_stream)),
             request_deserializer=read,
-            response_serializer=handler.response_serializer,
+            response_serializer=_written(handler.response_serializer),
         )
+    return grpc.unary_unary_rpc_method_handler(
+        _guarded(action, cast("Behaviour[Question, Answer]", handler.unary_unary)),
+        request_deserializer=read,
+        response_serializer=handler.response_serializer,
+    )
 
 
 def _readable(

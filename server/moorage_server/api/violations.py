@@ -46,6 +46,8 @@ class Violations:
 
     def text(self, field: str, value: str, longest: int, *, required: bool = False) -> str:
         """A printable text of limited length."""
+        if value and _is_plain(value, longest):
+            return value
         if required and not value:
             self.add(field, "is required")
         if len(value) > longest:
@@ -100,16 +102,24 @@ class Violations:
         longest_key: int = limits.LABEL_KEY_LENGTH,
     ) -> dict[str, str]:
         """Labels with printable keys and values of limited number and length."""
-        if self.at_most(field, labels, most):
-            for key, value in sorted(labels.items()):
+        known = dict(labels)
+        if self.at_most(field, known, most):
+            for key, value in sorted(known.items()):
                 self.text(f"{field} key", key, longest_key, required=True)
-                self.text(f"{field}[{shown(key[:_SHOWN])[1:-1]}]", value, limits.LABEL_VALUE_LENGTH)
-        return dict(labels)
+                if not _is_plain(value, limits.LABEL_VALUE_LENGTH):
+                    what = f"{field}[{shown(key[:_SHOWN])[1:-1]}]"
+                    self.text(what, value, limits.LABEL_VALUE_LENGTH)
+        return known
 
     def _too_long(self, field: str, value: str, longest: int) -> None:
         self.add(
             field, f"has {len(value)} characters: {shown(value)}; at most {longest} are allowed"
         )
+
+
+def _is_plain(value: str, longest: int) -> bool:
+    """Whether a text is beyond doubt, as nearly every one is: sooner seen than searched."""
+    return len(value) <= longest and value.isascii() and value.isprintable()
 
 
 def _told(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
