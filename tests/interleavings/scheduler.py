@@ -13,7 +13,7 @@ import enum
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 import sqlalchemy as sa
@@ -122,11 +122,13 @@ class _Actor:
         self.outcome: object = None
         self._stage, self._who = stage, who
         self._go = threading.Semaphore(0)
-        # Beside the pool's own reset, every statement passes here; the retries of a
-        # transaction do, too.
+        # Beside the pool's own reset, every statement passes here, whoever sends it; the
+        # retries of a transaction do, too.
         engine = store._engine
-        sa.event.listen(engine, "before_cursor_execute", self._before_statement)
-        sa.event.listen(engine, "handle_error", self._failed)
+        cursors = self._cursors()
+        sa.event.listen(
+            engine, "checkout", lambda driver, *_: setattr(driver, "cursor_factory", cursors)
+        )
         sa.event.listen(engine, "commit", self._before_commit)
         sa.event.listen(engine, "rollback", self._before_rollback)
 
@@ -157,17 +159,28 @@ class _Actor:
             self._stage.changed.notify()
         self._go.acquire()
 
+    def _cursors(self) -> "type[psycopg.Cursor[Any]]":
+        actor = self
+
+        class Cursor(psycopg.Cursor[Any]):
+            def execute(
+                self,
+                query: Any,  # noqa: ANN401  # as it comes, like the others
+                params: Any = None,  # noqa: ANN401
+                **options: Any,  # noqa: ANN401
+            ) -> Self:
+                actor._before_statement(self.connection, str(query), params or {})
+                try:
+                    return super().execute(query, params, **options)
+                except psycopg.Error as error:
+                    actor._failed(error)
+                    raise
+
+        return Cursor
+
     def _before_statement(
-        self,
-        connection: sa.Connection,
-        _cursor: object,
-        statement: str,
-        parameters: Mapping[str, object],
-        _context: object,
-        _many: bool,
+        self, driver: "psycopg.Connection[Any]", statement: str, parameters: Mapping[str, object]
     ) -> None:
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, psycopg.Connection)
         self.pid = driver.info.backend_pid
         touching = footprint.of(statement, parameters)
         if driver.isolation_level is psycopg.IsolationLevel.REPEATABLE_READ:
@@ -176,12 +189,10 @@ class _Actor:
         self._stop(" ".join(statement.split()), touching)
         self.touched |= touching
 
-    def _failed(self, context: sa.engine.ExceptionContext) -> None:
+    def _failed(self, error: psycopg.Error) -> None:
         # PostgreSQL lets go of the locks with the error, not with the ROLLBACK.
         self.touched = footprint.NONE
-        original = context.original_exception
-        state = original.sqlstate if isinstance(original, psycopg.Error) else None
-        self._stage.failures.append(state)
+        self._stage.failures.append(error.sqlstate)
         self._stage.release(self._who)
 
     def _before_commit(self, _: sa.Connection) -> None:

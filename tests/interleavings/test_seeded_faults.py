@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 import pytest
-import sqlalchemy as sa
 
 from interleavings import pairs
 from interleavings.pairing import Pair
 from interleavings.verdicts import Trial, Violation
 from moorage_server.domain import needs
 from moorage_server.storage import attachments, database, locks, looks, pools
+from moorage_server.storage.statements import Statement
 from moorage_server.usecases import reconcile
 
 DEADLOCKING = "assign / assign that open a block before and after they use an open one"
@@ -21,10 +21,10 @@ def pair(name: str) -> Pair:
     return next(each for each in pairs.PAIRS if each.name == name)
 
 
-def without(statement: sa.TextClause, text: str, instead: str = "") -> sa.TextClause:
+def without(statement: Statement, text: str, instead: str = "") -> Statement:
     """The statement without a part of it."""
     assert text in statement.text
-    return sa.text(statement.text.replace(text, instead))
+    return Statement(statement.text.replace(text, instead))
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from moorage_server.domain import addresses, model
-from moorage_server.storage import arrays, database, filters, tables
+from moorage_server.storage import arrays, database, filters, statements, tables
 
-_INSERT = sa.text("""
+_INSERT = statements.Statement("""
 INSERT INTO allocations (vrf_id, address, block, attachment_uid, position, generation, assign_time,
     yielded)
 SELECT :vrf_id, * FROM unnest(CAST(:addresses AS inet[]), CAST(:blocks AS cidr[]),
@@ -22,7 +22,7 @@ SELECT :vrf_id, * FROM unnest(CAST(:addresses AS inet[]), CAST(:blocks AS cidr[]
 """)
 
 # Behind what an attachment holds already: its positions may have gaps.
-_APPEND = sa.text("""
+_APPEND = statements.Statement("""
 INSERT INTO allocations (vrf_id, address, block, attachment_uid, position, generation, assign_time)
 SELECT :vrf_id, new.address, new.block, new.uid, new.position + coalesce((SELECT max(l.position) + 1
     FROM allocations l WHERE l.attachment_uid = new.uid AND l.vrf_id = :vrf_id), 0),
@@ -40,10 +40,10 @@ SELECT a.network, a.container_id, a.interface, a.node, a.namespace, a.pod, a.pod
 FROM allocations l JOIN attachments a ON a.uid = l.attachment_uid
 WHERE {condition}
 """
-_AMONG = sa.text(
+_AMONG = statements.Statement(
     _HELD.format(condition="l.vrf_id = :vrf_id AND l.address = ANY (CAST(:addresses AS inet[]))")
 )
-_OF_OWNER = sa.text(
+_OF_OWNER = statements.Statement(
     _HELD.format(
         condition="a.owner_key = :owner_key AND a.owner_key <> '' AND a.vrf_id = :vrf_id"
         " AND a.network = :network AND a.interface = :interface"
@@ -51,12 +51,12 @@ _OF_OWNER = sa.text(
     )
 )
 
-_DELETE = sa.text("""
+_DELETE = statements.Statement("""
 DELETE FROM allocations WHERE vrf_id = :vrf_id AND address = ANY (CAST(:addresses AS inet[]))
     AND generation = ANY (CAST(:generations AS bigint[]))
 """)
 
-_SUSPECT = sa.text("""
+_SUSPECT = statements.Statement("""
 UPDATE allocations l SET suspect_tick = new.tick
 FROM unnest(CAST(:addresses AS inet[]), CAST(:generations AS bigint[]), CAST(:ticks AS bigint[]))
     AS new (address, generation, tick)
@@ -72,14 +72,14 @@ def insert(
     That an address is free is the block's lock's to know; that it has but one
     holder is the primary key's.
     """
-    connection.execute(_INSERT, _columns(vrf_id, holdings))
+    _INSERT.run(connection, _columns(vrf_id, holdings))
 
 
 def append(
     connection: sa.Connection, vrf_id: int, holdings: Sequence[Sequence[model.Allocation]]
 ) -> None:
     """Writes further allocations of attachments that may hold others."""
-    connection.execute(_APPEND, _columns(vrf_id, holdings))
+    _APPEND.run(connection, _columns(vrf_id, holdings))
 
 
 def _columns(vrf_id: int, holdings: Sequence[Sequence[model.Allocation]]) -> dict[str, object]:
@@ -107,7 +107,7 @@ def delete(connection: sa.Connection, vrf_id: int, released: Sequence[model.Allo
         "addresses": arrays.texts(str(each.address) for each in released),
         "generations": arrays.numbers(each.generation for each in released),
     }
-    removed = connection.execute(_DELETE, parameters).rowcount
+    removed = _DELETE.run(connection, parameters)
     if removed != len(released):
         raise database.Fault(f"{len(released)} allocations to remove, {removed} found")
 
@@ -123,7 +123,7 @@ def suspect(connection: sa.Connection, vrf_id: int, changed: Sequence[model.Allo
         "generations": arrays.numbers(each.generation for each in changed),
         "ticks": arrays.numbers(each.suspect_tick for each in changed),
     }
-    connection.execute(_SUSPECT, parameters)
+    _SUSPECT.run(connection, parameters)
 
 
 def get(
@@ -139,7 +139,7 @@ def among(
 ) -> dict[addresses.Address, model.Allocation]:
     """Those of these addresses that are held, with their allocations."""
     parameters = {"vrf_id": vrf_id, "addresses": arrays.texts(map(str, wanted))}
-    rows = connection.execute(_AMONG, parameters)
+    rows = _AMONG.rows(connection, parameters)
     return {row.address: allocation(row, vrf) for row in rows}
 
 
@@ -154,7 +154,7 @@ def of_owner(
         "interface": beside.interface,
         "container_id": beside.container_id,
     }
-    rows = connection.execute(_OF_OWNER, parameters)
+    rows = _OF_OWNER.rows(connection, parameters)
     return tuple(allocation(row, beside.vrf) for row in rows)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import sqlalchemy as sa
 
 from moorage_server.domain import identity, model
-from moorage_server.storage import allocations, arrays, locks
+from moorage_server.storage import allocations, arrays, locks, statements
 
 # The VRFs first, shared: whoever changes one waits for those who decide by what it was.
 # Then the interfaces of pods, so that of the assigns of a pod's sandboxes one is decided
@@ -22,14 +22,14 @@ SELECT CASE WHEN shared THEN {function}_shared(class, number) ELSE {function}(cl
 FROM unnest(CAST(:classes AS int[]), CAST(:numbers AS int[]), CAST(:shared AS boolean[]))
     WITH ORDINALITY AS wanted (class, number, shared, at) ORDER BY at
 """
-_TRY_LOCK = sa.text(_LOCKS.format(function="pg_try_advisory_xact_lock"))
+_TRY_LOCK = statements.Statement(_LOCKS.format(function="pg_try_advisory_xact_lock"))
 # Locking returns nothing; both branches must return the same.
-_LOCK = sa.text(_LOCKS.format(function="pg_advisory_xact_lock"))
+_LOCK = statements.Statement(_LOCKS.format(function="pg_advisory_xact_lock"))
 
 # FOR UPDATE although the advisory lock is held: a transaction that writes nothing
 # commits without waiting for the disk or the standby, and a repeated assign must
 # not be acknowledged before the first one is durable.
-_RECORDS = sa.text("""
+_RECORDS = statements.Statement("""
 SELECT a.uid, a.boot_id, a.boot_time_ns, a.network, a.container_id, a.interface, a.node,
     a.namespace, a.pod, a.pod_uid, a.owner_key, a.sticky_seconds, a.use, a.labels,
     l.address, l.generation, l.block, l.assign_time, l.yielded, l.suspect_tick
@@ -39,7 +39,7 @@ ORDER BY a.uid, l.position
 FOR UPDATE OF a
 """)
 
-_HOLD = sa.text("""
+_HOLD = statements.Statement("""
 INSERT INTO attachments AS a (vrf_id, uid, network, container_id, interface, state, boot_id,
     boot_time_ns, assign_boot_id, assign_boot_time_ns, node, namespace, pod, pod_uid, owner_key,
     sticky_seconds, use, labels)
@@ -61,7 +61,7 @@ ON CONFLICT (uid, vrf_id) DO UPDATE SET state = 'HELD',
     change_time = clock_timestamp()
 """)
 
-_MARK = sa.text("""
+_MARK = statements.Statement("""
 INSERT INTO attachments AS a (vrf_id, uid, network, container_id, interface, state, boot_id,
     boot_time_ns, use)
 SELECT :vrf_id, uid, network, container_id, interface, state, boot_id, boot_time_ns, 'WORKLOAD'
@@ -79,7 +79,7 @@ ON CONFLICT (uid, vrf_id) DO UPDATE SET state = excluded.state, boot_id = exclud
 
 
 # Skipping what is locked: an assign that runs into its tombstone holds it.
-_FORGET = sa.text("""
+_FORGET = statements.Statement("""
 DELETE FROM attachments WHERE (uid, vrf_id) IN (
     SELECT uid, vrf_id FROM attachments WHERE state = 'RELEASED'
         AND change_time < clock_timestamp() - make_interval(secs => :seconds)
@@ -124,16 +124,16 @@ def lock(
         "shared": arrays.texts("t" if each is locks.Class.VRF else "f" for each in classes),
     }
     if waiting:
-        connection.execute(_LOCK, parameters)
+        _LOCK.run(connection, parameters)
         return set(keys)
-    got = connection.execute(_TRY_LOCK, parameters).scalars()
+    got = _TRY_LOCK.values(connection, parameters)
     had = {each for each, is_locked in zip(wanted, got, strict=True) if is_locked}
     return {key for key in keys if {key, key.vrf, sandboxes.get(key, key)} <= had}
 
 
 def forget(connection: sa.Connection, *, seconds: float, limit: int) -> int:
     """Deletes the oldest tombstones of at least this age; returns how many."""
-    return connection.execute(_FORGET, {"seconds": seconds, "limit": limit}).rowcount
+    return _FORGET.run(connection, {"seconds": seconds, "limit": limit})
 
 
 def _lockable(
@@ -162,7 +162,7 @@ def records(
 ) -> dict[model.AttachmentKey, identity.Record]:
     """What is remembered of attachments of one VRF, with their rows locked."""
     by_uid = {key.uid(vrf_id): key for key in keys}
-    rows = connection.execute(_RECORDS, {"uids": arrays.texts(map(str, by_uid))}).all()
+    rows = _RECORDS.rows(connection, {"uids": arrays.texts(map(str, by_uid))})
     found: dict[model.AttachmentKey, identity.Record] = {}
     for row in rows:
         key = by_uid[row.uid]
@@ -180,7 +180,7 @@ def hold(connection: sa.Connection, vrf_id: int, requests: Sequence[model.Assign
         **_stamp_columns([each.attempt for each in requests]),
         **arrays.facts([each.facts for each in requests]),
     }
-    connection.execute(_HOLD, parameters)
+    _HOLD.run(connection, parameters)
 
 
 def mark(connection: sa.Connection, vrf_id: int, marks: Sequence[Mark]) -> None:
@@ -190,7 +190,7 @@ def mark(connection: sa.Connection, vrf_id: int, marks: Sequence[Mark]) -> None:
         **_stamp_columns([each.stamp for each in marks]),
         "states": arrays.texts("HELD" if each.held else "RELEASED" for each in marks),
     }
-    connection.execute(_MARK, parameters)
+    _MARK.run(connection, parameters)
 
 
 def _key_columns(vrf_id: int, keys: Sequence[model.AttachmentKey]) -> dict[str, object]:

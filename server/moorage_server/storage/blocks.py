@@ -13,17 +13,17 @@ from collections.abc import Collection, Iterable, Sequence
 import sqlalchemy as sa
 
 from moorage_server.domain import addresses, blocks, needs, shelf
-from moorage_server.storage import allocations, arrays, block_rows, locks, looks
+from moorage_server.storage import allocations, arrays, block_rows, locks, looks, statements
 
 MOST_DOUBLINGS = 5  # 1,024 blocks looked at in one go
 
-_OWNED = sa.text("""
+_OWNED = statements.Statement("""
 SELECT count(*) FROM blocks WHERE vrf_id = :vrf_id AND node = :node
     AND pool_id = ANY (CAST(:pool_ids AS bigint[])) AND cidr <> ALL (CAST(:seen AS cidr[]))
 """)
-_LABELS = sa.text("SELECT labels FROM nodes WHERE vrf_id = :vrf_id AND name = :node")
+_LABELS = statements.Statement("SELECT labels FROM nodes WHERE vrf_id = :vrf_id AND name = :node")
 
-_OPEN = sa.text("""
+_OPEN = statements.Statement("""
 INSERT INTO blocks (vrf_id, cidr, pool_id, pool_cidr, node, claim_time, free, cooling, sticky,
     next_ready_tick)
 SELECT :vrf_id, cidr, pool_id,
@@ -34,7 +34,7 @@ FROM unnest(CAST(:cidrs AS cidr[]), CAST(:pool_ids AS bigint[]), CAST(:nodes AS 
     CAST(:stickies AS jsonb[]), CAST(:ready_ticks AS bigint[]))
     AS new (cidr, pool_id, node, claim_time, free, cooling, sticky, next_ready_tick)
 """)
-_CHANGE = sa.text("""
+_CHANGE = statements.Statement("""
 UPDATE blocks SET free = CAST(new.free AS smallint[]), node = new.node,
     claim_time = new.claim_time, cooling = new.cooling, sticky = new.sticky,
     next_ready_tick = new.next_ready_tick, change_time = clock_timestamp()
@@ -44,10 +44,10 @@ FROM unnest(CAST(:cidrs AS cidr[]), CAST(:nodes AS text[]), CAST(:claim_times AS
     AS new (cidr, node, claim_time, free, cooling, sticky, next_ready_tick)
 WHERE vrf_id = :vrf_id AND blocks.cidr = ANY (CAST(:cidrs AS cidr[])) AND blocks.cidr = new.cidr
 """)
-_CLOSE = sa.text(
+_CLOSE = statements.Statement(
     "DELETE FROM blocks WHERE vrf_id = :vrf_id AND cidr = ANY (CAST(:cidrs AS cidr[]))"
 )
-_ADVANCE = sa.text("""
+_ADVANCE = statements.Statement("""
 UPDATE pool_frontiers SET unused = CAST(
     (CAST(:unused AS text[]))[array_position(CAST(:pool_ids AS bigint[]), pool_id)]
     AS nummultirange)
@@ -81,7 +81,7 @@ class Inquiry:
                 where = self._connection, self._vrf_id, need.owner_key
                 return needs.Answer(held=allocations.of_owner(*where, beside=need.beside))
             case needs.NodeLabels():
-                labels = self._connection.scalar(_LABELS, self._parameters(node=need.node))
+                labels = _LABELS.value(self._connection, self._parameters(node=need.node))
                 return needs.Answer(labels=labels or {})
             case _:
                 return self._look(*self._rows(need))
@@ -121,11 +121,11 @@ class Inquiry:
     def _look(self, look: looks.Look, parameters: dict[str, object]) -> needs.Answer:
         rows: Sequence[arrays.Row] = ()
         for query in look.waiting if self._waiting else look.skipping:
-            rows = rows or self._connection.execute(query, parameters).all()
+            rows = rows or query.rows(self._connection, parameters)
         # The second look, taken only where the first found nothing: it takes no lock,
         # so it sees what is locked by others. After waiting it is needed as well: the
         # row waited for may have filled up while another, passed over, got room.
-        contended = not rows and bool(self._connection.scalar(look.exists, parameters))
+        contended = not rows and look.exists.value(self._connection, parameters)
         if look is looks.AT_FRONTIER:
             frontier = next(map(block_rows.frontier, rows), None)
             return needs.Answer(frontier=frontier, contended=contended)
@@ -133,7 +133,7 @@ class Inquiry:
 
     def _more_room(self, need: needs.MoreRoom) -> needs.Answer:
         each_unseen = [(type(search), self._unseen(search)) for search in need.searches]
-        if any(self._connection.scalar(looks.ROOM[kind].exists, its) for kind, its in each_unseen):
+        if any(looks.ROOM[kind].exists.value(self._connection, its) for kind, its in each_unseen):
             return needs.Answer(contended=True)
         runs = [run for each in need.hidden for run in each]
         hidden = {
@@ -141,7 +141,7 @@ class Inquiry:
             "lasts": arrays.texts(str(run.family.address(run.last)) for run in runs),
         }
         rows = [
-            self._connection.execute(looks.WAITING[kind], {**its, **hidden}).one()
+            looks.WAITING[kind].row(self._connection, {**its, **hidden})
             for kind, its in each_unseen
         ]
         ticks = [row.ready_tick for row in rows if row.ready_tick is not None]
@@ -159,7 +159,7 @@ class Inquiry:
         # see what its last holder committed.
         pool_ids = arrays.numbers(need.pool_ids)
         parameters = self._parameters(node=need.node, pool_ids=pool_ids, seen=self._seen())
-        return needs.Answer(count=self._connection.scalar(_OWNED, parameters) or 0)
+        return needs.Answer(count=_OWNED.value(self._connection, parameters))
 
     def _unseen(self, need: needs.Search | needs.StickyBlocks) -> dict[str, object]:
         asked = self._parameters(
@@ -185,11 +185,10 @@ def write(connection: sa.Connection, vrf_id: int, on: shelf.Shelf) -> None:
     """Writes every change on a shelf but the closing of blocks."""
     if opened := on.opened():
         pool_ids = arrays.numbers(each.pool_id for each in opened)
-        connection.execute(
-            _OPEN, {"vrf_id": vrf_id, "pool_ids": pool_ids, **block_rows.columns(opened)}
-        )
+        columns = block_rows.columns(opened)
+        _OPEN.run(connection, {"vrf_id": vrf_id, "pool_ids": pool_ids, **columns})
     if changed := on.changed():
-        connection.execute(_CHANGE, {"vrf_id": vrf_id, **block_rows.columns(changed)})
+        _CHANGE.run(connection, {"vrf_id": vrf_id, **block_rows.columns(changed)})
     if advanced := on.advanced():
         _advance(connection, vrf_id, advanced)
 
@@ -202,7 +201,7 @@ def close(connection: sa.Connection, vrf_id: int, on: shelf.Shelf) -> None:
 
 def remove(connection: sa.Connection, vrf_id: int, cidrs: Iterable[addresses.Network]) -> None:
     """Removes the rows of empty blocks; their indexes are the frontier's from then on."""
-    connection.execute(_CLOSE, {"vrf_id": vrf_id, "cidrs": arrays.texts(map(str, cidrs))})
+    _CLOSE.run(connection, {"vrf_id": vrf_id, "cidrs": arrays.texts(map(str, cidrs))})
 
 
 def _advance(
@@ -213,4 +212,4 @@ def _advance(
         "pool_ids": arrays.numbers(each.pool_id for each in frontiers),
         "unused": arrays.texts(arrays.multirange(each.unused) for each in frontiers),
     }
-    connection.execute(_ADVANCE, parameters)
+    _ADVANCE.run(connection, parameters)

@@ -12,9 +12,9 @@ from collections.abc import Collection, Mapping
 import sqlalchemy as sa
 
 from moorage_server.domain import catalog, offers
-from moorage_server.storage import arrays, pools, reservations, vrfs
+from moorage_server.storage import arrays, pools, reservations, statements, vrfs
 
-_SCOPES = sa.text("""
+_SCOPES = statements.Statement("""
 SELECT v.vrf_id, v.name AS vrf, v.catalog_version, v.strict_affinity, v.auto_allocate_blocks,
     v.max_blocks_per_node, v.cooldown_seconds, v.history_retention_days,
     clock_timestamp() AS now, (SELECT tick FROM ticks) AS tick, asked.node,
@@ -67,7 +67,7 @@ class Catalogs:
             "vrfs": arrays.texts(vrf for vrf, _ in asked),
             "nodes": arrays.texts(node for _, node in asked),
         }
-        rows = connection.execute(_SCOPES, parameters).all()
+        rows = _SCOPES.rows(connection, parameters)
         return {
             (row.vrf, row.node): Scope(
                 catalog=self._current(connection, row),

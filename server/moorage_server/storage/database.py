@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from moorage_server.domain import errors
 from moorage_server.storage import errors as database_errors
+from moorage_server.storage import statements
 from moorage_server.storage.errors import Verdict
 
 T = TypeVar("T")
@@ -39,7 +40,7 @@ _chance = random.Random()  # noqa: S311  # spreads retries, guards nothing
 # Set with the first round trip of every transaction, so that they also hold behind
 # a pooler. Every statement finds its rows by key; the last three keep a plan that
 # was made while the tables were small from scanning them once they are not.
-_SET_LIMITS = sa.text("""
+_SET_LIMITS = statements.Statement("""
 SELECT set_config('lock_timeout', :lock, true), set_config('statement_timeout', :statement, true),
     set_config('idle_in_transaction_session_timeout', :idle, true),
     set_config('timezone', 'UTC', true), set_config('enable_seqscan', 'off', true),
@@ -129,10 +130,11 @@ class Database:
             try:
                 self._set_limits(connection, limits)
                 result = work(connection)
-            except sa.exc.DBAPIError as error:
+            except database_errors.KINDS as error:
                 verdict = database_errors.before_commit(error)
-                if verdict is Verdict.DEMOTED:
-                    # A demoted primary keeps its connections and answers pings on them.
+                # A demoted primary keeps its connections and answers pings on them; and where
+                # one connection was lost, the others were as well.
+                if verdict in (Verdict.DEMOTED, Verdict.RECONNECT):
                     connection.invalidate()
                     self._engine.dispose()
                 raise _judged(verdict, error) from error
@@ -149,8 +151,8 @@ class Database:
         if time.monotonic() >= limits.deadline:
             raise errors.DeadlineTooShort
         connection.info["warnings"].clear()
-        connection.execute(
-            _SET_LIMITS,
+        _SET_LIMITS.run(
+            connection,
             {
                 "lock": f"{max(int(limits.lock * 1000), 1)}ms",
                 "statement": f"{max(int(limits.statement * 1000), 1)}ms",
@@ -184,7 +186,7 @@ class _Again(Exception):
         self.refusal = refusal
 
 
-def _judged(verdict: Verdict, error: sa.exc.DBAPIError) -> Exception:
+def _judged(verdict: Verdict, error: database_errors.DatabaseError) -> Exception:
     refusal = database_errors.refusal(verdict)
     if refusal is None:
         return Fault(database_errors.describe(error))

@@ -44,34 +44,46 @@ _BEFORE_COMMIT = {
 }
 
 
-def sqlstate(error: sa.exc.DBAPIError) -> str | None:
+# As SQLAlchemy tells of it, or the driver itself.
+DatabaseError = sa.exc.DBAPIError | psycopg.Error
+KINDS = (sa.exc.DBAPIError, psycopg.Error)
+
+
+def sqlstate(error: DatabaseError) -> str | None:
     """The SQLSTATE; None where the connection broke without one."""
-    return error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None
+    driver = _of_driver(error)
+    return driver.sqlstate if driver else None
 
 
-def violated(error: sa.exc.DBAPIError) -> str | None:
+def violated(error: DatabaseError) -> str | None:
     """The name of the constraint that was violated, if one was."""
-    return error.orig.diag.constraint_name if isinstance(error.orig, psycopg.Error) else None
+    driver = _of_driver(error)
+    return driver.diag.constraint_name if driver else None
 
 
-def describe(error: sa.exc.DBAPIError) -> str:
+def _of_driver(error: DatabaseError) -> psycopg.Error | None:
+    told = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    return told if isinstance(told, psycopg.Error) else None
+
+
+def describe(error: DatabaseError) -> str:
     """SQLSTATE and constraint, for a log: the text may hold values of requests."""
     return f"SQLSTATE {sqlstate(error)}, constraint {violated(error)}"
 
 
-def before_commit(error: sa.exc.DBAPIError) -> Verdict:
+def before_commit(error: DatabaseError) -> Verdict:
     """The verdict on an error of a statement: COMMIT was not sent."""
     state = sqlstate(error)
     if state == "23514" and violated(error) is None:
         # Of a partition: the month that the row is of was made while it was written.
         return Verdict.RETRY
     if state is None:
-        lost = error.connection_invalidated or isinstance(error.orig, psycopg.OperationalError)
+        lost = isinstance(_of_driver(error), psycopg.OperationalError)
         return Verdict.RECONNECT if lost else Verdict.FAULT
     return _BEFORE_COMMIT.get(state, _BEFORE_COMMIT.get(state[:2], Verdict.FAULT))
 
 
-def at_commit(error: sa.exc.DBAPIError) -> Verdict:
+def at_commit(error: DatabaseError) -> Verdict:
     """The verdict on an error of COMMIT itself.
 
     A serialization failure or a violated constraint is PostgreSQL's word that it

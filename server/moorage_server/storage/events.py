@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from moorage_server.domain import addresses, model
 from moorage_server.domain.history import Cause, Kind
-from moorage_server.storage import arrays
+from moorage_server.storage import arrays, statements
 
-_WRITE = sa.text("""
+_WRITE = statements.Statement("""
 INSERT INTO events (event_time, vrf_id, kind, cause, address, block, pool, assign_generation,
     assign_time, yielded, network, container_id, interface, node, namespace, pod, pod_uid,
     owner_key, use, labels)
@@ -38,7 +38,7 @@ RETURNING kind, vrf_id, address, event_id, event_time
 """)
 
 # By the index of the address, backwards: others may have held it since.
-_RELEASED = sa.text("""
+_RELEASED = statements.Statement("""
 SELECT asked.address FROM unnest(CAST(:addresses AS inet[]), CAST(:networks AS text[]),
     CAST(:container_ids AS text[]), CAST(:interfaces AS text[]))
     AS asked (address, network, container_id, interface)
@@ -97,7 +97,7 @@ def write(connection: sa.Connection, told: Sequence[Event]) -> dict[Key, Told]:
         "interfaces": arrays.texts(key.interface for key in keys),
         **arrays.facts([each.facts for each in told]),
     }
-    rows = connection.execute(_WRITE, parameters)
+    rows = _WRITE.rows(connection, parameters)
     return {
         (row.kind, row.vrf_id, row.address): Told(generation=row.event_id, time=row.event_time)
         for row in rows
@@ -121,4 +121,4 @@ def released(
         "container_ids": arrays.texts(key.container_id for key in keys),
         "interfaces": arrays.texts(key.interface for key in keys),
     }
-    return set(connection.execute(_RELEASED, parameters).scalars())
+    return set(_RELEASED.values(connection, parameters))

@@ -5,9 +5,9 @@ import dataclasses
 import sqlalchemy as sa
 
 from moorage_server.domain import errors, history, model
-from moorage_server.storage import allocations, arrays
+from moorage_server.storage import allocations, arrays, statements
 
-_PLACE = sa.text("""
+_PLACE = statements.Statement("""
 SELECT v.vrf_id, CAST(v.epoch AS text) AS epoch, coalesce(h.revision, 0) AS head,
     f.event_id AS fenced
 FROM vrfs v CROSS JOIN fence f LEFT JOIN revision_heads h ON h.vrf_id = v.vrf_id
@@ -16,19 +16,19 @@ WHERE v.name = :vrf
 
 # By a range of revisions, which are dense: a plan made while there were few may read all
 # that follow. Then each event by its whole key: its time says in which partition it is.
-_NUMBERED = sa.text("""
+_NUMBERED = statements.Statement("""
 SELECT r.revision, e.* FROM revisions r JOIN events e
     ON e.event_id = r.event_id AND e.vrf_id = r.vrf_id AND e.event_time = r.event_time
 WHERE r.vrf_id = :vrf_id AND r.revision > :after AND r.revision <= :upto ORDER BY r.revision
 """)
 
-_OLDEST = sa.text("""
+_OLDEST = statements.Statement("""
 SELECT min(r.revision) FROM revisions r JOIN events e
     ON e.event_id = r.event_id AND e.vrf_id = r.vrf_id AND e.event_time = r.event_time
 WHERE r.vrf_id = :vrf_id AND r.revision > :after
 """)
 
-_UNNUMBERED = sa.text("""
+_UNNUMBERED = statements.Statement("""
 SELECT 0 AS revision, e.* FROM events e WHERE e.event_id > :fenced AND e.vrf_id = :vrf_id
 ORDER BY e.event_id
 """)
@@ -46,7 +46,7 @@ class Place:
 
 def place(connection: sa.Connection, vrf: str) -> Place:
     """Where the feed of a VRF is; raises VrfNotFound."""
-    row = connection.execute(_PLACE, {"vrf": vrf}).one_or_none()
+    row = _PLACE.row(connection, {"vrf": vrf})
     if row is None:
         raise errors.VrfNotFound(vrf)
     return Place(vrf_id=row.vrf_id, epoch=row.epoch, head=row.head, fenced=row.fenced)
@@ -57,9 +57,9 @@ def numbered(
 ) -> list[history.Event]:
     """The events behind one revision, up to another, in order; raises CursorExpired."""
     parameters = {"vrf_id": at.vrf_id, "after": after, "upto": upto}
-    found = [event(row, vrf) for row in connection.execute(_NUMBERED, parameters)]
+    found = [event(row, vrf) for row in _NUMBERED.rows(connection, parameters)]
     if len(found) < upto - after:
-        oldest: int | None = connection.scalar(_OLDEST, {"vrf_id": at.vrf_id, "after": after})
+        oldest: int | None = _OLDEST.value(connection, {"vrf_id": at.vrf_id, "after": after})
         raise errors.CursorExpired(vrf, after, oldest or at.head + 1)
     return found
 
@@ -67,7 +67,7 @@ def numbered(
 def unnumbered(connection: sa.Connection, at: Place, vrf: str) -> list[history.Event]:
     """The events that this transaction sees and that have no revision, in order of generation."""
     parameters = {"vrf_id": at.vrf_id, "fenced": at.fenced}
-    return [event(row, vrf) for row in connection.execute(_UNNUMBERED, parameters)]
+    return [event(row, vrf) for row in _UNNUMBERED.rows(connection, parameters)]
 
 
 def event(row: arrays.Row, vrf: str) -> history.Event:

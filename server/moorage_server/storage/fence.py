@@ -32,23 +32,23 @@ import dataclasses
 
 import sqlalchemy as sa
 
-from moorage_server.storage import locks
+from moorage_server.storage import locks, statements
 
 _NAME = "feed"  # one lock for all VRFs: what holds one of them up holds up all
 
-_REACH = sa.text("""
+_REACH = statements.Statement("""
 SELECT f.event_id AS fenced, s.last_value AS drawn FROM events_event_id_seq s CROSS JOIN fence f
 WHERE s.is_called AND s.last_value > f.event_id
 """)
-_HORIZON = sa.text("SELECT CAST(pg_current_xact_id() AS text)")
+_HORIZON = statements.Statement("SELECT CAST(pg_current_xact_id() AS text)")
 # Asked in transactions without an id of their own: a new snapshot for each statement.
-_SETTLED = sa.text(
+_SETTLED = statements.Statement(
     "SELECT pg_snapshot_xmin(pg_current_snapshot()) > CAST(CAST(:horizon AS text) AS xid8)"
 )
-_FENCED = sa.text("SELECT event_id FROM fence")
+_FENCED = statements.Statement("SELECT event_id FROM fence")
 
 # By a range of ids, however many are behind it: a plan made while there were few may take all.
-_NUMBER = sa.text("""
+_NUMBER = statements.Statement("""
 WITH taken AS MATERIALIZED (
     SELECT e.vrf_id, e.event_id, e.event_time FROM events e
     WHERE e.event_id > :fenced AND e.event_id <= :upto
@@ -80,16 +80,16 @@ class Reach:
 
 def reach(connection: sa.Connection) -> Reach | None:
     """What is to be numbered next; None where there is nothing new, and no id is drawn."""
-    found = connection.execute(_REACH).one_or_none()
+    found = _REACH.row(connection)
     if found is None:
         return None
     # A statement of its own: the ids were drawn before the horizon is.
-    return Reach(drawn=found.drawn, horizon=connection.execute(_HORIZON).scalar_one())
+    return Reach(drawn=found.drawn, horizon=_HORIZON.value(connection))
 
 
 def is_settled(connection: sa.Connection, within: Reach) -> bool:
     """Whether everybody has ended who may yet commit an id in reach."""
-    return bool(connection.scalar(_SETTLED, {"horizon": within.horizon}))
+    return bool(_SETTLED.value(connection, {"horizon": within.horizon}))
 
 
 def take(connection: sa.Connection) -> bool:
@@ -103,10 +103,10 @@ def number(connection: sa.Connection, within: Reach, *, limit: int) -> tuple[lis
     Returns the VRFs they are of, and whether that was all that is in reach.
     """
     # Another server may have come further meanwhile.
-    fenced: int = connection.execute(_FENCED).scalar_one()
+    fenced: int = _FENCED.value(connection)
     upto = min(within.drawn, fenced + limit)
     if upto <= fenced:
         return [], True
     parameters = {"fenced": fenced, "upto": upto}
-    numbered = list(connection.execute(_NUMBER, parameters).scalars())
+    numbered = _NUMBER.values(connection, parameters)
     return numbered, upto == within.drawn

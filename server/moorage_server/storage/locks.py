@@ -9,6 +9,8 @@ import zlib
 
 import sqlalchemy as sa
 
+from moorage_server.storage import statements
+
 
 class Class(enum.IntEnum):
     """What a lock is about; PostgreSQL keeps the numbers of each apart."""
@@ -21,8 +23,8 @@ class Class(enum.IntEnum):
     POD_INTERFACE = 6
 
 
-_LOCK = sa.text("SELECT pg_advisory_xact_lock(:class, :number)")
-_TRY_LOCK = sa.text("SELECT pg_try_advisory_xact_lock(:class, :number)")
+_LOCK = statements.Statement("SELECT pg_advisory_xact_lock(:class, :number)")
+_TRY_LOCK = statements.Statement("SELECT pg_try_advisory_xact_lock(:class, :number)")
 
 
 def number(name: str) -> int:
@@ -34,6 +36,6 @@ def take(connection: sa.Connection, about: Class, name: str, *, waiting: bool = 
     """Takes one lock; without `waiting`, says whether it could be had at once."""
     parameters = {"class": about.value, "number": number(name)}
     if waiting:
-        connection.execute(_LOCK, parameters)
+        _LOCK.run(connection, parameters)
         return True
-    return bool(connection.scalar(_TRY_LOCK, parameters))
+    return bool(_TRY_LOCK.value(connection, parameters))

@@ -4,10 +4,8 @@ Each question leaves out the blocks that the transaction has locked, and most th
 which everything is hidden.
 """
 
-import sqlalchemy as sa
-
 from moorage_server.domain import needs
-from moorage_server.storage import cooling
+from moorage_server.storage import cooling, statements
 
 _UNSEEN_OR_HIDDEN = """
 FROM blocks WHERE vrf_id = :vrf_id AND {condition} AND {rows}
@@ -41,11 +39,11 @@ class Look:
 
     def __init__(self, columns: str, *sources: str, tail: str = "") -> None:
         queries = [f"SELECT {columns} {source} {tail} FOR UPDATE" for source in sources]
-        self.waiting = [sa.text(query) for query in queries]
-        self.skipping = [sa.text(f"{query} SKIP LOCKED") for query in queries]
+        self.waiting = [statements.Statement(query) for query in queries]
+        self.skipping = [statements.Statement(f"{query} SKIP LOCKED") for query in queries]
         # All in one statement: what moves from one source to another is not overlooked.
         anything = " OR ".join(f"EXISTS (SELECT {source})" for source in sources)
-        self.exists = sa.text(f"SELECT {anything}")
+        self.exists = statements.Statement(f"SELECT {anything}")
 
 
 _BLOCK = "pool_id, cidr, node, free, claim_time, cooling, sticky"
@@ -135,7 +133,7 @@ WHERE NOT EXISTS (
     WHERE found.first + CAST(entry ->> 0 AS int) BETWEEN hidden.first AND hidden.last
 )"""
 WAITING = {
-    kind: sa.text(
+    kind: statements.Statement(
         _COUNTED.format(
             unseen=_UNSEEN.format(condition=condition, rows="next_ready_tick IS NOT NULL")
         )

@@ -15,10 +15,10 @@ from collections.abc import Collection, Iterable, Mapping
 import sqlalchemy as sa
 
 from moorage_server.domain import identity, model, succession
-from moorage_server.storage import allocations, arrays, attachments
+from moorage_server.storage import allocations, arrays, attachments, statements
 
 # By the index of pod uids, which holds no row without one.
-_SIBLINGS = sa.text("""
+_SIBLINGS = statements.Statement("""
 SELECT network, container_id, interface, node, pod_uid, state = 'HELD' AS is_held,
     assign_boot_id AS boot_id, assign_boot_time_ns AS boot_time_ns
 FROM attachments
@@ -87,7 +87,7 @@ def _found(
     vrf = next(iter(pods)).vrf
     found: Siblings = dict.fromkeys(pods, ())
     holding: set[model.AttachmentKey] = set()
-    for row in connection.execute(_SIBLINGS, {"vrf_id": vrf_id, "pod_uids": pod_uids}):
+    for row in _SIBLINGS.rows(connection, {"vrf_id": vrf_id, "pod_uids": pod_uids}):
         sibling = allocations.attachment_key(row, vrf)
         workload = model.Workload(node=row.node, pod_uid=row.pod_uid)
         key = keys.get(model.PodInterface.of(sibling, workload))

@@ -9,17 +9,19 @@ no server runs, time stands still, and what waits for it waits longer.
 
 import sqlalchemy as sa
 
-_READ = sa.text("SELECT tick FROM ticks")
+from moorage_server.storage import statements
+
+_READ = statements.Statement("SELECT tick FROM ticks")
 # Only from the value that was seen: of two servers that try, one does nothing.
-_RAISE = sa.text("UPDATE ticks SET tick = tick + 1 WHERE tick = :seen")
+_RAISE = statements.Statement("UPDATE ticks SET tick = tick + 1 WHERE tick = :seen")
 
 
 def read(connection: sa.Connection) -> int:
     """The present tick."""
-    tick: int = connection.execute(_READ).scalar_one()
+    tick: int = _READ.value(connection)
     return tick
 
 
 def advance(connection: sa.Connection, *, seen: int) -> None:
     """Raises the tick by one, unless somebody has already."""
-    connection.execute(_RAISE, {"seen": seen})
+    _RAISE.run(connection, {"seen": seen})

@@ -1,0 +1,61 @@
+"""Statements on the way of an assign, sent by the driver itself.
+
+There are a dozen for each batch, all known beforehand. Of the time of each, most was
+SQLAlchemy's: compiling what never changes, describing rows anew. It keeps what it is good
+for: connections, transactions, and queries that are put together.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import psycopg
+import sqlalchemy as sa
+from psycopg.rows import RowFactory, namedtuple_row, tuple_row
+
+Parameters = Mapping[str, object]
+
+_NAMED: Final = re.compile(r"(?<!:):([a-z_]+)")
+_NONE: Final[Parameters] = {}
+
+
+class Statement:
+    """One statement; its parameters are named as in `sqlalchemy.text`, `:name`.
+
+    It runs within the transaction of a connection, like any other statement of it, but what
+    fails is raised as the driver's error.
+    """
+
+    def __init__(self, text: str) -> None:
+        """Takes the statement as it is to be sent, but for its parameters."""
+        self.text = text
+        self._sent_text = _NAMED.sub(r"%(\1)s", text.replace("%", "%%"))
+
+    def rows(self, connection: sa.Connection, parameters: Parameters = _NONE) -> list[Any]:
+        """Its rows, with a field for each column."""
+        return self._sent(connection, parameters, namedtuple_row).fetchall()
+
+    def row(self, connection: sa.Connection, parameters: Parameters = _NONE) -> Any:  # noqa: ANN401  # as in `rows`
+        """Its first row; None where there is none."""
+        return self._sent(connection, parameters, namedtuple_row).fetchone()
+
+    def values(self, connection: sa.Connection, parameters: Parameters = _NONE) -> list[Any]:
+        """The first column of its rows."""
+        return [row[0] for row in self._sent(connection, parameters, tuple_row)]
+
+    def value(self, connection: sa.Connection, parameters: Parameters = _NONE) -> Any:  # noqa: ANN401  # as in `rows`
+        """The first column of its first row; None where there is none."""
+        row = self._sent(connection, parameters, tuple_row).fetchone()
+        return None if row is None else row[0]
+
+    def run(self, connection: sa.Connection, parameters: Parameters = _NONE) -> int:
+        """How many rows it wrote, or removed."""
+        return self._sent(connection, parameters, tuple_row).rowcount
+
+    def _sent(
+        self, connection: sa.Connection, parameters: Parameters, row_factory: RowFactory[Any]
+    ) -> psycopg.Cursor[Any]:
+        if not connection.in_transaction():
+            connection.begin()  # as SQLAlchemy does with the first statement of its own
+        driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]  # SQLAlchemy knows no driver
+        return driver.cursor(row_factory=row_factory).execute(self._sent_text, parameters)
