@@ -1,6 +1,6 @@
 """The calls that administer pools, reservations, nodes, VRFs and sticky addresses.
 
-One part of `moorage.Client`; the calls for addresses are in `moorage.client`.
+One part of `moorage.Client`; the calls for addresses are in `moorage.allocations`.
 """
 
 from moorage import nodes, pools, reservations, sticky, upkeep, vrfs

@@ -1,13 +1,13 @@
 """One call of the client, and the shapes that repeat: a listing, a stream and a deletion.
 
-Which methods there are is said in `moorage.client` and the parts of `moorage.administration`; what
-is sent again in `moorage.retries`.
+Which methods there are is said in `moorage.client` and in its parts, `moorage.allocations` and
+those of `moorage.administration`; what is sent again in `moorage.retries`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import grpc
 from google.protobuf import field_mask_pb2
@@ -36,6 +36,11 @@ class Calls:
         # Every part takes its stub from the channel, and ends here.
         self._channel = channel
         self._timeout = timeout
+
+    @classmethod
+    def beside(cls, other: Calls) -> Self:
+        """Return these calls, over the connection of others."""
+        return cls(other._channel, other._timeout)
 
     def _call(
         self,

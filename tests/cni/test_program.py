@@ -52,7 +52,7 @@ def test_what_needs_no_server_is_answered_without_loading_grpc(verb: str, stdin:
     assert len(loaded) < 130, sorted(loaded)
 
 
-def test_an_add_loads_nothing_that_belongs_to_kubernetes_or_the_server() -> None:
+def test_an_add_loads_nothing_that_belongs_to_kubernetes_operators_or_the_server() -> None:
     probe = (
         "import sys\n"
         "from moorage.cni import calls, handler, plugin\n"
@@ -65,6 +65,7 @@ def test_an_add_loads_nothing_that_belongs_to_kubernetes_or_the_server() -> None
     assert "grpc" in loaded
     assert not loaded & {"moorage_server", "sqlalchemy", "psycopg", "alembic", "yaml", "click"}
     assert not loaded & {"moorage.cni.kubernetes", "moorage.cni.kubeconfig", "moorage.ctl"}
+    assert not loaded & {"moorage.client", "moorage.administration", "moorage.pools"}
 
 
 def test_an_address_nobody_heard_of_is_released_at_once(script: scripted.Script) -> None:

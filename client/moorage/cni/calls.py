@@ -8,7 +8,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 
 import moorage
-from moorage import attempts, client
+from moorage import allocations, attempts
 from moorage.cni import addresses, constraints, errors, netconf, request, valid_attachments
 from moorage.cni.deadline import Deadline
 from moorage.cni.host import Host
@@ -54,12 +54,17 @@ def assign(
 
 
 def _verify(
-    server: client.Client, conf: netconf.NetConf, pool: constraints.IdlePool, deadline: Deadline
+    server: allocations.Allocations,
+    conf: netconf.NetConf,
+    pool: constraints.IdlePool,
+    deadline: Deadline,
 ) -> None:
     # Calico looks both lists up, whatever is assigned; that of an assigned family the server does.
+    from moorage import pools  # noqa: PLC0415 - hardly any call needs it
+
     left = deadline.remaining(f"server {conf.server}")
     try:
-        found = server.get_pool(pool.name, vrf=conf.vrf, timeout=left)
+        found = pools.Pools.beside(server).get_pool(pool.name, vrf=conf.vrf, timeout=left)
     except moorage.MoorageError as failure:
         asked = f"asked for by {pool.source}"
         raise errors.from_rpc(failure, conf.server, asked) from failure

@@ -3,21 +3,27 @@
 Importing this loads neither gRPC nor TLS: most calls that fail need none.
 """
 
+import contextlib
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from moorage import client
+    from moorage import allocations
     from moorage.cni import kubernetes, settings
     from moorage.cni.deadline import Deadline
     from moorage.cni.release import Release
 
 
+# Never reached: whoever calls says for how long.
+_TIMEOUT = 10.0
+
+
 class Host(Protocol):
     """Serves one call of the handler, or many at a time."""
 
-    def server(self, target: str) -> "AbstractContextManager[client.Client]":
-        """Lends a client of a Moorage server; every call on it says how long it may take."""
+    def server(self, target: str) -> "AbstractContextManager[allocations.Allocations]":
+        """Lends the calls to a Moorage server; every one of them says how long it may take."""
 
     def kubernetes(
         self, cluster: "settings.Cluster", deadline: "Deadline"
@@ -46,11 +52,13 @@ class Host(Protocol):
 class Direct:
     """The process of one call: all is made for it, and nothing outlives it."""
 
-    def server(self, target: str) -> "client.Client":
+    @contextlib.contextmanager
+    def server(self, target: str) -> "Iterator[allocations.Allocations]":
         """Opens a connection, which closes with the context."""
-        from moorage import client  # noqa: PLC0415 - loads gRPC
+        from moorage import allocations, channel  # noqa: PLC0415 - loads gRPC
 
-        return client.Client(target)
+        with channel.open_channel(target) as opened:
+            yield allocations.Allocations(opened, _TIMEOUT)
 
     def kubernetes(self, cluster: "settings.Cluster", deadline: "Deadline") -> "kubernetes.Api":
         """Opens a connection; every question is asked."""
