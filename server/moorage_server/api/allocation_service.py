@@ -43,7 +43,10 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
         """Assigns addresses to one attachment."""
         wanted = decode.assign_request(request)
         held = await self._collector.submit(wanted, deadline_of(context))
-        return messages.AssignAddressesResponse(allocations=map(encode.allocation, held))
+        response = messages.AssignAddressesResponse()
+        for each in held:
+            encode.allocation(each, response.allocations.add())
+        return response
 
     async def ReleaseAddresses(
         self, request: messages.ReleaseAddressesRequest, context: Context
@@ -51,7 +54,10 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
         """Releases the addresses of one attachment."""
         wanted = decode.release_request(request)
         released = await self._collector.submit(wanted, deadline_of(context))
-        return messages.ReleaseAddressesResponse(allocations=map(encode.allocation, released))
+        response = messages.ReleaseAddressesResponse()
+        for each in released:
+            encode.allocation(each, response.allocations.add())
+        return response
 
     async def ExplainAssign(
         self, request: messages.ExplainAssignRequest, context: Context

@@ -1,45 +1,52 @@
 """Allocations -> messages, each in the form that its pool asks for."""
 
-from google.protobuf import duration_pb2
-
 from moorage.v1 import reconciliation_pb2
 from moorage.v1 import resources_pb2 as messages
 from moorage_server.api import encode_resources, enums, names
 from moorage_server.domain import catalog, model, resources, sticky
 
 
-def allocation(shown: catalog.Shown) -> messages.Allocation:
-    """One allocation."""
+def allocation(
+    shown: catalog.Shown, into: messages.Allocation | None = None
+) -> messages.Allocation:
+    """One allocation, written into a message where there is one already."""
     pool = shown.pool
-    message = bare(shown.allocation, pool.name)
+    message = bare(shown.allocation, pool.name, into)
     message.prefix_length = _prefix_length(shown)
-    message.gateway = "" if pool.gateway is None else str(pool.gateway)
-    message.routes.extend(encode_resources.routes(pool))
+    if pool.gateway is not None:
+        message.gateway = str(pool.gateway)
+    if pool.routes:
+        message.routes.extend(encode_resources.routes(pool))
     dns = encode_resources.dns(pool)
     if dns is not None:
         message.dns.CopyFrom(dns)
     return message
 
 
-def bare(held: model.Allocation, pool: str) -> messages.Allocation:
+def bare(
+    held: model.Allocation, pool: str, into: messages.Allocation | None = None
+) -> messages.Allocation:
     """An allocation without the form that its pool, of this id, asks for."""
-    vrf, address = held.attachment.vrf, str(held.address)
-    return messages.Allocation(
-        name=names.child_name(vrf, names.ALLOCATIONS, address),
-        address=address,
-        generation=held.generation,
-        pool=names.child_name(vrf, names.POOLS, pool),
-        block=str(held.block),
-        attachment=attachment(held.attachment),
-        workload=workload(held.facts.workload),
-        owner_key=held.facts.owner_key,
-        use=enums.USES.encode(held.facts.use),
-        labels=held.facts.labels,
-        assign_time=encode_resources.timestamp(held.assign_time),
-        sticky=duration_pb2.Duration(seconds=held.facts.sticky) if held.facts.sticky else None,
-        yielded=held.yielded,
-        suspect=held.suspect_tick is not None,
-    )
+    # Field by field: messages that are put together of others are copied, by way of bytes.
+    message = messages.Allocation() if into is None else into
+    vrf, address, facts = held.attachment.vrf, str(held.address), held.facts
+    message.name = names.child_name(vrf, names.ALLOCATIONS, address)
+    message.address = address
+    message.generation = held.generation
+    message.pool = names.child_name(vrf, names.POOLS, pool)
+    message.block = str(held.block)
+    attachment(held.attachment, message.attachment)
+    workload(facts.workload, message.workload)
+    message.owner_key = facts.owner_key
+    message.use = enums.USES.encode(facts.use)
+    for key, value in facts.labels.items():
+        message.labels[key] = value
+    encode_resources.timestamp(held.assign_time, message.assign_time)
+    if facts.sticky:
+        message.sticky.seconds = facts.sticky
+    message.yielded = held.yielded
+    message.suspect = held.suspect_tick is not None
+    return message
 
 
 def sticky_address(kept: sticky.StickyAddress) -> reconciliation_pb2.StickyAddress:
@@ -66,15 +73,21 @@ def _prefix_length(shown: catalog.Shown) -> int:
             return shown.pool.cidr.prefixlen
 
 
-def attachment(key: model.AttachmentKey) -> messages.Attachment:
-    """The key of an assignment."""
-    return messages.Attachment(
-        network=key.network, container_id=key.container_id, interface=key.interface
-    )
+def attachment(
+    key: model.AttachmentKey, into: messages.Attachment | None = None
+) -> messages.Attachment:
+    """The key of an assignment, written into a message where there is one already."""
+    message = messages.Attachment() if into is None else into
+    message.network = key.network
+    message.container_id = key.container_id
+    message.interface = key.interface
+    return message
 
 
-def workload(known: model.Workload) -> messages.Workload:
-    """Whom an assignment is for."""
-    return messages.Workload(
-        node=known.node, namespace=known.namespace, pod=known.pod, pod_uid=known.pod_uid
-    )
+def workload(known: model.Workload, message: messages.Workload) -> None:
+    """Writes whom an assignment is for."""
+    message.SetInParent()  # there, also where nothing of it is known
+    message.node = known.node
+    message.namespace = known.namespace
+    message.pod = known.pod
+    message.pod_uid = known.pod_uid

@@ -12,23 +12,21 @@ def held(holding: history.Holding) -> resources_pb2.Allocation:
     return encode.bare(holding.allocation, holding.pool)
 
 
-def event(told: history.Event) -> messages.AllocationEvent:
-    """One change."""
-    return messages.AllocationEvent(
-        revision=told.revision,
-        kind=enums.EVENT_KINDS.encode(told.kind),
-        cause=enums.EVENT_CAUSES.encode(told.cause),
-        event_time=encode_resources.timestamp(told.time),
-        generation=told.generation,
-        allocation=encode.bare(told.allocation, told.pool),
-    )
+def event(told: history.Event, message: messages.AllocationEvent) -> None:
+    """Writes one change."""
+    message.revision = told.revision
+    message.kind = enums.EVENT_KINDS.encode(told.kind)
+    message.cause = enums.EVENT_CAUSES.encode(told.cause)
+    encode_resources.timestamp(told.time, message.event_time)
+    message.generation = told.generation
+    encode.bare(told.allocation, told.pool, message.allocation)
 
 
 def holding(told: history.Holding) -> messages.Holding:
     """Who held an address, from when to when."""
     message = messages.Holding(allocation=held(told))
     if told.end is not None:
-        message.release_time.CopyFrom(encode_resources.timestamp(told.end.time))
+        encode_resources.timestamp(told.end.time, message.release_time)
         message.release_generation = told.end.generation
         message.release_cause = enums.EVENT_CAUSES.encode(told.end.cause)
     return message

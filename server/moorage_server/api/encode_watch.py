@@ -25,7 +25,8 @@ def held(page: Iterable[history.Holding]) -> Iterator[bytes]:
 
 def event(told: history.Event) -> bytes:
     """One change."""
-    message = messages.WatchAllocationsResponse(events=[encode_history.event(told)])
+    message = messages.WatchAllocationsResponse()
+    encode_history.event(told, message.events.add())
     return message.SerializeToString()
 
 
