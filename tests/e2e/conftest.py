@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from e2e import cnilab, ipams, service, toolchain
-from harness import invariants, postgres
+from harness import postgres
 
 SUBNETS = {
     "ipv4": ("10.98.0.0/24",),
@@ -41,24 +41,16 @@ def subnets(request: pytest.FixtureRequest) -> tuple[cnilab.IPNetwork, ...]:
 
 
 @pytest.fixture(scope="session")
-def socket_server(
-    cluster: postgres.Postgres, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def central(cluster: postgres.Postgres) -> Iterator[service.Service]:
     """The installed server on a Unix socket: a port would be out of the lab's reach."""
-    with cluster.database() as database:
-        running = service.Service(database, tmp_path_factory.mktemp("server"))
-        try:
-            running.start()
-            yield running.target
-        finally:
-            running.stop()
-        invariants.check(database)
+    with service.running(cluster) as started:
+        yield started
 
 
 @pytest.fixture
-def moorage(socket_server: str, subnets: tuple[cnilab.IPNetwork, ...]) -> ipams.Moorage:
+def moorage(central: service.Service, subnets: tuple[cnilab.IPNetwork, ...]) -> ipams.Moorage:
     """Moorage with one pool for each subnet, in a VRF of the test's own."""
-    return ipams.Moorage(socket_server, f"lab-{secrets.token_hex(4)}", subnets)
+    return ipams.Moorage(central.target, f"lab-{secrets.token_hex(4)}", subnets)
 
 
 @pytest.fixture(params=["host-local", "moorage"])

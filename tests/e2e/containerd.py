@@ -60,29 +60,29 @@ class Containerd:
         self._machine = on
         self.socket = on.directory / "c.sock"
         _write_config(on.directory, self.socket)
-        self._daemon = self._start()
+        self.start()
         self._import_image(busybox)
 
     def restart(self) -> None:
         """Kills it and starts it again; the containers live on."""
         self._daemon.stop(signal.SIGKILL)
-        self._daemon = self._start()
+        self.start()
 
     def stop(self) -> None:
         """Ends it; the containers live on until the machine ends."""
         self._daemon.stop()
 
+    def start(self) -> None:
+        """Starts it after a stop; returns when it answers."""
+        config = str(self._machine.directory / "containerd.toml")
+        self._daemon = self._machine.start("containerd", "--config", config)
+        with grpc.insecure_channel(f"unix:{self.socket}") as channel:
+            grpc.channel_ready_future(channel).result(timeout=START_TIMEOUT_S)
+
     @property
     def log(self) -> str:
         """What it has said."""
         return self._daemon.log.read_text()
-
-    def _start(self) -> machine.Daemon:
-        config = str(self._machine.directory / "containerd.toml")
-        daemon = self._machine.start("containerd", "--config", config)
-        with grpc.insecure_channel(f"unix:{self.socket}") as channel:
-            grpc.channel_ready_future(channel).result(timeout=START_TIMEOUT_S)
-        return daemon
 
     def _import_image(self, busybox: pathlib.Path) -> None:
         archive = self._machine.directory / "pause.tar"

@@ -89,6 +89,22 @@ class Moorage:
             for allocation in listing["allocations"]
         ]
 
+    def table(self) -> str:
+        """What `moorctl get allocations` prints for people."""
+        return self._moorctl("get", "allocations")
+
+    def node_labels(self) -> dict[str, Mapping[str, str]]:
+        """The labels of every node that `moorctl get nodes` shows."""
+        nodes = json.loads(self._moorctl("get", "nodes", "--output", "json"))["items"]
+        return {node["metadata"]["name"]: node["metadata"].get("labels", {}) for node in nodes}
+
+    def problems(self, pods: str) -> list[Mapping[str, object]]:
+        """What `moorctl ipam check` has against the addresses of these pods of `kubectl`."""
+        told_of = ("--pods", "-", "--grace", "0", "--output", "json")
+        found = self._moorctl("ipam", "check", *told_of, stdin=pods, codes=(0, 1))
+        problems: list[Mapping[str, object]] = json.loads(found)["problems"]
+        return problems
+
     def add_second_pool(self, subnet: cnilab.IPNetwork) -> None:
         """Lay out a pool that serves only who names it, as "second" or by its CIDR."""
         self.apply(_pool(SECOND_POOL, subnet, "MANUAL"))
@@ -102,7 +118,7 @@ class Moorage:
         items = [{"apiVersion": "moorage.dev/v1", **manifest} for manifest in manifests]
         self._moorctl("apply", "-f", "-", stdin=json.dumps({"kind": "List", "items": items}))
 
-    def _moorctl(self, *arguments: str, stdin: str = "") -> str:
+    def _moorctl(self, *arguments: str, stdin: str = "", codes: Sequence[int] = (0,)) -> str:
         done = subprocess.run(
             [PROGRAMS / "moorctl", *arguments],
             env={**os.environ, "MOORAGE_SERVER": self._server, "MOORAGE_VRF": self._vrf},
@@ -112,7 +128,7 @@ class Moorage:
             text=True,
             timeout=COMMAND_TIMEOUT_S,
         )
-        assert done.returncode == 0, f"moorctl {' '.join(arguments)}: {done.stderr}"
+        assert done.returncode in codes, f"moorctl {' '.join(arguments)}: {done.stderr}"
         return done.stdout
 
 

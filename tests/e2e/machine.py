@@ -12,13 +12,14 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
 from e2e import toolchain
 
 COMMAND_TIMEOUT_S = 120
+SETTLE_TIMEOUT_S = 180
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 _SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
@@ -153,6 +154,19 @@ def _init(environment: Mapping[str, str]) -> Iterator[int]:
             raise toolchain.UnavailableError(f"no namespaces can be set up here: {said.strip()}")
         [init] = _children(unshared.pid)
         yield init
+
+
+def eventually(attempt: Callable[[], object], within: float = SETTLE_TIMEOUT_S) -> None:
+    """Tries until it succeeds; what it fails with at the end is what it fails with."""
+    until = time.monotonic() + within
+    while True:
+        try:
+            attempt()
+            return
+        except (AssertionError, CommandFailedError):
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.5)
 
 
 def _enter(namespace: IO[str]) -> None:

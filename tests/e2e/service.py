@@ -3,12 +3,13 @@
 import contextlib
 import pathlib
 import subprocess
+import tempfile
 from collections.abc import Iterator
 
 import grpc
 
 from e2e import ipams
-from harness import postgres
+from harness import invariants, postgres
 
 START_TIMEOUT_S = 60
 
@@ -56,3 +57,17 @@ class Service:
         count = self.database.scalar(query, container_id=container_id)
         assert isinstance(count, int)
         return count
+
+
+@contextlib.contextmanager
+def running(cluster: postgres.Postgres) -> Iterator[Service]:
+    """A server that is up, on a database of its own, whose invariants hold at the end."""
+    # A short path, which the name of a Unix socket must be.
+    with tempfile.TemporaryDirectory(prefix="moorage-") as path, cluster.database() as database:
+        started = Service(database, pathlib.Path(path))
+        try:
+            started.start()
+            yield started
+        finally:
+            started.stop()
+        invariants.check(database)

@@ -1,69 +1,67 @@
-"""A node with a real container runtime, and the pools that its pods draw from."""
+"""One server for all tests, a node for each setup, and the pools that its pods draw from.
+
+A setup is the programs of a suite of Debian, and how the plugin works there. Tests whose outcome
+could depend on either run in all; the others in two that have all of both.
+"""
 
 import ipaddress
-import pathlib
-import tempfile
 from collections.abc import Iterator
 
 import pytest
 
 from e2e import ipams, service, toolchain
-from e2e_cri import node
-from harness import invariants, postgres
+from e2e_cri import node, setups
+from harness import postgres
 
 SUBNET = ipaddress.ip_network("10.98.0.0/24")
 SECOND_SUBNET = ipaddress.ip_network("10.99.0.0/24")
-SUITES = {"debian": "", "newest": "testing"}
 
 
-@pytest.fixture(scope="session", params=SUITES)
-def programs(request: pytest.FixtureRequest) -> node.Programs:
-    """Debian's containerd and plugins that this machine's apt offers, and the newest there are."""
+@pytest.fixture(scope="session")
+def central(cluster: postgres.Postgres) -> Iterator[service.Service]:
+    """The central server, which a test may stop and start again."""
+    with service.running(cluster) as started:
+        yield started
+
+
+@pytest.fixture(scope="session", params=setups.USUAL, ids=str)
+def setup(request: pytest.FixtureRequest) -> setups.Setup:
+    """What the node of a test is made of."""
+    chosen: setups.Setup = request.param
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def programs(setup: setups.Setup) -> node.Programs:
+    """The suite's containerd and plugins."""
     try:
-        return node.programs(SUITES[request.param])
+        return node.programs(setup.suite)
     except toolchain.UnavailableError as reason:
         pytest.skip(f"the container runtime cannot be had here: {reason}")
 
 
 @pytest.fixture(scope="session")
-def session_service(cluster: postgres.Postgres) -> Iterator[service.Service]:
-    """One server for all tests; its invariants hold at the end."""
-    with tempfile.TemporaryDirectory(prefix="moorage-") as path, cluster.database() as database:
-        running = service.Service(database, pathlib.Path(path))
-        try:
-            running.start()
-            yield running
-        finally:
-            running.stop()
-        invariants.check(database)
+def session_moorage(setup: setups.Setup, central: service.Service) -> ipams.Moorage:
+    """A VRF and a pool for the pods of one setup."""
+    return ipams.Moorage(central.target, str(setup), [SUBNET])
 
 
 @pytest.fixture(scope="session")
-def session_moorage(programs: node.Programs, session_service: service.Service) -> ipams.Moorage:
-    """A VRF and a pool for the pods of one node."""
-    vrf = f"lab-{programs.suite or 'offered'}"
-    return ipams.Moorage(session_service.target, vrf, [SUBNET])
-
-
-@pytest.fixture(scope="session")
-def session_node(programs: node.Programs, session_moorage: ipams.Moorage) -> Iterator[node.Node]:
-    """One node for all tests of one set of programs."""
+def session_node(
+    setup: setups.Setup, programs: node.Programs, session_moorage: ipams.Moorage
+) -> Iterator[node.Node]:
+    """One node for all tests of a setup."""
+    ipam = session_moorage.configuration()
     try:
-        with node.booted(programs, session_moorage.configuration()) as running:
+        with node.booted(programs, ipam, through_agent=setup.through_agent) as running:
             yield running
     except toolchain.UnavailableError as reason:
         pytest.skip(f"no container runtime can be run here: {reason}")
 
 
 @pytest.fixture
-def central(session_service: service.Service) -> service.Service:
-    """The central server, which a test may stop and start again."""
-    return session_service
-
-
-@pytest.fixture
 def moorage(session_moorage: ipams.Moorage) -> Iterator[ipams.Moorage]:
-    """What the node's pods hold: nothing before a test, and nothing after it."""
+    """What the pods of the setup hold: nothing before a test, and nothing after it."""
     assert session_moorage.assigned() == set()
     yield session_moorage
     assert session_moorage.assigned() == set()

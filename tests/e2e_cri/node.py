@@ -3,12 +3,15 @@
 import contextlib
 import json
 import pathlib
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from e2e import cnilab, containerd, ipams, machine, toolchain
+from e2e import agent, cnilab, containerd, ipams, machine, toolchain
 from harness.kube import api_server
+from moorage.agent import places
+from moorage.install import launcher
 
 NETWORK = "pods"
 NAMESPACE = "shop"
@@ -28,6 +31,13 @@ class Programs:
     plugins: pathlib.Path
     busybox: pathlib.Path
 
+    def version(self) -> str:
+        """The runtime's name and version."""
+        told = subprocess.run(
+            [self.runtime / "containerd", "--version"], check=True, capture_output=True, text=True
+        )
+        return f"containerd {told.stdout.split()[2]}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
@@ -37,6 +47,7 @@ class Node:
     runtime: containerd.Containerd
     cri: containerd.Cri
     api: api_server.ApiServer
+    agent: agent.Agent | None
     sandboxes: list[str] = field(default_factory=list)
 
     def run(self, pod: containerd.Pod) -> str:
@@ -78,9 +89,13 @@ def programs(suite: str) -> Programs:
 
 @contextlib.contextmanager
 def booted(
-    found: Programs, ipam: Mapping[str, object], *, timeout: int = TIMEOUT_S
+    found: Programs,
+    ipam: Mapping[str, object],
+    *,
+    through_agent: bool = False,
+    timeout: int = TIMEOUT_S,
 ) -> Iterator[Node]:
-    """A node whose pods get their addresses from this IPAM plugin."""
+    """A node whose pods get their addresses from this IPAM plugin, ours with an agent or not."""
     with contextlib.ExitStack() as until:
         # A short path, which the name of a Unix socket must be.
         path = until.enter_context(tempfile.TemporaryDirectory(prefix="moorage-node-"))
@@ -92,11 +107,15 @@ def booted(
         api.add("Namespace", NAMESPACE)
         own = {"kubernetes": api.settings, "timeout_seconds": timeout}
         _write_network(directory, found.plugins, {**ipam, **own})
+        _install(directory, through_agent=through_agent)
+        beside = agent.Agent(host) if through_agent else None
+        if beside:
+            until.callback(beside.stop)
         runtime = containerd.Containerd(host, found.busybox)
         until.callback(runtime.stop)
         cri = containerd.Cri(runtime.socket, host.cgroup)
         until.callback(cri.close)
-        yield Node(machine=host, runtime=runtime, cri=cri, api=api)
+        yield Node(machine=host, runtime=runtime, cri=cri, api=api, agent=beside)
 
 
 def _write_network(
@@ -106,7 +125,6 @@ def _write_network(
     programs.mkdir()
     for name in ("bridge", "host-local", "loopback"):
         (programs / name).symlink_to(plugins / name)
-    (programs / "moorage").symlink_to(ipams.PROGRAMS / "moorage")
     bridge = {
         "type": "bridge",
         "bridge": cnilab.BRIDGE,
@@ -117,3 +135,11 @@ def _write_network(
     network = {"cniVersion": version, "name": NETWORK, "plugins": [bridge]}
     (directory / "net.d").mkdir()
     (directory / "net.d" / "10-pods.conflist").write_text(json.dumps(network))
+
+
+def _install(directory: pathlib.Path, *, through_agent: bool) -> None:
+    program = directory / "cni-bin" / "moorage"
+    python = ipams.PROGRAMS / "python"
+    forwarding = launcher.forwarding(python, places.SOCKET)
+    program.write_bytes(forwarding if through_agent else launcher.direct(python))
+    program.chmod(0o755)

@@ -1,6 +1,5 @@
 """Sandboxes of pods as kubelet asks a real container runtime for them, down to the last DEL."""
 
-import concurrent.futures
 import ipaddress
 import json
 import secrets
@@ -9,17 +8,14 @@ from collections.abc import Mapping
 import grpc
 import pytest
 
-from e2e import cnilab, containerd, ipams, service
-from e2e_cri import node
+from e2e import cnilab, containerd, ipams, machine, service
+from e2e_cri import node, setups
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]  # the first test may fetch the programs
 
 IP_ADDRS = "cni.projectcalico.org/ipAddrs"
 IPV4_POOLS = "cni.projectcalico.org/ipv4pools"
 SECOND_SUBNET = ipaddress.ip_network("10.99.0.0/24")
-BURST = 50
-# A stop that finds no time in a busy machine is tried again, which is not what is tested there.
-STOPS = 8
 # A runtime takes an error with either phrase for success, and never comes back.
 SWALLOWED = ("not found", "no such file or directory")
 
@@ -37,6 +33,10 @@ def _fixed(address: str) -> containerd.Pod:
 
 def _addresses(*texts: str) -> set[cnilab.IPAddress]:
     return {ipaddress.ip_address(text) for text in texts}
+
+
+def _require_nothing_held(moorage: ipams.Moorage) -> None:
+    assert moorage.assigned() == set()
 
 
 def test_a_sandbox_has_the_address_that_its_pod_is_annotated_with(
@@ -105,6 +105,7 @@ def test_a_sandbox_made_again_takes_the_fixed_address_over_before_the_old_one_is
     assert shown.attachment["containerId"] == new
 
 
+@setups.on(setups.ALL)
 def test_what_was_made_before_the_runtime_was_restarted_is_released_after(
     worker: node.Node, moorage: ipams.Moorage
 ) -> None:
@@ -117,6 +118,7 @@ def test_what_was_made_before_the_runtime_was_restarted_is_released_after(
     assert moorage.assigned() == set()
 
 
+@setups.on(setups.DIRECT)
 def test_a_stop_without_the_server_fails_aloud_and_is_made_good_when_it_is_back(
     worker: node.Node, moorage: ipams.Moorage, central: service.Service
 ) -> None:
@@ -131,6 +133,19 @@ def test_a_stop_without_the_server_fails_aloud_and_is_made_good_when_it_is_back(
     assert moorage.assigned() == set()
 
 
+@setups.on(setups.WITH_AGENT)
+def test_a_stop_without_the_server_succeeds_with_an_agent_which_releases_when_it_is_back(
+    worker: node.Node, moorage: ipams.Moorage, central: service.Service
+) -> None:
+    sandbox = worker.run(_pod())
+    with central.away():
+        worker.cri.stop(sandbox)
+        worker.remove(sandbox)
+    machine.eventually(lambda: _require_nothing_held(moorage))
+    assert central.releases(sandbox) == 1
+
+
+@setups.on(setups.ALL)
 def test_a_sandbox_that_could_not_be_made_without_the_server_leaves_nothing(
     worker: node.Node, moorage: ipams.Moorage, central: service.Service
 ) -> None:
@@ -142,22 +157,7 @@ def test_a_sandbox_that_could_not_be_made_without_the_server_leaves_nothing(
     assert moorage.assigned() == _addresses(worker.cri.address(sandbox))
 
 
-def test_fifty_sandboxes_at_once_all_get_an_address_of_their_own(
-    programs: node.Programs, moorage: ipams.Moorage
-) -> None:
-    patient = node.booted(programs, moorage.configuration(), timeout=node.LONGEST_TIMEOUT_S)
-    with patient as crowded:
-        with concurrent.futures.ThreadPoolExecutor(BURST) as kubelet:
-            sandboxes = list(kubelet.map(crowded.run, [_pod() for _ in range(BURST)]))
-        addresses = [crowded.cri.address(sandbox) for sandbox in sandboxes]
-        assert len(set(addresses)) == BURST
-        assert moorage.assigned() == _addresses(*addresses)
-        with concurrent.futures.ThreadPoolExecutor(STOPS) as kubelet:
-            list(kubelet.map(crowded.cri.stop, sandboxes))
-        assert moorage.assigned() == set()
-
-
-@pytest.mark.parametrize("programs", ["newest"], indirect=True)  # STATUS is of CNI 1.1.0
+@setups.on(setups.OF_NEWEST)
 def test_the_network_of_the_node_stays_ready_while_the_server_is_briefly_away(
     worker: node.Node, central: service.Service
 ) -> None:

@@ -3,16 +3,15 @@
 import ipaddress
 import json
 import time
-from collections.abc import Mapping
 
 import pytest
 
 from e2e import ipams, service
-from e2e_kube import cluster as kubernetes
+from e2e_kube import authority, manifests
+from e2e_kube.cluster import Cluster
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]  # the first test may build Kubernetes
 
-IP_ADDRS = "cni.projectcalico.org/ipAddrs"
 IPV4_POOLS = "cni.projectcalico.org/ipv4pools"
 OWNER = "moorage.dev/owner"
 STICKY = "moorage.dev/sticky"
@@ -20,35 +19,10 @@ SECOND_SUBNET = ipaddress.ip_network("10.99.0.0/24")
 OUTAGE_S = 60
 
 
-def _pod(name: str, annotations: Mapping[str, str] = {}) -> dict[str, object]:
-    container = {
-        "name": "main",
-        "image": "localhost/pause:1",
-        "imagePullPolicy": "Never",
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": "default", "annotations": dict(annotations)},
-        "spec": {
-            "nodeName": kubernetes.NODE,
-            "containers": [container],
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "dnsPolicy": "Default",
-            "terminationGracePeriodSeconds": 1,
-        },
-    }
-
-
-def _fixed(name: str, address: str) -> dict[str, object]:
-    return _pod(name, {IP_ADDRS: json.dumps([address])})
-
-
 def test_two_pods_with_addresses_of_their_annotations_run_and_reach_each_other(
-    kube: kubernetes.Cluster,
+    kube: Cluster,
 ) -> None:
-    kube.apply(_fixed("a", "10.98.0.77"), _fixed("b", "10.98.0.78"))
+    kube.apply(manifests.fixed("a", "10.98.0.77"), manifests.fixed("b", "10.98.0.78"))
     kube.wait_for_pods("a", "b")
     assert (kube.address("a"), kube.address("b")) == ("10.98.0.77", "10.98.0.78")
     kube.settled()
@@ -57,11 +31,13 @@ def test_two_pods_with_addresses_of_their_annotations_run_and_reach_each_other(
 
 
 def test_a_pod_draws_from_the_pool_of_its_namespace_unless_it_names_another(
-    kube: kubernetes.Cluster,
+    kube: Cluster,
 ) -> None:
     kube.kubectl("annotate", "namespace", "default", f"{IPV4_POOLS}={json.dumps(['second'])}")
     try:
-        kube.apply(_pod("plain"), _pod("other", {IPV4_POOLS: json.dumps(["ipv4"])}))
+        kube.apply(
+            manifests.pod("plain"), manifests.pod("other", {IPV4_POOLS: json.dumps(["ipv4"])})
+        )
         kube.wait_for_pods("plain", "other")
     finally:
         kube.kubectl("annotate", "namespace", "default", f"{IPV4_POOLS}-")
@@ -71,10 +47,10 @@ def test_a_pod_draws_from_the_pool_of_its_namespace_unless_it_names_another(
 
 
 def test_a_fixed_address_is_the_next_pods_when_the_pod_is_made_again(
-    kube: kubernetes.Cluster,
+    kube: Cluster,
 ) -> None:
     for _ in range(2):
-        kube.apply(_fixed("db", "10.98.0.77"))
+        kube.apply(manifests.fixed("db", "10.98.0.77"))
         kube.wait_for_pods("db")
         assert kube.address("db") == "10.98.0.77"
         kube.settled()
@@ -82,15 +58,15 @@ def test_a_fixed_address_is_the_next_pods_when_the_pod_is_made_again(
 
 
 def test_a_pod_that_is_replaced_under_its_name_keeps_its_owners_address(
-    kube: kubernetes.Cluster, moorage: ipams.Moorage
+    kube: Cluster, moorage: ipams.Moorage
 ) -> None:
-    stateful = _pod("web-0", {OWNER: "web-0", STICKY: "1h"})
+    stateful = manifests.pod("web-0", {OWNER: "web-0", STICKY: "1h"})
     kube.apply(stateful)
     kube.wait_for_pods("web-0")
     address = kube.address("web-0")
     uid = kube.uid("web-0")
     kube.delete_pods("web-0")
-    kube.apply(_pod("passer-by"), stateful)
+    kube.apply(manifests.pod("passer-by"), stateful)
     kube.wait_for_pods("passer-by", "web-0")
     assert kube.uid("web-0") != uid
     assert kube.address("web-0") == address
@@ -102,54 +78,51 @@ def test_a_pod_that_is_replaced_under_its_name_keeps_its_owners_address(
 
 
 def test_a_node_that_is_deleted_and_comes_back_has_its_pods_and_their_addresses(
-    kube: kubernetes.Cluster,
+    kube: Cluster,
 ) -> None:
-    kube.apply(_pod("a"))
+    kube.apply(manifests.pod("a"))
     kube.wait_for_pods("a")
     address = kube.address("a")
-    kube.kubectl("delete", "node", kubernetes.NODE)
-    kube.restart_kubelet()
+    kube.kubectl("delete", "node", authority.NODE)
+    kube.node.stop_kubelet()
+    kube.node.start_kubelet()
     kube.wait_ready()
-    kube.apply(_pod("b"))
+    kube.apply(manifests.pod("b"))
     kube.wait_for_pods("a", "b")
     assert kube.address("a") == address
     kube.settled()
 
 
 def test_pods_outlive_a_restart_of_the_runtime_and_are_released_after_it(
-    kube: kubernetes.Cluster,
+    kube: Cluster,
 ) -> None:
-    kube.apply(_pod("a"), _pod("b"))
+    kube.apply(manifests.pod("a"), manifests.pod("b"))
     kube.wait_for_pods("a", "b")
     address = kube.address("b")
-    kube.runtime.restart()
+    kube.node.runtime.restart()
     kube.wait_ready()
     kube.delete_pods("a")
-    kube.apply(_pod("c"))
+    kube.apply(manifests.pod("c"))
     kube.wait_for_pods("b", "c")
     assert kube.address("b") == address
     kube.settled()
 
 
 def test_an_outage_of_the_central_server_leaks_nothing_and_leaves_no_pod_stuck(
-    kube: kubernetes.Cluster, moorage: ipams.Moorage, central: service.Service
+    kube: Cluster, moorage: ipams.Moorage, central: service.Service
 ) -> None:
-    kube.apply(_pod("kept"), _fixed("going", "10.98.0.77"))
+    kube.apply(manifests.pod("kept"), manifests.fixed("going", "10.98.0.77"))
     kube.wait_for_pods("kept", "going")
     address = kube.address("kept")
     with central.away():
         kube.delete_pods("going", wait=False)
-        kube.apply(_pod("coming"))
+        kube.apply(manifests.pod("coming"))
         time.sleep(OUTAGE_S)  # as long as an outage lasts, it is tried in vain
         assert kube.get("pod", "coming")["status"]["phase"] == "Pending"
     kube.wait_for_pods("kept", "coming")
     assert kube.address("kept") == address
     kube.settled()
     # What the deleted pod had is free again.
-    kube.apply(_fixed("next", "10.98.0.77"))
+    kube.apply(manifests.fixed("next", "10.98.0.77"))
     kube.wait_for_pods("next")
     kube.settled()
-
-
-# An agent that is killed between ADD and DEL, and the controller, belong here: start them on
-# `Cluster`'s machine, and let `settled` say whether anything leaked.

@@ -1,0 +1,121 @@
+"""The only node of a cluster: containerd, kubelet, and what deploy/node.yaml puts beside them."""
+
+import json
+import pathlib
+from collections.abc import Mapping
+
+from e2e import agent, cnilab, containerd, ipams, machine
+from e2e_kube.authority import API, NODE
+from e2e_kube.control_plane import ControlPlane
+from e2e_kube.programs import Programs
+
+WORKLOAD = "daemonset/moorage-node"
+ACCOUNT = "moorage-node"
+
+_KUBELET = {
+    "kind": "KubeletConfiguration",
+    "apiVersion": "kubelet.config.k8s.io/v1beta1",
+    "address": "127.0.0.1",
+    "cgroupDriver": "cgroupfs",
+    "cgroupsPerQOS": False,
+    "enforceNodeAllocatable": [],
+    "failSwapOn": False,
+    "makeIPTablesUtilChains": False,
+    "evictionHard": {"memory.available": "0%", "nodefs.available": "0%"},
+    # Conditions are told at once, so that a test need not wait for the next report.
+    "nodeStatusUpdateFrequency": "2s",
+    "syncFrequency": "5s",
+}
+
+
+class Node:
+    """It is up from the beginning; each of its daemons can be ended and started again."""
+
+    def __init__(
+        self,
+        host: machine.Machine,
+        found: Programs,
+        plane: ControlPlane,
+        ipam: Mapping[str, object],
+    ) -> None:
+        """Started, and about to tell the cluster that it is there."""
+        self._machine = host
+        self._kubeconfig = plane.authority.kubelet
+        self.agent = agent.Agent(host, _socket(plane))
+        self._install(found, plane, ipam)
+        self.runtime = containerd.Containerd(host, found.busybox)
+        self.start_kubelet()
+
+    def stop(self) -> None:
+        """Ends what looks after pods, which live on; their network is left as it is."""
+        self.stop_kubelet()
+        self.runtime.stop()
+
+    def start(self) -> None:
+        """Starts it after a stop."""
+        self.runtime.start()
+        self.start_kubelet()
+
+    def stop_kubelet(self) -> None:
+        """Ends it; pods live on."""
+        self._kubelet.stop()
+
+    def start_kubelet(self) -> None:
+        """Starts it after a stop."""
+        directory = self._machine.directory
+        config = directory / "kubelet.json"
+        config.write_text(json.dumps(_KUBELET))
+        self._kubelet = self._machine.start(
+            "kubelet",
+            "--container-runtime=remote",
+            f"--container-runtime-endpoint=unix://{self.runtime.socket}",
+            f"--config={config}",
+            f"--kubeconfig={self._kubeconfig}",
+            f"--root-dir={directory}/kubelet",
+            f"--cert-dir={directory}/kubelet-pki",
+            f"--cgroup-root=/{self._machine.cgroup}",
+            f"--hostname-override={NODE}",
+            "--node-ip=127.0.0.1",
+            # A pod is gone only when its dead containers are, which are kept otherwise.
+            "--maximum-dead-containers-per-container=0",
+            "--minimum-container-ttl-duration=0s",
+        )
+
+    def _install(self, found: Programs, plane: ControlPlane, ipam: Mapping[str, object]) -> None:
+        """As the init container does, with its rights; a bare cluster cannot run it itself."""
+        bin_dir, conf_dir = (self._machine.directory / name for name in ("cni-bin", "net.d"))
+        for folder in (bin_dir, conf_dir):
+            folder.mkdir()
+        for name in ("bridge", "loopback"):
+            (bin_dir / name).symlink_to(found.plugins / name)
+        conflist = self._machine.directory / "conflist.json"
+        conflist.write_text(json.dumps(_network(ipam, conf_dir / "moorage-kubeconfig")))
+        # Where a node has its plugins differs; and this Python has the package, so that there is
+        # something to fall back to.
+        program, *options = plane.command(WORKLOAD, "install")
+        told = self._machine.run(
+            str(ipams.PROGRAMS / program),
+            *options,
+            f"--python={ipams.PROGRAMS / 'python'}",
+            f"--conflist={conflist}",
+            f"--service-account={plane.account(ACCOUNT)}",
+            f"--api-server={API}",
+            f"--bin-dir={bin_dir}",
+            f"--conf-dir={conf_dir}",
+        )
+        assert [line.split()[-1] for line in told.splitlines()] == ["created"] * 3, told
+
+
+def _socket(plane: ControlPlane) -> str:
+    [option] = [each for each in plane.command(WORKLOAD, "agent") if each.startswith("--socket=")]
+    return option.removeprefix("--socket=")
+
+
+def _network(ipam: Mapping[str, object], kubeconfig: pathlib.Path) -> Mapping[str, object]:
+    bridge = {
+        "type": "bridge",
+        "bridge": cnilab.BRIDGE,
+        "capabilities": {cnilab.POD_ANNOTATIONS: True},
+        "ipam": {**ipam, "kubernetes": {"kubeconfig": str(kubeconfig)}, "nodename": NODE},
+    }
+    return {"cniVersion": "1.0.0", "name": "pods", "plugins": [bridge]}

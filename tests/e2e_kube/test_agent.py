@@ -1,0 +1,65 @@
+"""Pods of a node whose agent dies: no address is lost, none is given twice, no pod hangs."""
+
+import pytest
+
+from e2e import ipams, machine, service
+from e2e_kube import manifests
+from e2e_kube.cluster import Cluster
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]  # the first test may build Kubernetes
+
+
+def test_pods_come_through_the_agent(kube: Cluster) -> None:
+    before = kube.node.agent.status()["calls"]
+    kube.apply(manifests.pod("a"))
+    kube.wait_for_pods("a")
+    kube.delete_pods("a")
+    # One ADD, and a DEL for each time that the runtime takes the pod's network down.
+    assert kube.node.agent.status()["calls"] >= before + 3
+
+
+def test_pods_come_and_go_while_the_agent_is_dead_and_after(kube: Cluster) -> None:
+    kube.apply(*map(manifests.pod, ("kept", "gone-without", "gone-after")))
+    kube.wait_for_pods("kept", "gone-without", "gone-after")
+    kube.settled()
+    address = kube.address("kept")
+    kube.node.agent.kill()
+    try:
+        kube.delete_pods("gone-without")
+        kube.apply(manifests.pod("made-without"))
+        kube.wait_for_pods("made-without")
+        kube.settled()
+    finally:
+        kube.node.agent.start()
+    kube.delete_pods("gone-after")
+    kube.apply(manifests.pod("made-after"))
+    kube.wait_for_pods("kept", "made-without", "made-after")
+    kube.settled()
+    assert kube.address("kept") == address
+    kube.ping("kept", kube.address("made-without"))
+    kube.delete_pods("made-without")
+    kube.settled()
+    assert kube.node.agent.status()["releases_waiting"] == 0
+
+
+def test_releases_that_a_killed_agent_has_kept_are_sent_when_it_and_the_server_are_back(
+    kube: Cluster, moorage: ipams.Moorage, central: service.Service
+) -> None:
+    kube.apply(manifests.fixed("going", "10.98.0.77"), manifests.pod("kept"))
+    kube.wait_for_pods("going", "kept")
+    with central.away():
+        kube.delete_pods("going")  # ends: what is on the disk of the node need not be waited for
+        assert kube.node.agent.status()["releases_waiting"] == 1
+        kube.node.agent.kill()
+        kube.node.agent.start()
+        assert kube.node.agent.status()["releases_waiting"] == 1
+    # Nobody calls the agent: it sends by itself.
+    machine.eventually(lambda: _require_held(moorage, {kube.address("kept")}))
+    assert kube.node.agent.status()["releases_waiting"] == 0
+    kube.apply(manifests.fixed("next", "10.98.0.77"))
+    kube.wait_for_pods("next")
+    kube.settled()
+
+
+def _require_held(moorage: ipams.Moorage, addresses: set[str]) -> None:
+    assert {str(address) for address in moorage.assigned()} == addresses

@@ -1,0 +1,112 @@
+"""What no node releases, and what became of the nodes: found by the controller, and by people."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from e2e import ipams, machine
+from e2e_kube import controller, manifests
+from e2e_kube.authority import NODE
+from e2e_kube.cluster import Cluster
+from moorage.controller import labels
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]  # the first test may build Kubernetes
+
+ZONE = "topology.kubernetes.io/zone"
+
+
+@pytest.fixture
+def node_without_daemons(kube: Cluster) -> Iterator[Cluster]:
+    """Two pods run on a node that nobody looks after any more; it is back at the end."""
+    kube.apply(manifests.fixed("gone", "10.98.0.77"), manifests.pod("kept"))
+    kube.wait_for_pods("gone", "kept")
+    kube.settled()
+    kube.node.stop()
+    try:
+        yield kube
+    finally:
+        kube.node.start()
+        kube.wait_ready()
+
+
+def test_a_leak_of_a_lost_node_is_released_without_it_and_live_pods_keep_theirs(
+    node_without_daemons: Cluster, moorage: ipams.Moorage, leaked: list[str]
+) -> None:
+    kube = node_without_daemons
+    uid, kept = kube.uid("gone"), kube.address("kept")
+    calls = kube.node.agent.status()["calls"]
+    before = len(kube.controller.released())
+    leaked.append("10.98.0.77")
+    kube.forget_pods("gone")
+    kube.kubectl("delete", "node", NODE)
+    # An administrator sees it before.
+    [problem] = moorage.problems(kube.kubectl("get", "pods", "-A", "--output=json"))
+    assert problem["address"] == "10.98.0.77"
+    began = time.monotonic()
+    machine.eventually(lambda: _require_held(moorage, {kept}), controller.COLLECTED_WITHIN_S)
+    assert time.monotonic() - began >= controller.GRACE_S
+    assert kube.controller.released()[before:] == [("10.98.0.77", "default/gone", uid)]
+    # Neither by the node nor through it; and what lives there keeps the node known.
+    assert kube.node.agent.status()["calls"] == calls
+    assert moorage.node_labels()[NODE][labels.CLUSTER] == controller.CLUSTER
+
+
+def test_a_node_that_is_deleted_for_good_is_forgotten_once_it_holds_nothing(
+    kube: Cluster, moorage: ipams.Moorage
+) -> None:
+    machine.eventually(lambda: _require_nodes(moorage, {NODE}))
+    kube.node.stop()
+    try:
+        kube.kubectl("delete", "node", NODE)
+        within = controller.COLLECTED_WITHIN_S
+        machine.eventually(lambda: _require_nodes(moorage, set()), within)
+    finally:
+        kube.node.start()
+        kube.wait_ready()
+    machine.eventually(lambda: _require_nodes(moorage, {NODE}))
+
+
+def test_kubectl_moorctl_and_the_log_of_the_controller_tell_the_same(
+    kube: Cluster, moorage: ipams.Moorage
+) -> None:
+    kube.apply(*map(manifests.pod, ("a", "b", "c")), manifests.fixed("d", "10.98.0.77"))
+    kube.wait_for_pods("a", "b", "c", "d")
+    kube.delete_pods("b")
+    kube.settled()
+    wide = _columns(kube.kubectl("get", "pods", "--output=wide"), "NAME", "IP", "NODE")
+    table = _columns(moorage.table(), "POD", "ADDRESS", "NODE")
+    assert wide == {(pod, address.removesuffix("/24"), node) for pod, address, node in table}
+    assert {pod for pod, _, _ in wide} == {"a", "c", "d"}
+    assert moorage.problems(kube.kubectl("get", "pods", "-A", "--output=json")) == []
+    assert f"node {NODE}: labels recorded" in kube.controller.log
+
+
+def test_labels_of_the_node_arrive_at_the_server_and_go(
+    kube: Cluster, moorage: ipams.Moorage
+) -> None:
+    kube.kubectl("label", "node", NODE, f"{ZONE}=a")
+    machine.eventually(lambda: _require_zone(moorage, "a"))
+    kube.kubectl("label", "node", NODE, f"{ZONE}=b", "--overwrite")
+    machine.eventually(lambda: _require_zone(moorage, "b"))
+    kube.kubectl("label", "node", NODE, f"{ZONE}-")
+    machine.eventually(lambda: _require_zone(moorage, None))
+    assert moorage.node_labels()[NODE][labels.CLUSTER] == controller.CLUSTER
+
+
+def _require_held(moorage: ipams.Moorage, addresses: set[str]) -> None:
+    assert {str(address) for address in moorage.assigned()} == addresses
+
+
+def _require_nodes(moorage: ipams.Moorage, names: set[str]) -> None:
+    assert set(moorage.node_labels()) == names
+
+
+def _require_zone(moorage: ipams.Moorage, zone: str | None) -> None:
+    assert moorage.node_labels()[NODE].get(ZONE) == zone
+
+
+def _columns(table: str, *headings: str) -> set[tuple[str, ...]]:
+    """Some columns of a table whose cells left of them are never empty."""
+    first, *rows = (line.split() for line in table.splitlines())
+    return {tuple(row[first.index(heading)] for heading in headings) for row in rows}
