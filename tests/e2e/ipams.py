@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 from e2e import cnilab
+from moorage.agent import places
+from moorage.install import launcher
 
 PROGRAMS = Path(sys.executable).parent
 SECOND_POOL = "second"
@@ -130,6 +132,15 @@ class Moorage:
         )
         assert done.returncode in codes, f"moorctl {' '.join(arguments)}: {done.stderr}"
         return done.stdout
+
+
+def install(folder: Path, *, through_agent: bool) -> None:
+    """Put our plugin where a runtime looks for plugins: the one of a node with an agent, or not."""
+    python = PROGRAMS / "python"
+    forwarding = launcher.forwarding(python, places.SOCKET)
+    program = folder / "moorage"
+    program.write_bytes(forwarding if through_agent else launcher.direct(python))
+    program.chmod(0o755)
 
 
 def _pool(name: str, subnet: cnilab.IPNetwork, mode: str) -> dict[str, object]:

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 
 from e2e import agent, cnilab, containerd, ipams, machine, toolchain
 from harness.kube import api_server
-from moorage.agent import places
-from moorage.install import launcher
 
 NETWORK = "pods"
 NAMESPACE = "shop"
@@ -107,7 +105,7 @@ def booted(
         api.add("Namespace", NAMESPACE)
         own = {"kubernetes": api.settings, "timeout_seconds": timeout}
         _write_network(directory, found.plugins, {**ipam, **own})
-        _install(directory, through_agent=through_agent)
+        ipams.install(directory / "cni-bin", through_agent=through_agent)
         beside = agent.Agent(host) if through_agent else None
         if beside:
             until.callback(beside.stop)
@@ -135,11 +133,3 @@ def _write_network(
     network = {"cniVersion": version, "name": NETWORK, "plugins": [bridge]}
     (directory / "net.d").mkdir()
     (directory / "net.d" / "10-pods.conflist").write_text(json.dumps(network))
-
-
-def _install(directory: pathlib.Path, *, through_agent: bool) -> None:
-    program = directory / "cni-bin" / "moorage"
-    python = ipams.PROGRAMS / "python"
-    forwarding = launcher.forwarding(python, places.SOCKET)
-    program.write_bytes(forwarding if through_agent else launcher.direct(python))
-    program.chmod(0o755)

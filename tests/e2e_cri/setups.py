@@ -15,7 +15,9 @@ class Setup:
 
     def __str__(self) -> str:
         """As it is called in names of tests and of VRFs."""
-        return f"{'newest' if self.suite else 'debian'}-{'agent' if self.through_agent else 'direct'}"
+        return (
+            f"{'newest' if self.suite else 'debian'}-{'agent' if self.through_agent else 'direct'}"
+        )
 
 
 DEBIAN, NEWEST = "", "testing"
