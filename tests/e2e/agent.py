@@ -21,7 +21,7 @@ class Agent:
 
     def start(self) -> None:
         """Starts it after an end; returns when it answers."""
-        self._daemon = self._machine.start(PROGRAM, "serve", self._socket)
+        self._daemon = self._machine.start(PROGRAM, "serve", self._socket, "--verbose")
         machine.eventually(self.status)
 
     def kill(self) -> None:
@@ -37,7 +37,9 @@ class Agent:
         told: dict[str, Any] = json.loads(self._machine.run(PROGRAM, "status", self._socket))
         return told
 
-    @property
-    def log(self) -> str:
-        """What it has said."""
-        return self._daemon.log.read_text()
+    def verbs(self, container: str) -> list[str]:
+        """What was asked of it for a container, in order, whatever it answered."""
+        lines = map(json.loads, self._daemon.log.read_text().splitlines())
+        return [
+            line["verb"] for line in lines if line.get("container") == container if "verb" in line
+        ]

@@ -91,6 +91,11 @@ class Moorage:
             for allocation in listing["allocations"]
         ]
 
+    def container(self, pod: str) -> str:
+        """The sandbox that holds the one address of a pod."""
+        [found] = [one for one in self.allocations() if one.workload["pod"] == pod]
+        return found.attachment["containerId"]
+
     def table(self) -> str:
         """What `moorctl get allocations` prints for people."""
         return self._moorctl("get", "allocations")

@@ -71,7 +71,7 @@ def test_fifty_sandboxes_at_once_all_get_an_address_of_their_own_beside_host_loc
         with _measured() as stopped:
             _at_once(STOPS, each.cri.stop, sandboxes)
         assert moorage.assigned() == set()
-        each.clear()
+        _at_once(STOPS, each.remove, sandboxes)
         figures[name] = [*ran, *stopped]
     _tell(f"{BURST} sandboxes at once", programs, figures)
 

@@ -1,8 +1,9 @@
 """The only node of a cluster: containerd, kubelet, and what deploy/node.yaml puts beside them."""
 
+import contextlib
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from e2e import agent, cnilab, containerd, ipams, machine
 from e2e_kube.authority import API, NODE
@@ -51,10 +52,15 @@ class Node:
         self.stop_kubelet()
         self.runtime.stop()
 
-    def start(self) -> None:
-        """Starts it after a stop."""
-        self.runtime.start()
-        self.start_kubelet()
+    @contextlib.contextmanager
+    def away(self) -> Iterator[None]:
+        """Nobody looks after its pods until it is over."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.runtime.start()
+            self.start_kubelet()
 
     def stop_kubelet(self) -> None:
         """Ends it; pods live on."""
