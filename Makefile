@@ -49,13 +49,13 @@ collector-campaign: $(UV) ## a million steps of nodes and their lists: no live a
 bench: $(UV)        ## throughput and latency beside what bounds them
 	$(RUN) python -m bench
 
-e2e-cni: $(UV)      ## real CNI runtime and plugins in network namespaces
+e2e-cni: $(UV)      ## real CNI runtime and plugins in network namespaces; as root, podman too
 	$(RUN) pytest -m e2e tests/e2e
 
-e2e-cri: $(UV)      ## pod sandboxes of a real containerd, through its CRI; needs root
+e2e-cri: $(UV)      ## pod sandboxes of real containerds, with an agent and without; needs root
 	$(RUN) pytest -m e2e --capture=no tests/e2e_cri
 
-e2e-kube: $(UV)     ## pods of a real Kubernetes of one node; needs root, builds it once
+e2e-kube: $(UV)     ## pods of a real Kubernetes, with agent and controller; needs root, builds it once
 	$(RUN) pytest -m e2e tests/e2e_kube
 
 .uv/bin/uv:

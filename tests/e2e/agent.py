@@ -40,6 +40,5 @@ class Agent:
     def verbs(self, container: str) -> list[str]:
         """What was asked of it for a container, in order, whatever it answered."""
         lines = map(json.loads, self._daemon.log.read_text().splitlines())
-        return [
-            line["verb"] for line in lines if line.get("container") == container if "verb" in line
-        ]
+        calls = (line for line in lines if "verb" in line)
+        return [call["verb"] for call in calls if call["container"] == container]

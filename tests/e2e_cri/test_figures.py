@@ -67,7 +67,7 @@ def test_fifty_sandboxes_at_once_all_get_an_address_of_their_own_beside_host_loc
         addresses = {each.cri.address(sandbox) for sandbox in sandboxes}
         assert len(addresses) == BURST
         held = {str(address) for address in moorage.assigned()}
-        assert held == (set() if name is HOST_LOCAL else addresses)
+        assert held == (set() if name == HOST_LOCAL else addresses)
         with _measured() as stopped:
             _at_once(STOPS, each.cri.stop, sandboxes)
         assert moorage.assigned() == set()

@@ -5,6 +5,7 @@ replaced makes it again.
 """
 
 import contextlib
+import json
 import pathlib
 import tempfile
 import time
@@ -54,6 +55,14 @@ class Cluster:
     def forget_pods(self, *names: str) -> None:
         """Deletes them without asking their node."""
         self.kubectl("delete", "pod", *names, "--grace-period=0", "--force")
+
+    def give_up_node(self) -> None:
+        """Says that nothing is heard of the node, as Kubernetes does where its controllers run."""
+        node = self.get("node", NODE)
+        [ready] = [each for each in node["status"]["conditions"] if each["type"] == "Ready"]
+        ready["status"] = "Unknown"
+        path = f"/api/v1/nodes/{NODE}/status"
+        self.kubectl("replace", "--raw", path, "--filename=-", stdin=json.dumps(node))
 
     def address(self, pod: str) -> str:
         """The address that Kubernetes says the pod has."""

@@ -1,5 +1,7 @@
 """What no node releases, and what became of the nodes: found by the controller, and by people."""
 
+import time
+
 import pytest
 
 from e2e import ipams, machine, service
@@ -10,6 +12,7 @@ from moorage.controller import labels
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]  # the first test may build Kubernetes
 
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 ZONE = "topology.kubernetes.io/zone"
 
 
@@ -40,6 +43,25 @@ def test_a_leak_of_a_lost_node_is_released_without_it_and_live_pods_keep_theirs(
     kube.settled()
     assert kube.address("kept") == kept
     assert central.releases(sandbox) == 1
+
+
+def test_what_may_live_on_a_node_that_is_silent_is_kept_until_it_is_said_to_be_out_of_service(
+    kube: Cluster, moorage: ipams.Moorage, leaked: list[str]
+) -> None:
+    kube.apply(manifests.fixed("gone", "10.98.0.77"), manifests.pod("kept"))
+    kube.wait_for_pods("gone", "kept")
+    kept = kube.address("kept")
+    with kube.node.away():
+        kube.give_up_node()
+        kube.forget_pods("gone")
+        time.sleep(controller.COLLECTED_WITHIN_S)  # by when it would have been released
+        _require_held(moorage, {"10.98.0.77", kept})
+        leaked.append("10.98.0.77")
+        kube.kubectl("taint", "node", NODE, f"{OUT_OF_SERVICE}:NoExecute")
+        machine.eventually(lambda: _require_held(moorage, {kept}), controller.COLLECTED_WITHIN_S)
+        kube.kubectl("taint", "node", NODE, f"{OUT_OF_SERVICE}-")
+    kube.wait_ready()
+    kube.settled()
 
 
 def test_a_node_that_is_deleted_for_good_is_forgotten_once_it_holds_nothing(
