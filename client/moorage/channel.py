@@ -26,7 +26,7 @@ OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     # The server's own limits, mirrored: requests are small, pages of a listing are not.
-    ("grpc.max_send_message_length", 256 * 1024),
+    ("grpc.max_send_message_length", 1024 * 1024),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
 )
 

@@ -105,7 +105,7 @@ def test_a_vrf_that_is_not_there_has_no_nodes(
         (messages.UpsertNodeRequest(node=Node(name="vrfs/D/nodes/a/b")), ["node.name"] * 2),
         (
             messages.UpsertNodeRequest(
-                node=Node(name="vrfs/default/nodes/n1", labels={str(at): "" for at in range(129)})
+                node=Node(name="vrfs/default/nodes/n1", labels={str(at): "" for at in range(1025)})
             ),
             ["node.labels"],
         ),
@@ -139,7 +139,7 @@ def test_a_malformed_request_is_refused_with_every_field(
 
 
 def test_the_longest_labels_are_admitted(nodes: node_service_pb2_grpc.NodeServiceStub) -> None:
-    labels = {f"{at:0317}": "v" * 256 for at in range(128)}
+    labels = {f"{at:0317}": "v" * 256 for at in range(1024)}
     assert upsert(nodes, "n" * 253, labels).labels == labels
 
 

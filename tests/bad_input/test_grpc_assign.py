@@ -115,9 +115,9 @@ WHO: dict[str, Malformed] = {
             ("workload.pod_uid", unprintable(r"\u007f")),
         ],
     ),
-    "129 labels of a namespace": (
-        assign(workload=Workload(namespace_labels=tables.labels(129))),
-        [("workload.namespace_labels", "has 129 entries; at most 128 are allowed")],
+    "1,025 labels of a namespace": (
+        assign(workload=Workload(namespace_labels=tables.labels(1025))),
+        [("workload.namespace_labels", "has 1025 entries; at most 1024 are allowed")],
     ),
     "a namespace's label with a key of 318 characters": (
         assign(workload=Workload(namespace_labels={"k" * 318: ""})),

@@ -149,9 +149,9 @@ NODES: dict[str, Malformed] = {
             ("node.name", rf'"n\u0000" {NO_SUBDOMAIN}'),
         ],
     ),
-    "129 labels": (
-        upsert(labels=tables.labels(129)),
-        [("node.labels", "has 129 entries; at most 128 are allowed")],
+    "1,025 labels": (
+        upsert(labels=tables.labels(1025)),
+        [("node.labels", "has 1025 entries; at most 1024 are allowed")],
     ),
     "labels that cannot be": (
         upsert(labels={"k" * 318: "v", "zone": LONG}),

@@ -27,11 +27,11 @@ def channel(ground: Ground) -> Iterator[grpc.Channel]:
         ("/moorage.v2.AllocationService/AssignAddresses", b"", None, NO_METHOD),
         (
             ASSIGN,
-            bytes(300_000),
+            bytes(1_200_000),
             None,
             (
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
-                "SERVER: Received message larger than max (300000 vs. 262144)",
+                "SERVER: Received message larger than max (1200000 vs. 1048576)",
             ),
         ),
         (
@@ -41,7 +41,7 @@ def channel(ground: Ground) -> Iterator[grpc.Channel]:
             (grpc.StatusCode.RESOURCE_EXHAUSTED, "Decompressed message larger than max"),
         ),
     ],
-    ids=["an unknown method", "an unknown service", "300 KB", "3 MB in a few bytes"],
+    ids=["an unknown method", "an unknown service", "1.2 MB", "3 MB in a few bytes"],
 )
 def test_what_reaches_no_method_is_refused_by_the_transport(
     channel: grpc.Channel,

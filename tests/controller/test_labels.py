@@ -94,7 +94,7 @@ def test_a_node_of_another_cluster_is_refused_and_left_alone(
 def test_one_node_that_cannot_be_recorded_keeps_no_other_from_it(
     east: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
-    east.kube.add_node("n0", labels={f"l{at}": "" for at in range(128)})
+    east.kube.add_node("n0", labels={f"l{at}": "" for at in range(1024)})
     east.kube.add_node("n2")
     east.round()
     assert east.nodes() == {"n1": MINE, "n2": MINE}

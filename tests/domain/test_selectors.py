@@ -291,13 +291,30 @@ def test_text_at_a_limit_is_accepted_and_stays_so_in_canonical_form(text: str) -
     assert selectors.parse(selector.canonical) == selector
 
 
-def test_canonical_text_may_not_outgrow_the_limit() -> None:
-    fits, outgrows = "has(a)&&" * 92 + "has(b)", "has(a)&&" * 102 + "has(b)"
-    assert len(selectors.parse(fits).canonical) == 928
-    with pytest.raises(selectors.SelectorError) as refusal:
-        selectors.parse(outgrows)
-    assert "found text that takes 1028 characters in canonical form" in str(refusal.value)
-    assert "expected at most 1024" in str(refusal.value)
+OUTGROWING = [
+    "a in {" + ",".join(f'"n{at}"' for at in range(150)) + "}",
+    "&&".join(f'a!="{at}"' for at in range(100)),
+    'a=="' + "b" * 1019 + '"',
+    'a=="' + " (" * 509 + '!"',
+    "&&".join(["!(has(a)||b in{})"] * 51),
+    "||".join(['a==""&&a==""'] * 73),
+    "||".join(["has(a)&&has(b)"] * 64),
+]
+
+
+@pytest.mark.parametrize("text", OUTGROWING)
+def test_canonical_text_may_outgrow_the_limit(text: str) -> None:
+    selector = selectors.parse(text)
+    assert len(text) <= selectors.TEXT_LIMIT < len(selector.canonical)
+    assert selectors.parse(selector.canonical).canonical == selector.canonical
+
+
+@pytest.mark.parametrize("text", OUTGROWING)
+def test_only_what_a_short_text_stands_for_outgrows_the_limit(text: str) -> None:
+    canonical = selectors.parse(text).canonical
+    for longer in (f"{canonical} ", f"!!{canonical}", f"{canonical} && {canonical}"):
+        with pytest.raises(selectors.SelectorError, match="expected at most 1024"):
+            selectors.parse(longer)
 
 
 def test_implied_parentheses_and_negations_count_towards_the_depth_of_canonical_text() -> None:

@@ -50,8 +50,8 @@ class ReconcileNodeRequest(_message.Message):
     @_builtins.property
     def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Attachment]:
         """Optional. Every attachment that the node has, at most 4096, and no more than
-        a request of 256 KiB holds: some 3,000 with container ids of 64 characters
-        and without a network. Absent: it has none. An attachment without a network
+        a request of 1 MiB holds: all with container ids of 64 characters and networks
+        of 100. Absent: it has none. An attachment without a network
         is one of `network`, which must be set then.
         """
 

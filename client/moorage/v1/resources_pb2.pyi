@@ -488,12 +488,13 @@ class Pool(_message.Message):
     pool's own length where the pool is smaller. Immutable.
     """
     node_selector: _builtins.str
-    """Optional. Selector over node labels, at most 1024 characters; absent:
-    `all()`. A pool with `!all()` serves only requests that name it.
+    """Optional. Selector over node labels, at most 1024 characters, or in the
+    canonical text that is returned what one of 1024 becomes; absent: `all()`. A
+    pool with `!all()` serves only requests that name it.
     """
     namespace_selector: _builtins.str
-    """Optional. Selector over namespace labels, at most 1024 characters; absent:
-    every namespace. Not together with use TUNNEL.
+    """Optional. Selector over namespace labels, of the same length; absent: every
+    namespace. Not together with use TUNNEL.
     """
     assignment_mode: Global___AssignmentMode.ValueType
     """Optional. Absent: AUTOMATIC."""
@@ -827,7 +828,7 @@ class Node(_message.Message):
     """Changes with every update; see Vrf.etag. Output only."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Optional. At most 128 labels; keys up to 317, values up to 256 characters."""
+        """Optional. At most 1024 labels; keys up to 317, values up to 256 characters."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -934,7 +935,7 @@ class Workload(_message.Message):
     @_builtins.property
     def namespace_labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Optional. Labels of the namespace, which namespace selectors see; at most
-        128. Not stored and never returned.
+        1024. Not stored and never returned.
         """
 
     def __init__(

@@ -152,7 +152,7 @@ def _block_size(found: Violations, value: int, cidr: addresses.Network | None) -
 
 
 def _selector(found: Violations, field: str, value: str) -> str:
-    canonical = found.parsed(field, value, _canonical)
+    canonical = found.parsed(field, value, _canonical, longest=limits.SELECTOR_LENGTH)
     if canonical is None:
         return ""
     # Between words a tab is a blank; canonical text has one left only where a value has it.

@@ -30,11 +30,12 @@ GRACE_SECONDS = 86_400
 LABELS = 32
 LABEL_KEY_LENGTH = 63
 LABEL_VALUE_LENGTH = 256
-OBJECT_LABELS = 128  # labels of nodes and namespaces, which are Kubernetes' to choose
+OBJECT_LABELS = 1024  # labels of nodes and namespaces, which are Kubernetes' to choose
 OBJECT_LABEL_KEY_LENGTH = 317
 
 CIDR_LENGTH = 48
-SELECTOR_LENGTH = 1024
+SELECTOR_LENGTH = 2048  # of canonical text; of any other, half of it
+PARSED_LENGTH = 1024  # of any other text that is parsed
 CIDRS_PER_RESERVATION = 256
 ADDRESSES_PER_OWNED_CIDR = 256  # they are looked through with each of its owner's requests
 EXCLUDED_RANGES = 64

@@ -59,7 +59,7 @@ SERVICES: Final = tuple(
 
 # Reasons are in docs/architecture.md, "Settings of the gRPC server".
 OPTIONS: Final = (
-    ("grpc.max_receive_message_length", 256 * 1024),
+    ("grpc.max_receive_message_length", 1024 * 1024),
     ("grpc.max_send_message_length", 4 * 1024 * 1024),
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.max_concurrent_streams", 1000),

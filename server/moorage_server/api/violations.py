@@ -69,10 +69,17 @@ class Violations:
         self.add(field, f"has {len(values)} entries; at most {most} are allowed")
         return False
 
-    def parsed(self, field: str, value: str, parse: Callable[[str], T]) -> T | None:
+    def parsed(
+        self,
+        field: str,
+        value: str,
+        parse: Callable[[str], T],
+        *,
+        longest: int = limits.PARSED_LENGTH,
+    ) -> T | None:
         """What `parse` makes of a text; None where it raises ValueError, which is noted."""
-        if len(value) > limits.SELECTOR_LENGTH:
-            self._too_long(field, value, limits.SELECTOR_LENGTH)
+        if len(value) > longest:
+            self._too_long(field, value, longest)
             return None
         try:
             return parse(value)

@@ -5,14 +5,15 @@
 This module turns text into a `Selector` and evaluates it. Whose labels are looked at, and whether
 `global()` is admissible there, is decided by whoever holds the selector.
 
-Two limits hold for the text as written and again for its canonical text, so that whatever `parse`
-accepts can be kept in canonical form and parsed from there:
+Whatever `parse` accepts can be kept in canonical form and parsed from there:
 
-* at most `TEXT_LIMIT` characters, blanks included;
-* at most `NESTING_LIMIT` levels. In the text as written a level is a grouping parenthesis still
-  open. In canonical text a level is a grouping parenthesis still open or a `!` in force; there the
-  parentheses that `&&` and `||` imply are written out, those round a single term are gone, and a
-  negation of a negation has cancelled. The parentheses of `has(x)` and `all()` do not group.
+* A text has at most `TEXT_LIMIT` characters, blanks included. Its canonical text may have more,
+  in the blanks and parentheses that it writes out, and is accepted as it is.
+* At most `NESTING_LIMIT` levels, in the text as written and again in canonical text. In the text as
+  written a level is a grouping parenthesis still open. In canonical text a level is a grouping
+  parenthesis still open or a `!` in force; there the parentheses that `&&` and `||` imply are
+  written out, those round a single term are gone, and a negation of a negation has cancelled. The
+  parentheses of `has(x)` and `all()` do not group.
 """
 
 import re
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
 TEXT_LIMIT = 1024
+CANONICAL_LIMIT = 2 * TEXT_LIMIT  # no text within its limit becomes longer
 NESTING_LIMIT = 8
 LABEL_LIMIT = 512
 
@@ -54,13 +56,24 @@ def parse(text: str) -> Selector:
 
     Raises SelectorError when the text is malformed or over a limit.
     """
-    if len(text) > TEXT_LIMIT:
+    if len(text) > TEXT_LIMIT and not _stands_for_less(text):
         raise _error(TEXT_LIMIT, f"{len(text)} characters", f"at most {TEXT_LIMIT}", _SET)
+    return _parsed(text)
+
+
+def _stands_for_less(text: str) -> bool:
+    """Whether a text is the canonical one of another that is within the limit."""
+    if len(text) > CANONICAL_LIMIT or len(_SPACIOUS.sub(r"\1", text)) > TEXT_LIMIT:
+        return False
+    try:
+        return _parsed(text).canonical == text
+    except SelectorError:
+        return False
+
+
+def _parsed(text: str) -> Selector:
     parser = _Parser(text if text.strip(" \t") else "all()")
     root = parser.whole()
-    if len(root.text) > TEXT_LIMIT:
-        found = f"text that takes {len(root.text)} characters in canonical form"
-        raise _error(0, found, f"at most {TEXT_LIMIT}", _SET)
     if root.depth > NESTING_LIMIT:
         found = f"text that takes {root.depth} levels of nesting in canonical form"
         raise _error(0, found, f"at most {NESTING_LIMIT}", _GROUP)
@@ -150,6 +163,8 @@ _AND, _OR, _NOT = _token("&&"), _token(r"\|\|"), _token("!(?!=)")
 _OPEN, _CLOSE = _token(r"\("), _token(r"\)")
 _HAS, _ALWAYS = _token(r"has\("), _token(r"(?:all|global)\(")
 _OPEN_SET, _COMMA, _CLOSE_SET = _token(r"\{"), _token(","), _token(r"\}")
+# What canonical text may have more of than the text that it stands for; values are as they are.
+_SPACIOUS = re.compile(r"""("[^"]*"|'[^']*')|[ ()]""")
 _FOUND = re.compile(rf"""{_WORD}+|"[^"]*"?|'[^']*'?|&&|\|\||[=!]=|.|\Z""", re.DOTALL)
 
 _VALUE = 'zone == "east"'

@@ -2,10 +2,16 @@
 
 import pytest
 
-from acceptance.calico.ground import Stage, assign, namespace, node, play, pool, pool_shown
+from acceptance.calico.ground import Stage, assign, namespace, node, play, pool, pool_changed, pool_shown
 
 Labels = dict[str, str]
 NONE: Labels = {}
+
+NUMBERS = [str(number) for number in range(100, 268)]
+LONG_SET = "a in{" + ",".join(f"'{number}'" for number in NUMBERS) + "}"
+LONG_SET_CANONICAL = "a in {" + ", ".join(f'"{number}"' for number in NUMBERS) + "}"
+CHAIN = "&&".join(f"a!='{number}'" for number in NUMBERS[:90])
+CHAIN_CANONICAL = "(" + " && ".join(f'a != "{number}"' for number in NUMBERS[:90]) + ")"
 
 # What is written, and what CreatePool and GetPool return.
 CANONICAL: dict[str, tuple[str, str]] = {
@@ -60,6 +66,9 @@ CANONICAL: dict[str, tuple[str, str]] = {
     "has as label": ("has == 'x'", 'has == "x"'),
     "eight parentheses": (f"{'(' * 8}has(a){')' * 8}", "has(a)"),
     "a label of 512": (f"has({'x' * 512})", f"has({'x' * 512})"),
+    "a set that grows beyond 1024": (LONG_SET, LONG_SET_CANONICAL),
+    "a chain that grows beyond 1024": (CHAIN, CHAIN_CANONICAL),
+    "a value that grows beyond 1024": (f"a=='{'b' * 1019}'", f'a == "{"b" * 1019}"'),
 }
 
 # What is no selector, and a part of what is said about it.
@@ -98,6 +107,9 @@ MALFORMED: dict[str, tuple[str, str]] = {
     "a label of 513": (f"has({'x' * 513})", "at most 512"),
     "1025 characters": (f"has(a){' ' * 1019}", "at most 1024"),
     "global()": ("global()", "write all()"),
+    "1025 characters": (f"a=='{'b' * 1020}'", "at most 1024"),
+    "1025 characters in canonical spelling": (f'a == "{"b" * 1020}"', "at most 1024"),
+    "3000 characters": ("b" * 3000, "at most 2048"),
     "global() behind a not": ("!global()", "write all()"),
     "global() in parentheses": ("has(a) || (has(b) && global())", "write all()"),
 }
@@ -226,6 +238,26 @@ def test_a_node_that_is_not_known_has_no_labels(stage: Stage) -> None:
         assign("c1", node="stranger").inside("a"),
         node("stranger", zone="east"),
         assign("c2", node="stranger").inside("b"),
+    ]
+    play(stage, row)
+
+
+def test_nodes_and_namespaces_may_have_a_thousand_labels(stage: Stage) -> None:
+    labels = {f"l{at}": "x" for at in range(1024)}
+    row = [
+        pool("a", "10.0.0.0/24", nodeSelector="has(l0)", namespaceSelector="has(l1023)"),
+        node("n1", labels),
+        namespace("shop", labels),
+        assign("c1", node="n1", namespace="shop").inside("a"),
+    ]
+    play(stage, row)
+
+
+def test_a_pool_with_a_long_selector_can_be_changed(stage: Stage) -> None:
+    row = [
+        pool("a", "10.0.0.0/24", nodeSelector=CHAIN, namespaceSelector=CHAIN),
+        pool_changed("a", priority=7).shows(priority=7),
+        assign("c1", node="n1").inside("a"),
     ]
     play(stage, row)
 

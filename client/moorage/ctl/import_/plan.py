@@ -20,7 +20,7 @@ from moorage.v1 import admin_service_pb2, resources_pb2
 
 ORPHAN = "calico-orphan-"
 
-# One call takes 256 KiB, and locks every attachment in it.
+# One call takes 1 MiB, and locks every attachment in it.
 _CALL_BYTES = 128 * 1024
 _CALL_ADDRESSES = 256
 _PROGRESS = 100  # blocks between two lines of progress
