@@ -133,6 +133,8 @@ def test_the_range_of_a_pool_has_one_spelling(spelled: str, cidr: str) -> None:
         ("10.0.0.0/28", ["10.0.0.0/28"]),
         ("10.0.0.9", ["10.0.0.9/32"]),
         ('"fd00::00:7"', ["fd00::7/128"]),
+        ('"::ffff:10.0.0.1"', ["10.0.0.1/32"]),
+        ('"::ffff:a00:1", 10.0.0.1', ["10.0.0.1/32", "10.0.0.1/32"]),
         ('10.0.0.9/28, "fd00::/64"', ["10.0.0.0/28", "fd00::/64"]),
     ],
 )
@@ -355,6 +357,11 @@ REFUSED = [
             ("reservedCIDRs: [10.0.0.1, 10.0.1.0/33]", "spec.reservedCIDRs[1]: must be a CIDR"),
             ("reservedCIDRs: [10]", "spec.reservedCIDRs[0]: must be a CIDR"),
             ("reservedCIDRs: [[10.0.0.1]]", "spec.reservedCIDRs[0]: must be a CIDR"),
+            (
+                'reservedCIDRs: ["::ffff:10.0.0.0/120"]',
+                "spec.reservedCIDRs[0]: must be a CIDR or an address, such as 10.0.0.0/24: it is "
+                "IPv4-mapped; write 10.0.0.0/24",
+            ),
             ('reservedCIDRs: ["10.0.0.1 "]', "spec.reservedCIDRs[0]: must be a CIDR"),
             ('reservedCIDRs: ["fe80::1%eth0"]', "spec.reservedCIDRs[0]: must be a CIDR"),
             ("reservedCidrs: [10.0.0.1]", 'did you mean "reservedCIDRs"?'),

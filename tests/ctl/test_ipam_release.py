@@ -69,10 +69,21 @@ def test_an_address_that_is_not_assigned_keeps_no_other_from_its_release(
         "IP address 10.0.0.4 is not assigned",
         "Successfully released IP address 10.0.0.5",
     ]
-    assert (ended.code, ended.err) == (3, "")
+    assert (ended.code, ended.err) == (0, "")
     ended = moorctl("ipam", "release", "--ip", "10.0.0.5", "-o", "json")
     assert ended.json() == {"addresses": [{"address": "10.0.0.5", "result": "not assigned"}]}
-    assert ended.code == 3
+    assert ended.code == 0
+
+
+def test_an_address_that_is_given_twice_counts_once(
+    moorctl: program.Moorctl, pools: moorage.Client
+) -> None:
+    holdings.assign(pools, "10.0.0.5", "fd00::5")
+    twice = ("--ip", "10.0.0.5", "--ip", "fd00::5", "--ip", "::ffff:10.0.0.5", "--ip", "fd00::0:5")
+    assert moorctl.must("ipam", "release", *twice).splitlines() == [
+        "Successfully released IP address 10.0.0.5",
+        "Successfully released IP address fd00::5",
+    ]
 
 
 def test_an_address_that_changes_hands_meanwhile_is_not_touched(

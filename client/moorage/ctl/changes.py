@@ -100,7 +100,7 @@ def _complete(resource: kinds.Resource, current: kinds.Resource) -> kinds.Resour
     if isinstance(resource, resources_pb2.Reservation):
         reservation = resources_pb2.Reservation()
         reservation.CopyFrom(resource)
-        networks = [ipaddress.ip_network(cidr, strict=False) for cidr in resource.cidrs]
+        networks = [manifests.network(cidr, bare=True, strict=False) for cidr in resource.cidrs]
         reservation.cidrs[:] = sorted(map(str, networks))
         # Stored to the microsecond.
         reservation.expire_time.nanos -= reservation.expire_time.nanos % 1000

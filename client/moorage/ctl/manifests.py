@@ -113,12 +113,18 @@ def network(
 ) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     """Return the range that a text spells, of one address where a `bare` one will do.
 
-    Raises ValueError, if `strict` also for host bits.
+    An IPv4-mapped address is the one that it maps. Raises ValueError, if `strict` also for host
+    bits.
     """
     found = ipaddress.ip_network(text, strict=strict)
     if not (_CIDR_OR_ADDRESS if bare else _CIDR).fullmatch(text):
         raise ValueError(f"{text!r} needs a plain prefix length, and no zone")
-    return found
+    mapped = getattr(found.network_address, "ipv4_mapped", None)
+    if mapped is None:
+        return found
+    if "/" in text:
+        raise ValueError(f"it is IPv4-mapped; write {mapped}/{found.prefixlen - 96}")
+    return ipaddress.ip_network(mapped)
 
 
 def _status(resource: kinds.Resource) -> dict[str, str]:

@@ -24,7 +24,7 @@ _LINES = {
     NOT_ASSIGNED: "IP address {} is not assigned",
     CHANGED_HANDS: "IP address {} changed hands meanwhile; it is not released",
 }
-_EXITS = {NOT_ASSIGNED: exits.Exit.NOT_FOUND, CHANGED_HANDS: exits.Exit.CONFLICT}
+_EXITS = {CHANGED_HANDS: exits.Exit.CONFLICT}
 
 
 @click.command("release")
@@ -60,12 +60,13 @@ def command(
     some time apart. The same report given twice counts once.
 
     An address that has changed hands, since it was looked up or since the report was written, is
-    not touched. Exit code 3 when an address of --ip is not assigned.
+    not touched. An address of --ip that is not assigned is said to be so, and is no error; one
+    that is given twice counts once.
     """
     if bool(addresses) == bool(sources):
         raise click.UsageError("give either --ip or --from-report")
     if addresses:
-        ctx.exit(_release_addresses(where, addresses, output))
+        ctx.exit(_release_addresses(where, list(dict.fromkeys(addresses)), output))
     found = list(reports.apart(map(reports.read, sources)))
     _release_leaked(where, found, output, force=force)
 
