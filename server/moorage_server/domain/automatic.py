@@ -34,6 +34,7 @@ class _Draw:
     """One wanted address on its way through the tiers."""
 
     want: model.AddressRequest
+    taken: Collection[addresses.Address]
     setting: Setting
     offers: list[Offer]
 
@@ -54,7 +55,8 @@ def draw(
     where its pool yields.
     """
     tiers = setting.pools.tiers(want, setting.asker)
-    this = _Draw(want=want, setting=setting, offers=[each for tier in tiers for each in tier])
+    offers = [each for tier in tiers for each in tier]
+    this = _Draw(want=want, taken=taken, setting=setting, offers=offers)
     for own in (sticky.taken_back, reserved.draw):
         found = yield from own(this.offers, setting)
         if found is not None:
@@ -227,7 +229,8 @@ def _refusal(this: _Draw, more: needs.MoreRoom, *, grows: bool) -> Conversation[
     count, ready_tick = cooling.counted(more, setting)
     if ready_tick is None:
         kept = cooling.sticky_count(more, setting)
-        return _exhausted(this, {**facts, "kept": str(kept)}, kept)
+        hidden_and_held = setting.shelf.answer(more).hidden_count
+        return _exhausted(this, facts, kept=kept, hidden_and_held=hidden_and_held)
     ready_time = setting.shelf.time_of(ready_tick)
     return errors.PoolCooling(ready_time, cooling=str(count), **facts)
 
@@ -244,20 +247,32 @@ def _reachable(this: _Draw, offers: list[Offer], *, grows: bool) -> list[needs.S
     return searches
 
 
-def _exhausted(this: _Draw, facts: dict[str, str], kept: int) -> errors.PoolExhausted:
+def _exhausted(
+    this: _Draw, facts: dict[str, str], *, kept: int, hidden_and_held: int
+) -> errors.PoolExhausted:
     sizes = [(each.name, each.pool.cidr.num_addresses) for each in this.offers]
     total = sum(size for _, size in sizes)
     hidden = sum(each.hidden.size for each in this.offers)
+    drawn = sum(_is_open_in(each, this.offers) for each in this.taken)
     return errors.PoolExhausted(
         sizes,
         strict=this.setting.configuration.strict_affinity and bool(this.affine_ids),
         passed_over=_passed_over(this),
+        drawn=drawn,
         size=str(min(total, 2**63 - 1)),
-        # Not counted: whatever is neither reserved nor kept has just been found to be taken.
-        assigned=str(max(total - hidden - kept, 0)),
+        # Not counted: whatever is neither reserved nor kept has just been found to be taken,
+        # by others or by this request, which gives it back.
+        assigned=str(max(total - hidden - kept - drawn, 0) + hidden_and_held),
         reserved=str(hidden),
+        kept=str(kept),
         **facts,
     )
+
+
+def _is_open_in(address: addresses.Address, offers: Collection[Offer]) -> bool:
+    """Whether an address is of one of these pools, and not hidden there."""
+    value = int(address)
+    return any(address in each.pool.cidr and value not in each.hidden for each in offers)
 
 
 def _passed_over(this: _Draw) -> list[tuple[str, str]]:

@@ -155,7 +155,8 @@ class MoreRoom:
 
     One look at all that these searches are about, so that an address which moves
     between two looks is not overlooked. Where there is none: what is cooling there, and
-    how much is kept for owners, beside what is hidden of these pools anyway.
+    how much is kept for owners, beside what is hidden of these pools anyway; and how much of
+    that is held.
     """
 
     searches: tuple[Search, ...]
@@ -204,7 +205,7 @@ class Answer:
     `contended`: there are rows that would answer it, but they are locked by others
     or have changed while their lock was waited for. `count` and `ready_tick`: how
     many, and at which tick the first of what is counted is ready; `sticky_count`: how many
-    are kept for owners.
+    are kept for owners; `hidden_count`: how many are held and hidden.
     """
 
     found: tuple[blocks.Block, ...] = ()
@@ -214,4 +215,5 @@ class Answer:
     count: int = 0
     ready_tick: int | None = None
     sticky_count: int = 0
+    hidden_count: int = 0
     contended: bool = False

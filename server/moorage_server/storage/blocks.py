@@ -149,7 +149,12 @@ class Inquiry:
             count=sum(row.cooling_count for row in rows),
             ready_tick=min(ticks, default=None),
             sticky_count=sum(row.sticky_count for row in rows),
+            hidden_count=self._hidden_count(hidden) if runs else 0,
         )
+
+    def _hidden_count(self, hidden: dict[str, str]) -> int:
+        limit = {"limit": looks.MOST_HIDDEN}
+        return self._connection.scalar(looks.HIDDEN, self._parameters(**hidden, **limit)) or 0
 
     def _owned_count(self, need: needs.OwnedCount) -> needs.Answer:
         name = f"{self._vrf_id}/{need.node}"

@@ -140,3 +140,13 @@ WAITING = {
     )
     for kind, (condition, _) in _CONDITIONS.items()
 }
+
+# A refusal is told at once, also where somebody has reserved what a million pods hold.
+MOST_HIDDEN = 4096
+HIDDEN = sa.text("""
+SELECT count(*) FROM (
+    SELECT FROM unnest(CAST(:firsts AS inet[]), CAST(:lasts AS inet[])) AS hidden (first, last)
+    JOIN allocations ON vrf_id = :vrf_id AND address BETWEEN hidden.first AND hidden.last
+    LIMIT :limit
+) AS held
+""")

@@ -174,7 +174,7 @@ OPENING: Rows = {
 NONE_OR_ALL: Rows = {
     "fewer addresses than asked for are none": [
         pool("a", "10.0.0.0/30", blockSize=30),
-        assign("c1", node="n1", v4=5).refused("POOL_EXHAUSTED", pools="a", size="4"),
+        assign("c1", node="n1", v4=5).refused("POOL_EXHAUSTED", pools="a", size="4", assigned="0"),
         usage("a").counts(assigned=0, available=4),
         blocks().lists(),
     ],

@@ -83,6 +83,28 @@ HIDDEN: Rows = {
         assign("c1").gives("10.0.0.3"),
         assign("c2").refused("POOL_EXHAUSTED", size="8", assigned="1", reserved="7"),
     ],
+    "what is held and reserved is counted as both": [
+        pool("a", "10.0.0.0/30"),
+        assign("c1", v4=2),
+        reservation("r", "10.0.0.0/30"),
+        assign("c2").refused("POOL_EXHAUSTED", size="4", assigned="2", reserved="4"),
+        usage("a").counts(capacity=4, assigned=2, reserved=4, available=0),
+        fixed("c3", "10.0.0.2"),
+        assign("c4", v4=2).refused("POOL_EXHAUSTED", assigned="3", reserved="4"),
+    ],
+    "what a refused request had found is not assigned": [
+        pool("a", "10.0.0.0/31"),
+        assign("c1", v4=3).refused(
+            "POOL_EXHAUSTED", "0 assigned, 2 found for this request", assigned="0", reserved="0"
+        ),
+        usage("a").counts(assigned=0, available=2),
+        pool("b", "10.0.1.0/29"),
+        reservation("r", "10.0.1.0/30"),
+        assign("c2", ipv4pools=["b"]),
+        assign("c3", v4=4, ipv4pools=["b"]).refused(
+            "POOL_EXHAUSTED", size="8", assigned="1", reserved="4"
+        ),
+    ],
     "half of an IPv6 pool costs nothing to pass over": [
         pool("a", "fd00::/64"),
         reservation("r", "fd00::/65"),

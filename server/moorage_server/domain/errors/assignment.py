@@ -227,16 +227,21 @@ class PoolExhausted(IpamError):
         *,
         strict: bool = False,
         passed_over: Sequence[tuple[str, str]] = (),
+        drawn: int = 0,
         **facts: str,
     ) -> None:
-        """Takes (pool, size) pairs, and (pool, rule) pairs of those passed over."""
+        """Takes (pool, size) pairs, and (pool, rule) pairs of those passed over.
+
+        `drawn`: how many the request had found when there were no more.
+        """
         shown = listed([f'"{pool}" ({size} addresses)' for pool, size in counts], ", ")
         others = listed([f'pool "{pool}": {rule}' for pool, rule in passed_over], "; ")
         kept = f", {facts['kept']} kept for their owners" * (facts["kept"] != "0")
+        found = f", {drawn} found for this request, which wants more" * bool(drawn)
         strictly = ", or in blocks of other nodes, which strict affinity forbids" * strict
         super().__init__(
             f"no free {facts['family']} address in pool {shown}: {facts['assigned']} assigned"
-            f"{strictly}{kept}, {facts['reserved']} reserved or excluded; "
+            f"{strictly}{found}{kept}, {facts['reserved']} reserved or excluded; "
             + (f"passed over: {others}; " if others else "")
             + "add a pool or release allocations",
             **facts,
