@@ -85,12 +85,14 @@ class Calls:
         method: grpc.UnaryUnaryMultiCallable[_Request, _Response],
         request: _Request,
         timeout: float | None,
+        *,
+        validate_only: bool = False,
     ) -> None:
         try:
             self._call(method, request, timeout)
         except errors.NotFound as error:
             # The answer to an earlier try was lost, and what it asked for has come true.
-            if not error.in_doubt:
+            if validate_only or not error.in_doubt:
                 raise
 
 

@@ -16,10 +16,14 @@ class Nodes(calls.Calls):
         self._nodes = node_service_pb2_grpc.NodeServiceStub(channel)
 
     def upsert_node(
-        self, node: resources_pb2.Node, *, timeout: float | None = None
+        self,
+        node: resources_pb2.Node,
+        *,
+        validate_only: bool = False,
+        timeout: float | None = None,
     ) -> resources_pb2.Node:
         """Record the labels of a node in place of those it had; its name says which node."""
-        request = node_service_pb2.UpsertNodeRequest(node=node)
+        request = node_service_pb2.UpsertNodeRequest(node=node, validate_only=validate_only)
         return self._call(self._nodes.UpsertNode, request, timeout).node
 
     def get_node(
@@ -50,8 +54,11 @@ class Nodes(calls.Calls):
         *,
         etag: str = "",
         vrf: str = names.DEFAULT_VRF,
+        validate_only: bool = False,
         timeout: float | None = None,
     ) -> None:
         """Forget a node's labels; see `delete_pool`."""
-        request = node_service_pb2.DeleteNodeRequest(name=names.node(node, vrf), etag=etag)
-        self._delete(self._nodes.DeleteNode, request, timeout)
+        request = node_service_pb2.DeleteNodeRequest(
+            name=names.node(node, vrf), etag=etag, validate_only=validate_only
+        )
+        self._delete(self._nodes.DeleteNode, request, timeout, validate_only=validate_only)

@@ -21,17 +21,19 @@ class Pools(calls.Calls):
         pool: resources_pb2.Pool,
         *,
         vrf: str = names.DEFAULT_VRF,
+        validate_only: bool = False,
         timeout: float | None = None,
     ) -> resources_pb2.Pool:
         """Create a pool.
 
         Not tried again once its outcome is in doubt: the second try would be told that the id is
-        taken, by whom it could not say.
+        taken, by whom it could not say. With `validate_only`, nothing is changed, and the answer
+        is as if it were; so it is with everything that is administered.
         """
         request = pool_service_pb2.CreatePoolRequest(
-            parent=names.vrf(vrf), pool_id=pool_id, pool=pool
+            parent=names.vrf(vrf), pool_id=pool_id, pool=pool, validate_only=validate_only
         )
-        return self._call(self._pools.CreatePool, request, timeout, creates=True).pool
+        return self._call(self._pools.CreatePool, request, timeout, creates=not validate_only).pool
 
     def get_pool(
         self, pool: str, *, vrf: str = names.DEFAULT_VRF, timeout: float | None = None
@@ -60,13 +62,16 @@ class Pools(calls.Calls):
         pool: resources_pb2.Pool,
         *,
         update_mask: Iterable[str] = (),
+        validate_only: bool = False,
         timeout: float | None = None,
     ) -> resources_pb2.Pool:
         """Change the fields that `update_mask` names, or all that may change.
 
         Its name says which pool; its etag, where it has one, must be the present one.
         """
-        request = pool_service_pb2.UpdatePoolRequest(pool=pool, update_mask=calls.mask(update_mask))
+        request = pool_service_pb2.UpdatePoolRequest(
+            pool=pool, update_mask=calls.mask(update_mask), validate_only=validate_only
+        )
         return self._call(self._pools.UpdatePool, request, timeout).pool
 
     def delete_pool(
@@ -75,14 +80,17 @@ class Pools(calls.Calls):
         *,
         etag: str = "",
         vrf: str = names.DEFAULT_VRF,
+        validate_only: bool = False,
         timeout: float | None = None,
     ) -> None:
         """Delete a pool of which nothing is assigned; with `etag`, only as it was then.
 
         Raises NotFound when there was none, unless an earlier try of this call may have deleted it.
         """
-        request = pool_service_pb2.DeletePoolRequest(name=names.pool(pool, vrf), etag=etag)
-        self._delete(self._pools.DeletePool, request, timeout)
+        request = pool_service_pb2.DeletePoolRequest(
+            name=names.pool(pool, vrf), etag=etag, validate_only=validate_only
+        )
+        self._delete(self._pools.DeletePool, request, timeout, validate_only=validate_only)
 
     def drain_pool(
         self,

@@ -21,14 +21,18 @@ class Reservations(calls.Calls):
         reservation: resources_pb2.Reservation,
         *,
         vrf: str = names.DEFAULT_VRF,
+        validate_only: bool = False,
         timeout: float | None = None,
     ) -> resources_pb2.Reservation:
         """Create a reservation; see `create_pool` for what is not tried again."""
         request = reservation_service_pb2.CreateReservationRequest(
-            parent=names.vrf(vrf), reservation_id=reservation_id, reservation=reservation
+            parent=names.vrf(vrf),
+            reservation_id=reservation_id,
+            reservation=reservation,
+            validate_only=validate_only,
         )
         return self._call(
-            self._reservations.CreateReservation, request, timeout, creates=True
+            self._reservations.CreateReservation, request, timeout, creates=not validate_only
         ).reservation
 
     def get_reservation(
@@ -60,11 +64,14 @@ class Reservations(calls.Calls):
         reservation: resources_pb2.Reservation,
         *,
         update_mask: Iterable[str] = (),
+        validate_only: bool = False,
         timeout: float | None = None,
     ) -> resources_pb2.Reservation:
         """Change the fields that `update_mask` names; see `update_pool`."""
         request = reservation_service_pb2.UpdateReservationRequest(
-            reservation=reservation, update_mask=calls.mask(update_mask)
+            reservation=reservation,
+            update_mask=calls.mask(update_mask),
+            validate_only=validate_only,
         )
         return self._call(self._reservations.UpdateReservation, request, timeout).reservation
 
@@ -74,10 +81,13 @@ class Reservations(calls.Calls):
         *,
         etag: str = "",
         vrf: str = names.DEFAULT_VRF,
+        validate_only: bool = False,
         timeout: float | None = None,
     ) -> None:
         """Delete a reservation; see `delete_pool`."""
         request = reservation_service_pb2.DeleteReservationRequest(
-            name=names.reservation(reservation, vrf), etag=etag
+            name=names.reservation(reservation, vrf), etag=etag, validate_only=validate_only
         )
-        self._delete(self._reservations.DeleteReservation, request, timeout)
+        self._delete(
+            self._reservations.DeleteReservation, request, timeout, validate_only=validate_only
+        )

@@ -20,11 +20,14 @@ class Vrfs(calls.Calls):
         vrf_id: str,
         vrf: resources_pb2.Vrf | None = None,
         *,
+        validate_only: bool = False,
         timeout: float | None = None,
     ) -> resources_pb2.Vrf:
         """Create a VRF; see `create_pool` for what is not tried again."""
-        request = vrf_service_pb2.CreateVrfRequest(vrf_id=vrf_id, vrf=vrf)
-        return self._call(self._vrfs.CreateVrf, request, timeout, creates=True).vrf
+        request = vrf_service_pb2.CreateVrfRequest(
+            vrf_id=vrf_id, vrf=vrf, validate_only=validate_only
+        )
+        return self._call(self._vrfs.CreateVrf, request, timeout, creates=not validate_only).vrf
 
     def get_vrf(self, vrf: str, *, timeout: float | None = None) -> resources_pb2.Vrf:
         """Return one VRF."""
@@ -48,13 +51,25 @@ class Vrfs(calls.Calls):
         vrf: resources_pb2.Vrf,
         *,
         update_mask: Iterable[str] = (),
+        validate_only: bool = False,
         timeout: float | None = None,
     ) -> resources_pb2.Vrf:
         """Change the fields that `update_mask` names; see `update_pool`."""
-        request = vrf_service_pb2.UpdateVrfRequest(vrf=vrf, update_mask=calls.mask(update_mask))
+        request = vrf_service_pb2.UpdateVrfRequest(
+            vrf=vrf, update_mask=calls.mask(update_mask), validate_only=validate_only
+        )
         return self._call(self._vrfs.UpdateVrf, request, timeout).vrf
 
-    def delete_vrf(self, vrf: str, *, etag: str = "", timeout: float | None = None) -> None:
+    def delete_vrf(
+        self,
+        vrf: str,
+        *,
+        etag: str = "",
+        validate_only: bool = False,
+        timeout: float | None = None,
+    ) -> None:
         """Delete a VRF that has no pools; see `delete_pool`."""
-        request = vrf_service_pb2.DeleteVrfRequest(name=names.vrf(vrf), etag=etag)
-        self._delete(self._vrfs.DeleteVrf, request, timeout)
+        request = vrf_service_pb2.DeleteVrfRequest(
+            name=names.vrf(vrf), etag=etag, validate_only=validate_only
+        )
+        self._delete(self._vrfs.DeleteVrf, request, timeout, validate_only=validate_only)

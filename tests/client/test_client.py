@@ -369,6 +369,93 @@ ROWS = [
         response=vrfs.DeleteVrfResponse(),
     ),
     Row(
+        rpc="PoolService/CreatePool",
+        call=lambda client: client.create_pool("web", POOL, vrf="blue", validate_only=True),
+        request=pools.CreatePoolRequest(
+            parent="vrfs/blue", pool_id="web", pool=POOL, validate_only=True
+        ),
+        response=pools.CreatePoolResponse(pool=POOL),
+        result=POOL,
+    ),
+    Row(
+        rpc="PoolService/UpdatePool",
+        call=lambda client: client.update_pool(POOL, update_mask=["labels"], validate_only=True),
+        request=pools.UpdatePoolRequest(pool=POOL, update_mask=MASK, validate_only=True),
+        response=pools.UpdatePoolResponse(pool=POOL),
+        result=POOL,
+    ),
+    Row(
+        rpc="PoolService/DeletePool",
+        call=lambda client: client.delete_pool("web", vrf="blue", etag="e", validate_only=True),
+        request=pools.DeletePoolRequest(name=POOL.name, etag="e", validate_only=True),
+        response=pools.DeletePoolResponse(),
+    ),
+    Row(
+        rpc="ReservationService/CreateReservation",
+        call=lambda client: client.create_reservation(
+            "r", RESERVATION, vrf="blue", validate_only=True
+        ),
+        request=reservations.CreateReservationRequest(
+            parent="vrfs/blue", reservation_id="r", reservation=RESERVATION, validate_only=True
+        ),
+        response=reservations.CreateReservationResponse(reservation=RESERVATION),
+        result=RESERVATION,
+    ),
+    Row(
+        rpc="ReservationService/UpdateReservation",
+        call=lambda client: client.update_reservation(
+            RESERVATION, update_mask=["labels"], validate_only=True
+        ),
+        request=reservations.UpdateReservationRequest(
+            reservation=RESERVATION, update_mask=MASK, validate_only=True
+        ),
+        response=reservations.UpdateReservationResponse(reservation=RESERVATION),
+        result=RESERVATION,
+    ),
+    Row(
+        rpc="ReservationService/DeleteReservation",
+        call=lambda client: client.delete_reservation(
+            "r", vrf="blue", etag="e", validate_only=True
+        ),
+        request=reservations.DeleteReservationRequest(
+            name=RESERVATION.name, etag="e", validate_only=True
+        ),
+        response=reservations.DeleteReservationResponse(),
+    ),
+    Row(
+        rpc="NodeService/UpsertNode",
+        call=lambda client: client.upsert_node(NODE, validate_only=True),
+        request=nodes.UpsertNodeRequest(node=NODE, validate_only=True),
+        response=nodes.UpsertNodeResponse(node=NODE),
+        result=NODE,
+    ),
+    Row(
+        rpc="NodeService/DeleteNode",
+        call=lambda client: client.delete_node("n1", vrf="blue", etag="e", validate_only=True),
+        request=nodes.DeleteNodeRequest(name=NODE.name, etag="e", validate_only=True),
+        response=nodes.DeleteNodeResponse(),
+    ),
+    Row(
+        rpc="VrfService/CreateVrf",
+        call=lambda client: client.create_vrf("blue", VRF, validate_only=True),
+        request=vrfs.CreateVrfRequest(vrf_id="blue", vrf=VRF, validate_only=True),
+        response=vrfs.CreateVrfResponse(vrf=VRF),
+        result=VRF,
+    ),
+    Row(
+        rpc="VrfService/UpdateVrf",
+        call=lambda client: client.update_vrf(VRF, update_mask=["labels"], validate_only=True),
+        request=vrfs.UpdateVrfRequest(vrf=VRF, update_mask=MASK, validate_only=True),
+        response=vrfs.UpdateVrfResponse(vrf=VRF),
+        result=VRF,
+    ),
+    Row(
+        rpc="VrfService/DeleteVrf",
+        call=lambda client: client.delete_vrf("blue", etag="e", validate_only=True),
+        request=vrfs.DeleteVrfRequest(name=VRF.name, etag="e", validate_only=True),
+        response=vrfs.DeleteVrfResponse(),
+    ),
+    Row(
         rpc="AdminService/CheckConsistency",
         call=lambda client: list(client.check_consistency(vrf="blue")),
         request=admin.CheckConsistencyRequest(parent="vrfs/blue"),

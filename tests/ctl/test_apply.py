@@ -166,16 +166,88 @@ def test_a_field_that_never_changes_is_refused_by_the_server(moorctl: program.Mo
     assert "FIELD_IMMUTABLE" in ended.err
 
 
-def test_apply_stops_at_the_first_failure_and_goes_on_when_repeated(
-    moorctl: program.Moorctl,
+OTHER = POOL.replace("name: web", "name: zoo").replace("10.0.0.0/24", "10.0.1.0/24")
+WITH_THE_SERVER: dict[str, tuple[str, int, str]] = {
+    "a block size that cannot be": (
+        OTHER.replace("cidr:", "blockSize: 33, cidr:"),
+        2,
+        "spec.blockSize: is 33; give 20 to 32",
+    ),
+    "a selector that is none": (OTHER.replace('zone=="east"', "zone=="), 2, "spec.nodeSelector: "),
+    "a range of an earlier document": (
+        POOL.replace("name: web", "name: web-2").replace("0.0/24", "0.64/26"),
+        4,
+        "spec.cidr: 10.0.0.64/26 overlaps 10.0.0.0/24 of pool/web (standard input, document 1",
+    ),
+    "a range of a pool that is there": (
+        OTHER.replace("10.0.1.0/24", "10.5.0.0/16"),
+        4,
+        "POOL_OVERLAPS",
+    ),
+    "an owner of too much": (
+        "{apiVersion: moorage.dev/v1, kind: Reservation, metadata: {name: r},"
+        " spec: {cidrs: [10.0.0.0/8], ownerKey: o}}",
+        2,
+        "spec.cidrs: 10.0.0.0/8 has more than",
+    ),
+    "a range that never changes": (
+        OTHER.replace("name: zoo", "name: there"),
+        4,
+        "spec.cidr: cidr of vrfs/default/pools/there cannot be changed",
+    ),
+    "a VRF that is not there": (OTHER.replace("zoo", "zoo, vrf: nowhere"), 3, "VRF_NOT_FOUND"),
+    "labels that are too long": (
+        OTHER.replace("tier: front", f"{'k' * 64}: front"),
+        2,
+        "metadata.labels key: has 64",
+    ),
+    "a configuration that cannot be": (
+        "{apiVersion: moorage.dev/v1, kind: Vrf, metadata: {name: default},"
+        " spec: {configuration: {maxBlocksPerNode: 3}}}",
+        2,
+        "spec.configuration.maxBlocksPerNode: is 3",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "code", "told"), WITH_THE_SERVER.values(), ids=list(WITH_THE_SERVER)
+)
+def test_nothing_is_written_when_the_server_would_refuse_one_of_many(
+    moorctl: program.Moorctl, client: moorage.Client, manifest: str, code: int, told: str
 ) -> None:
-    other = POOL.replace("name: web", "name: zoo").replace("10.0.0.0/24", "10.0.1.0/24")
-    clash = POOL.replace("name: web", "name: web-2")
-    ended = moorctl("apply", "-f", "-", stdin=f"{POOL}---{clash}---{other}")
-    assert (ended.code, ended.out) == (4, "pool/web created\n")
-    assert "POOL_OVERLAPS" in ended.err
-    rest = moorctl.must("apply", "-f", "-", stdin=f"{POOL}---{other}")
-    assert rest == "pool/web unchanged\npool/zoo created\n"
+    client.create_pool("there", resources_pb2.Pool(cidr="10.5.0.0/24"))
+    ended = moorctl("apply", "-f", "-", stdin=f"{POOL}---\n{manifest}")
+    assert (ended.code, ended.out) == (code, ""), ended.err
+    assert told in ended.err
+    assert "nothing was changed" in ended.err
+    assert [pool.name for pool in client.pools()] == ["vrfs/default/pools/there"]
+    differs = moorctl("diff", "-f", "-", stdin=f"{POOL}---\n{manifest}")
+    assert differs.code == 1
+    assert "pool/web created" in differs.out.splitlines()
+    assert sum(" refused by apply: " in line for line in differs.out.splitlines()) == 1
+
+
+def test_all_that_the_server_would_refuse_is_told(moorctl: program.Moorctl) -> None:
+    manifests = [
+        POOL.replace("cidr:", f"blockSize: {size}, cidr:").replace("web", f"p{size}")
+        for size in (33, 19)
+    ]
+    ended = moorctl("apply", "-f", "-", stdin="---".join(manifests))
+    assert (ended.code, ended.out) == (2, "")
+    assert "is 33; give 20 to 32" in ended.err
+    assert "pool/p19 (standard input, document 2" in ended.err
+    assert "spec.blockSize: is 19; give 20 to 32" in ended.err
+
+
+def test_what_is_for_a_vrf_of_the_same_input_is_checked_too(
+    moorctl: program.Moorctl, client: moorage.Client
+) -> None:
+    bad = EVERYTHING.replace("cidr: 10.0.0.0/24", "cidr: 10.0.0.0/24, blockSize: 33")
+    ended = moorctl("apply", "-f", "-", stdin=bad)
+    assert (ended.code, ended.out) == (2, "")
+    assert "spec.blockSize: is 33" in ended.err
+    assert [each.name for each in client.vrfs()] == ["vrfs/default"]
 
 
 def test_a_selector_that_the_server_refuses_is_shown_with_its_field(
@@ -183,7 +255,7 @@ def test_a_selector_that_the_server_refuses_is_shown_with_its_field(
 ) -> None:
     ended = moorctl("apply", "-f", "-", stdin=POOL.replace('zone=="east"', "zone=="))
     assert (ended.code, ended.out) == (2, "")
-    assert "node_selector: " in ended.err
+    assert "spec.nodeSelector: " in ended.err
 
 
 def test_diff_says_what_apply_would_do_and_does_nothing(
@@ -204,7 +276,7 @@ def test_diff_says_what_apply_refuses(moorctl: program.Moorctl) -> None:
     changed = POOL.replace("cidr:", "blockSize: 28, priority: 7, cidr:")
     ended = moorctl("diff", "-f", "-", stdin=changed)
     assert (ended.code, ended.err) == (1, "")
-    assert ended.out == "pool/web refused by apply: block_size cannot be changed\n"
+    assert ended.out.startswith("pool/web refused by apply: spec.blockSize: block_size of ")
     assert "FIELD_IMMUTABLE" in moorctl("apply", "-f", "-", stdin=changed).err
 
 

@@ -149,7 +149,7 @@ def test_a_mapped_address_is_that_of_ipv4(
     assert moorctl.must(*command, "--ip", "::ffff:10.0.0.5").split()[-1] in ("10.0.0.5", "released")
     assert addresses(pools) == []
     ended = moorctl(*command, "--ip", "::ffff:10.0.0.5")
-    assert ended.code == 3
+    assert ended.code == (3 if command == ("release",) else 0)
     assert "10.0.0.5" in ended.out + ended.err
     assert "ffff" not in ended.out + ended.err
 

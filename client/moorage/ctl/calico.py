@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from collections.abc import Mapping
 
 from moorage import names
 from moorage.ctl import (
@@ -52,6 +53,17 @@ class Kind(enum.Enum):
                 return kinds.Kind.RESERVATION
             case Kind.IPAM_CONFIGURATION:
                 return kinds.Kind.VRF
+
+    @property
+    def spellings(self) -> Mapping[str, str]:
+        """What it calls fields of the counterpart otherwise than that does, by their path."""
+        match self:
+            case Kind.IP_POOL:
+                return {}
+            case Kind.IP_RESERVATION:
+                return {"cidrs": "reservedCIDRs"}
+            case Kind.IPAM_CONFIGURATION:
+                return calico_configuration.SPELLINGS
 
     @property
     def fields(self) -> frozenset[str]:
@@ -128,6 +140,7 @@ def _manifest(kind: Kind, spec: object, place: specs.Place) -> manifests.Manifes
         kind=kind.counterpart,
         resource=resource,
         fields=kind.fields,
+        spellings=kind.spellings,
         # A VRF is made by a manifest of its own.
         makes=kind is not Kind.IPAM_CONFIGURATION,
         notes=notes,

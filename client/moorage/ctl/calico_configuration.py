@@ -11,6 +11,13 @@ NAME = "default"
 # Which fields of a VRF an IPAMConfiguration speaks of, by name in the proto.
 FIELDS = frozenset({"configuration"})
 
+# What it calls the fields of a configuration.
+SPELLINGS = {
+    "configuration.max_blocks_per_node": "maxBlocksPerHost",
+    "configuration.cooldown_seconds": "ipCooldownSeconds",
+    "configuration.": "",
+}
+
 _SPEC: calico_values.Fields = {
     "strictAffinity": bool,
     "autoAllocateBlocks": bool,

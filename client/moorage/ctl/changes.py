@@ -22,9 +22,6 @@ UNCHANGED = "unchanged"
 
 HISTORY_RETENTION_DAYS = 400  # the server's default
 
-# Fixed when a resource is created: the server refuses another value.
-_IMMUTABLE = {kinds.Kind.POOL: frozenset({"cidr", "block_size"})}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -42,12 +39,6 @@ class Change:
     def creates(self) -> bool:
         """Whether it makes a resource that is not there."""
         return self.current is None and not self.paths
-
-    @property
-    def refused(self) -> tuple[str, ...]:
-        """Which of the fields to change can never be changed."""
-        fixed = _IMMUTABLE.get(self.manifest.kind, frozenset())
-        return tuple(path for path in self.paths if path in fixed)
 
 
 def find(client: moorage.Client, manifest: manifests.Manifest) -> Change:
@@ -74,6 +65,18 @@ def make(client: moorage.Client, change: Change) -> str:
     stored = kinds.update(client, wanted, change.paths)
     changed = change.current is None or differences(change.current, stored)
     return CONFIGURED if changed else UNCHANGED
+
+
+def rehearse(client: moorage.Client, change: Change, *, creating: bool) -> None:
+    """Ask the server whether a change can be made; raises what making it would.
+
+    `creating`: what is to be changed is made before that, and is not there yet.
+    """
+    wanted = change.manifest.resource
+    if change.creates or creating:
+        kinds.create(client, wanted, validate_only=True)
+    elif change.paths:
+        kinds.update(client, wanted, change.paths, validate_only=True)
 
 
 def differences(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from moorage.ctl import changes, exits, inputs, options, settings
+from moorage.ctl import changes, exits, inputs, options, rehearsal, settings
 
 
 @click.command("diff")
@@ -18,25 +18,29 @@ def command(where: settings.Settings, sources: Sequence[str]) -> None:
     \b
       moorctl diff -f pools.yaml
 
-    Exit code 1 if there is anything, 0 if there is nothing. A change that cannot be made, because a
-    field never changes, is something as well, and is said to be refused.
+    Exit code 1 if there is anything, 0 if there is nothing. A change that cannot be made, of which
+    the server is asked, is something as well, and is said to be refused.
     """
     found = inputs.read(sources, where.vrf)
     with where.connected("compare the manifests") as client:
-        lines = [_line(changes.find(client, manifest)) for manifest in found]
+        planned = [changes.find(client, manifest) for manifest in found]
+        refused = {
+            each.change.manifest.where: each.report.message
+            for each in rehearsal.refusals(client, planned, where.server)
+        }
+    lines = [_line(change, refused.get(change.manifest.where, "")) for change in planned]
     for line in filter(None, lines):
         click.echo(line)
     if any(lines):
         raise click.exceptions.Exit(exits.Exit.DIFFERENT)
 
 
-def _line(change: changes.Change) -> str:
+def _line(change: changes.Change, refusal: str) -> str:
     """Return what would be done, or nothing."""
+    if refusal:
+        return f"{change.manifest.label} refused by apply: {refusal}"
     if change.creates:
         return f"{change.manifest.label} {changes.CREATED}"
     if not change.paths:
         return ""
-    if change.refused:
-        fixed = " and ".join(change.refused)
-        return f"{change.manifest.label} refused by apply: {fixed} cannot be changed"
     return f"{change.manifest.label} {changes.CONFIGURED}: {', '.join(change.paths)}"

@@ -8,8 +8,8 @@ import enum
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import moorage
 
@@ -101,12 +101,40 @@ def refused(message: str, violations: Sequence[moorage.Violation] = ()) -> Faile
 
 
 @contextlib.contextmanager
-def doing(action: str, server: str) -> Iterator[None]:
-    """Report a failed call as "cannot <action>: ..."."""
+def doing(action: str, server: str, place_of: Callable[[str], str] | None = None) -> Iterator[None]:
+    """Report a failed call as "cannot <action>: ..."; see `report_of`."""
     try:
         yield
     except moorage.MoorageError as error:
-        raise Failed(_report(action, server, error)) from error
+        raise Failed(acting(action, report_of(error, server, place_of))) from error
+
+
+def acting(action: str, report: Report) -> Report:
+    """Return a report that says what cannot be done."""
+    return replace(report, message=f"cannot {action}: {report.message}")
+
+
+def report_of(
+    error: moorage.MoorageError, server: str, place_of: Callable[[str], str] | None = None
+) -> Report:
+    """Return what is said of a failed call; `place_of` a field is where its user has written it."""
+    kind = type(error)
+    spoken_by_server = bool(error.reason)
+    violations, message = error.violations, error.message
+    if place_of is not None and violations:
+        violations = tuple(moorage.Violation(place_of(name), text) for name, text in violations)
+        message = "; ".join(f"{name}: {text}" for name, text in violations)
+    if place_of is not None and error.reason == "FIELD_IMMUTABLE":
+        message = f"{place_of('.' + error.metadata['field'])}: {message}"
+    return Report(
+        code=error.code.name,
+        reason=error.reason,
+        message=message if spoken_by_server else f"{server}: {message}",
+        metadata=error.metadata,
+        violations=violations,
+        next_step="" if spoken_by_server else NEXT_STEPS.get(kind, ""),
+        exit=EXITS[kind],
+    )
 
 
 def tell(report: Report, *, as_json: bool) -> None:
@@ -126,21 +154,6 @@ def printable(text: str) -> str:
 
 def _spell(match: re.Match[str]) -> str:
     return match.group().encode("unicode_escape").decode()
-
-
-def _report(action: str, server: str, error: moorage.MoorageError) -> Report:
-    kind = type(error)
-    spoken_by_server = bool(error.reason)
-    message = error.message if spoken_by_server else f"{server}: {error.message}"
-    return Report(
-        code=error.code.name,
-        reason=error.reason,
-        message=f"cannot {action}: {message}",
-        metadata=error.metadata,
-        violations=error.violations,
-        next_step="" if spoken_by_server else NEXT_STEPS.get(kind, ""),
-        exit=EXITS[kind],
-    )
 
 
 def _text(report: Report) -> str:

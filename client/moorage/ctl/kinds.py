@@ -137,31 +137,39 @@ def listing(
             return client.reservations(labels=labels, vrf=vrf)
 
 
-def create(client: moorage.Client, resource: Resource) -> Resource:
-    """Create a resource of the id and in the VRF that its name says."""
+def create(client: moorage.Client, resource: Resource, *, validate_only: bool = False) -> Resource:
+    """Create a resource of the id and in the VRF that its name says, or ask whether it could be."""
     own_id, vrf = names.id_of(resource.name), names.vrf_of(resource.name)
     match resource:
         case resources_pb2.Vrf():
-            return client.create_vrf(own_id, resource)
+            return client.create_vrf(own_id, resource, validate_only=validate_only)
         case resources_pb2.Node():
-            return client.upsert_node(resource)
+            return client.upsert_node(resource, validate_only=validate_only)
         case resources_pb2.Pool():
-            return client.create_pool(own_id, resource, vrf=vrf)
+            return client.create_pool(own_id, resource, vrf=vrf, validate_only=validate_only)
         case resources_pb2.Reservation():
-            return client.create_reservation(own_id, resource, vrf=vrf)
+            return client.create_reservation(own_id, resource, vrf=vrf, validate_only=validate_only)
 
 
-def update(client: moorage.Client, resource: Resource, paths: Sequence[str]) -> Resource:
-    """Change these fields of a resource."""
+def update(
+    client: moorage.Client,
+    resource: Resource,
+    paths: Sequence[str],
+    *,
+    validate_only: bool = False,
+) -> Resource:
+    """Change these fields of a resource, or ask whether they could be changed."""
     match resource:
         case resources_pb2.Vrf():
-            return client.update_vrf(resource, update_mask=paths)
+            return client.update_vrf(resource, update_mask=paths, validate_only=validate_only)
         case resources_pb2.Node():
-            return client.upsert_node(resource)
+            return client.upsert_node(resource, validate_only=validate_only)
         case resources_pb2.Pool():
-            return client.update_pool(resource, update_mask=paths)
+            return client.update_pool(resource, update_mask=paths, validate_only=validate_only)
         case resources_pb2.Reservation():
-            return client.update_reservation(resource, update_mask=paths)
+            return client.update_reservation(
+                resource, update_mask=paths, validate_only=validate_only
+            )
 
 
 def delete(client: moorage.Client, kind: Kind, name: str, vrf: str) -> None:

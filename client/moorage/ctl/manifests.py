@@ -11,7 +11,8 @@ files by `moorage.ctl.inputs`. Only what can be seen without the server is judge
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from moorage import names
 from moorage.ctl import kinds, specs
@@ -34,15 +35,16 @@ class Manifest:
     """One resource as it should be; its message carries the full name.
 
     `fields` are those that the manifest speaks of, by name in the proto; the others stay as they
-    are. None: all of them. `makes` is false for one that only changes a resource which another
-    makes. `withdrawn`: where it comes from, it is being deleted. `notes` are for people: what was
-    read and is not done as it stands.
+    are. None: all of them. `spellings`: how it writes fields that it calls otherwise. `makes` is
+    false for one that only changes a resource which another makes. `withdrawn`: where it comes
+    from, it is being deleted. `notes` are for people: what was read and is not done as it stands.
     """
 
     where: str
     kind: kinds.Kind
     resource: kinds.Resource
     fields: frozenset[str] | None = None
+    spellings: Mapping[str, str] = field(default_factory=dict)
     makes: bool = True
     withdrawn: bool = False
     notes: tuple[str, ...] = ()
@@ -51,6 +53,17 @@ class Manifest:
     def label(self) -> str:
         """How it is spoken of in output: "pool/web"."""
         return kinds.label_of(self.resource)
+
+    def place_of(self, field: str) -> str:
+        """Where it says what a request's field has: "spec.blockSize" of "pool.block_size"."""
+        _, _, path = field.partition(".")
+        if path in ("", "name"):
+            return "metadata.vrf" if field == "parent" else "metadata.name"
+        if path.startswith("labels"):
+            return f"metadata.{path}"
+        known = next((each for each in self.spellings if path.startswith(each)), "")
+        spelled = self.spellings.get(known, "") + path.removeprefix(known)
+        return "spec." + re.sub("_([a-z])", lambda match: match[1].upper(), spelled)
 
 
 def read(value: object, vrf: str, place: specs.Place) -> Manifest | None:

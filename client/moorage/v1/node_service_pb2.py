@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from moorage.v1 import resources_pb2 as moorage_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmoorage/v1/node_service.proto\x12\nmoorage.v1\x1a\x1amoorage/v1/resources.proto\"3\n\x11UpsertNodeRequest\x12\x1e\n\x04node\x18\x01 \x01(\x0b\x32\x10.moorage.v1.Node\"4\n\x12UpsertNodeResponse\x12\x1e\n\x04node\x18\x01 \x01(\x0b\x32\x10.moorage.v1.Node\"\x1e\n\x0eGetNodeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"1\n\x0fGetNodeResponse\x12\x1e\n\x04node\x18\x01 \x01(\x0b\x32\x10.moorage.v1.Node\"\xb2\x01\n\x10ListNodesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x38\n\x06labels\x18\x04 \x03(\x0b\x32(.moorage.v1.ListNodesRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"M\n\x11ListNodesResponse\x12\x1f\n\x05nodes\x18\x01 \x03(\x0b\x32\x10.moorage.v1.Node\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\x11\x44\x65leteNodeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x14\n\x12\x44\x65leteNodeResponse2\xb5\x02\n\x0bNodeService\x12K\n\nUpsertNode\x12\x1d.moorage.v1.UpsertNodeRequest\x1a\x1e.moorage.v1.UpsertNodeResponse\x12\x42\n\x07GetNode\x12\x1a.moorage.v1.GetNodeRequest\x1a\x1b.moorage.v1.GetNodeResponse\x12H\n\tListNodes\x12\x1c.moorage.v1.ListNodesRequest\x1a\x1d.moorage.v1.ListNodesResponse\x12K\n\nDeleteNode\x12\x1d.moorage.v1.DeleteNodeRequest\x1a\x1e.moorage.v1.DeleteNodeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmoorage/v1/node_service.proto\x12\nmoorage.v1\x1a\x1amoorage/v1/resources.proto\"J\n\x11UpsertNodeRequest\x12\x1e\n\x04node\x18\x01 \x01(\x0b\x32\x10.moorage.v1.Node\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\"4\n\x12UpsertNodeResponse\x12\x1e\n\x04node\x18\x01 \x01(\x0b\x32\x10.moorage.v1.Node\"\x1e\n\x0eGetNodeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"1\n\x0fGetNodeResponse\x12\x1e\n\x04node\x18\x01 \x01(\x0b\x32\x10.moorage.v1.Node\"\xb2\x01\n\x10ListNodesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x38\n\x06labels\x18\x04 \x03(\x0b\x32(.moorage.v1.ListNodesRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"M\n\x11ListNodesResponse\x12\x1f\n\x05nodes\x18\x01 \x03(\x0b\x32\x10.moorage.v1.Node\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"F\n\x11\x44\x65leteNodeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"\x14\n\x12\x44\x65leteNodeResponse2\xb5\x02\n\x0bNodeService\x12K\n\nUpsertNode\x12\x1d.moorage.v1.UpsertNodeRequest\x1a\x1e.moorage.v1.UpsertNodeResponse\x12\x42\n\x07GetNode\x12\x1a.moorage.v1.GetNodeRequest\x1a\x1b.moorage.v1.GetNodeResponse\x12H\n\tListNodes\x12\x1c.moorage.v1.ListNodesRequest\x1a\x1d.moorage.v1.ListNodesResponse\x12K\n\nDeleteNode\x12\x1d.moorage.v1.DeleteNodeRequest\x1a\x1e.moorage.v1.DeleteNodeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,23 +35,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTNODESREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_LISTNODESREQUEST_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_UPSERTNODEREQUEST']._serialized_start=73
-  _globals['_UPSERTNODEREQUEST']._serialized_end=124
-  _globals['_UPSERTNODERESPONSE']._serialized_start=126
-  _globals['_UPSERTNODERESPONSE']._serialized_end=178
-  _globals['_GETNODEREQUEST']._serialized_start=180
-  _globals['_GETNODEREQUEST']._serialized_end=210
-  _globals['_GETNODERESPONSE']._serialized_start=212
-  _globals['_GETNODERESPONSE']._serialized_end=261
-  _globals['_LISTNODESREQUEST']._serialized_start=264
-  _globals['_LISTNODESREQUEST']._serialized_end=442
-  _globals['_LISTNODESREQUEST_LABELSENTRY']._serialized_start=397
-  _globals['_LISTNODESREQUEST_LABELSENTRY']._serialized_end=442
-  _globals['_LISTNODESRESPONSE']._serialized_start=444
-  _globals['_LISTNODESRESPONSE']._serialized_end=521
-  _globals['_DELETENODEREQUEST']._serialized_start=523
-  _globals['_DELETENODEREQUEST']._serialized_end=570
-  _globals['_DELETENODERESPONSE']._serialized_start=572
-  _globals['_DELETENODERESPONSE']._serialized_end=592
-  _globals['_NODESERVICE']._serialized_start=595
-  _globals['_NODESERVICE']._serialized_end=904
+  _globals['_UPSERTNODEREQUEST']._serialized_end=147
+  _globals['_UPSERTNODERESPONSE']._serialized_start=149
+  _globals['_UPSERTNODERESPONSE']._serialized_end=201
+  _globals['_GETNODEREQUEST']._serialized_start=203
+  _globals['_GETNODEREQUEST']._serialized_end=233
+  _globals['_GETNODERESPONSE']._serialized_start=235
+  _globals['_GETNODERESPONSE']._serialized_end=284
+  _globals['_LISTNODESREQUEST']._serialized_start=287
+  _globals['_LISTNODESREQUEST']._serialized_end=465
+  _globals['_LISTNODESREQUEST_LABELSENTRY']._serialized_start=420
+  _globals['_LISTNODESREQUEST_LABELSENTRY']._serialized_end=465
+  _globals['_LISTNODESRESPONSE']._serialized_start=467
+  _globals['_LISTNODESRESPONSE']._serialized_end=544
+  _globals['_DELETENODEREQUEST']._serialized_start=546
+  _globals['_DELETENODEREQUEST']._serialized_end=616
+  _globals['_DELETENODERESPONSE']._serialized_start=618
+  _globals['_DELETENODERESPONSE']._serialized_end=638
+  _globals['_NODESERVICE']._serialized_start=641
+  _globals['_NODESERVICE']._serialized_end=950
 # @@protoc_insertion_point(module_scope)

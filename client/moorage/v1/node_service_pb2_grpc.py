@@ -99,7 +99,8 @@ class NodeServiceServicer(object):
         stay.
 
         INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
-        NODE_NOT_FOUND (NOT_FOUND): there is none of that name.
+        NODE_NOT_FOUND (NOT_FOUND): there is none of that name, and no block is its;
+        or an etag was given, and there is none of that name.
         ETAG_MISMATCH (ABORTED): somebody else changed it first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -59,7 +59,8 @@ class NodeServiceStub:
     stay.
 
     INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
-    NODE_NOT_FOUND (NOT_FOUND): there is none of that name.
+    NODE_NOT_FOUND (NOT_FOUND): there is none of that name, and no block is its;
+    or an etag was given, and there is none of that name.
     ETAG_MISMATCH (ABORTED): somebody else changed it first.
     """
 
@@ -94,7 +95,8 @@ class NodeServiceAsyncStub(NodeServiceStub):
     stay.
 
     INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
-    NODE_NOT_FOUND (NOT_FOUND): there is none of that name.
+    NODE_NOT_FOUND (NOT_FOUND): there is none of that name, and no block is its;
+    or an etag was given, and there is none of that name.
     ETAG_MISMATCH (ABORTED): somebody else changed it first.
     """
 
@@ -150,7 +152,8 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         stay.
 
         INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
-        NODE_NOT_FOUND (NOT_FOUND): there is none of that name.
+        NODE_NOT_FOUND (NOT_FOUND): there is none of that name, and no block is its;
+        or an etag was given, and there is none of that name.
         ETAG_MISMATCH (ABORTED): somebody else changed it first.
         """
 

@@ -30,10 +30,13 @@ class CreatePoolRequest(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     POOL_ID_FIELD_NUMBER: _builtins.int
     POOL_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Optional. The VRF, "vrfs/{vrf}"; absent: "vrfs/default"."""
     pool_id: _builtins.str
     """Required. Id of the pool: a DNS-1123 subdomain of at most 253 characters."""
+    validate_only: _builtins.bool
+    """Optional. True: nothing is changed, the answer is as if it were."""
     @_builtins.property
     def pool(self) -> _resources_pb2.Pool:
         """Required. Output-only fields are ignored."""
@@ -44,10 +47,11 @@ class CreatePoolRequest(_message.Message):
         parent: _builtins.str = ...,
         pool_id: _builtins.str = ...,
         pool: _resources_pb2.Pool | None = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["pool", b"pool"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "pool", b"pool", "pool_id", b"pool_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "pool", b"pool", "pool_id", b"pool_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -217,6 +221,9 @@ class UpdatePoolRequest(_message.Message):
 
     POOL_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    validate_only: _builtins.bool
+    """Optional. True: nothing is changed, the answer is as if it were."""
     @_builtins.property
     def pool(self) -> _resources_pb2.Pool:
         """Required. Its name says which; its etag, where given, must be the present
@@ -234,10 +241,11 @@ class UpdatePoolRequest(_message.Message):
         *,
         pool: _resources_pb2.Pool | None = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["pool", b"pool", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["pool", b"pool", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pool", b"pool", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -275,19 +283,23 @@ class DeletePoolRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Required. "vrfs/{vrf}/pools/{pool}"."""
     etag: _builtins.str
     """Optional. Where given, must be the present one."""
+    validate_only: _builtins.bool
+    """Optional. True: nothing is changed, the answer is as if it were."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         etag: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from moorage.v1 import resources_pb2 as moorage_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$moorage/v1/reservation_service.proto\x12\nmoorage.v1\x1a google/protobuf/field_mask.proto\x1a\x1amoorage/v1/resources.proto\"p\n\x18\x43reateReservationRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12,\n\x0breservation\x18\x03 \x01(\x0b\x32\x17.moorage.v1.Reservation\"I\n\x19\x43reateReservationResponse\x12,\n\x0breservation\x18\x01 \x01(\x0b\x32\x17.moorage.v1.Reservation\"%\n\x15GetReservationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"F\n\x16GetReservationResponse\x12,\n\x0breservation\x18\x01 \x01(\x0b\x32\x17.moorage.v1.Reservation\"\xc0\x01\n\x17ListReservationsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12?\n\x06labels\x18\x04 \x03(\x0b\x32/.moorage.v1.ListReservationsRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"b\n\x18ListReservationsResponse\x12-\n\x0creservations\x18\x01 \x03(\x0b\x32\x17.moorage.v1.Reservation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"y\n\x18UpdateReservationRequest\x12,\n\x0breservation\x18\x01 \x01(\x0b\x32\x17.moorage.v1.Reservation\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"I\n\x19UpdateReservationResponse\x12,\n\x0breservation\x18\x01 \x01(\x0b\x32\x17.moorage.v1.Reservation\"6\n\x18\x44\x65leteReservationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x1b\n\x19\x44\x65leteReservationResponse2\xf2\x03\n\x12ReservationService\x12`\n\x11\x43reateReservation\x12$.moorage.v1.CreateReservationRequest\x1a%.moorage.v1.CreateReservationResponse\x12W\n\x0eGetReservation\x12!.moorage.v1.GetReservationRequest\x1a\".moorage.v1.GetReservationResponse\x12]\n\x10ListReservations\x12#.moorage.v1.ListReservationsRequest\x1a$.moorage.v1.ListReservationsResponse\x12`\n\x11UpdateReservation\x12$.moorage.v1.UpdateReservationRequest\x1a%.moorage.v1.UpdateReservationResponse\x12`\n\x11\x44\x65leteReservation\x12$.moorage.v1.DeleteReservationRequest\x1a%.moorage.v1.DeleteReservationResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$moorage/v1/reservation_service.proto\x12\nmoorage.v1\x1a google/protobuf/field_mask.proto\x1a\x1amoorage/v1/resources.proto\"\x87\x01\n\x18\x43reateReservationRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12,\n\x0breservation\x18\x03 \x01(\x0b\x32\x17.moorage.v1.Reservation\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"I\n\x19\x43reateReservationResponse\x12,\n\x0breservation\x18\x01 \x01(\x0b\x32\x17.moorage.v1.Reservation\"%\n\x15GetReservationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"F\n\x16GetReservationResponse\x12,\n\x0breservation\x18\x01 \x01(\x0b\x32\x17.moorage.v1.Reservation\"\xc0\x01\n\x17ListReservationsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12?\n\x06labels\x18\x04 \x03(\x0b\x32/.moorage.v1.ListReservationsRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"b\n\x18ListReservationsResponse\x12-\n\x0creservations\x18\x01 \x03(\x0b\x32\x17.moorage.v1.Reservation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x90\x01\n\x18UpdateReservationRequest\x12,\n\x0breservation\x18\x01 \x01(\x0b\x32\x17.moorage.v1.Reservation\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"I\n\x19UpdateReservationResponse\x12,\n\x0breservation\x18\x01 \x01(\x0b\x32\x17.moorage.v1.Reservation\"M\n\x18\x44\x65leteReservationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"\x1b\n\x19\x44\x65leteReservationResponse2\xf2\x03\n\x12ReservationService\x12`\n\x11\x43reateReservation\x12$.moorage.v1.CreateReservationRequest\x1a%.moorage.v1.CreateReservationResponse\x12W\n\x0eGetReservation\x12!.moorage.v1.GetReservationRequest\x1a\".moorage.v1.GetReservationResponse\x12]\n\x10ListReservations\x12#.moorage.v1.ListReservationsRequest\x1a$.moorage.v1.ListReservationsResponse\x12`\n\x11UpdateReservation\x12$.moorage.v1.UpdateReservationRequest\x1a%.moorage.v1.UpdateReservationResponse\x12`\n\x11\x44\x65leteReservation\x12$.moorage.v1.DeleteReservationRequest\x1a%.moorage.v1.DeleteReservationResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,28 +35,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LISTRESERVATIONSREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_LISTRESERVATIONSREQUEST_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_CREATERESERVATIONREQUEST']._serialized_start=114
-  _globals['_CREATERESERVATIONREQUEST']._serialized_end=226
-  _globals['_CREATERESERVATIONRESPONSE']._serialized_start=228
-  _globals['_CREATERESERVATIONRESPONSE']._serialized_end=301
-  _globals['_GETRESERVATIONREQUEST']._serialized_start=303
-  _globals['_GETRESERVATIONREQUEST']._serialized_end=340
-  _globals['_GETRESERVATIONRESPONSE']._serialized_start=342
-  _globals['_GETRESERVATIONRESPONSE']._serialized_end=412
-  _globals['_LISTRESERVATIONSREQUEST']._serialized_start=415
-  _globals['_LISTRESERVATIONSREQUEST']._serialized_end=607
-  _globals['_LISTRESERVATIONSREQUEST_LABELSENTRY']._serialized_start=562
-  _globals['_LISTRESERVATIONSREQUEST_LABELSENTRY']._serialized_end=607
-  _globals['_LISTRESERVATIONSRESPONSE']._serialized_start=609
-  _globals['_LISTRESERVATIONSRESPONSE']._serialized_end=707
-  _globals['_UPDATERESERVATIONREQUEST']._serialized_start=709
-  _globals['_UPDATERESERVATIONREQUEST']._serialized_end=830
-  _globals['_UPDATERESERVATIONRESPONSE']._serialized_start=832
-  _globals['_UPDATERESERVATIONRESPONSE']._serialized_end=905
-  _globals['_DELETERESERVATIONREQUEST']._serialized_start=907
-  _globals['_DELETERESERVATIONREQUEST']._serialized_end=961
-  _globals['_DELETERESERVATIONRESPONSE']._serialized_start=963
-  _globals['_DELETERESERVATIONRESPONSE']._serialized_end=990
-  _globals['_RESERVATIONSERVICE']._serialized_start=993
-  _globals['_RESERVATIONSERVICE']._serialized_end=1491
+  _globals['_CREATERESERVATIONREQUEST']._serialized_start=115
+  _globals['_CREATERESERVATIONREQUEST']._serialized_end=250
+  _globals['_CREATERESERVATIONRESPONSE']._serialized_start=252
+  _globals['_CREATERESERVATIONRESPONSE']._serialized_end=325
+  _globals['_GETRESERVATIONREQUEST']._serialized_start=327
+  _globals['_GETRESERVATIONREQUEST']._serialized_end=364
+  _globals['_GETRESERVATIONRESPONSE']._serialized_start=366
+  _globals['_GETRESERVATIONRESPONSE']._serialized_end=436
+  _globals['_LISTRESERVATIONSREQUEST']._serialized_start=439
+  _globals['_LISTRESERVATIONSREQUEST']._serialized_end=631
+  _globals['_LISTRESERVATIONSREQUEST_LABELSENTRY']._serialized_start=586
+  _globals['_LISTRESERVATIONSREQUEST_LABELSENTRY']._serialized_end=631
+  _globals['_LISTRESERVATIONSRESPONSE']._serialized_start=633
+  _globals['_LISTRESERVATIONSRESPONSE']._serialized_end=731
+  _globals['_UPDATERESERVATIONREQUEST']._serialized_start=734
+  _globals['_UPDATERESERVATIONREQUEST']._serialized_end=878
+  _globals['_UPDATERESERVATIONRESPONSE']._serialized_start=880
+  _globals['_UPDATERESERVATIONRESPONSE']._serialized_end=953
+  _globals['_DELETERESERVATIONREQUEST']._serialized_start=955
+  _globals['_DELETERESERVATIONREQUEST']._serialized_end=1032
+  _globals['_DELETERESERVATIONRESPONSE']._serialized_start=1034
+  _globals['_DELETERESERVATIONRESPONSE']._serialized_end=1061
+  _globals['_RESERVATIONSERVICE']._serialized_start=1064
+  _globals['_RESERVATIONSERVICE']._serialized_end=1562
 # @@protoc_insertion_point(module_scope)

@@ -29,10 +29,13 @@ class CreateReservationRequest(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     RESERVATION_ID_FIELD_NUMBER: _builtins.int
     RESERVATION_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Optional. The VRF, "vrfs/{vrf}"; absent: "vrfs/default"."""
     reservation_id: _builtins.str
     """Required. Id of the reservation: a DNS-1123 subdomain of at most 253 characters."""
+    validate_only: _builtins.bool
+    """Optional. True: nothing is changed, the answer is as if it were."""
     @_builtins.property
     def reservation(self) -> _resources_pb2.Reservation:
         """Required. Output-only fields are ignored."""
@@ -43,10 +46,11 @@ class CreateReservationRequest(_message.Message):
         parent: _builtins.str = ...,
         reservation_id: _builtins.str = ...,
         reservation: _resources_pb2.Reservation | None = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "reservation", b"reservation", "reservation_id", b"reservation_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "reservation", b"reservation", "reservation_id", b"reservation_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -216,6 +220,9 @@ class UpdateReservationRequest(_message.Message):
 
     RESERVATION_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    validate_only: _builtins.bool
+    """Optional. True: nothing is changed, the answer is as if it were."""
     @_builtins.property
     def reservation(self) -> _resources_pb2.Reservation:
         """Required. Its name says which; its etag, where given, must be the present
@@ -233,10 +240,11 @@ class UpdateReservationRequest(_message.Message):
         *,
         reservation: _resources_pb2.Reservation | None = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -274,19 +282,23 @@ class DeleteReservationRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Required. "vrfs/{vrf}/reservations/{reservation}"."""
     etag: _builtins.str
     """Optional. Where given, must be the present one."""
+    validate_only: _builtins.bool
+    """Optional. True: nothing is changed, the answer is as if it were."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         etag: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

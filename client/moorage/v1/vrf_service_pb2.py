@@ -26,7 +26,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from moorage.v1 import resources_pb2 as moorage_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cmoorage/v1/vrf_service.proto\x12\nmoorage.v1\x1a google/protobuf/field_mask.proto\x1a\x1amoorage/v1/resources.proto\"@\n\x10\x43reateVrfRequest\x12\x0e\n\x06vrf_id\x18\x01 \x01(\t\x12\x1c\n\x03vrf\x18\x02 \x01(\x0b\x32\x0f.moorage.v1.Vrf\"1\n\x11\x43reateVrfResponse\x12\x1c\n\x03vrf\x18\x01 \x01(\x0b\x32\x0f.moorage.v1.Vrf\"\x1d\n\rGetVrfRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\".\n\x0eGetVrfResponse\x12\x1c\n\x03vrf\x18\x01 \x01(\x0b\x32\x0f.moorage.v1.Vrf\"\xa0\x01\n\x0fListVrfsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x37\n\x06labels\x18\x03 \x03(\x0b\x32\'.moorage.v1.ListVrfsRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"J\n\x10ListVrfsResponse\x12\x1d\n\x04vrfs\x18\x01 \x03(\x0b\x32\x0f.moorage.v1.Vrf\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"a\n\x10UpdateVrfRequest\x12\x1c\n\x03vrf\x18\x01 \x01(\x0b\x32\x0f.moorage.v1.Vrf\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"1\n\x11UpdateVrfResponse\x12\x1c\n\x03vrf\x18\x01 \x01(\x0b\x32\x0f.moorage.v1.Vrf\".\n\x10\x44\x65leteVrfRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x13\n\x11\x44\x65leteVrfResponse2\xf2\x02\n\nVrfService\x12H\n\tCreateVrf\x12\x1c.moorage.v1.CreateVrfRequest\x1a\x1d.moorage.v1.CreateVrfResponse\x12?\n\x06GetVrf\x12\x19.moorage.v1.GetVrfRequest\x1a\x1a.moorage.v1.GetVrfResponse\x12\x45\n\x08ListVrfs\x12\x1b.moorage.v1.ListVrfsRequest\x1a\x1c.moorage.v1.ListVrfsResponse\x12H\n\tUpdateVrf\x12\x1c.moorage.v1.UpdateVrfRequest\x1a\x1d.moorage.v1.UpdateVrfResponse\x12H\n\tDeleteVrf\x12\x1c.moorage.v1.DeleteVrfRequest\x1a\x1d.moorage.v1.DeleteVrfResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cmoorage/v1/vrf_service.proto\x12\nmoorage.v1\x1a google/protobuf/field_mask.proto\x1a\x1amoorage/v1/resources.proto\"W\n\x10\x43reateVrfRequest\x12\x0e\n\x06vrf_id\x18\x01 \x01(\t\x12\x1c\n\x03vrf\x18\x02 \x01(\x0b\x32\x0f.moorage.v1.Vrf\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"1\n\x11\x43reateVrfResponse\x12\x1c\n\x03vrf\x18\x01 \x01(\x0b\x32\x0f.moorage.v1.Vrf\"\x1d\n\rGetVrfRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\".\n\x0eGetVrfResponse\x12\x1c\n\x03vrf\x18\x01 \x01(\x0b\x32\x0f.moorage.v1.Vrf\"\xa0\x01\n\x0fListVrfsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x37\n\x06labels\x18\x03 \x03(\x0b\x32\'.moorage.v1.ListVrfsRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"J\n\x10ListVrfsResponse\x12\x1d\n\x04vrfs\x18\x01 \x03(\x0b\x32\x0f.moorage.v1.Vrf\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"x\n\x10UpdateVrfRequest\x12\x1c\n\x03vrf\x18\x01 \x01(\x0b\x32\x0f.moorage.v1.Vrf\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"1\n\x11UpdateVrfResponse\x12\x1c\n\x03vrf\x18\x01 \x01(\x0b\x32\x0f.moorage.v1.Vrf\"E\n\x10\x44\x65leteVrfRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"\x13\n\x11\x44\x65leteVrfResponse2\xf2\x02\n\nVrfService\x12H\n\tCreateVrf\x12\x1c.moorage.v1.CreateVrfRequest\x1a\x1d.moorage.v1.CreateVrfResponse\x12?\n\x06GetVrf\x12\x19.moorage.v1.GetVrfRequest\x1a\x1a.moorage.v1.GetVrfResponse\x12\x45\n\x08ListVrfs\x12\x1b.moorage.v1.ListVrfsRequest\x1a\x1c.moorage.v1.ListVrfsResponse\x12H\n\tUpdateVrf\x12\x1c.moorage.v1.UpdateVrfRequest\x1a\x1d.moorage.v1.UpdateVrfResponse\x12H\n\tDeleteVrf\x12\x1c.moorage.v1.DeleteVrfRequest\x1a\x1d.moorage.v1.DeleteVrfResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,27 +36,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTVRFSREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_LISTVRFSREQUEST_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_CREATEVRFREQUEST']._serialized_start=106
-  _globals['_CREATEVRFREQUEST']._serialized_end=170
-  _globals['_CREATEVRFRESPONSE']._serialized_start=172
-  _globals['_CREATEVRFRESPONSE']._serialized_end=221
-  _globals['_GETVRFREQUEST']._serialized_start=223
-  _globals['_GETVRFREQUEST']._serialized_end=252
-  _globals['_GETVRFRESPONSE']._serialized_start=254
-  _globals['_GETVRFRESPONSE']._serialized_end=300
-  _globals['_LISTVRFSREQUEST']._serialized_start=303
-  _globals['_LISTVRFSREQUEST']._serialized_end=463
-  _globals['_LISTVRFSREQUEST_LABELSENTRY']._serialized_start=418
-  _globals['_LISTVRFSREQUEST_LABELSENTRY']._serialized_end=463
-  _globals['_LISTVRFSRESPONSE']._serialized_start=465
-  _globals['_LISTVRFSRESPONSE']._serialized_end=539
-  _globals['_UPDATEVRFREQUEST']._serialized_start=541
-  _globals['_UPDATEVRFREQUEST']._serialized_end=638
-  _globals['_UPDATEVRFRESPONSE']._serialized_start=640
-  _globals['_UPDATEVRFRESPONSE']._serialized_end=689
-  _globals['_DELETEVRFREQUEST']._serialized_start=691
-  _globals['_DELETEVRFREQUEST']._serialized_end=737
-  _globals['_DELETEVRFRESPONSE']._serialized_start=739
-  _globals['_DELETEVRFRESPONSE']._serialized_end=758
-  _globals['_VRFSERVICE']._serialized_start=761
-  _globals['_VRFSERVICE']._serialized_end=1131
+  _globals['_CREATEVRFREQUEST']._serialized_end=193
+  _globals['_CREATEVRFRESPONSE']._serialized_start=195
+  _globals['_CREATEVRFRESPONSE']._serialized_end=244
+  _globals['_GETVRFREQUEST']._serialized_start=246
+  _globals['_GETVRFREQUEST']._serialized_end=275
+  _globals['_GETVRFRESPONSE']._serialized_start=277
+  _globals['_GETVRFRESPONSE']._serialized_end=323
+  _globals['_LISTVRFSREQUEST']._serialized_start=326
+  _globals['_LISTVRFSREQUEST']._serialized_end=486
+  _globals['_LISTVRFSREQUEST_LABELSENTRY']._serialized_start=441
+  _globals['_LISTVRFSREQUEST_LABELSENTRY']._serialized_end=486
+  _globals['_LISTVRFSRESPONSE']._serialized_start=488
+  _globals['_LISTVRFSRESPONSE']._serialized_end=562
+  _globals['_UPDATEVRFREQUEST']._serialized_start=564
+  _globals['_UPDATEVRFREQUEST']._serialized_end=684
+  _globals['_UPDATEVRFRESPONSE']._serialized_start=686
+  _globals['_UPDATEVRFRESPONSE']._serialized_end=735
+  _globals['_DELETEVRFREQUEST']._serialized_start=737
+  _globals['_DELETEVRFREQUEST']._serialized_end=806
+  _globals['_DELETEVRFRESPONSE']._serialized_start=808
+  _globals['_DELETEVRFRESPONSE']._serialized_end=827
+  _globals['_VRFSERVICE']._serialized_start=830
+  _globals['_VRFSERVICE']._serialized_end=1200
 # @@protoc_insertion_point(module_scope)

@@ -28,8 +28,11 @@ class CreateVrfRequest(_message.Message):
 
     VRF_ID_FIELD_NUMBER: _builtins.int
     VRF_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     vrf_id: _builtins.str
     """Required. Id of the VRF: a DNS-1123 label of at most 63 characters."""
+    validate_only: _builtins.bool
+    """Optional. True: nothing is changed, the answer is as if it were."""
     @_builtins.property
     def vrf(self) -> _resources_pb2.Vrf:
         """Optional. Output-only fields are ignored; absent: no description, no labels."""
@@ -39,10 +42,11 @@ class CreateVrfRequest(_message.Message):
         *,
         vrf_id: _builtins.str = ...,
         vrf: _resources_pb2.Vrf | None = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["vrf", b"vrf"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["vrf", b"vrf", "vrf_id", b"vrf_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["validate_only", b"validate_only", "vrf", b"vrf", "vrf_id", b"vrf_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -208,6 +212,9 @@ class UpdateVrfRequest(_message.Message):
 
     VRF_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    validate_only: _builtins.bool
+    """Optional. True: nothing is changed, the answer is as if it were."""
     @_builtins.property
     def vrf(self) -> _resources_pb2.Vrf:
         """Required. Its name says which; its etag, where given, must be the present
@@ -225,10 +232,11 @@ class UpdateVrfRequest(_message.Message):
         *,
         vrf: _resources_pb2.Vrf | None = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["update_mask", b"update_mask", "vrf", b"vrf"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["update_mask", b"update_mask", "vrf", b"vrf"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["update_mask", b"update_mask", "validate_only", b"validate_only", "vrf", b"vrf"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -266,19 +274,23 @@ class DeleteVrfRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Required. "vrfs/{vrf}"."""
     etag: _builtins.str
     """Optional. Where given, must be the present one."""
+    validate_only: _builtins.bool
+    """Optional. True: nothing is changed, the answer is as if it were."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         etag: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,7 +10,7 @@ import asyncio
 import concurrent.futures
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 import grpc.aio
 
@@ -38,6 +38,14 @@ def deadline_of(
     return time.monotonic() + min(remaining, longest) - RETURN_MARGIN
 
 
+class Change(Protocol):
+    """A request to change something, or only to say whether it could be changed."""
+
+    @property
+    def validate_only(self) -> bool:
+        """Whether nothing is to be changed."""
+
+
 class Desk:
     """The database threads."""
 
@@ -57,9 +65,31 @@ class Desk:
         **kwargs: P.kwargs,
     ) -> T:
         """The result of a use case, within the call's deadline."""
+        return await self._run(self.store, context, use_case, *args, **kwargs)
+
+    async def change(
+        self,
+        request: Change,
+        context: Context,
+        use_case: Callable[Concatenate[database.Database, database.Limits, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """The result of a use case that changes something, or would, if only asked to validate."""
+        store = self.store.rehearsing() if request.validate_only else self.store
+        return await self._run(store, context, use_case, *args, **kwargs)
+
+    async def _run(
+        self,
+        store: database.Database,
+        context: Context,
+        use_case: Callable[Concatenate[database.Database, database.Limits, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
         deadline = deadline_of(context)
         limits = database.Limits.until(deadline)
-        running = self.call(lambda: use_case(self.store, limits, *args, **kwargs))
+        running = self.call(lambda: use_case(store, limits, *args, **kwargs))
         try:
             # A database that is frozen answers nothing, not even that time is up.
             return await asyncio.wait_for(running, deadline - time.monotonic())

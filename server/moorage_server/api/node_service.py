@@ -19,7 +19,7 @@ class NodeService(node_service_pb2_grpc.NodeServiceServicer):
     ) -> messages.UpsertNodeResponse:
         """Records a node's labels."""
         node = decode_resources.node(request)
-        stored = await self._desk.run(context, nodes.upsert, node)
+        stored = await self._desk.change(request, context, nodes.upsert, node)
         return messages.UpsertNodeResponse(node=encode_resources.node(stored))
 
     async def GetNode(
@@ -46,5 +46,5 @@ class NodeService(node_service_pb2_grpc.NodeServiceServicer):
     ) -> messages.DeleteNodeResponse:
         """Forgets a node's labels."""
         target = decode_resources.target(request.name, names.NODES, request.etag)
-        await self._desk.run(context, nodes.delete, target)
+        await self._desk.change(request, context, nodes.delete, target)
         return messages.DeleteNodeResponse()

@@ -31,7 +31,7 @@ class PoolService(pool_service_pb2_grpc.PoolServiceServicer):
     ) -> messages.CreatePoolResponse:
         """Creates a pool."""
         pool = decode_pools.new_pool(request)
-        stored = await self._desk.run(context, pools.create, pool)
+        stored = await self._desk.change(request, context, pools.create, pool)
         return messages.CreatePoolResponse(pool=encode_resources.pool(stored))
 
     async def GetPool(
@@ -58,7 +58,7 @@ class PoolService(pool_service_pb2_grpc.PoolServiceServicer):
     ) -> messages.UpdatePoolResponse:
         """Changes the fields that the mask names."""
         target, change = decode_pools.pool_change(request)
-        stored = await self._desk.run(context, pools.update, target, change)
+        stored = await self._desk.change(request, context, pools.update, target, change)
         return messages.UpdatePoolResponse(pool=encode_resources.pool(stored))
 
     async def DeletePool(
@@ -66,7 +66,7 @@ class PoolService(pool_service_pb2_grpc.PoolServiceServicer):
     ) -> messages.DeletePoolResponse:
         """Deletes a pool of which nothing is assigned."""
         target = decode_resources.target(request.name, names.POOLS, request.etag)
-        await self._desk.run(context, pools.delete, target)
+        await self._desk.change(request, context, pools.delete, target)
         return messages.DeletePoolResponse()
 
     async def DrainPool(

@@ -19,7 +19,7 @@ class ReservationService(reservation_service_pb2_grpc.ReservationServiceServicer
     ) -> messages.CreateReservationResponse:
         """Creates a reservation."""
         reservation = decode_resources.new_reservation(request)
-        stored = await self._desk.run(context, reservations.create, reservation)
+        stored = await self._desk.change(request, context, reservations.create, reservation)
         return messages.CreateReservationResponse(reservation=encode_resources.reservation(stored))
 
     async def GetReservation(
@@ -46,7 +46,7 @@ class ReservationService(reservation_service_pb2_grpc.ReservationServiceServicer
     ) -> messages.UpdateReservationResponse:
         """Changes the fields that the mask names."""
         target, change = decode_resources.reservation_change(request)
-        stored = await self._desk.run(context, reservations.update, target, change)
+        stored = await self._desk.change(request, context, reservations.update, target, change)
         return messages.UpdateReservationResponse(reservation=encode_resources.reservation(stored))
 
     async def DeleteReservation(
@@ -54,5 +54,5 @@ class ReservationService(reservation_service_pb2_grpc.ReservationServiceServicer
     ) -> messages.DeleteReservationResponse:
         """Deletes a reservation."""
         target = decode_resources.target(request.name, names.RESERVATIONS, request.etag)
-        await self._desk.run(context, reservations.delete, target)
+        await self._desk.change(request, context, reservations.delete, target)
         return messages.DeleteReservationResponse()

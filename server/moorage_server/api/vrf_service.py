@@ -19,7 +19,7 @@ class VrfService(vrf_service_pb2_grpc.VrfServiceServicer):
     ) -> messages.CreateVrfResponse:
         """Creates a VRF."""
         vrf = decode_resources.new_vrf(request)
-        stored = await self._desk.run(context, vrfs.create, vrf)
+        stored = await self._desk.change(request, context, vrfs.create, vrf)
         return messages.CreateVrfResponse(vrf=encode_resources.vrf(stored))
 
     async def GetVrf(
@@ -46,7 +46,7 @@ class VrfService(vrf_service_pb2_grpc.VrfServiceServicer):
     ) -> messages.UpdateVrfResponse:
         """Changes the fields that the mask names."""
         target, change = decode_resources.vrf_change(request)
-        stored = await self._desk.run(context, vrfs.update, target, change)
+        stored = await self._desk.change(request, context, vrfs.update, target, change)
         return messages.UpdateVrfResponse(vrf=encode_resources.vrf(stored))
 
     async def DeleteVrf(
@@ -54,5 +54,5 @@ class VrfService(vrf_service_pb2_grpc.VrfServiceServicer):
     ) -> messages.DeleteVrfResponse:
         """Deletes a VRF without pools."""
         target = decode_resources.vrf_target(request.name, request.etag)
-        await self._desk.run(context, vrfs.delete, target)
+        await self._desk.change(request, context, vrfs.delete, target)
         return messages.DeleteVrfResponse()

@@ -69,11 +69,14 @@ def give_up_pool(connection: sa.Connection, pool: resources.Pool) -> None:
     _give_up(connection, vrf_id, connection.execute(_OF_POOL, {"vrf_id": vrf_id, **inside}).all())
 
 
-def give_up_node(connection: sa.Connection, node: resources.Node) -> None:
-    """Gives up every block that belongs to a node."""
-    vrf_id = vrfs.require_id(connection, node.vrf)
-    owned = connection.execute(_OF_NODE, {"vrf_id": vrf_id, "node": node.name}).all()
+def give_up_node(connection: sa.Connection, vrf: str, node: str) -> bool:
+    """Gives up every block that belongs to a node; returns whether there was one."""
+    vrf_id = vrfs.find_id(connection, vrf)
+    if vrf_id is None:
+        return False
+    owned = connection.execute(_OF_NODE, {"vrf_id": vrf_id, "node": node}).all()
     _give_up(connection, vrf_id, owned)
+    return bool(owned)
 
 
 def give_up_unused(connection: sa.Connection, *, idle: float, limit: int) -> int:

@@ -6,6 +6,7 @@ lost answer is an unknown outcome, which the caller resolves by repeating the
 call (assign and release are idempotent).
 """
 
+import copy
 import dataclasses
 import random
 import time
@@ -96,6 +97,16 @@ class Database:
             },
         )
         sa.event.listen(self._engine, "connect", _collect_warnings)
+        self._commits = True
+
+    def rehearsing(self) -> "Database":
+        """The same database, where every transaction is rolled back instead of committed.
+
+        Whatever would be refused before the COMMIT is refused all the same.
+        """
+        rehearsal = copy.copy(self)
+        rehearsal._commits = False
+        return rehearsal
 
     def close(self) -> None:
         """Closes every connection that is not in use."""
@@ -138,7 +149,8 @@ class Database:
                     connection.invalidate()
                     self._engine.dispose()
                 raise _judged(verdict, error) from error
-            self._commit(connection)
+            if self._commits:
+                self._commit(connection)
             return result
 
     def _connect(self) -> sa.Connection:

@@ -14,15 +14,18 @@ _SELECT = sa.select(tables.vrfs.c.name.label("vrf"), _TABLE).join_from(
 )
 
 
-def get(connection: sa.Connection, vrf: str, name: str, *, locking: bool = False) -> resources.Node:
-    """A node, with `locking` for changing it; raises NodeNotFound, also without the VRF."""
-    query = _SELECT.where(tables.vrfs.c.name == vrf, _TABLE.c.name == name)
-    if locking:
-        query = query.with_for_update(of=_TABLE)
-    row = connection.execute(query).one_or_none()
+def get(connection: sa.Connection, vrf: str, name: str) -> resources.Node:
+    """A node; raises NodeNotFound, also without the VRF."""
+    row = connection.execute(_named(vrf, name)).one_or_none()
     if row is None:
         raise errors.NodeNotFound(vrf, name)
     return _node(row)
+
+
+def lock(connection: sa.Connection, vrf: str, name: str) -> resources.Node | None:
+    """A node, for changing it; None where it is not there."""
+    row = connection.execute(_named(vrf, name).with_for_update(of=_TABLE)).one_or_none()
+    return None if row is None else _node(row)
 
 
 def page(
@@ -54,6 +57,10 @@ def delete(connection: sa.Connection, node: resources.Node) -> None:
     connection.execute(
         _TABLE.delete().where(_TABLE.c.vrf_id == vrfs.id_of(node.vrf), _TABLE.c.name == node.name)
     )
+
+
+def _named(vrf: str, name: str) -> "stored.Select":
+    return _SELECT.where(tables.vrfs.c.name == vrf, _TABLE.c.name == name)
 
 
 def _node(row: arrays.Row) -> resources.Node:

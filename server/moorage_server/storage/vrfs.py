@@ -41,10 +41,15 @@ def keep(connection: sa.Connection, vrf: str) -> None:
 
 def require_id(connection: sa.Connection, vrf: str) -> int:
     """The row id of a VRF; raises VrfNotFound."""
-    vrf_id: int | None = connection.scalar(_ID.where(_TABLE.c.name == vrf))
+    vrf_id = find_id(connection, vrf)
     if vrf_id is None:
         raise errors.VrfNotFound(vrf)
     return vrf_id
+
+
+def find_id(connection: sa.Connection, vrf: str) -> int | None:
+    """The row id of a VRF; None where it is not there."""
+    return connection.scalar(_ID.where(_TABLE.c.name == vrf))
 
 
 def id_of(vrf: str) -> "sa.ScalarSelect[int]":

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from moorage_server.domain import resources
+from moorage_server.domain import errors, resources
 from moorage_server.storage import affinities, database, nodes, vrfs
 from moorage_server.usecases.targets import Target
 
@@ -45,14 +45,22 @@ def page(
 
 
 def delete(store: database.Database, limits: database.Limits, target: Target) -> None:
-    """Removes a node and gives up its blocks; raises NodeNotFound or EtagMismatch."""
+    """Removes a node and gives up its blocks; raises NodeNotFound or EtagMismatch.
+
+    A node may own blocks without ever having been recorded; with an etag, it must have been.
+    """
 
     def work(transaction: database.Transaction) -> None:
         # So that no assign which is under way opens a block for the node afterwards.
         vrfs.lock(transaction, target.vrf)
-        node = nodes.get(transaction, target.vrf, target.name, locking=True)
-        target.require_etag(node)
-        affinities.give_up_node(transaction, node)
-        nodes.delete(transaction, node)
+        node = nodes.lock(transaction, target.vrf, target.name)
+        if node is None and target.etag:
+            raise errors.NodeNotFound(target.vrf, target.name)
+        if node is not None:
+            target.require_etag(node)
+            nodes.delete(transaction, node)
+        owned = affinities.give_up_node(transaction, target.vrf, target.name)
+        if node is None and not owned:
+            raise errors.NodeNotFound(target.vrf, target.name)
 
     store.run(work, limits)

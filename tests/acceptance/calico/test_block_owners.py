@@ -15,6 +15,7 @@ from acceptance.calico.ground import (
     node_removed,
     play,
     pool,
+    release,
     usage,
 )
 
@@ -38,6 +39,16 @@ ORPHANED: Rows = {
         configuration(strictAffinity=True),
         *ORPHAN,
         fixed("c2", "10.0.0.1", node="n2").refused("BLOCK_AFFINITY_MISMATCH", owner=""),
+    ],
+    "a node that was never recorded gives up its blocks as well": [
+        A,
+        assign("c1", node="n1").gives("10.0.0.0"),
+        fixed("c2", "10.0.0.4", node="n1"),
+        release("c2"),
+        node_removed("n1"),
+        blocks("a").lists("10.0.0.0/30"),
+        assign("c3", node="n2").gives("10.0.0.4"),
+        node_removed("n1").refused("NODE_NOT_FOUND", node="n1"),
     ],
     "a pool that is activated again keeps its blocks of no node": [
         ONE,

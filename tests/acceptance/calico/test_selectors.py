@@ -2,7 +2,16 @@
 
 import pytest
 
-from acceptance.calico.ground import Stage, assign, namespace, node, play, pool, pool_changed, pool_shown
+from acceptance.calico.ground import (
+    Stage,
+    assign,
+    namespace,
+    node,
+    play,
+    pool,
+    pool_changed,
+    pool_shown,
+)
 
 Labels = dict[str, str]
 NONE: Labels = {}
@@ -107,7 +116,7 @@ MALFORMED: dict[str, tuple[str, str]] = {
     "a label of 513": (f"has({'x' * 513})", "at most 512"),
     "1025 characters": (f"has(a){' ' * 1019}", "at most 1024"),
     "global()": ("global()", "write all()"),
-    "1025 characters": (f"a=='{'b' * 1020}'", "at most 1024"),
+    "1025 characters in a value": (f"a=='{'b' * 1020}'", "at most 1024"),
     "1025 characters in canonical spelling": (f'a == "{"b" * 1020}"', "at most 1024"),
     "3000 characters": ("b" * 3000, "at most 2048"),
     "global() behind a not": ("!global()", "write all()"),

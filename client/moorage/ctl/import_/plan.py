@@ -1,7 +1,8 @@
 """Compares what Calico left with what the server has, and brings the difference about.
 
-`survey` changes nothing: it asks the server about every block of a pool that is there, and decides
-by itself about those of pools that are still to be created.
+`survey` changes nothing: it asks the server about every pool, reservation and configuration, and
+about every block of a pool that is there, and decides by itself about those of pools that are still
+to be created.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import TypeVar
 
 import moorage
 from moorage import names
-from moorage.ctl import changes, exits, kinds, manifests
-from moorage.ctl.import_ import dump, holders, refusals
+from moorage.ctl import changes, exits, kinds, manifests, rehearsal
+from moorage.ctl.import_ import dump, holders
 from moorage.v1 import admin_service_pb2, resources_pb2
 
 ORPHAN = "calico-orphan-"
@@ -162,10 +163,10 @@ class Importer:
             return Step(label=manifest.label, conflict=text)
         if isinstance(manifest.resource, resources_pb2.Pool):
             return self._pool_step(manifest, manifest.resource)
-        if text := refusals.of(manifest.resource):
-            return Step(label=manifest.label, conflict=text)
         with exits.doing(f"look at {manifest.label} ({manifest.where})", self._server):
             change = changes.find(self._client, manifest)
+        if text := self._refused(change):
+            return Step(label=manifest.label, conflict=text)
         result = changes.CREATED if change.creates else changes.CONFIGURED
         unchanged = not change.creates and not change.paths
         return Step(
@@ -183,13 +184,18 @@ class Importer:
                 f"{wanted.block_size}; delete it while it is empty"
             )
             return Step(label=manifest.label, conflict=text)
-        if text := self._in_the_way(wanted) or refusals.of(pool):
+        change = changes.Change(manifest=manifest, current=None, paths=())
+        if text := self._in_the_way(wanted) or self._refused(change):
             return Step(label=manifest.label, conflict=text)
         self._ranges.append(wanted)
         if manifest.withdrawn:
             return Step(label=manifest.label, drained=pool, result=changes.CREATED)
-        change = changes.Change(manifest=manifest, current=None, paths=())
         return Step(label=manifest.label, change=change, result=changes.CREATED)
+
+    def _refused(self, change: changes.Change) -> str:
+        """Return why the server would refuse a change; empty where it would make it."""
+        report = rehearsal.refusal(self._client, change, self._server)
+        return "" if report is None else report.message
 
     def _kept(self, there: _Range, manifest: manifests.Manifest) -> Step:
         """Return the step for a pool that is there; one of the same name is drained as Calico's."""
@@ -220,7 +226,7 @@ class Importer:
                     block_size=block.cidr.prefixlen,
                 )
                 wanted = _range(pool, exists=False)
-                if text := self._in_the_way(wanted) or refusals.of(pool):
+                if text := self._in_the_way(wanted) or self._refused(_creation(block, pool)):
                     yield Step(label=f"pool/{pool_id}", conflict=text)
                     continue
                 self._ranges.append(wanted)
@@ -298,6 +304,13 @@ class Importer:
             changed=changed,
             conflicts=tuple(conflicts),
         )
+
+
+def _creation(block: dump.Block, pool: resources_pb2.Pool) -> changes.Change:
+    """Return the change that a pool for an orphan is."""
+    where = f"block {block.cidr}"
+    manifest = manifests.Manifest(where=where, kind=kinds.Kind.POOL, resource=pool)
+    return changes.Change(manifest=manifest, current=None, paths=())
 
 
 def _range(pool: resources_pb2.Pool, *, exists: bool = True) -> _Range:
