@@ -302,6 +302,48 @@ def test_blocks_of_a_pool_without_affinity_or_of_a_draining_one_belong_to_nobody
     assert server.database.rows(BLOCKS, cidr=BLOCK) == [(None, 63)]
 
 
+@pytest.mark.usefixtures("pool")
+@pytest.mark.parametrize("validate_only", [True, False])
+@pytest.mark.parametrize(("node", "stored"), [("n2", "n2"), ("", None)])
+def test_a_block_that_is_empty_here_changes_hands(
+    admin: admin_service_pb2_grpc.AdminServiceStub,
+    client: moorage.Client,
+    server: serving.Serving,
+    node: str,
+    stored: str | None,
+    validate_only: bool,
+) -> None:
+    adopt(admin, held("10.0.0.5"), node="n1")
+    calls.release(client, "c1")
+    response = adopt(admin, node=node, validate_only=validate_only)
+    assert told(response) == (0, 0, True)
+    assert response.previous_node == "n1"
+    owner = "n1" if validate_only else stored
+    assert server.database.rows(BLOCKS, cidr=BLOCK) == [(owner, 64)]
+    if not validate_only:
+        again = adopt(admin, node=node)
+        assert (told(again), again.previous_node) == ((0, 0, False), "")
+
+
+@pytest.mark.usefixtures("pool")
+@pytest.mark.parametrize("way", ["delete the node", "release everything"])
+def test_what_is_said_of_a_block_of_another_node_can_be_done(
+    admin: admin_service_pb2_grpc.AdminServiceStub,
+    client: moorage.Client,
+    server: serving.Serving,
+    way: str,
+) -> None:
+    adopt(admin, held("10.0.0.5"), node="n1")
+    (refused,) = adopt(admin, node="n2").conflicts
+    assert "delete node n1, which gives up all its blocks, or release everything" in refused.message
+    if way == "delete the node":
+        client.delete_node("n1")
+    else:
+        calls.release(client, "c1")
+    assert told(adopt(admin, node="n2"))[2]
+    assert [row[0] for row in server.database.rows(BLOCKS, cidr=BLOCK)] == ["n2"]
+
+
 CONFLICTS = {
     "10.0.0.1": "10.0.0.1 is excluded from pool web, or its gateway",
     "10.0.0.2": "10.0.0.2 is excluded from pool web, or its gateway",

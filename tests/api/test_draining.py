@@ -56,6 +56,20 @@ def test_a_drained_pool_gives_up_its_blocks_and_keeps_its_allocations(
     assert client.get_pool_usage("a").counts.assigned_count == 2
 
 
+def test_a_node_that_was_never_recorded_gives_up_its_blocks(
+    client: moorage.Client, ground: Ground
+) -> None:
+    # With an etag, somebody means a node that is recorded.
+    with pytest.raises(moorage.NotFound):
+        client.delete_node("n2", etag="e")
+    assert blocks(client)[ground.others] == "n2"
+    client.delete_node("n2")
+    assert blocks(client)[ground.others] == ""
+    with pytest.raises(moorage.NotFound) as raised:
+        client.delete_node("n2")
+    assert raised.value.reason == "NODE_NOT_FOUND"
+
+
 def test_a_draining_pool_assigns_nothing_until_it_is_active_again(
     client: moorage.Client, ground: Ground
 ) -> None:

@@ -10,6 +10,7 @@ from moorage.v1 import resources_pb2
 
 Pool, Reservation = resources_pb2.Pool, resources_pb2.Reservation
 Vrf, Node = resources_pb2.Vrf, resources_pb2.Node
+VrfConfiguration = resources_pb2.VrfConfiguration
 Call = Callable[[moorage.Client], object]
 
 WEB, OFFICE = "vrfs/default/pools/web", "vrfs/default/reservations/office"
@@ -40,7 +41,8 @@ CHANGES: dict[str, Call] = {
     "a reservation's deletion": lambda it: it.delete_reservation("office", validate_only=True),
     "a VRF": lambda it: it.create_vrf("blue", validate_only=True),
     "a VRF's change": lambda it: it.update_vrf(
-        Vrf(name="vrfs/default", configuration={"cooldown_seconds": 9}), validate_only=True
+        Vrf(name="vrfs/default", configuration=VrfConfiguration(cooldown_seconds=9)),
+        validate_only=True,
     ),
     "a VRF's deletion": lambda it: it.delete_vrf("red", validate_only=True),
     "a node": lambda it: it.upsert_node(Node(name=N1, labels={"zone": "b"}), validate_only=True),
@@ -84,7 +86,8 @@ REFUSED: dict[str, tuple[Call, str]] = {
     ),
     "a configuration that cannot be": (
         lambda it: it.update_vrf(
-            Vrf(name="vrfs/default", configuration={"max_blocks_per_node": 3}), validate_only=True
+            Vrf(name="vrfs/default", configuration=VrfConfiguration(max_blocks_per_node=3)),
+            validate_only=True,
         ),
         "INVALID_REQUEST",
     ),

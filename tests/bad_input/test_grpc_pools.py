@@ -381,7 +381,7 @@ REFUSED: dict[str, Refused] = {
             "POOL_IN_USE",
             {"vrf": "default", "pool": "web", "allocation_count": "1"},
         ),
-        'pool "web" still has 1 allocations; drain it and release them first',
+        'pool "web" still has 1 allocation; drain it and release what is assigned first',
     ),
     **{
         f"change {field}": (

@@ -152,7 +152,7 @@ ROWS: dict[str, Row] = {
         ["delete", "pool", "web"],
         4,
         "delete pool/web",
-        'pool "web" still has 1 allocations; drain it and release them first',
+        'pool "web" still has 1 allocation; drain it and release what is assigned first',
         "POOL_IN_USE: allocation_count=1, pool=web, vrf=default",
     ),
     "a node that is not there": refused(

@@ -173,6 +173,71 @@ def test_what_was_released_since_the_import_stays_released(
     assert digest.of(server.database) == before
 
 
+POOL_AND_BLOCK = resources_pb2.Pool(cidr="10.244.0.0/16", block_size=26)
+
+
+@pytest.mark.parametrize(("affinity", "node"), [("host:n2", "n2"), (None, "")])
+def test_an_empty_block_follows_its_node_in_calico(
+    affinity: str | None, node: str, moorctl: Moorctl, client: moorage.Client
+) -> None:
+    client.create_pool("mine", POOL_AND_BLOCK)
+    calls.assign(client, "c1", calls.fixed("10.244.1.1"), node="n1")
+    dump = calico_dump.listed(calico_dump.block("10.244.1.0/26", affinity, {}))
+    if node:
+        ended = moorctl("import", "calico", "-", "--apply", stdin=dump)
+        assert (ended.code, "belongs to node n1, not to n2" in ended.out) == (4, True)
+    calls.release(client, "c1")
+    for arguments in ((), ("--apply",)):
+        ended = moorctl("import", "calico", "-", *arguments, stdin=dump)
+        assert ended.code == 0, ended.err
+        assert ended.out.splitlines()[0].endswith(
+            ", taken from node n1, for which it is empty here"
+        )
+    assert [(each.cidr, each.node) for each in client.blocks()] == [("10.244.1.0/26", node)]
+    again = moorctl.must("import", "calico", "-", "--apply", stdin=dump)
+    assert again.splitlines()[-1].endswith("nothing to change")
+
+
+def test_an_attachment_gets_no_second_address(
+    moorctl: Moorctl, client: moorage.Client, server: serving.Serving
+) -> None:
+    client.create_pool("mine", POOL_AND_BLOCK)
+    client.create_pool("six", resources_pb2.Pool(cidr="fd00::/120"))
+    attachment = resources_pb2.Attachment(
+        network="k8s-pod-network", container_id=calico_dump.CART, interface="eth0"
+    )
+    client.assign(attachment, [calls.fixed("10.244.9.9"), calls.fixed("fd00::9")])
+    pod = calico_dump.pod(calico_dump.CART, "n1", "cart-0")
+    ours = calico_dump.block("10.244.1.0/26", "host:n1", {4: pod})
+    # Of a pool that is still to be created as well.
+    theirs = calico_dump.block("10.9.0.0/26", "host:n1", {5: pod})
+    dump = calico_dump.listed(ippool("new"), ours, theirs)
+    before = digest.of(server.database)
+    for arguments in ((), ("--apply",)):
+        ended = moorctl("import", "calico", "-", *arguments, stdin=dump)
+        assert ended.code == 4
+        conflicts = [line for line in ended.out.splitlines() if "conflict: " in line]
+        assert [line.split()[1] for line in conflicts] == ["10.9.0.5", "10.244.1.4"]
+        assert all("which holds 10.244.9.9 here, and not in Calico" in line for line in conflicts)
+        assert digest.of(server.database) == before
+    client.release(attachment)
+    released = moorctl.must("import", "calico", "-", stdin=dump)
+    assert "0 conflicts" in released
+
+
+def test_what_was_released_here_is_no_second_address(
+    imported: Moorctl, client: moorage.Client
+) -> None:
+    attachment = resources_pb2.Attachment(
+        network="k8s-pod-network", container_id=calico_dump.CART, interface="eth0"
+    )
+    client.release(attachment)
+    client.assign(attachment, [calls.want()])
+    ended = imported("import", "calico", "-", "--apply", stdin=calico_dump.whole())
+    assert ended.code == 0, ended.out
+    assert "0 conflicts; nothing to change" in ended.out
+
+
 def test_orphans_are_adopted_into_draining_pools(
     imported: Moorctl, client: moorage.Client, server: serving.Serving
 ) -> None:

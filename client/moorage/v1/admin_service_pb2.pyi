@@ -159,7 +159,9 @@ class AdoptBlockRequest(_message.Message):
     cidr: _builtins.str
     """Required. The block: inside one pool, and of that pool's block size."""
     node: _builtins.str
-    """Optional. The node it belongs to, at most 253 characters; absent: to none."""
+    """Optional. The node it belongs to, at most 253 characters; absent: to none. A
+    block that is empty here is taken from whomever it belongs to.
+    """
     validate_only: _builtins.bool
     """Optional. True: nothing is changed, the answer is as if it were."""
     @_builtins.property
@@ -260,6 +262,7 @@ class AdoptBlockResponse(_message.Message):
     BLOCK_CHANGED_FIELD_NUMBER: _builtins.int
     CONFLICTS_FIELD_NUMBER: _builtins.int
     RELEASED_COUNT_FIELD_NUMBER: _builtins.int
+    PREVIOUS_NODE_FIELD_NUMBER: _builtins.int
     adopted_count: _builtins.int
     """How many addresses became held, or would become."""
     unchanged_count: _builtins.int
@@ -268,6 +271,8 @@ class AdoptBlockResponse(_message.Message):
     """True where the block was opened or given to the node, or would be."""
     released_count: _builtins.int
     """How many were released since they were adopted, and are left alone."""
+    previous_node: _builtins.str
+    """The node that the block is taken from, or would be; empty where there is none."""
     @_builtins.property
     def conflicts(self) -> _containers.RepeatedCompositeFieldContainer[Global___AdoptConflict]:
         """Why nothing was changed; empty where there is no reason."""
@@ -280,10 +285,11 @@ class AdoptBlockResponse(_message.Message):
         block_changed: _builtins.bool = ...,
         conflicts: _abc.Iterable[Global___AdoptConflict] | None = ...,
         released_count: _builtins.int = ...,
+        previous_node: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adopted_count", b"adopted_count", "block_changed", b"block_changed", "conflicts", b"conflicts", "released_count", b"released_count", "unchanged_count", b"unchanged_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adopted_count", b"adopted_count", "block_changed", b"block_changed", "conflicts", b"conflicts", "previous_node", b"previous_node", "released_count", b"released_count", "unchanged_count", b"unchanged_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,6 +24,7 @@ def adopted(decision: adoption.Decision) -> messages.AdoptBlockResponse:
         adopted_count=len(decision.adopted),
         unchanged_count=decision.unchanged_count,
         block_changed=decision.block_changed,
+        previous_node=decision.previous_node,
         released_count=decision.released_count,
         conflicts=[
             messages.AdoptConflict(

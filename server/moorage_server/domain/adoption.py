@@ -50,7 +50,8 @@ class Decision:
     """What becomes of a request; nothing where there are conflicts.
 
     `block` is as it is to be written; None where it stays as it is. `block_changed`:
-    it is opened or given to the node. `released_count`: of these nothing was decided,
+    it is opened or given to the node. `previous_node`: it was this one's until then, and is
+    empty here. `released_count`: of these nothing was decided,
     because whoever is to hold them has given them back.
     """
 
@@ -59,6 +60,7 @@ class Decision:
     released_count: int = 0
     block: blocks.Block | None = None
     block_changed: bool = False
+    previous_node: str = ""
     conflicts: tuple[Conflict, ...] = ()
 
 
@@ -125,7 +127,15 @@ def decide(
         unchanged_count=len(request.adoptions) - len(new),
         block=None if after == block else after,
         block_changed=owned != block,
+        previous_node=_previous(block, owned),
     )
+
+
+def _previous(block: blocks.Block | None, owned: blocks.Block | None) -> str:
+    """The node that a block is taken from; empty where it is not."""
+    if block is None or owned is None or owned.node == block.node:
+        return ""
+    return block.node or ""
 
 
 def _owned(
@@ -139,7 +149,10 @@ def _owned(
     if block is None:
         cidr, needed = request.cidr, opens(request, offer)
         return blocks.fresh(offer.pool_id, cidr, owner, now) if needed else None
-    return block.of(owner, now) if owner and block.node is None else block
+    if owner == block.node:
+        return block
+    # Nobody misses one of which nothing is held; of any other, only what is nobody's is given.
+    return block.of(owner, now) if block.is_empty or block.node is None else block
 
 
 def _owner(request: AdoptRequest, offer: Offer) -> str | None:
@@ -149,11 +162,12 @@ def _owner(request: AdoptRequest, offer: Offer) -> str | None:
 
 
 def _owned_by_another(block: blocks.Block, owner: str | None) -> list[Conflict]:
-    if owner is None or block.node in (None, owner):
+    if owner is None or block.node in (None, owner) or block.is_empty:
         return []
     text = (
-        f"block {block.cidr} belongs to node {block.node}, not to {owner}; adopt it without a "
-        f"node, or first release what node {block.node} has in it"
+        f"block {block.cidr} belongs to node {block.node}, not to {owner}; delete node "
+        f"{block.node}, which gives up all its blocks, or release everything in this one, so that "
+        "it may be given away once nothing there is cooling or kept either"
     )
     return [Conflict(message=text)]
 

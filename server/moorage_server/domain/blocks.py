@@ -147,8 +147,8 @@ class Block:
             sticky=tuple(each for each in self.sticky if each.ready_tick > tick),
         )
 
-    def of(self, node: str, since: datetime.datetime) -> "Block":
-        """The block as one that belongs to a node."""
+    def of(self, node: str | None, since: datetime.datetime) -> "Block":
+        """The block as one that belongs to a node, or to none."""
         return dataclasses.replace(self, node=node, claim_time=since)
 
 

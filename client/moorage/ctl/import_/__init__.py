@@ -1,7 +1,8 @@
 """moorctl import: takes over what another IPAM has handed out, renumbering nothing.
 
 `calico` is the command; `dump` reads what Calico left, `holders` says who holds each address here,
-`plan` compares it with the server, `report` prints that.
+`importer` compares it with the server, `plan` is what comes of that, `report` prints it; `doubles`
+are attachments that would hold one address too many.
 """
 
 import click

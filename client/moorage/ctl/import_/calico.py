@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from moorage.ctl import options, settings
-from moorage.ctl.import_ import dump, plan, report
+from moorage.ctl.import_ import dump, importer, report
 
 
 @click.command("calico")
@@ -49,12 +49,13 @@ def command(
     nothing that was released here.
 
     A pool of the same range and block size is used as it is. A DEL of a pod releases what was
-    adopted for it: its network and container id are those of the handle.
+    adopted for it: its network and container id are those of the handle. A block that is empty here
+    is taken from the node that it belongs to, and given to that of Calico.
     """
     found = dump.read(sources, where.vrf)
     notes = [*found.notes, *_notes(found)]
     with where.connected("import from Calico") as client:
-        importer = plan.Importer(
+        importing = importer.Importer(
             client,
             found,
             server=where.server,
@@ -62,10 +63,10 @@ def command(
             interface=interface,
             orphans=orphans,
         )
-        made = importer.survey()
+        made = importing.survey()
         applied = applies and not made.conflict_count
         if applied:
-            made = importer.carry_out(made)
+            made = importing.carry_out(made)
     report.show(made, notes, output, applied=applied)
     if made.failure:
         raise made.failure

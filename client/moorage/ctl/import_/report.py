@@ -66,7 +66,7 @@ def _blocks(made: plan.Plan, *, applied: bool) -> Iterator[str]:
             continue
         yield (
             f"block {each.block.cidr} of pool {each.pool}{node}: {each.adopted} {verb}, "
-            f"{each.unchanged} held already{_left_alone(each.released)}"
+            f"{each.unchanged} held already{_left_alone(each.released)}{_taken(each.previous_node)}"
         )
         for conflict in each.conflicts[:_MOST_CONFLICTS]:
             yield f"  conflict: {conflict.message}"
@@ -97,6 +97,10 @@ def _left_alone(released: int) -> str:
     return f", {released} released since and left alone" if released else ""
 
 
+def _taken(previous_node: str) -> str:
+    return f", taken from node {previous_node}, for which it is empty here" * bool(previous_node)
+
+
 def _counted(count: int, singular: str, plural: str = "") -> str:
     return f"{count} {singular if count == 1 else plural or singular + 's'}"
 
@@ -122,6 +126,7 @@ def _document(made: plan.Plan, notes: Sequence[str], *, applied: bool) -> dict[s
                 "unchangedCount": each.unchanged,
                 "releasedCount": each.released,
                 "blockChanged": each.changed,
+                "previousNode": each.previous_node,
                 "conflicts": [
                     {"address": conflict.address, "message": conflict.message}
                     for conflict in each.conflicts

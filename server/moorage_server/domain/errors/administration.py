@@ -144,9 +144,9 @@ class PoolInUse(IpamError):
 
     def __init__(self, vrf: str, pool: str, allocation_count: int) -> None:
         """Says how many addresses stand in the way."""
+        counted = f"{allocation_count} allocation{'s' * (allocation_count != 1)}"
         super().__init__(
-            f'pool "{pool}" still has {allocation_count} allocations; '
-            "drain it and release them first",
+            f'pool "{pool}" still has {counted}; drain it and release what is assigned first',
             vrf=vrf,
             pool=pool,
             allocation_count=str(allocation_count),
