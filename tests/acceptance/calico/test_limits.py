@@ -220,6 +220,8 @@ NONE_OR_ALL: Rows = {
     "or the block's, as in Calico": [
         pool("a", "10.0.0.0/24", blockSize=30, resultForm="Block"),
         assign("c1").shows(prefixLength=30),
+        # Of a fixed one Calico says 32.
+        fixed("c2", "10.0.0.9").shows(prefixLength=30),
     ],
     "or the pool's": [
         pool("a", "10.0.0.0/24", blockSize=30, resultForm="Pool"),
