@@ -91,6 +91,13 @@ def test_a_node_of_another_cluster_is_refused_and_left_alone(
     assert "each cluster a VRF of its own" in caplog.text
 
 
+def test_a_node_with_many_labels_is_recorded(east: Cluster) -> None:
+    labels = {f"l{at}": "x" for at in range(1023)}
+    east.kube.add_node("n0", labels=labels)
+    east.round()
+    assert east.nodes()["n0"] == {**labels, **MINE}
+
+
 def test_one_node_that_cannot_be_recorded_keeps_no_other_from_it(
     east: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -141,12 +141,17 @@ WAITING = {
     for kind, (condition, _) in _CONDITIONS.items()
 }
 
-# A refusal is told at once, also where somebody has reserved what a million pods hold.
+# A refusal is told at once, also where somebody has reserved what a million pods hold: in
+# order of the key, so that no more of them are read than are counted.
 MOST_HIDDEN = 4096
 HIDDEN = sa.text("""
 SELECT count(*) FROM (
     SELECT FROM unnest(CAST(:firsts AS inet[]), CAST(:lasts AS inet[])) AS hidden (first, last)
-    JOIN allocations ON vrf_id = :vrf_id AND address BETWEEN hidden.first AND hidden.last
+    CROSS JOIN LATERAL (
+        SELECT FROM allocations
+        WHERE vrf_id = :vrf_id AND address BETWEEN hidden.first AND hidden.last
+        ORDER BY address LIMIT :limit
+    ) AS held
     LIMIT :limit
-) AS held
+) AS counted
 """)
