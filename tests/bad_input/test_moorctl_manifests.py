@@ -45,7 +45,7 @@ def no_yaml(text: str, said: str) -> Row:
 
 def refused(text: str, what: str, said: str, *facts: str, code: int = 2) -> Row:
     """What the server refuses."""
-    lines = [f"moorctl: cannot apply {what}/new ({HERE}): {said}"]
+    lines = [f"moorctl: cannot apply {what}/new ({HERE}): {said}; nothing was changed"]
     return text, code, lines + [f"  {fact}" for fact in facts]
 
 
@@ -103,10 +103,10 @@ ROWS: dict[str, Row] = {
         "spec.cidr",
         f"{NO_CIDR} 'fe80::%eth0/64' needs a plain prefix length, and no zone",
     ),
-    "an IPv4-mapped range": refused(
+    "an IPv4-mapped range": one_problem(
         manifest('{cidr: "::ffff:192.168.0.0/120"}'),
-        "pool",
-        'pool.cidr: "::ffff:192.168.0.0/120": IPv4-mapped; write 192.168.0.0/24',
+        "spec.cidr",
+        f"{NO_CIDR} it is IPv4-mapped; write 192.168.0.0/24",
     ),
     "no prefix length": one_problem(
         manifest("{cidr: 192.168.0.0}"),
@@ -116,13 +116,13 @@ ROWS: dict[str, Row] = {
     "two fields that are wrong": refused(
         pool("gateway: 10.0.0.1, priority: 5000"),
         "pool",
-        "pool.priority: is 5000; give -1000 to 1000;"
-        ' pool.gateway: "10.0.0.1" is not inside 192.168.0.0/24; give what belongs to the pool',
+        "spec.priority: is 5000; give -1000 to 1000;"
+        ' spec.gateway: "10.0.0.1" is not inside 192.168.0.0/24; give what belongs to the pool',
     ),
     "an option with a newline": refused(
         pool(r'dns: {options: ["a\nb"]}'),
         "pool",
-        f"pool.dns.options[0]: {_TWO_LINES}",
+        f"spec.dns.options[0]: {_TWO_LINES}",
     ),
     "a reservation with host bits": one_problem(
         reservation("10.0.0.1/24"),

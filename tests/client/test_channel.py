@@ -91,5 +91,5 @@ def test_a_full_page_of_allocations_fits_into_a_message(peer: peers.Peer) -> Non
 
 def test_a_request_beyond_the_limit_of_the_server_is_not_sent(peer: peers.Peer) -> None:
     with moorage.Client(peer.target) as client, pytest.raises(moorage.ServerFault):
-        client.create_pool("web", resources_pb2.Pool(node_selector="x" * 300_000))
+        client.create_pool("web", resources_pb2.Pool(node_selector="x" * 1_100_000))
     assert peer.calls == []

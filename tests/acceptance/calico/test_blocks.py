@@ -201,10 +201,10 @@ GIVEN_UP: Rows = {
         node_removed("n1"),
         blocks("a").lists("10.0.0.4/30 n2"),
     ],
-    "a node that nobody recorded gives up nothing": [
+    "a node that nobody recorded and that has no block is none": [
         A,
         assign("c1", node="n1"),
-        node_removed("n1").refused("NODE_NOT_FOUND", node="n1"),
+        node_removed("n2").refused("NODE_NOT_FOUND", node="n2"),
         blocks("a").lists("10.0.0.0/30 n1"),
     ],
     "a node that comes back does not own what it gave up": [

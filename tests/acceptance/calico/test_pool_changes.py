@@ -148,7 +148,9 @@ DELETION: Rows = {
         pool("a", "10.0.0.0/24"),
         assign("c1").kept("held"),
         fixed("c2", "10.0.0.200"),
-        pool_removed("a").refused("POOL_IN_USE", "release them first", allocation_count="2"),
+        pool_removed("a").refused(
+            "POOL_IN_USE", "release what is assigned first", allocation_count="2"
+        ),
         holder("10.0.0.0").same_as("held"),
         release("c1").gives("10.0.0.0"),
         release("c2").gives("10.0.0.200"),
