@@ -154,7 +154,7 @@ class Inquiry:
 
     def _hidden_count(self, hidden: dict[str, str]) -> int:
         limit = {"limit": looks.MOST_HIDDEN}
-        return self._connection.scalar(looks.HIDDEN, self._parameters(**hidden, **limit)) or 0
+        return int(looks.HIDDEN.value(self._connection, self._parameters(**hidden, **limit)))
 
     def _owned_count(self, need: needs.OwnedCount) -> needs.Answer:
         name = f"{self._vrf_id}/{need.node}"

@@ -144,7 +144,7 @@ WAITING = {
 # A refusal is told at once, also where somebody has reserved what a million pods hold: in
 # order of the key, so that no more of them are read than are counted.
 MOST_HIDDEN = 4096
-HIDDEN = sa.text("""
+HIDDEN = statements.Statement("""
 SELECT count(*) FROM (
     SELECT FROM unnest(CAST(:firsts AS inet[]), CAST(:lasts AS inet[])) AS hidden (first, last)
     CROSS JOIN LATERAL (
