@@ -47,4 +47,5 @@ def _used(pid: int) -> _Used | None:
     except OSError:
         return None  # it has ended since it was listed
     fields = line.rpartition(")")[2].split()  # the name before may contain anything
-    return _Used(parent=int(fields[1]), seconds=(int(fields[11]) + int(fields[12])) * _TICK)
+    # With that of children which have ended: what a backend used is not lost with it.
+    return _Used(parent=int(fields[1]), seconds=sum(map(int, fields[11:15])) * _TICK)
