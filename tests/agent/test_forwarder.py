@@ -235,6 +235,26 @@ def test_a_standard_input_that_cannot_be_read_is_an_io_failure(
     assert outcome.error["code"] == 5
 
 
+def test_an_add_that_failed_unheard_takes_nothing_from_an_earlier_one(node: Node) -> None:
+    node.add("c")
+    held = node.held()
+    node.ipam["ipv4_pools"] = ["10.0.0.0/33"]
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        with subprocess.Popen(
+            [node.agent.launcher],
+            env=node.variables("ADD", "c"),
+            stdin=subprocess.PIPE,
+            stdout=write,
+        ) as process:
+            process.communicate(node.stdin())
+    finally:
+        os.close(write)
+    assert process.returncode == 1
+    assert node.held() == held
+
+
 def test_a_closed_standard_output_is_nobody_listening(node: Node) -> None:
     done = subprocess.run(
         ["/bin/sh", "-c", '"$0" >&-', node.agent.launcher],

@@ -128,6 +128,16 @@ def test_what_cannot_be_written_is_not_taken_on(tmp_path: Path) -> None:
     assert len(kept) == 0
 
 
+def test_what_is_sent_is_forgotten_although_its_file_cannot_be_removed(tmp_path: Path) -> None:
+    kept = Journal(tmp_path)
+    kept.add(release())
+    (path,) = tmp_path.iterdir()
+    path.unlink()
+    path.mkdir()  # which no unlink removes
+    kept.remove(release())
+    assert len(kept) == 0
+
+
 WRITER = """
 import pathlib, sys
 from moorage.agent.journal import Journal

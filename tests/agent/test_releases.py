@@ -1,5 +1,7 @@
 """A DEL while the server is away: it succeeds, and what it was about is released all the same."""
 
+import json
+import os
 import resource
 import signal
 
@@ -160,6 +162,31 @@ def test_a_release_that_cannot_be_kept_is_try_again_later(node: Node) -> None:
     node.delete("a")
     assert node.agent.waiting() == ["a"]
     node.way.come_back()
+    until(lambda: node.held() == {})
+
+
+@pytest.mark.parametrize(
+    "poison", [{"server": ""}, {"server": "a b"}, {"boot_time_ns": 1 << 70}], ids=str
+)
+def test_a_release_that_cannot_be_sent_at_all_holds_up_no_other(
+    node: Node, poison: dict[str, object]
+) -> None:
+    for container in "ab":
+        node.add(container)
+    node.way.leave()
+    for container in "ab":
+        node.delete(container)
+    node.agent.kill()
+    for path in node.agent.journal.glob("*.json"):
+        kept = json.loads(path.read_text())
+        if kept["container_id"] == "a":
+            path.write_text(json.dumps(kept | poison))
+            os.utime(path, (0, 0))  # the oldest, which comes first
+    node.way.come_back()
+    node.agent.start()
+    until(lambda: node.agent.waiting() == ["a"])
+    assert list(node.held().values()) == ["a"]
+    node.delete("a")  # of today, and instead of what cannot be sent
     until(lambda: node.held() == {})
 
 

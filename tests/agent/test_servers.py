@@ -41,10 +41,11 @@ def test_a_client_is_used_again(kept: Servers, way: proxy.Proxy, answered: list[
 
 
 def test_a_refusal_is_an_answer_and_no_reason_for_another_client(
-    kept: Servers, way: proxy.Proxy
+    kept: Servers, way: proxy.Proxy, answered: list[str]
 ) -> None:
     with pytest.raises(moorage.NotFound), kept.lend(way.target) as first:
         first.get_vrf("gone")
+    assert answered == [way.target]
     with kept.lend(way.target) as second:
         assert second is first
 

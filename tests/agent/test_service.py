@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -196,3 +197,16 @@ def test_status_is_a_command(own: agents.Agent) -> None:
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 1
     assert b"no agent answers on" in done.stderr
+
+
+def test_more_connections_than_it_may_open_end_no_agent(node: Node) -> None:
+    assert node.agent.process is not None
+    open_files = resource.prlimit(node.agent.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(node.agent.process.pid, resource.RLIMIT_NOFILE, (64, open_files[1]))
+    with contextlib.ExitStack() as until_gone:
+        for _ in range(100):
+            connection = until_gone.enter_context(socket.socket(socket.AF_UNIX))
+            connection.connect(str(node.agent.socket))
+        until(lambda: "cannot let a call in" in node.agent.log.read_text())
+    resource.prlimit(node.agent.process.pid, resource.RLIMIT_NOFILE, open_files)
+    node.add()

@@ -82,6 +82,18 @@ def test_an_address_nobody_heard_of_is_released_at_once(script: scripted.Script)
     assert script.released[0].attempt.boot_time_ns > script.assigned[0].attempt.boot_time_ns
 
 
+def test_an_add_that_failed_unheard_frees_nothing(script: scripted.Script) -> None:
+    script.abort = scripted.refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "no", "POOL_EXHAUSTED")
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = _add_into(write, script)
+    finally:
+        os.close(write)
+    assert done.returncode == 1
+    assert script.released == []
+
+
 def test_a_closed_standard_output_is_nobody_listening_too(script: scripted.Script) -> None:
     script.allocations = [ALLOCATION]
     config = json.dumps(program.config(ipam={"server": script.target, "timeout_seconds": 5}))

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 
 import pytest
 
@@ -250,7 +251,22 @@ def test_a_change_is_told_of_as_it_comes(east: Cluster) -> None:
     followed.feed.stop()
 
 
-def test_a_watch_that_the_server_ends_goes_on_where_it_was(east: Cluster) -> None:
+def test_a_watch_that_ends_at_once_is_not_asked_for_again_at_once(
+    east: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, feed.__name__)
+    east.kube.misbehave = faults.only("watch=", faults.answering(b""))
+    followed = Followed(east)
+    followed.feed.start()
+    followed.wait("n1")
+    end = time.monotonic() + 20
+    while "ended at once; the nodes are listed or watched again" not in caplog.text:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    followed.feed.stop()
+
+
+def test_a_watch_that_the_server_ends_goes_on_where_it_was(east: Cluster, quick: None) -> None:
     followed = Followed(east)
     followed.feed.start()
     for at in range(3):

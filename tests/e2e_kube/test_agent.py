@@ -44,7 +44,7 @@ def test_pods_come_and_go_while_the_agent_is_dead_and_after(
     kube.delete_pods("made-without")
     assert "DEL" in kube.node.agent.verbs(sandbox)
     kube.settled()
-    assert kube.node.agent.status()["releases_waiting"] == 0
+    machine.eventually(lambda: _require_sent(kube))
 
 
 def test_releases_that_a_killed_agent_has_kept_are_sent_when_it_and_the_server_are_back(
@@ -54,16 +54,22 @@ def test_releases_that_a_killed_agent_has_kept_are_sent_when_it_and_the_server_a
     kube.wait_for_pods("going", "kept")
     with central.away():
         kube.delete_pods("going")  # ends: what is on the disk of the node need not be waited for
-        assert kube.node.agent.status()["releases_waiting"] == 1
+        # Kubelet repeats its DELs, also those of pods that have gone before.
+        kept = kube.node.agent.status()["releases_waiting"]
+        assert kept >= 1
         kube.node.agent.kill()
         kube.node.agent.start()
-        assert kube.node.agent.status()["releases_waiting"] == 1
+        assert kube.node.agent.status()["releases_waiting"] >= kept
     # Nobody calls the agent: it sends by itself.
     machine.eventually(lambda: _require_held(moorage, {kube.address("kept")}))
-    assert kube.node.agent.status()["releases_waiting"] == 0
+    machine.eventually(lambda: _require_sent(kube))
     kube.apply(manifests.fixed("next", "10.98.0.77"))
     kube.wait_for_pods("next")
     kube.settled()
+
+
+def _require_sent(kube: Cluster) -> None:
+    assert kube.node.agent.status()["releases_waiting"] == 0
 
 
 def _require_held(moorage: ipams.Moorage, addresses: set[str]) -> None:

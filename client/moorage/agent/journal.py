@@ -75,12 +75,18 @@ class Journal:
     def remove(self, release: Release) -> None:
         """Forget a release that is done; a later one of the same attachment stays.
 
-        That it is gone need not outlive a loss of power: sent again, it changes nothing.
+        That its file is gone need not outlive a loss of power, and need not come true: sent again,
+        it changes nothing.
         """
         with self._lock:
-            if self._waiting.get(release.attachment) == release:
+            if self._waiting.get(release.attachment) != release:
+                return
+            del self._waiting[release.attachment]
+            try:
                 self._path(release).unlink(missing_ok=True)
-                del self._waiting[release.attachment]
+            except OSError as error:
+                kind = type(error).__name__
+                logs.tell(_LOG, logging.WARNING, "left the file of a sent release", error=kind)
 
     def _path(self, release: Release) -> pathlib.Path:
         named = hashlib.sha256("\0".join(release.attachment).encode()).hexdigest()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from moorage import attempts, jitter
 from moorage.agent import logs
 from moorage.agent.journal import Journal
-from moorage.cni import errors
+from moorage.cni import errors, incident
 from moorage.cni.deadline import Deadline
 from moorage.cni.release import Release
 
@@ -117,6 +117,11 @@ class Sender:
                 code=int(error.code),
             )
             return error
+        except Exception as error:  # whatever it is, it is of this release: the others go on
+            self._pauses.defer(release.attachment)
+            where = incident.places(error)
+            logs.tell(_LOG, logging.ERROR, "fault", error=type(error).__name__, at=where)
+            return _cannot_be_sent(release)
         self._journal.remove(release)
         self._pauses.end(release.attachment)
         logs.tell(
@@ -127,6 +132,15 @@ class Sender:
             interface=release.interface,
         )
         return None
+
+
+def _cannot_be_sent(release: Release) -> errors.CniError:
+    return errors.CniError(
+        errors.Code.INTERNAL,
+        f"the release of {release.container_id} that waits for server {release.server} cannot be "
+        "sent",
+        "the log of moorage-agent says where it fails",
+    )
 
 
 def of_this_boot(release: Release) -> Release:

@@ -32,16 +32,21 @@ class Servers:
     @contextlib.contextmanager
     def lend(self, target: str) -> Iterator[clients.Client]:
         """Lend the client of a target; after a call that nobody answered, the next is a new one."""
-        warm, is_broken = self._take(target), False
+        warm, is_broken, is_heard = self._take(target), False, False
         try:
             yield warm.client
+            is_heard = True
         except moorage.Unavailable as failure:
             # With a reason it is a server's word, and the connection to it is well.
             is_broken = not failure.reason
             raise
+        except moorage.MoorageError as failure:
+            is_heard = bool(failure.reason)  # it refuses, and could have released
+            raise
         finally:
             self._put_back(target, warm, is_broken=is_broken)
-        self._answered(target)
+            if is_heard:
+                self._answered(target)
 
     def close(self) -> None:
         """Close every client that nobody uses, and the others when nobody does any more."""

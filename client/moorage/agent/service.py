@@ -17,6 +17,7 @@ from moorage.cni import handler, incident
 WORKERS = 128
 # More wait for a worker than this many only if something is wrong; the others go their own way.
 MOST_WAITING = 256
+ACCEPT_PAUSE = 0.1  # seconds
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,7 +46,13 @@ class Service:
         for each in (listener, stop):
             poll.register(each, select.POLLIN)
         while stop.fileno() not in dict(poll.poll()):
-            connection, _ = listener.accept()
+            try:
+                connection, _ = listener.accept()
+            except OSError as error:  # so many are open that there is no room for another
+                kind = type(error).__name__
+                logs.tell(_LOG, logging.ERROR, "cannot let a call in", error=kind, why=str(error))
+                time.sleep(ACCEPT_PAUSE)
+                continue
             if self._room.acquire(blocking=False):
                 workers.submit(self._serve, connection)
             else:
@@ -79,7 +86,9 @@ class Service:
         _tell(call, reply, time.monotonic() - began)
         self._answered += 1
         is_heard = wire.answer(connection, reply)
-        if not is_heard and call.environment.get("CNI_COMMAND") == "ADD":
+        # An ADD that failed has assigned nothing; an earlier one may have, and was heard.
+        is_add = call.environment.get("CNI_COMMAND") == "ADD" and not reply.exit_code
+        if is_add and not is_heard:
             self._take_back(call)
 
     def _handle(self, call: wire.Call) -> handler.Reply:

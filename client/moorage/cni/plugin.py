@@ -83,7 +83,7 @@ def _answer(environment: dict[str, str], began: int) -> int:
     reply = handler.handle(environment, stdin, here, began)
     if _print(reply.stdout):
         return reply.exit_code
-    if environment["CNI_COMMAND"] == "ADD":
+    if environment["CNI_COMMAND"] == "ADD" and not reply.exit_code:
         # Nobody heard which addresses they are, so nobody is going to use them.
         handler.handle({**environment, "CNI_COMMAND": "DEL"}, stdin, here, _boot_clock())
     return 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 
 from moorage import kube
@@ -75,12 +76,14 @@ class Feed:
             "timeoutSeconds": str(WATCH_SECONDS),
         }
         with self._cluster.watch(nodes.PATH, query, self._silence) as watch:
-            self._watch = watch
+            self._watch, began, is_quiet = watch, time.monotonic(), True
             # From here on whoever stops us finds the watch; before, they may have come too early.
             events = iter(watch)
             while not self._stopping.is_set() and (event := next(events, None)):
                 self._take(*event)
-                self._pause = FIRST_PAUSE
+                self._pause, is_quiet = FIRST_PAUSE, False
+        if is_quiet and time.monotonic() - began < FIRST_PAUSE:
+            raise kube.ApiError("a watch of the nodes ended at once")
 
     def _take(self, kind: str, document: kube.Document) -> None:
         if kind in ("ADDED", "MODIFIED"):
