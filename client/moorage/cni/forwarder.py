@@ -1,8 +1,9 @@
 """The program `moorage` on a node with an agent: passes the call on as it is.
 
-Whatever is wrong with the agent, the program that needs none takes the call over, so that a call
-never fails for want of an agent. Standard library only, and little of it: to start is all that a
-call costs here. A launcher, see `moorage.install.launcher`, says where both are.
+Whatever is wrong with the agent, the program that needs none takes the call over, so that where
+there is one a call never fails for want of an agent. Standard library only, and little of it: to
+start is all that a call costs here. A launcher, see `moorage.install.launcher`, says where both
+are.
 """
 
 import os
