@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 
 from bench.callers import Callers
-from bench.work import Phase, Place, Sample
+from bench.work import Phase, Sample
 
 PROCESSES = 2
 LEAD = 0.03  # seconds from the word to the start: every process is waiting by then
@@ -32,19 +32,21 @@ class Crew:
             if (callers := _share(phase.callers, at, len(self._pipes)))
         ]
         for pipe, callers, calls in shares:
-            pipe.send(dataclasses.replace(phase, callers=callers, calls=calls, start=start))
+            rate = phase.rate and phase.rate / len(shares)
+            share = dataclasses.replace(phase, callers=callers, calls=calls, rate=rate, start=start)
+            pipe.send(share)
         return _together([pipe.recv() for pipe, _, _ in shares], start)
 
 
 @contextlib.contextmanager
-def hired(place: Place) -> Iterator[Crew]:
+def hired() -> Iterator[Crew]:
     """Processes of their own interpreter, gone at the end."""
     spawn = multiprocessing.get_context("spawn")
     with contextlib.ExitStack() as until:
         pipes = []
         for at in range(PROCESSES):
             ours, theirs = spawn.Pipe()
-            process = spawn.Process(target=_work, args=(theirs, place, at), daemon=True)
+            process = spawn.Process(target=_work, args=(theirs, at), daemon=True)
             process.start()
             theirs.close()
             until.callback(process.join)
@@ -55,8 +57,8 @@ def hired(place: Place) -> Iterator[Crew]:
         yield Crew(pipes)
 
 
-def _work(pipe: "Connection[Sample, Phase]", place: Place, at: int) -> None:
-    asyncio.run(_obey(pipe, Callers(place, at)))
+def _work(pipe: "Connection[Sample, Phase]", at: int) -> None:
+    asyncio.run(_obey(pipe, Callers(at, PROCESSES)))
 
 
 async def _obey(pipe: "Connection[Sample, Phase]", callers: Callers) -> None:

@@ -1,46 +1,34 @@
-"""What a run measures: the pools, the calls, and how long and how often."""
+"""What a run measures: every kind of row, and how thorough a run is."""
 
 import dataclasses
 from typing import Final
 
-from bench.work import Audience, Call, Phase
+from bench.work import Ask, Audience, Call, Phase
 from moorage.v1 import resources_pb2 as messages
 
 NODES: Final = 16
-FILL_CALLERS: Final = 16
 FULL_POOL: Final = "full"
 FULL_POOL_SIZE: Final = 16
-
-POOLS: Final = {
-    "flat": messages.Pool(cidr="10.0.0.0/12", block_affinity=messages.BLOCK_AFFINITY_NONE),
-    "node": messages.Pool(cidr="10.16.0.0/12", block_affinity=messages.BLOCK_AFFINITY_NODE),
-    FULL_POOL: messages.Pool(cidr="10.32.0.0/28", block_affinity=messages.BLOCK_AFFINITY_NONE),
-}
+CROWD_POOLS: Final = 100
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How thorough a run is; `fill_prefix` is the size of the pools that are filled."""
-
-    rounds: int = 5
-    seconds: float = 0.8
-    callers: tuple[int, ...] = (1, 16, 64)
-    fill_prefix: int = 20
-    audiences: tuple[Audience, ...] = (
-        Audience(watches=100),
-        Audience(watches=100, of_everything=True),
-        Audience(watches=1000),
-        Audience(watches=1000, of_everything=True),
+def flat(cidr: str, *, excluded: tuple[str, ...] = ()) -> messages.Pool:
+    """A pool whose blocks belong to nobody."""
+    return messages.Pool(
+        cidr=cidr, block_affinity=messages.BLOCK_AFFINITY_NONE, excluded_ranges=excluded
     )
 
-    @property
-    def fill_size(self) -> int:
-        """How many addresses each of the pools that are filled has."""
-        return 1 << (32 - self.fill_prefix)
 
-
-# A smaller pool would have less than one free address for each caller at 99 %.
-QUICK: Final = Plan(rounds=3, seconds=0.4, fill_prefix=21, audiences=(Audience(watches=100),))
+POOLS: Final = {
+    "flat": flat("10.0.0.0/12"),
+    "node": messages.Pool(cidr="10.16.0.0/12", block_affinity=messages.BLOCK_AFFINITY_NODE),
+    FULL_POOL: flat("10.32.0.0/28"),
+    "ipv4": flat("10.33.0.0/16"),
+    "ipv6": flat("fd00::/64"),
+    "fixed": flat("10.34.0.0/16"),
+    "fixed6": flat("fd00:1::/64"),
+    **{f"crowd-{at}": flat(f"10.64.{at}.0/24") for at in range(CROWD_POOLS)},
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +42,8 @@ class Scenario:
 
     def phase(self, *, callers: int, seconds: float) -> Phase:
         """The stretch of load that measures it."""
-        return Phase(
-            call=self.call, callers=callers, seconds=seconds, pool=self.pool, nodes=self.nodes
-        )
+        asks = (Ask(ipv4=self.pool),)
+        return Phase(call=self.call, callers=callers, seconds=seconds, asks=asks, nodes=self.nodes)
 
 
 EMPTY: Final = Scenario(title="empty call", call=Call.EMPTY)
@@ -77,16 +64,144 @@ SCENARIOS: Final = (
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Crowd:
+    """So many callers, on one pool or spread over several."""
+
+    callers: int
+    pools: int
+
+    @property
+    def asks(self) -> tuple[Ask, ...]:
+        """What they ask for, in turn."""
+        return tuple(Ask(ipv4=f"crowd-{at}") for at in range(self.pools))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Filling:
-    """A pool of which a share of the addresses is held, the free ones strewn over its blocks."""
+    """A pool of which some addresses are held, strewn over the first `strewn` of it."""
 
-    pool: str
-    cidr_start: str
-    percent: int
+    prefix: int
+    number: int
+    held: int
+    strewn: int
+    title: str
+
+    @property
+    def pool(self) -> str:
+        """Its id."""
+        return f"fill-{self.prefix}-{self.number}"
+
+    @property
+    def cidr(self) -> str:
+        """Its range; those of one size share no other."""
+        if self.prefix == 8:
+            return f"{30 + self.number}.0.0.0/8"
+        return f"10.{self.prefix * 10 + self.number}.0.0/{self.prefix}"
+
+    @property
+    def is_full(self) -> bool:
+        """Whether an assign is refused."""
+        return self.held == 1 << (32 - self.prefix)
+
+    @property
+    def callers(self) -> int:
+        """How many there is room for in each pool of this size that is not full."""
+        return 2 if self.prefix == 24 else 16
 
 
-FILLINGS: Final = (
-    Filling(pool="fill-0", cidr_start="10.48.0.0", percent=0),
-    Filling(pool="fill-50", cidr_start="10.49.0.0", percent=50),
-    Filling(pool="fill-99", cidr_start="10.50.0.0", percent=99),
+def fillings(prefix: int, percents: tuple[int, ...]) -> tuple[Filling, ...]:
+    """The pools of one size, the empty one first; of a /8 only one that is all but empty."""
+    if prefix == 8:
+        held = {0: "0 %", 10_000: "10,000 addresses"}
+        strewn = 64_000
+    else:
+        strewn = 1 << (32 - prefix)
+        held = {strewn * percent // 100: f"{percent} %" for percent in percents}
+    return tuple(
+        Filling(prefix=prefix, number=number, held=count, strewn=strewn, title=title)
+        for number, (count, title) in enumerate(held.items())
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What is asked for in one call."""
+
+    title: str
+    ask: Ask
+
+
+KINDS: Final = (
+    Kind(title="IPv4, of a /16", ask=Ask(ipv4="ipv4")),
+    Kind(title="IPv6, of a /64", ask=Ask(ipv6="ipv6")),
+    Kind(title="both at once", ask=Ask(ipv4="ipv4", ipv6="ipv6")),
+    Kind(title="IPv4, a fixed address", ask=Ask(fixed_start="10.34.0.0")),
+    Kind(title="IPv6, a fixed address", ask=Ask(fixed_start="fd00:1::")),
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """Pods on exactly as many addresses: they start, all are replaced, and all start at once."""
+
+    pods: int
+    callers: int = 64
+
+    @property
+    def cidr(self) -> str:
+        """The smallest range that has room."""
+        return f"10.35.0.0/{32 - (self.pods - 1).bit_length()}"
+
+    @property
+    def pool(self) -> messages.Pool:
+        """What is left of the range are exactly their addresses."""
+        size = 1 << (self.pods - 1).bit_length()
+        spare = [f"10.35.{at >> 8}.{at & 255}" for at in (self.pods, size - 1)]
+        return flat(self.cidr, excluded=("-".join(spare),) if size > self.pods else ())
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Watching:
+    """A load beside watches."""
+
+    audience: Audience
+    call: Call = Call.PAIR
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How thorough a run is; times in seconds."""
+
+    rounds: int = 3
+    seconds: float = 1.0
+    callers: tuple[int, ...] = (1, 16, 64)
+    crowds: tuple[int, ...] = (1, 16, 64, 256, 1000)
+    prefixes: tuple[int, ...] = (24, 20, 16, 8)
+    percents: tuple[int, ...] = (0, 50, 90, 99, 100)
+    stocks: tuple[int, ...] = (1_000, 10_000, 100_000)
+    rollout: Rollout = Rollout(pods=1000)
+    watching: tuple[Watching, ...] = (
+        Watching(audience=Audience(watches=100)),
+        Watching(audience=Audience(watches=100, of_everything=True)),
+        Watching(audience=Audience(watches=100, of_everything=True), call=Call.MIX),
+        Watching(audience=Audience(watches=1000)),
+        Watching(audience=Audience(watches=1000, of_everything=True)),
+    )
+    paces: tuple[int, ...] = (50, 80)  # percent of the closed loop's rate
+    peer_held: int = 10_000
+    builds_peers: bool = True
+
+
+FULL: Final = Plan(rounds=15, seconds=1.5, stocks=(1_000, 10_000, 100_000, 1_000_000))
+QUICK: Final = Plan(
+    rounds=2,
+    seconds=0.4,
+    crowds=(1, 256),
+    prefixes=(24, 20, 8),
+    percents=(0, 50, 99, 100),
+    stocks=(1_000, 10_000),
+    rollout=Rollout(pods=250),
+    watching=(Watching(audience=Audience(watches=100, of_everything=True), call=Call.MIX),),
+    peer_held=2_000,
+    builds_peers=False,
 )

@@ -42,23 +42,80 @@ class Stage:
 @contextlib.contextmanager
 def built() -> Iterator[Stage]:
     """Everything in a directory of its own, stopped and removed at the end."""
+    with ground() as laid, laid.houses(cluster.DATABASE) as [only]:
+        yield only
+
+
+@contextlib.contextmanager
+def ground() -> Iterator["Ground"]:
+    """A PostgreSQL in a directory of its own, stopped and removed at the end."""
     with contextlib.ExitStack() as until:
         state = pathlib.Path(until.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         postgres = until.enter_context(cluster.Cluster(state / "postgres"))
-        owner_url = postgres.url(role=cluster.OWNER_ROLE)
-        schema.migrate(owner_url)
-        conninfo = owner_url.replace("postgresql+psycopg:", "postgresql:")
-        _make_scratch_table(conninfo)
-        url = postgres.url(role=cluster.SERVICE_ROLE)
-        process, target = until.enter_context(_serving(url, state / "server.log"))
-        yield Stage(
+        schema.migrate(postgres.url(role=cluster.OWNER_ROLE))
+        laid = Ground(postgres, state)
+        _make_scratch_table(laid.conninfo(cluster.DATABASE))
+        yield laid
+
+
+class Ground:
+    """A PostgreSQL for several servers, each of which has a database of its own."""
+
+    def __init__(self, postgres: cluster.Cluster, state: pathlib.Path) -> None:
+        """Takes a running PostgreSQL, and a directory for logs."""
+        self._postgres = postgres
+        self._state = state
+
+    @contextlib.contextmanager
+    def houses(self, *databases: str) -> Iterator[list[Stage]]:
+        """Servers that are ready, each on a database without pools; all start and end together."""
+        with contextlib.ExitStack() as until:
+            started = [until.enter_context(self._started(each)) for each in databases]
+            try:
+                yield [self._ready(*each) for each in zip(databases, started, strict=True)]
+            finally:
+                for process in started:
+                    process.terminate()
+
+    def create(self, database: str, *, template: str = "template1") -> None:
+        """A further database."""
+        superuser = self._postgres.url(role=cluster.BOOTSTRAP_ROLE, database="postgres")
+        with psycopg.connect(_libpq(superuser), autocommit=True) as connection:
+            connection.execute(
+                f"CREATE DATABASE {database} TEMPLATE {template} OWNER {cluster.OWNER_ROLE}"
+            )
+
+    def _started(self, database: str) -> "subprocess.Popen[bytes]":
+        if database != cluster.DATABASE:
+            self.create(database, template=cluster.DATABASE)
+        url = self._postgres.url(role=cluster.SERVICE_ROLE, database=database)
+        command = [str(PROGRAM), "serve", "--database-url", url, "--listen", "127.0.0.1:0"]
+        command += ["--metrics-listen", ""]
+        with self._log(database).open("wb") as sink:
+            return subprocess.Popen(command, stderr=sink)
+
+    def _ready(self, database: str, process: "subprocess.Popen[bytes]") -> Stage:
+        target = _bound(process, self._log(database))
+        _await_ready(target)
+        return Stage(
             target=target,
-            owner_conninfo=conninfo,
+            owner_conninfo=self.conninfo(database),
             server_pid=process.pid,
-            postgres_pid=postgres.pid,
-            postgres_version=postgres.version,
-            file_system=_file_system(state),
+            postgres_pid=self._postgres.pid,
+            postgres_version=self._postgres.version,
+            file_system=_file_system(self._state),
         )
+
+    def _log(self, database: str) -> pathlib.Path:
+        return self._state / f"{database}.log"
+
+    def conninfo(self, database: str) -> str:
+        """For the owner of a database, as libpq wants it."""
+        return _libpq(self._postgres.url(role=cluster.OWNER_ROLE, database=database))
+
+
+def _libpq(url: str) -> str:
+    return url.replace("postgresql+psycopg:", "postgresql:")
 
 
 def _file_system(path: pathlib.Path) -> str:
@@ -74,19 +131,6 @@ def _make_scratch_table(conninfo: str) -> None:
             "CREATE TABLE bench_commits (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
             " caller text NOT NULL, filler text NOT NULL)"
         )
-
-
-@contextlib.contextmanager
-def _serving(url: str, log: pathlib.Path) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
-    command = [str(PROGRAM), "serve", "--database-url", url, "--listen", "127.0.0.1:0"]
-    command += ["--metrics-listen", ""]
-    with log.open("wb") as sink, subprocess.Popen(command, stderr=sink) as process:
-        try:
-            target = _bound(process, log)
-            _await_ready(target)
-            yield process, target
-        finally:
-            process.terminate()
 
 
 def _bound(process: "subprocess.Popen[bytes]", log: pathlib.Path) -> str:

@@ -12,35 +12,55 @@ class Call(enum.StrEnum):
 
     EMPTY = "grpc.health.v1.Health/Check"
     COMMIT = "insert one row and commit"
-    ASSIGN = "assign one address"
+    ASSIGN = "assign"
     RELEASE = "release what was assigned"
     REFUSAL = "assign from a pool that is full"
     PAIR = "assign, then release without measuring it"
+    MIX = "assign, look it up, release"
+    REPLACE = "release what was assigned and assign anew"
+    PEER = "acquire from go-ipam, then release without measuring it"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """What the load processes connect to."""
+    """What callers connect to."""
 
-    target: str
-    commit_conninfo: str
+    target: str = ""
+    commit_conninfo: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What an assign asks for: an address of each pool that is named.
+
+    Or, with `fixed_start`, one that the caller names itself, each time another of the 65,536 from
+    there. Of a peer, `ipv4` is the prefix.
+    """
+
+    ipv4: str = ""
+    ipv6: str = ""
+    fixed_start: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """One stretch of load, a closed loop: a caller calls again when it was answered.
+    """One stretch of load.
 
-    It begins at `start` on time.monotonic()'s clock, which all processes of a machine
-    share. It ends after `seconds`, or after `calls` calls in all where that is given;
-    a RELEASE ends when nothing of the pool is held any more.
+    It is a closed loop, a caller calls again when it was answered; or with a `rate` an open one,
+    so many calls a second, whatever is answered when. It begins at `start` on time.monotonic()'s
+    clock, which all processes of a machine share. It ends after `seconds`, or after `calls` calls
+    in all where that is given; a RELEASE ends when nothing is held any more. Callers and `asks`
+    take turns: of two hundred callers and a hundred asks, two ask for the same.
     """
 
     call: Call
     callers: int
     seconds: float
-    pool: str = ""
+    place: Place = Place()
+    asks: tuple[Ask, ...] = (Ask(),)
     nodes: int = 1
     calls: int | None = None
+    rate: float | None = None
     start: float = 0.0
 
 

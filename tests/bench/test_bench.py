@@ -4,10 +4,11 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).parents[2]
 SHORT = ("--quick", "--rounds", "1", "--seconds", "0.1")
-CALLERS = ("1", "16", "64")
-CALLS = (
+CALLS = [
     "empty call",
     "insert commit",
     "assign, no affinity",
@@ -15,9 +16,43 @@ CALLS = (
     "assign, node affinity, 16 nodes",
     "release, node affinity, 16 nodes",
     "refused assign, pool full",
-)
+]
+# The cells that name a row, for each chapter of the page.
+NAMES = {
+    "What one call costs": [[callers, call] for callers in ("1", "16", "64") for call in CALLS],
+    "What a fill costs": [
+        *(["/24", held, "2"] for held in ("0 %", "50 %", "99 %", "100 %")),
+        *(["/20", held, "16"] for held in ("0 %", "50 %", "99 %", "100 %")),
+        ["/8", "0 %", "16"],
+        ["/8", "10,000 addresses", "16"],
+    ],
+    "What held addresses cost": [["1,000"], ["10,000"]],
+    "What a crowd costs": [[callers, pools] for pools in ("1", "100") for callers in ("1", "256")],
+    "What is asked for": [
+        ["IPv4, of a /16"],
+        ["IPv6, of a /64"],
+        ["both at once"],
+        ["IPv4, a fixed address"],
+        ["IPv6, a fixed address"],
+    ],
+    "As many pods as addresses": [
+        ["all start, 64 callers"],
+        ["all are replaced, 64 callers"],
+        ["all start at once, 250 callers"],
+    ],
+    "What watches cost": [["100", "everything", "assign, look it up, release"]],
+    "At a fixed rate": [["closed loop"], ["50 % of its rate"], ["80 % of its rate"]],
+    "What a look at everything costs": [
+        [look, held]
+        for look in ("list, 1,000 a page", "snapshot of a watch", "consistency check")
+        for held in ("1,000", "10,000")
+    ],
+    "Beside go-ipam": [["none", "1"], ["none", "16"], ["2,000", "1"]],
+}
 
 
+# The stage alone, five servers and their load, takes its time to come up.
+@pytest.mark.timeout(300)
 def test_a_short_run_fills_every_table_and_finds_no_address_held_twice(
     tmp_path: pathlib.Path,
 ) -> None:
@@ -26,35 +61,33 @@ def test_a_short_run_fills_every_table_and_finds_no_address_held_twice(
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert output.read_text() == run.stdout
-    assert "no address was held twice" in run.stdout
-    rows = _rows(run.stdout)
-    _check_calls([row for row in rows if len(row) == 10])
-    _check_fills([row for row in rows if len(row) == 4])
-    _check_watches([row for row in rows if len(row) == 9])
+    assert "no address was held twice, and no call failed" in run.stdout
+    tables = _tables(run.stdout)
+    assert {title: _names(title, rows) for title, rows in tables.items()} == NAMES
+    for title, rows in tables.items():
+        _check_figures(title, rows)
 
 
-def _check_calls(rows: list[list[str]]) -> None:
-    assert [tuple(row[:2]) for row in rows] == [(n, call) for n in CALLERS for call in CALLS]
+def _names(title: str, rows: list[list[str]]) -> list[list[str]]:
+    return [row[: len(NAMES[title][0])] for row in rows]
+
+
+def _check_figures(title: str, rows: list[list[str]]) -> None:
+    """Each row tells of something; the peer alone may be missing, and says why."""
     for row in rows:
-        assert all(float(ratio) >= 0 for ratio in row[2:4])
-        rate, p50, p99 = map(float, row[4:7])
-        assert rate > 0
-        assert 0 < p50 <= p99
-        assert all(cpu.isdigit() for cpu in row[7:])
+        figures = row[len(NAMES[title][0]) :]
+        assert figures, row
+        if not figures[0].startswith("skipped: "):
+            assert all(float(figure) >= 0 for figure in figures), row
 
 
-def _check_fills(rows: list[list[str]]) -> None:
-    assert [row[0] for row in rows] == ["0 %", "50 %", "99 %"]
-    assert all(float(cell) > 0 for row in rows for cell in row[1:])
+def _tables(page: str) -> dict[str, list[list[str]]]:
+    """The cells of each chapter's table, without their heads."""
+    chapters = [chapter.partition("\n") for chapter in page.split("\n## ")[1:]]
+    found = {title: _rows(text) for title, _, text in chapters}
+    return {title: rows for title, rows in found.items() if rows}
 
 
-def _check_watches(rows: list[list[str]]) -> None:
-    assert [row[:2] for row in rows] == [["100", "a quiet node each"]]
-    assert all(float(cell) >= 0 for row in rows for cell in row[2:])
-
-
-def _rows(page: str) -> list[list[str]]:
-    """The cells of all tables, without their heads."""
-    lines = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")]
-    heads = {at - 1 for at, line in enumerate(lines) if set(line) == {"---"}}
-    return [line for at, line in enumerate(lines) if at not in heads and set(line) != {"---"}]
+def _rows(text: str) -> list[list[str]]:
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return lines[2:]

@@ -1,0 +1,54 @@
+"""Whether many callers get in each other's way."""
+
+import collections
+
+from bench import figures, plan
+from bench.figures import Figure
+from bench.lab import Lab
+from bench.work import Call, Phase
+
+
+class Crowds:
+    """Many callers on one pool, and on many."""
+
+    title = "What a crowd costs"
+
+    def __init__(self, lab: Lab, wanted: plan.Plan) -> None:
+        self._lab = lab
+        self._plan = wanted
+        self._rows = [
+            plan.Crowd(callers=callers, pools=pools)
+            for pools in (1, plan.CROWD_POOLS)
+            for callers in wanted.crowds
+        ]
+        self._figures: dict[plan.Crowd, list[Figure]] = collections.defaultdict(list)
+
+    def prepare(self) -> None:
+        """Everybody connects."""
+        most = max(self._plan.crowds)
+        self._lab.ran(Phase(call=Call.EMPTY, callers=most, seconds=60, calls=2 * most))
+
+    def round(self) -> None:
+        """Every crowd."""
+        for crowd in self._rows:
+            # A round of all callers takes longer than a short phase.
+            seconds = self._plan.seconds * max(1, crowd.callers / 256)
+            phase = Phase(call=Call.PAIR, callers=crowd.callers, seconds=seconds, asks=crowd.asks)
+            self._figures[crowd].append(self._lab.measured(phase)[0])
+
+    def section(self) -> str:
+        """Ratios to the smallest crowd first."""
+        heads = ["callers", "pools", "of the rate of the first row", "assigns/s", *figures.TIMES]
+        base = self._figures[self._rows[0]]
+        rows = [
+            [
+                str(crowd.callers),
+                str(crowd.pools),
+                figures.ratio(figures.RATE, own, base),
+                figures.rate(own),
+                *figures.times(own),
+            ]
+            for crowd, own in self._figures.items()
+        ]
+        text = "Each assigns and releases in turn; a call that fails is told of at the end:\n\n"
+        return text + figures.table(heads, rows)

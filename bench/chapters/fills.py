@@ -1,0 +1,57 @@
+"""Whether an assign costs more where less is free, or where there is more."""
+
+import collections
+
+from bench import figures, plan
+from bench.figures import Figure
+from bench.lab import Lab
+from bench.stock import Stock
+from bench.work import Ask, Call, Phase
+
+
+class Fills:
+    """Pools of several sizes, each filled to several shares."""
+
+    title = "What a fill costs"
+
+    def __init__(self, lab: Lab, wanted: plan.Plan) -> None:
+        self._lab = lab
+        self._plan = wanted
+        self._sizes = [plan.fillings(prefix, wanted.percents) for prefix in wanted.prefixes]
+        self._figures: dict[plan.Filling, list[Figure]] = collections.defaultdict(list)
+
+    def prepare(self) -> None:
+        """The pools, and what is held of them."""
+        fillings = [each for size in self._sizes for each in size]
+        self._lab.create({each.pool: plan.flat(each.cidr) for each in fillings})
+        self._lab.stock(
+            [Stock(pool=e.pool, addresses=e.strewn, held=e.held) for e in fillings if e.held]
+        )
+
+    def round(self) -> None:
+        """Every pool."""
+        for size in self._sizes:
+            for filling in size:
+                self._figures[filling].append(self._one(filling))
+
+    def section(self) -> str:
+        """Ratios to the empty pool of the same size first."""
+        heads = ["pool", "held", "callers", "of p50 when empty", "of p95 when empty"]
+        rows = [self._row(filling, size[0]) for size in self._sizes for filling in size]
+        text = "Callers assign and release in turn; where all is held they are refused:\n\n"
+        return text + figures.table([*heads, *figures.TIMES], rows)
+
+    def _one(self, filling: plan.Filling) -> Figure:
+        phase = Phase(
+            call=Call.REFUSAL if filling.is_full else Call.PAIR,
+            callers=filling.callers,
+            seconds=self._plan.seconds,
+            asks=(Ask(ipv4=filling.pool),),
+        )
+        return self._lab.measured(phase)[0]
+
+    def _row(self, filling: plan.Filling, empty: plan.Filling) -> list[str]:
+        own, base = self._figures[filling], self._figures[empty]
+        ratios = [figures.ratio(field, own, base) for field in (figures.P50, figures.P95)]
+        names = [f"/{filling.prefix}", filling.title, str(filling.callers)]
+        return [*names, *ratios, *figures.times(own)]

@@ -1,0 +1,50 @@
+"""What is asked for: families, both of them, addresses that the caller names."""
+
+import collections
+from typing import Final
+
+from bench import figures, plan
+from bench.figures import Figure
+from bench.lab import Lab
+from bench.work import Call, Phase
+
+CALLERS: Final = 16
+
+
+class Kinds:
+    """Every kind of address."""
+
+    title = "What is asked for"
+
+    def __init__(self, lab: Lab, wanted: plan.Plan) -> None:
+        self._lab = lab
+        self._plan = wanted
+        self._figures: dict[plan.Kind, list[Figure]] = collections.defaultdict(list)
+
+    def prepare(self) -> None:
+        """Nothing: the pools are there."""
+
+    def round(self) -> None:
+        """Every kind."""
+        for kind in plan.KINDS:
+            phase = Phase(
+                call=Call.PAIR, callers=CALLERS, seconds=self._plan.seconds, asks=(kind.ask,)
+            )
+            self._figures[kind].append(self._lab.measured(phase)[0])
+
+    def section(self) -> str:
+        """Ratios to IPv4 first."""
+        heads = ["an assign of", "of p50 of the first row", "of p95", "assigns/s", *figures.TIMES]
+        base = self._figures[plan.KINDS[0]]
+        rows = [
+            [
+                kind.title,
+                *(figures.ratio(field, own, base) for field in (figures.P50, figures.P95)),
+                figures.rate(own),
+                *figures.times(own),
+            ]
+            for kind, own in self._figures.items()
+        ]
+        return f"{CALLERS} callers, each assigning and releasing in turn:\n\n" + figures.table(
+            heads, rows
+        )

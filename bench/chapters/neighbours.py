@@ -1,0 +1,115 @@
+"""Another allocator at the same work, on the same PostgreSQL, in the same rounds."""
+
+import collections
+import contextlib
+import dataclasses
+from collections.abc import Sequence
+from typing import Final
+
+from bench import figures, peers, plan, stage, usage
+from bench.crew import Crew
+from bench.figures import Figure
+from bench.lab import Lab
+from bench.stock import Stock
+from bench.work import Ask, Call, Phase, Place
+
+_EMPTY: Final = "peer-empty"
+_HELD: Final = "peer-held"
+
+_TEXT: Final = """\
+go-ipam {version}, its own server on a database of its own in the same PostgreSQL. Callers acquire
+and release in turn, by the same code over gRPC; what counts is the acquire. Failed are its calls:
+
+"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """One comparison."""
+
+    title: str
+    callers: int
+    pool: str
+    prefix: str
+
+
+class Neighbours:
+    """go-ipam, where it can be had."""
+
+    title = "Beside go-ipam"
+
+    def __init__(
+        self,
+        lab: Lab,
+        hired: Crew,
+        ground: stage.Ground,
+        wanted: plan.Plan,
+        until: contextlib.ExitStack,
+    ) -> None:
+        """The peer ends with `until`."""
+        self._lab = lab
+        self._crew = hired
+        self._ground = ground
+        self._plan = wanted
+        self._until = until
+        self._peer: Place | None = None
+        self._absence = ""
+        self._ours: dict[_Row, list[Figure]] = collections.defaultdict(list)
+        self._theirs: dict[_Row, list[Figure]] = collections.defaultdict(list)
+        self._failed: collections.Counter[_Row] = collections.Counter()
+
+    def prepare(self) -> None:
+        """Both servers hold the same."""
+        self._lab.create({_EMPTY: plan.flat("10.40.0.0/16"), _HELD: plan.flat("10.41.0.0/16")})
+        held = self._plan.peer_held
+        self._lab.stock([Stock(pool=_HELD, addresses=held, held=held)])
+        try:
+            binary = peers.program(build=self._plan.builds_peers)
+            target = self._until.enter_context(peers.serving(self._ground, binary))
+            peers.fill(target, held)
+        except peers.UnavailableError as absence:
+            self._absence = str(absence)
+            return
+        self._peer = Place(target=target)
+
+    def round(self) -> None:
+        """Ours, then theirs, row by row."""
+        for row in self._rows():
+            self._ours[row].append(self._lab.measured(self._phase(row, Call.PAIR, row.pool))[0])
+            if self._peer is not None:
+                phase = self._phase(row, Call.PEER, row.prefix)
+                sample = self._crew.run(dataclasses.replace(phase, place=self._peer))
+                self._failed[row] += len(sample.failures)
+                idle = usage.Usage(server=0.0, postgres=0.0)
+                self._theirs[row].append(figures.figure(sample, idle))
+
+    def section(self) -> str:
+        """How many times its rate first."""
+        heads = ["held of a /16", "callers", "times its rate", "of its p50", "ours/s", "its/s"]
+        heads += ["our p50 ms", "its p50 ms", "our p95 ms", "its p95 ms", "failed"]
+        rows = [[row.title, str(row.callers), *self._compared(row)] for row in self._rows()]
+        return _TEXT.format(version=peers.VERSION) + figures.table(heads, rows)
+
+    def _rows(self) -> Sequence[_Row]:
+        some = f"{self._plan.peer_held:,}"
+        return (
+            _Row(title="none", callers=1, pool=_EMPTY, prefix=peers.EMPTY),
+            _Row(title="none", callers=16, pool=_EMPTY, prefix=peers.EMPTY),
+            _Row(title=some, callers=1, pool=_HELD, prefix=peers.HELD),
+        )
+
+    def _phase(self, row: _Row, call: Call, pool: str) -> Phase:
+        # Twice as long as elsewhere: some of the peer's calls take that long.
+        seconds, asks = 2 * self._plan.seconds, (Ask(ipv4=pool),)
+        return Phase(call=call, callers=row.callers, seconds=seconds, asks=asks)
+
+    def _compared(self, row: _Row) -> list[str]:
+        ours, theirs = self._ours[row], self._theirs[row]
+        if self._peer is None:
+            p50, p95, _ = figures.times(ours)
+            return [f"skipped: {self._absence}", "", figures.rate(ours), "", p50, "", p95, "", ""]
+        ratios = [figures.ratio(field, ours, theirs) for field in (figures.RATE, figures.P50)]
+        times = zip(figures.times(ours)[:2], figures.times(theirs)[:2], strict=True)
+        both = [each for pair in times for each in pair]
+        rates = [figures.rate(ours), figures.rate(theirs)]
+        return [*ratios, *rates, *both, str(self._failed[row])]

@@ -1,0 +1,66 @@
+"""What those who watch take from those who assign."""
+
+import collections
+import dataclasses
+
+from bench import figures, plan
+from bench.figures import Figure
+from bench.lab import Lab
+from bench.work import Ask, Call, Phase
+
+_OF = {False: "a quiet node each", True: "everything"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Watched:
+    """The same load without anybody watching, and then with."""
+
+    without: Figure
+    beside: Figure
+
+
+class Watches:
+    """Several audiences, and one load with look-ups in it."""
+
+    title = "What watches cost"
+
+    def __init__(self, lab: Lab, wanted: plan.Plan) -> None:
+        self._lab = lab
+        self._plan = wanted
+        self._watched: dict[plan.Watching, list[_Watched]] = collections.defaultdict(list)
+
+    def prepare(self) -> None:
+        """Nothing: the pools are there."""
+
+    def round(self) -> None:
+        """Every audience."""
+        for watching in self._plan.watching:
+            without = self._one(watching.call)
+            with self._lab.watched(watching.audience):
+                beside = self._one(watching.call)
+            self._watched[watching].append(_Watched(without=without, beside=beside))
+
+    def section(self) -> str:
+        """The ratio to the same load without watches first."""
+        heads = ["watches", "of", "load", "of the rate without", "calls/s"]
+        rows = [self._row(watching, rounds) for watching, rounds in self._watched.items()]
+        text = (
+            f"{max(self._plan.callers)} callers beside so many watches from a process of their own"
+            " on the same cores. The CPU of one call has all watching in it, and that of an assign"
+            " a release as well:\n\n"
+        )
+        return text + figures.table([*heads, *figures.TIMES, *figures.SIDES], rows)
+
+    def _one(self, call: Call) -> Figure:
+        # Twice as long as elsewhere: watches take their turns less often than callers.
+        seconds, asks = 2 * self._plan.seconds, (Ask(ipv4="flat"),)
+        phase = Phase(call=call, callers=max(self._plan.callers), seconds=seconds, asks=asks)
+        return self._lab.measured(phase)[0]
+
+    def _row(self, watching: plan.Watching, rounds: list[_Watched]) -> list[str]:
+        beside = [each.beside for each in rounds]
+        ratio = figures.ratio(figures.RATE, beside, [each.without for each in rounds])
+        audience, load = watching.audience, watching.call.value
+        names = [str(audience.watches), _OF[audience.of_everything], load]
+        absolute = [figures.rate(beside), *figures.times(beside), *figures.sides(beside)]
+        return [*names, ratio, *absolute]

@@ -1,0 +1,102 @@
+"""A server under measurement, the load on it, and what was found to be wrong."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+import moorage
+from bench import audience, audit, stock, usage
+from bench.crew import Crew
+from bench.figures import Figure, figure
+from bench.stage import Stage
+from bench.work import Ask, Audience, Call, Phase, Sample
+from moorage.v1 import resources_pb2 as messages
+
+DRAIN_TIME: Final = 600.0  # seconds: such a phase ends when its calls are done
+PATIENCE: Final = 300.0  # seconds for a call that looks at everything
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Verdict:
+    """What was wrong, and how many addresses were compared with the database, in the whole run."""
+
+    findings: list[str] = dataclasses.field(default_factory=list)
+    compared: int = 0
+
+
+class Lab:
+    """One stage, and the crew that works at it."""
+
+    def __init__(self, stage: Stage, hired: Crew, verdict: Verdict) -> None:
+        """What is wrong is added to the verdict."""
+        self.stage = stage
+        self._crew = hired
+        self._verdict = verdict
+
+    def client(self) -> moorage.Client:
+        """A client of the server; close it."""
+        return moorage.Client(self.stage.target, timeout=PATIENCE)
+
+    def create(self, pools: Mapping[str, messages.Pool]) -> None:
+        """Creates pools."""
+        with self.client() as client:
+            for name, pool in pools.items():
+                client.create_pool(name, pool)
+
+    def stock(self, stocks: Sequence[stock.Stock]) -> None:
+        """Fills pools that were just created."""
+        for each in stocks:
+            each.write(self.stage.owner_conninfo)
+        stock.settle(self.stage.owner_conninfo)
+
+    def take(self, pool: str, calls: int, *, callers: int) -> Sample:
+        """Assigns so many addresses of a pool, which stay held."""
+        callers = min(calls, callers)
+        return self.ran(
+            Phase(
+                call=Call.ASSIGN,
+                callers=callers,
+                seconds=DRAIN_TIME,
+                calls=calls,
+                asks=(Ask(ipv4=pool),),
+            )
+        )
+
+    def measured(self, phase: Phase) -> tuple[Figure, Sample]:
+        """The figure of one phase."""
+        before = self._used()
+        sample = self.ran(phase)
+        return figure(sample, self._used().since(before)), sample
+
+    def ran(self, phase: Phase) -> Sample:
+        """One phase; what failed is found."""
+        sample = self._crew.run(dataclasses.replace(phase, place=self.stage.place))
+        self.found(f"{phase.call}, {phase.asks[0]}: {each}" for each in sample.failures)
+        return sample
+
+    @contextlib.contextmanager
+    def watched(self, wanted: Audience) -> Iterator[None]:
+        """Watches for as long as it is open; what goes wrong with them is found."""
+        with audience.watching(self.stage.target, wanted) as failures:
+            yield
+        self.found(failures)
+
+    def compare(self, cidr: str, addresses: Sequence[str]) -> None:
+        """Whether a pool holds exactly what its callers were told."""
+        self._verdict.compared += len(addresses)
+        self.found(audit.told(self.stage.owner_conninfo, cidr, addresses))
+
+    def check(self) -> None:
+        """Whether the database agrees with itself, by two accounts of what that means."""
+        self.found(audit.history(self.stage.owner_conninfo))
+        with self.client() as client:
+            told = client.check_consistency(timeout=PATIENCE)
+            self.found(each.finding.message for each in told if each.HasField("finding"))
+
+    def found(self, wrong: Iterable[str]) -> None:
+        """Adds to what is wrong."""
+        self._verdict.findings += wrong
+
+    def _used(self) -> usage.Usage:
+        return usage.look(self.stage.server_pid, self.stage.postgres_pid)

@@ -1,0 +1,181 @@
+"""One phase in one load process: what every caller does until it is over, and what was seen."""
+
+import asyncio
+import collections
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import grpc
+import grpc.aio
+import psycopg
+
+from bench import messages
+from bench.work import Ask, Call, Phase, Sample
+from moorage.v1 import allocation_service_pb2 as requests
+from moorage.v1 import resources_pb2 as resources
+
+Held = collections.deque[bytes]  # what releases them
+
+
+class Caller(Protocol):
+    """What a loop needs of a caller."""
+
+    number: int
+
+    async def call(self, method: str, request: bytes) -> bytes:
+        """One call, and its answer."""
+
+    async def commit(self) -> None:
+        """One commit."""
+
+    def next_assign(self, ask: Ask, node: str) -> tuple[resources.Attachment, bytes]:
+        """A new attachment, and the request for its addresses."""
+
+
+class Loop:
+    """The work of a phase, and its latencies.
+
+    A latency is counted from when the call was due: at once in a closed loop, and in an open one
+    when its turn had come, however late it was sent.
+    """
+
+    def __init__(self, phase: Phase, held: Held) -> None:
+        """`held` has those that hold addresses; it outlives the phase."""
+        self._phase = phase
+        self._held = held
+        self._left = phase.calls
+        self._latencies: list[float] = []
+        self._answers: list[bytes] = []
+        self._failures: list[str] = []
+        self._end = 0.0
+        self._step = _STEPS[phase.call]
+
+    async def run(self, callers: Sequence[Caller]) -> None:
+        """Until the phase is over."""
+        if self._phase.rate is None:
+            await asyncio.gather(*map(self._turns, callers))
+        else:
+            await self._open(callers, self._phase.rate)
+
+    def sample(self, cpu: float) -> Sample:
+        """What was seen; reading the answers is left until nothing is measured any more."""
+        answers = map(requests.AssignAddressesResponse.FromString, self._answers)
+        return Sample(
+            latencies=tuple(self._latencies),
+            assigned=tuple(each.address for answer in answers for each in answer.allocations),
+            failures=tuple(self._failures),
+            end=self._end,
+            cpu=cpu,
+        )
+
+    async def _turns(self, caller: Caller) -> None:
+        end = self._phase.start + self._phase.seconds
+        while time.monotonic() < end and self._take():
+            await self._one(caller, time.monotonic())
+        self._end = max(self._end, time.monotonic())
+
+    async def _open(self, callers: Sequence[Caller], rate: float) -> None:
+        async with asyncio.TaskGroup() as group:
+            for number in range(int(rate * self._phase.seconds)):
+                due = self._phase.start + number / rate
+                await asyncio.sleep(due - time.monotonic())
+                group.create_task(self._one(callers[number % len(callers)], due))
+        self._end = time.monotonic()
+
+    async def _one(self, caller: Caller, due: float) -> None:
+        try:
+            await self._step(self, caller, due)
+        except grpc.aio.AioRpcError as error:
+            self._failures.append(f"{error.code().name}: {error.details()}")
+        except psycopg.Error as error:
+            self._failures.append(str(error))
+
+    def _take(self) -> bool:
+        if self._phase.call is Call.RELEASE and not self._held:
+            return False
+        if self._left is None:
+            return True
+        self._left -= 1
+        return self._left >= 0
+
+    async def _empty(self, caller: Caller, due: float) -> None:
+        await caller.call("empty", b"")
+        self._answered(due)
+
+    async def _commit(self, caller: Caller, due: float) -> None:
+        await caller.commit()
+        self._answered(due)
+
+    async def _assign(self, caller: Caller, due: float) -> None:
+        holder, request = self._next(caller)
+        self._answers.append(await caller.call("assign", request))
+        self._answered(due)
+        self._held.append(messages.release(holder))
+
+    async def _release(self, caller: Caller, due: float) -> None:
+        await caller.call("release", self._held.popleft())
+        self._answered(due)
+
+    async def _replace(self, caller: Caller, due: float) -> None:
+        await caller.call("release", self._held.popleft())
+        await self._assign(caller, due)
+
+    async def _refusal(self, caller: Caller, due: float) -> None:
+        _, request = self._next(caller)
+        try:
+            await caller.call("assign", request)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+                raise
+            self._answered(due)
+        else:
+            self._failures.append("the pool is full and yet gave an address")
+
+    async def _pair(self, caller: Caller, due: float) -> None:
+        holder, request = self._next(caller)
+        await caller.call("assign", request)
+        self._answered(due)
+        await caller.call("release", messages.release(holder))
+
+    async def _mix(self, caller: Caller, due: float) -> None:
+        holder, request = self._next(caller)
+        answer = await caller.call("assign", request)
+        self._answered(due)
+        for method, then in (
+            ("look_up", messages.look_up(answer)),
+            ("release", messages.release(holder)),
+        ):
+            due = time.monotonic()
+            await caller.call(method, then)
+            self._answered(due)
+
+    async def _peer(self, caller: Caller, due: float) -> None:
+        prefix = self._ask(caller).ipv4
+        answer = await caller.call("peer_acquire", messages.peer_acquire(prefix))
+        self._answered(due)
+        await caller.call("peer_release", messages.peer_release(prefix, answer))
+
+    def _answered(self, due: float) -> None:
+        self._latencies.append(time.monotonic() - due)
+
+    def _next(self, caller: Caller) -> tuple[resources.Attachment, bytes]:
+        return caller.next_assign(
+            self._ask(caller), node=f"node-{caller.number % self._phase.nodes}"
+        )
+
+    def _ask(self, caller: Caller) -> Ask:
+        return self._phase.asks[caller.number % len(self._phase.asks)]
+
+
+_STEPS: dict[Call, Callable[[Loop, Caller, float], Awaitable[None]]] = {
+    Call.EMPTY: Loop._empty,
+    Call.COMMIT: Loop._commit,
+    Call.ASSIGN: Loop._assign,
+    Call.RELEASE: Loop._release,
+    Call.REFUSAL: Loop._refusal,
+    Call.PAIR: Loop._pair,
+    Call.MIX: Loop._mix,
+    Call.REPLACE: Loop._replace,
+    Call.PEER: Loop._peer,
+}

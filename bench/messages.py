@@ -1,0 +1,73 @@
+"""What callers send, as bytes: requests of ours, and the two of go-ipam that are compared."""
+
+import ipaddress
+from typing import Final
+
+from bench.work import Ask
+from moorage.v1 import allocation_service_pb2 as requests
+from moorage.v1 import resources_pb2 as resources
+
+FIXED: Final = 1 << 16  # addresses that callers name themselves
+
+_FAMILIES: Final = {4: resources.IP_FAMILY_IPV4, 6: resources.IP_FAMILY_IPV6}
+_LENGTH_DELIMITED: Final = 2
+
+
+def attachment(name: str) -> resources.Attachment:
+    """The attachment of one pod."""
+    return resources.Attachment(network="pods", container_id=name, interface="eth0")
+
+
+def assign(holder: resources.Attachment, ask: Ask, node: str, number: int) -> bytes:
+    """An AssignAddressesRequest; `number` tells the address where the caller names it."""
+    container = holder.container_id
+    return requests.AssignAddressesRequest(
+        attachment=holder,
+        addresses=_addresses(ask, number),
+        workload=resources.Workload(
+            node=node, namespace="bench", pod=container, pod_uid=f"uid-{container}"
+        ),
+        labels={"app": "bench"},
+    ).SerializeToString()
+
+
+def release(holder: resources.Attachment) -> bytes:
+    """A ReleaseAddressesRequest."""
+    return requests.ReleaseAddressesRequest(attachment=holder).SerializeToString()
+
+
+def look_up(answer: bytes) -> bytes:
+    """A GetAllocationRequest for the address that was assigned."""
+    assigned = requests.AssignAddressesResponse.FromString(answer).allocations[0]
+    return requests.GetAllocationRequest(name=assigned.name).SerializeToString()
+
+
+def peer_acquire(prefix: str) -> bytes:
+    """go-ipam's AcquireIPRequest: field 1 is the prefix."""
+    return _field(1, prefix)
+
+
+def peer_release(prefix: str, answer: bytes) -> bytes:
+    """go-ipam's ReleaseIPRequest, fields 1 and 2, for what an AcquireIPResponse tells."""
+    return _field(1, prefix) + _field(2, peer_address(answer))
+
+
+def peer_address(answer: bytes) -> str:
+    """The address in an AcquireIPResponse: field 1 of the message that is its field 1."""
+    return answer[4 : 4 + answer[3]].decode()
+
+
+def _addresses(ask: Ask, number: int) -> list[requests.AddressRequest]:
+    if ask.fixed_start:
+        address = ipaddress.ip_address(ask.fixed_start) + number % FIXED
+        family = _FAMILIES[address.version]
+        return [requests.AddressRequest(family=family, candidate_addresses=[str(address)])]
+    return [
+        requests.AddressRequest(family=_FAMILIES[version], pools=[pool])
+        for version, pool in ((4, ask.ipv4), (6, ask.ipv6))
+        if pool
+    ]
+
+
+def _field(number: int, text: str) -> bytes:
+    return bytes([number << 3 | _LENGTH_DELIMITED, len(text)]) + text.encode()
