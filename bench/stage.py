@@ -19,7 +19,7 @@ from moorage_server.embedded import cluster
 from moorage_server.storage import schema
 
 PROGRAM = pathlib.Path(sys.executable).parent / "moorage-server"
-START_TIMEOUT = 30.0  # seconds
+START_TIMEOUT = 120.0  # seconds; several start at once, on a machine that may be busy
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
