@@ -11,8 +11,10 @@ import sqlalchemy as sa
 from harness import postgres
 from moorage_server.domain import errors
 from moorage_server.storage import database as storage
+from moorage_server.storage import statements
 
 COUNT = "SELECT count(*) FROM nodes"
+PID = statements.Statement("SELECT pg_backend_pid()")
 INSERT = sa.text("INSERT INTO nodes (vrf_id, name) VALUES (1, :name)")
 
 
@@ -62,6 +64,51 @@ def test_a_connection_lost_before_commit_is_replaced_and_the_work_done_again(
     store.run(work, limits())
     assert len(tries) == 2
     assert database.scalar(COUNT) == 1
+
+
+def test_when_one_connection_is_lost_whoever_works_on_another_goes_on_and_none_is_left_over(
+    store: storage.Database, database: postgres.Database
+) -> None:
+    began, go = threading.Event(), threading.Event()
+    tries: list[int] = []
+
+    def work(transaction: storage.Transaction) -> int:
+        pid: int = PID.value(transaction)
+        began.set()
+        assert go.wait(20)
+        return pid
+
+    def lose(transaction: storage.Transaction) -> None:
+        tries.append(PID.value(transaction))
+        if len(tries) == 1:
+            transaction.execute(sa.text("SELECT pg_terminate_backend(:pid)"), {"pid": tries[0]})
+
+    with concurrent.futures.ThreadPoolExecutor(1) as other:
+        at_work = other.submit(store.run, work, limits(30))
+        assert began.wait(20)
+        store.run(lose, limits())
+        go.set()
+        mine = at_work.result()
+    assert len(set(tries)) == 2
+    # All that were made before are made anew, in their places.
+    assert store.run(PID.value, limits()) not in (mine, tries[0])
+    store.close()
+    end = time.monotonic() + 20
+    while database.scalar(f"SELECT count(*) FROM pg_stat_activity WHERE pid = {mine}"):
+        assert time.monotonic() < end, "the connection of the other is left over"
+        time.sleep(0.01)
+
+
+def test_a_statement_whose_columns_change_is_prepared_anew(
+    store: storage.Database, database: postgres.Database
+) -> None:
+    database.execute("CREATE TABLE grown (a int)")
+    database.execute("GRANT SELECT ON grown TO PUBLIC")
+    everything = statements.Statement("SELECT * FROM grown")
+    for _ in range(4):
+        store.run(everything.rows, limits())
+    database.execute("ALTER TABLE grown ADD COLUMN b int")
+    assert store.run(everything.rows, limits()) == []
 
 
 def test_a_deadlock_is_run_again_and_both_come_through(

@@ -9,6 +9,7 @@ call (assign and release are idempotent).
 import copy
 import dataclasses
 import random
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -96,7 +97,9 @@ class Database:
                 "prepare_threshold": 2,
             },
         )
+        self._is_stale = threading.Event()
         sa.event.listen(self._engine, "connect", _collect_warnings)
+        sa.event.listen(self._engine, "checkout", self._renew)
         self._commits = True
 
     def rehearsing(self) -> "Database":
@@ -147,11 +150,18 @@ class Database:
                 # one connection was lost, the others were as well.
                 if verdict in (Verdict.DEMOTED, Verdict.RECONNECT):
                     connection.invalidate()
-                    self._engine.dispose()
+                    self._is_stale.set()
                 raise _judged(verdict, error) from error
             if self._commits:
                 self._commit(connection)
             return result
+
+    def _renew(self, *_: object) -> None:
+        if self._is_stale.is_set():
+            self._is_stale.clear()
+            # Each connection that is older than this is made anew when its turn comes, and
+            # whoever works on one goes on.
+            raise sa.exc.InvalidatePoolError
 
     def _connect(self) -> sa.Connection:
         try:

@@ -29,6 +29,7 @@ class Verdict(enum.Enum):
 _BEFORE_COMMIT = {
     "40001": Verdict.RETRY,
     "40P01": Verdict.RETRY,
+    "0A000": Verdict.RETRY,  # a prepared statement's columns have changed; it is prepared anew
     "55P03": Verdict.CONTENTION,
     "57014": Verdict.TIMED_OUT,
     "57P01": Verdict.RECONNECT,
