@@ -46,7 +46,7 @@ collector-campaign: $(UV) ## a million steps of nodes and their lists: no live a
 	MOORAGE_COLLECTOR_STEPS=$${MOORAGE_COLLECTOR_STEPS:-1000000} \
 		$(RUN) pytest -q -rP tests/campaigns/test_collector.py
 
-bench: $(UV)        ## throughput and latency beside what bounds them; ten minutes
+bench: $(UV)        ## throughput and latency beside what bounds them
 	$(RUN) python -m bench
 
 e2e-cni: $(UV)      ## real CNI runtime and plugins in network namespaces; as root, podman too

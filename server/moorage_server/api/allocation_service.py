@@ -1,6 +1,7 @@
 """AllocationService: the data path, and the questions about it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from typing import TypeVar
 
 from moorage.v1 import allocation_service_pb2 as messages
 from moorage.v1 import allocation_service_pb2_grpc, history_pb2, reconciliation_pb2
@@ -20,9 +21,11 @@ from moorage_server.api import (
 from moorage_server.api.collector import Collector
 from moorage_server.api.desk import Context, Desk, deadline_of
 from moorage_server.api.watching import Watching
-from moorage_server.domain import errors
+from moorage_server.domain import catalog, errors
 from moorage_server.storage import catalogs
 from moorage_server.usecases import explain, history, query, reconcile, sticky
+
+_Answer = TypeVar("_Answer", messages.AssignAddressesResponse, messages.ReleaseAddressesResponse)
 
 
 class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
@@ -43,10 +46,7 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
         """Assigns addresses to one attachment."""
         wanted = decode.assign_request(request)
         held = await self._collector.submit(wanted, deadline_of(context))
-        response = messages.AssignAddressesResponse()
-        for each in held:
-            encode.allocation(each, response.allocations.add())
-        return response
+        return _with(messages.AssignAddressesResponse(), held)
 
     async def ReleaseAddresses(
         self, request: messages.ReleaseAddressesRequest, context: Context
@@ -54,10 +54,7 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
         """Releases the addresses of one attachment."""
         wanted = decode.release_request(request)
         released = await self._collector.submit(wanted, deadline_of(context))
-        response = messages.ReleaseAddressesResponse()
-        for each in released:
-            encode.allocation(each, response.allocations.add())
-        return response
+        return _with(messages.ReleaseAddressesResponse(), released)
 
     async def ExplainAssign(
         self, request: messages.ExplainAssignRequest, context: Context
@@ -173,3 +170,9 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
         return reconciliation_pb2.DeleteStickyAddressResponse(
             sticky_address=encode.sticky_address(kept)
         )
+
+
+def _with(answer: _Answer, shown: Iterable[catalog.Shown]) -> _Answer:
+    for each in shown:
+        encode.allocation(each, answer.allocations.add())
+    return answer

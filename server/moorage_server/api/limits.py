@@ -1,5 +1,7 @@
 """Every limit on what a caller may send; the protos' comments state the same numbers."""
 
+from moorage_server.domain import selectors
+
 PAGE_SIZE_DEFAULT = 100
 PAGE_SIZE_MAXIMUM = 1000
 PAGE_TOKEN_LENGTH = 1024
@@ -34,7 +36,7 @@ OBJECT_LABELS = 1024  # labels of nodes and namespaces, which are Kubernetes' to
 OBJECT_LABEL_KEY_LENGTH = 317
 
 CIDR_LENGTH = 48
-SELECTOR_LENGTH = 2048  # of canonical text; of any other, half of it
+SELECTOR_LENGTH = selectors.CANONICAL_LIMIT  # of canonical text; of any other, half of it
 PARSED_LENGTH = 1024  # of any other text that is parsed
 CIDRS_PER_RESERVATION = 256
 ADDRESSES_PER_OWNED_CIDR = 256  # they are looked through with each of its owner's requests

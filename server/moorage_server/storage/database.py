@@ -166,7 +166,12 @@ class Database:
     def _connect(self) -> sa.Connection:
         try:
             return self._engine.connect()
-        except (sa.exc.OperationalError, sa.exc.TimeoutError) as error:
+        # The last one where others were found lost as often as this one was made anew.
+        except (
+            sa.exc.OperationalError,
+            sa.exc.TimeoutError,
+            sa.exc.InvalidRequestError,
+        ) as error:
             raise _Again(errors.DatabaseUnavailable()) from error
 
     def _set_limits(self, connection: sa.Connection, limits: Limits) -> None:

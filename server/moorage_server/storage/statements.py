@@ -1,8 +1,8 @@
-"""Statements on the way of an assign, sent by the driver itself.
+"""Statements on the way of an assign and of the feed, sent by the driver itself.
 
-There are a dozen for each batch, all known beforehand. Of the time of each, most was
-SQLAlchemy's: compiling what never changes, describing rows anew. It keeps what it is good
-for: connections, transactions, and queries that are put together.
+A batch has a dozen, all known beforehand. Of the time of each, most was SQLAlchemy's:
+compiling what never changes, describing rows anew. It keeps what it is good for:
+connections, transactions, and queries that are put together.
 """
 
 import re
