@@ -317,6 +317,14 @@ def test_only_what_a_short_text_stands_for_outgrows_the_limit(text: str) -> None
             selectors.parse(longer)
 
 
+def test_what_no_text_within_the_limit_stands_for_is_over_it_in_canonical_form_too() -> None:
+    longest = " || ".join(["has(a)"] * 128)
+    assert len(selectors.parse(longest.replace(" ", "")).canonical) > 1024
+    selectors.parse(f"({longest})")
+    with pytest.raises(selectors.SelectorError, match="expected at most 1024"):
+        selectors.parse(f"({longest} || has(a))")
+
+
 def test_implied_parentheses_and_negations_count_towards_the_depth_of_canonical_text() -> None:
     inner = "has(a)"
     for _ in range(4):

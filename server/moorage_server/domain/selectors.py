@@ -163,8 +163,9 @@ _AND, _OR, _NOT = _token("&&"), _token(r"\|\|"), _token("!(?!=)")
 _OPEN, _CLOSE = _token(r"\("), _token(r"\)")
 _HAS, _ALWAYS = _token(r"has\("), _token(r"(?:all|global)\(")
 _OPEN_SET, _COMMA, _CLOSE_SET = _token(r"\{"), _token(","), _token(r"\}")
-# What canonical text may have more of than the text that it stands for; values are as they are.
-_SPACIOUS = re.compile(r"""("[^"]*"|'[^']*')|[ ()]""")
+# What canonical text may have more of than the text that it stands for; values, and parentheses
+# that do not group, are as they are.
+_SPACIOUS = re.compile(r"""("[^"]*"|'[^']*'|has\([^)]*\)|(?:all|global)\(\))|[ ()]""")
 _FOUND = re.compile(rf"""{_WORD}+|"[^"]*"?|'[^']*'?|&&|\|\||[=!]=|.|\Z""", re.DOTALL)
 
 _VALUE = 'zone == "east"'
