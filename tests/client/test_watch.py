@@ -117,7 +117,7 @@ def test_with_a_timeout_a_watch_gives_up(peer: peers.Peer, caller: moorage.Clien
     peer.will(peers.refuse(grpc.StatusCode.UNAVAILABLE))
     for _ in range(1000):
         peer.then(peers.refuse(grpc.StatusCode.UNAVAILABLE))
-    with caller.watch(timeout=0.2) as updates, pytest.raises(moorage.Unavailable):
+    with caller.watch(timeout=2) as updates, pytest.raises(moorage.Unavailable):
         next(updates)
     assert len(peer.calls) > 1
 

@@ -37,6 +37,7 @@ class ReconcileNodeRequest(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     GRACE_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    CLUSTER_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Optional. The VRF, "vrfs/{vrf}"; absent: "vrfs/default"."""
     node: _builtins.str
@@ -47,6 +48,11 @@ class ReconcileNodeRequest(_message.Message):
     """
     validate_only: _builtins.bool
     """Optional. True: say what would be done, and change nothing."""
+    cluster: _builtins.str
+    """Optional. Whose the node is, as Workload.cluster has it: what was assigned for
+    another one, or for none where this says one, is left alone. Absent: only
+    what was assigned for none.
+    """
     @_builtins.property
     def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Attachment]:
         """Optional. Every attachment that the node has, at most 4096, and no more than
@@ -81,10 +87,11 @@ class ReconcileNodeRequest(_message.Message):
         attempt: _resources_pb2.AttemptStamp | None = ...,
         grace: _duration_pb2.Duration | None = ...,
         validate_only: _builtins.bool = ...,
+        cluster: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "grace", b"grace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "attempt", b"attempt", "grace", b"grace", "network", b"network", "node", b"node", "parent", b"parent", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "attempt", b"attempt", "cluster", b"cluster", "grace", b"grace", "network", b"network", "node", b"node", "parent", b"parent", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

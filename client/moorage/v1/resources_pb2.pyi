@@ -922,6 +922,7 @@ class Workload(_message.Message):
     POD_FIELD_NUMBER: _builtins.int
     POD_UID_FIELD_NUMBER: _builtins.int
     NAMESPACE_LABELS_FIELD_NUMBER: _builtins.int
+    CLUSTER_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     """Optional. Node name, at most 253 characters. Absent: no node's blocks are
     preferred and node selectors see no labels.
@@ -932,6 +933,11 @@ class Workload(_message.Message):
     """Optional. Pod name, at most 253 characters."""
     pod_uid: _builtins.str
     """Optional. Uid of the pod, at most 128 characters."""
+    cluster: _builtins.str
+    """Optional. Whose node and pod these are, at most 128 characters: of a
+    Kubernetes cluster, the uid of its namespace kube-system, which no other
+    cluster has. Tells apart nodes of the same name.
+    """
     @_builtins.property
     def namespace_labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Optional. Labels of the namespace, which namespace selectors see; at most
@@ -946,10 +952,11 @@ class Workload(_message.Message):
         pod: _builtins.str = ...,
         pod_uid: _builtins.str = ...,
         namespace_labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        cluster: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["namespace", b"namespace", "namespace_labels", b"namespace_labels", "node", b"node", "pod", b"pod", "pod_uid", b"pod_uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "namespace", b"namespace", "namespace_labels", b"namespace_labels", "node", b"node", "pod", b"pod", "pod_uid", b"pod_uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
