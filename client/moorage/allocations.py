@@ -124,11 +124,12 @@ class Allocations(calls.Calls):
         )
         return list(self._call(self._allocations.ReleaseAddresses, request, timeout).allocations)
 
-    def reconcile_node(
+    def reconcile_node(  # noqa: PLR0913 - one for each field of the request, and all but two by name
         self,
         node: str,
         attachments: Iterable[resources_pb2.Attachment],
         *,
+        cluster: str = "",
         network: str = "",
         grace: float | None = None,
         validate_only: bool = False,
@@ -138,14 +139,16 @@ class Allocations(calls.Calls):
     ) -> reconciliation_pb2.ReconcileNodeResponse:
         """Release what a node does not have any more; `attachments` is everything that it has.
 
-        What is missing is suspect at first, and released when a later list lacks it too, `grace`
-        seconds after; the server has a default. `attempt` is when the node began to make the list,
-        on its own clock; it is not taken here, where the list is made already. See `failures` of
-        what is returned; of a call that had to be sent again, it tells of the last try alone.
+        Only what was assigned for the same `cluster` counts, see `Workload`. What is missing is
+        suspect at first, and released when a later list lacks it too, `grace` seconds after; the
+        server has a default. `attempt` is when the node began to make the list, on its own clock;
+        it is not taken here, where the list is made already. See `failures` of what is returned; of
+        a call that had to be sent again, it tells of the last try alone.
         """
         request = reconciliation_pb2.ReconcileNodeRequest(
             parent=names.vrf(vrf),
             node=node,
+            cluster=cluster,
             network=network,
             attachments=attachments,
             attempt=attempt,

@@ -14,6 +14,7 @@ import json
 import socket
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from moorage.cni import deadline, errors, kubeconfig, kubernetes
 
@@ -26,6 +27,8 @@ LONGEST_PAUSE = 300.0
 JSON = "application/json"
 
 Document = dict[str, object]
+
+_Read = TypeVar("_Read")
 
 
 class ApiError(Exception):
@@ -62,14 +65,17 @@ class Api:
         """Put an object in place of the one whose resourceVersion it names; raises ApiError."""
         return self._exchange("PUT", path, document)
 
-    def complete(self, path: str, *kinds: str, accept: str = JSON) -> tuple[list[Document], str]:
+    def complete(
+        self, path: str, *kinds: str, read: Callable[[Document], _Read], accept: str = JSON
+    ) -> tuple[list[_Read], str]:
         """Read all of a list of any of these kinds, as it was at one moment, with its version.
 
-        Raises ApiError, also where the pages are of several moments or any is not such a list:
-        what would be missing from it might be taken for gone.
+        Of each item stays only what `read` makes of it: a list may be larger than memory. Raises
+        ApiError, also where the pages are of several moments or any is not such a list: what would
+        be missing from it might be taken for gone.
         """
         query = {"limit": str(PAGE_SIZE)}
-        found: list[Document] = []
+        found: list[_Read] = []
         version = ""
         while True:
             page = self._exchange("GET", _with(path, query), None, accept)
@@ -77,7 +83,7 @@ class Api:
             now = str(metadata.get("resourceVersion") or "")
             if not now or version not in ("", now):
                 raise ApiError(f"the list of {path} is not of one moment: {version!r}, {now!r}")
-            found += items
+            found += map(read, items)
             version, token = now, str(metadata.get("continue") or "")
             if not token:
                 return found, version

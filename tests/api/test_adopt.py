@@ -72,7 +72,9 @@ def told(response: messages.AdoptBlockResponse) -> tuple[int, int, bool]:
 def test_what_is_adopted_is_held_with_all_that_is_known_of_it(
     admin: admin_service_pb2_grpc.AdminServiceStub, client: moorage.Client, server: serving.Serving
 ) -> None:
-    workload = resources_pb2.Workload(node="n1", namespace="shop", pod="cart-0", pod_uid="u1")
+    workload = resources_pb2.Workload(
+        node="n1", namespace="shop", pod="cart-0", pod_uid="u1", cluster="east"
+    )
     use = resources_pb2.USE_TUNNEL
     asked = held("10.0.0.7", workload=workload, use=use, labels={"a": "b"})
     assert told(adopt(admin, asked, node="n1")) == (1, 0, True)

@@ -53,6 +53,7 @@ def test_an_allocation_tells_everything_about_itself(client: moorage.Client) -> 
             namespace="shop",
             pod="web-0",
             pod_uid="7f1d",
+            cluster="e0a7",
             namespace_labels={"team": "blue"},
         ),
         use=messages.USE_TUNNEL,
@@ -70,7 +71,9 @@ def test_an_allocation_tells_everything_about_itself(client: moorage.Client) -> 
         pool="vrfs/default/pools/link",
         block="10.0.0.0/26",
         attachment=attachment(),
-        workload=messages.Workload(node="n1", namespace="shop", pod="web-0", pod_uid="7f1d"),
+        workload=messages.Workload(
+            node="n1", namespace="shop", pod="web-0", pod_uid="7f1d", cluster="e0a7"
+        ),
         owner_key="shop/web-0",
         use=messages.USE_TUNNEL,
         labels={"tier": "front"},

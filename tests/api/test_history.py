@@ -231,17 +231,20 @@ def test_a_vrf_that_is_made_again_has_no_past(client: moorage.Client) -> None:
 
 def test_a_restarted_sandbox_is_another_holder_of_the_same_pod(client: moorage.Client) -> None:
     calls.create_pool(client, "a", "10.0.0.0/24")
-    pod = Workload(node="n1", namespace="shop", pod="cart-0", pod_uid="u1")
+    pod = Workload(node="n1", namespace="shop", pod="cart-0", pod_uid="u1", cluster="east")
     for container in ("s1", "s2", "s3"):
         client.assign(
             calls.attachment(container), [calls.fixed("10.0.0.7")], workload=pod, owner_key="cart"
         )
         if container != "s3":
             client.release(calls.attachment(container))
-    wanted = Filter(workload=Workload(namespace="shop", pod="cart-0"), owner_key="cart")
+    same = calls.attachment("s4")
+    client.assign(same, [calls.want()], workload=Workload(namespace="shop", pod="cart-0"))
+    named = Workload(namespace="shop", pod="cart-0", cluster="east")
+    wanted = Filter(workload=named, owner_key="cart")
     told = list(client.history(wanted))
     assert holders(told) == ["s1", "s2", "s3"]
-    assert {each.allocation.workload.pod_uid for each in told} == {"u1"}
+    assert [each.allocation.workload for each in told] == [pod] * 3
 
 
 def test_whoever_turns_pages_while_addresses_change_hands_is_told_of_each_holding_once(

@@ -205,6 +205,21 @@ def test_lists_of_other_nodes_and_networks_say_nothing(
     assert held(client) == ["here", "nowhere", "there"]
 
 
+@pytest.mark.parametrize("of", ["", "east"])
+def test_a_list_is_of_one_cluster_or_of_what_is_of_none(
+    client: moorage.Client, database: postgres.Database, of: str
+) -> None:
+    for each in ("", "east", "west"):
+        workload = messages.Workload(node="n1", cluster=each)
+        client.assign(attachment(f"of-{each}"), [want()], workload=workload)
+    client.reconcile_node("n1", [], cluster=of)
+    pass_time(database)
+    found = client.reconcile_node("n1", [], cluster=of)
+    assert [each.workload.cluster for each in found.released] == [of]
+    assert suspects(client) == set()
+    assert len(held(client)) == 2
+
+
 def test_addresses_of_no_workload_are_not_for_a_runtime_to_list(
     client: moorage.Client, database: postgres.Database
 ) -> None:

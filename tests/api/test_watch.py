@@ -162,6 +162,7 @@ FILTERS = {
     "a pod": filters.AllocationFilter(
         workload=resources_pb2.Workload(namespace="shop", pod="cart-0", pod_uid="u1")
     ),
+    "a cluster": filters.AllocationFilter(workload=resources_pb2.Workload(cluster="east")),
     "an owner": filters.AllocationFilter(owner_key="cart"),
     "labels": filters.AllocationFilter(labels={"app": "cart"}),
 }
@@ -178,7 +179,7 @@ def test_a_filter_leaves_out_what_is_not_asked_for_of_snapshot_and_changes(
             calls.attachment("c1"),
             [calls.want(pools=("a",))],
             workload=resources_pb2.Workload(
-                node="n1", namespace="shop", pod="cart-0", pod_uid="u1"
+                node="n1", namespace="shop", pod="cart-0", pod_uid="u1", cluster="east"
             ),
             owner_key="cart",
             labels={"app": "cart", "tier": "front"},

@@ -115,6 +115,10 @@ WHO: dict[str, Malformed] = {
             ("workload.pod_uid", unprintable(r"\u007f")),
         ],
     ),
+    "the uid of a cluster of 129 characters": (
+        assign(workload=Workload(cluster="x" * 129)),
+        [("workload.cluster", too_long(129, 128))],
+    ),
     "1,025 labels of a namespace": (
         assign(workload=Workload(namespace_labels=tables.labels(1025))),
         [("workload.namespace_labels", "has 1025 entries; at most 1024 are allowed")],

@@ -171,10 +171,15 @@ LISTING: dict[str, Malformed] = {
         ],
     ),
     "a workload that cannot be": (
-        listing(workload=Workload(node="a\n", pod_uid="x" * 129, namespace_labels={"a": "b"})),
+        listing(
+            workload=Workload(
+                node="a\n", pod_uid="x" * 129, cluster="\n", namespace_labels={"a": "b"}
+            )
+        ),
         [
             ("filter.workload.node", unprintable(r"a\n")),
             ("filter.workload.pod_uid", too_long(129, 128)),
+            ("filter.workload.cluster", unprintable(r"\n")),
             ("filter.workload.namespace_labels", "cannot be filtered by; leave it out"),
         ],
     ),

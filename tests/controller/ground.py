@@ -10,6 +10,7 @@ import moorage
 from harness import postgres, serving
 from harness.calls import IPV4, want
 from harness.kube import api_server
+from moorage import cluster_uid
 from moorage import kube as api
 from moorage.controller import credentials, labels, lease, rounds
 from moorage.v1 import resources_pb2
@@ -47,15 +48,18 @@ class Cluster:
         self.permitted = math.inf
         self.api = api.Api(credentials.of_kubeconfig(str(kube.kubeconfig)), timeout=5)
         self.name = name
+        self.uid = cluster_uid.of(self.api)
         self._numbers = itertools.count(1)
         self.restart()
 
     def restart(self) -> None:
         """Another controller takes over: nothing is remembered."""
-        self.kept = labels.Labels(self.client, vrf=self.vrf, cluster=self.name, permit=self.permit)
+        known = labels.Cluster(name=self.name, uid=self.uid)
+        self.kept = labels.Labels(self.client, vrf=self.vrf, cluster=known, permit=self.permit)
         self.rounds = rounds.Rounds(
             client=self.client,
             cluster=self.api,
+            uid=self.uid,
             kept=self.kept,
             vrf=self.vrf,
             grace=GRACE,
@@ -94,15 +98,22 @@ class Cluster:
         use: resources_pb2.Use.ValueType = resources_pb2.USE_WORKLOAD,
         attempt: resources_pb2.AttemptStamp | None = None,
         families: tuple[resources_pb2.IpFamily.ValueType, ...] = (IPV4,),
+        cluster: str | None = None,
     ) -> str:
         """What an ADD of a pod "namespace/name" does; returns the first address."""
         namespace, _, name = pod.partition("/")
         attachment = resources_pb2.Attachment(
             network="pods",
-            container_id=container or f"{self.name}-{next(self._numbers)}",
+            container_id=container or f"{self.uid}-{next(self._numbers)}",
             interface="eth0",
         )
-        workload = resources_pb2.Workload(node=node, namespace=namespace, pod=name, pod_uid=uid)
+        workload = resources_pb2.Workload(
+            node=node,
+            namespace=namespace,
+            pod=name,
+            pod_uid=uid,
+            cluster=self.uid if cluster is None else cluster,
+        )
         held = self.client.assign(
             attachment,
             [want(family) for family in families],
@@ -115,7 +126,7 @@ class Cluster:
 
     def run_pod(self, pod: str, *, node: str = "n1", uid: str = "") -> str:
         """A pod that is in the API and has an address; returns the address."""
-        uid = uid or f"uid-{self.name}-{next(self._numbers)}"
+        uid = uid or f"pod-of-{self.uid}-{next(self._numbers)}"
         self.kube.add_pod(pod, uid=uid, node=node)
         return self.assign(pod, uid=uid, node=node)
 
@@ -141,10 +152,11 @@ def cluster(
     client: moorage.Client,
     *,
     name: str = "east",
-    vrf: str = "default",
+    uid: str = "",
 ) -> Iterator[Cluster]:
     """A cluster with an API of its own and one pod, of the system, that has no address here."""
     directory.mkdir(exist_ok=True)
     with api_server.serve(directory) as kube:
+        kube.add("Namespace", "kube-system", uid=uid or f"uid-of-{name}")
         kube.add_pod("kube-system/dns", uid="uid-dns", node="n0")
-        yield Cluster(kube, client, server.database, name=name, vrf=vrf)
+        yield Cluster(kube, client, server.database, name=name)

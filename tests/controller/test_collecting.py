@@ -101,27 +101,32 @@ def test_what_names_no_pod_is_kept(east: Cluster) -> None:
     assert east.held() == kept
 
 
-def test_allocations_of_nodes_that_are_not_this_clusters_are_never_touched(
+def test_what_was_assigned_for_another_cluster_is_never_touched(
     east: Cluster, west: Cluster
 ) -> None:
-    west.kube.add_node("w1")
-    west.round()
+    west.kube.add_node("n1")
     others = {
-        east.assign("shop/web-0", uid="uid-a", node="w1"),
-        east.assign("shop/web-0", uid="uid-b", node="by-nobody"),
-        east.assign("shop/web-0", uid="uid-c", node=""),
+        west.assign("shop/web-0", uid="uid-a", node="n1"),
+        west.assign("shop/web-0", uid="uid-b", node="w1"),
+        east.assign("shop/web-0", uid="uid-c", node="n1", cluster=""),
+        east.assign("shop/web-0", uid="uid-d", node=""),
     }
     east.collect()
     east.collect()
     assert (east.held(), east.suspects()) == (others, set())
 
 
-def test_each_cluster_of_a_shared_vrf_collects_its_own(east: Cluster, west: Cluster) -> None:
-    west.kube.add_node("w1")
+@pytest.mark.parametrize("name", ["west", "east"])
+def test_each_cluster_of_a_shared_vrf_collects_its_own(
+    east: Cluster, west: Cluster, name: str
+) -> None:
+    west.name = name
+    west.restart()
+    west.kube.add_node("n1")
     mine = east.run_pod("shop/web-0", uid="uid-e")
-    theirs = west.run_pod("shop/web-0", uid="uid-w", node="w1")
+    theirs = west.run_pod("shop/web-0", uid="uid-w")
     for at, cluster in enumerate((east, west)):
-        cluster.assign("shop/gone", uid=f"uid-gone-{at}", node=("n1", "w1")[at])
+        cluster.assign("shop/gone", uid=f"uid-gone-{at}")
     for cluster in (east, west):
         cluster.round()
     assert len(east.suspects()) == 2
@@ -130,6 +135,45 @@ def test_each_cluster_of_a_shared_vrf_collects_its_own(east: Cluster, west: Clus
     assert len(east.held()) == 3
     west.round()
     assert east.held() == {mine, theirs}
+
+
+def test_what_says_of_no_cluster_is_told_of(
+    east: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    east.assign("shop/gone", uid="uid-gone", cluster="")
+    east.assign("", cluster="", use=resources_pb2.USE_TUNNEL)
+    east.round()
+    assert "node n1: 1 addresses of pods were assigned for no cluster" in caplog.text
+    assert '"cluster": "uid-of-east"' in caplog.text
+
+
+def test_addresses_of_a_node_that_the_cluster_does_not_know_are_collected(east: Cluster) -> None:
+    kept = east.run_pod("shop/web-0", node="n1.example")
+    east.assign("shop/gone", uid="uid-gone", node="n1.example")
+    east.collect()
+    assert east.held() == {kept}
+
+
+def test_a_node_that_the_cluster_does_not_know_may_be_one_that_is_not_heard_of(
+    east: Cluster,
+) -> None:
+    gone = east.assign("shop/gone", uid="uid-gone", node="n1.example")
+    east.kube.add_node("n1", ready="Unknown")
+    east.collect()
+    assert (east.held(), east.suspects()) == ({gone}, set())
+    east.kube.add_node("n1")
+    east.collect()
+    assert east.held() == set()
+
+
+def test_a_node_that_is_gone_is_known_to_be_gone(east: Cluster) -> None:
+    east.kube.add_node("n2")
+    east.round()
+    east.assign("shop/gone", uid="uid-gone", node="n2")
+    east.kube.remove_node("n2")
+    east.kube.add_node("n1", ready="Unknown")
+    east.collect()
+    assert east.held() == set()
 
 
 def test_a_node_of_which_nothing_is_heard_keeps_everything(east: Cluster) -> None:

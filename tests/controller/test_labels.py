@@ -13,7 +13,7 @@ from harness.kube import api_server, faults
 from moorage.controller import feed, labels, nodes
 from moorage.v1 import resources_pb2
 
-MINE = {labels.CLUSTER: "east"}
+MINE = {labels.NAME: "east", labels.UID: "uid-of-east"}
 
 
 def test_the_nodes_of_the_cluster_are_recorded_with_their_labels(east: Cluster) -> None:
@@ -63,7 +63,7 @@ def test_a_list_that_is_older_than_a_change_does_not_undo_it(east: Cluster) -> N
 
 
 def test_a_node_cannot_call_itself_another_clusters(east: Cluster) -> None:
-    east.kube.add_node("n1", labels={labels.CLUSTER: "west"})
+    east.kube.add_node("n1", labels={labels.NAME: "west", labels.UID: "uid-of-west"})
     east.round()
     assert east.nodes() == {"n1": MINE}
 
@@ -81,19 +81,40 @@ def test_a_node_of_another_cluster_is_refused_and_left_alone(
     west.kube.add_node("n1", labels={"zone": "w"})
     west.round()
     before = west.client.get_node("n1")
-    gone = east.assign("shop/web-0", uid="uid-of-west")
-    for _ in range(2):
-        east.round()
-        east.pass_time()
+    east.round()
     assert east.client.get_node("n1") == before
-    assert east.held() == {gone}
-    assert east.suspects() == set()
-    assert "node n1 of VRF default belongs to cluster 'west', and this is 'east'" in caplog.text
+    assert "node n1 of VRF default belongs to cluster 'west' (uid uid-of-west)" in caplog.text
+    assert "and this is 'east' (uid uid-of-east)" in caplog.text
     assert "each cluster a VRF of its own" in caplog.text
 
 
+def test_a_cluster_may_be_renamed(east: Cluster) -> None:
+    east.round()
+    east.name = "orient"
+    east.restart()
+    east.round()
+    assert east.nodes() == {"n1": {labels.NAME: "orient", labels.UID: "uid-of-east"}}
+
+
+def test_a_cluster_that_was_given_the_name_of_another_is_another(
+    east: Cluster, west: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    west.name = east.name
+    west.restart()
+    west.kube.add_node("n1", labels={"zone": "w"})
+    west.kube.add_node("w1")
+    east.round()
+    west.round()
+    assert east.nodes() == {"n1": MINE, "w1": {labels.NAME: "east", labels.UID: west.uid}}
+    assert "node n1 of VRF default belongs to cluster 'east' (uid uid-of-east)" in caplog.text
+    # Nor does either delete what is gone from itself alone.
+    for cluster in (east, west):
+        cluster.collect()
+    assert set(east.nodes()) == {"n1", "w1"}
+
+
 def test_a_node_with_many_labels_is_recorded(east: Cluster) -> None:
-    labels = {f"l{at}": "x" for at in range(1023)}
+    labels = {f"l{at}": "x" for at in range(1022)}
     east.kube.add_node("n0", labels=labels)
     east.round()
     assert east.nodes()["n0"] == {**labels, **MINE}
@@ -102,7 +123,7 @@ def test_a_node_with_many_labels_is_recorded(east: Cluster) -> None:
 def test_one_node_that_cannot_be_recorded_keeps_no_other_from_it(
     east: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
-    east.kube.add_node("n0", labels={f"l{at}": "" for at in range(1024)})
+    east.kube.add_node("n0", labels={f"l{at}": "" for at in range(1023)})
     east.kube.add_node("n2")
     east.round()
     assert east.nodes() == {"n1": MINE, "n2": MINE}

@@ -66,7 +66,7 @@ def running(
         client=east.client,
         cluster=east.api,
         leadership=candidate(east, name, duration=60.0, clock=clock),
-        settings=terms.Settings(cluster="east", vrf="default", grace=600, every=0.05, retry=0.05),
+        settings=terms.Settings(name="east", vrf="default", grace=600, every=0.05, retry=0.05),
     )
     thread = threading.Thread(target=controller.run)
     thread.start()

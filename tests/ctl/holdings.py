@@ -13,6 +13,7 @@ def assign(
     container: str = "c1",
     node: str = "",
     pod: str = "",
+    cluster: str = "",
     use: resources_pb2.Use.ValueType = resources_pb2.USE_WORKLOAD,
 ) -> list[resources_pb2.Allocation]:
     """Assign these addresses to one container, for a pod in the namespace shop."""
@@ -27,7 +28,9 @@ def assign(
             )
             for address in addresses
         ],
-        workload=resources_pb2.Workload(node=node, namespace="shop" if pod else "", pod=pod),
+        workload=resources_pb2.Workload(
+            node=node, namespace="shop" if pod else "", pod=pod, cluster=cluster
+        ),
         use=use,
     )
 

@@ -82,6 +82,15 @@ def test_a_dump_in_json_says_the_same(
     assert held(client) == calico_dump.HELD
 
 
+def test_what_is_adopted_is_of_the_cluster_that_is_said(
+    moorctl: Moorctl, client: moorage.Client
+) -> None:
+    dump = calico_dump.whole()
+    ended = moorctl("import", "calico", "-", "--cluster", "e0a7", "--apply", stdin=dump)
+    assert ended.code == 0, ended.err
+    assert {each.workload.cluster for each in client.allocations()} == {"e0a7"}
+
+
 def test_what_does_not_follow_from_the_attachment_is_in_labels(
     imported: Moorctl, client: moorage.Client
 ) -> None:

@@ -28,7 +28,10 @@ def shop(client: moorage.Client) -> moorage.Client:
                 )
             ],
             workload=resources_pb2.Workload(
-                node=f"n{number}", namespace=namespace, pod=f"pod-{number}"
+                node=f"n{number}",
+                namespace=namespace,
+                pod=f"pod-{number}",
+                cluster=f"uid-{number}",
             ),
             owner_key=f"owner-{number}",
             labels={"number": str(number)},
@@ -88,6 +91,7 @@ FILTERS = [
     (["--namespace", "shop", "--pool", "web"], ["c1"]),
     (["--node", "n2"], ["c2"]),
     (["--pod", "pod-3"], ["c3"]),
+    (["--cluster", "uid-2"], ["c2"]),
     (["--cidr", "10.0.1.0/24"], ["c3"]),
     (["--owner", "owner-2"], ["c2"]),
     (["--container-id", "c3"], ["c3"]),

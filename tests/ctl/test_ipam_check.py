@@ -53,6 +53,23 @@ def test_the_addresses_of_a_pod_that_is_gone_are_leaked(
     assert (ended.code, ended.err) == (1, "not judged, being of no pod: 1 address\n")
 
 
+def test_the_pods_of_one_cluster_say_nothing_of_another(
+    moorctl: program.Moorctl, shop: moorage.Client
+) -> None:
+    for at, cluster in enumerate(("east", "west")):
+        address, pod = f"10.0.0.1{at}", f"web-{at}"
+        holdings.assign(shop, address, container=pod, node="n1", pod=pod, cluster=cluster)
+    refused = moorctl(*CHECK, "-", stdin=BLOG)
+    assert (refused.code, refused.out) == (2, "")
+    assert "addresses of 2 clusters are held" in refused.err
+    ended = moorctl(*CHECK, "-", "--cluster", "west", stdin=BLOG)
+    attributes = "attrs node: n1, namespace: shop, pod: web-1"
+    assert ended.out.splitlines() == [
+        f"10.0.0.11 leaked; {attributes}; the pod is not there",
+        "Check complete; found 1 problems.",
+    ]
+
+
 def test_addresses_younger_than_the_grace_are_not_judged(
     moorctl: program.Moorctl, shop: moorage.Client, tmp_path: pathlib.Path
 ) -> None:

@@ -9,8 +9,9 @@ import pytest
 import moorage
 from ctl import program
 from harness import postgres
-from harness.calls import assign, create_pool
+from harness.calls import assign, attachment, create_pool, want
 from harness.reconciling import pass_time, suspects, worked_on
+from moorage.v1 import resources_pb2
 
 RECONCILE = ("reconcile", "--node", "n1", "--network", "pods")
 
@@ -99,6 +100,13 @@ def test_sandboxes_may_be_on_another_interface(
 ) -> None:
     ended = moorctl(*RECONCILE, "--interface", "net1", "-", stdin=sandboxes("c0", "c1", "c2"))
     assert "0 confirmed, 3 suspect" in ended.err
+
+
+def test_a_list_may_be_of_a_cluster(moorctl: program.Moorctl, pods: moorage.Client) -> None:
+    workload = resources_pb2.Workload(node="n1", cluster="e0a7")
+    pods.assign(attachment("c3"), [want()], workload=workload)
+    done = moorctl(*RECONCILE, "--cluster", "e0a7", "-", stdin=sandboxes("c0"))
+    assert (done.code, done.out) == (0, "allocation/10.0.0.3 suspect (container c3 on eth0)\n")
 
 
 def test_what_could_not_be_done_is_told_and_makes_the_exit_code(

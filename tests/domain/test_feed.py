@@ -17,7 +17,9 @@ def allocation(address: str, generation: int = 1, container: str = "c1") -> mode
     key = model.AttachmentKey(
         vrf="default", network="pods", container_id=container, interface="eth0"
     )
-    workload = model.Workload(node="n1", namespace="shop", pod="cart-0", pod_uid="u1")
+    workload = model.Workload(
+        node="n1", namespace="shop", pod="cart-0", pod_uid="u1", cluster="east"
+    )
     return model.Allocation(
         attachment=key,
         address=addresses.parse_address(address),
@@ -108,6 +110,7 @@ MATCHING: dict[str, dict[str, Any]] = {
     "the namespace": {"namespace": "shop"},
     "the pod": {"pod": "cart-0"},
     "the pod's uid": {"pod_uid": "u1"},
+    "the cluster": {"cluster": "east"},
     "the owner": {"owner_key": "cart"},
     "some labels": {"labels": {"app": "cart"}},
 }

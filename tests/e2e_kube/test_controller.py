@@ -34,7 +34,7 @@ def test_a_leak_of_a_lost_node_is_released_without_it_and_live_pods_keep_theirs(
         assert kube.controller.released()[before:] == [("10.98.0.77", "default/gone", uid)]
         assert kube.node.agent.verbs(sandbox) == ["ADD"]
         # What lives there keeps the node known.
-        assert moorage.node_labels()[NODE][labels.CLUSTER] == controller.CLUSTER
+        assert moorage.node_labels()[NODE][labels.NAME] == controller.CLUSTER
     kube.wait_ready()
     kube.apply(manifests.fixed("next", "10.98.0.77"))
     # The node finds what it has of the pod, and takes it down: too late to release anything.
@@ -100,7 +100,7 @@ def test_labels_of_the_node_arrive_at_the_server_and_go(
     machine.eventually(lambda: _require_zone(moorage, "b"))
     kube.kubectl("label", "node", NODE, f"{ZONE}-")
     machine.eventually(lambda: _require_zone(moorage, None))
-    assert moorage.node_labels()[NODE][labels.CLUSTER] == controller.CLUSTER
+    assert moorage.node_labels()[NODE][labels.NAME] == controller.CLUSTER
 
 
 def _require_held(moorage: ipams.Moorage, addresses: set[str]) -> None:

@@ -36,8 +36,8 @@ def snapshot(cluster: kube.Api) -> tuple[dict[str, Metadata], str]:
     Raises ApiError; ValueError where an item is no namespace.
     """
     kinds = ("PartialObjectMetadataList", "NamespaceList")
-    items, version = cluster.complete(_PATH, *kinds, accept=_LIST)
-    return {_about(each, "name"): kubernetes.metadata_of(each) for each in items}, version
+    found, version = cluster.complete(_PATH, *kinds, read=_named, accept=_LIST)
+    return dict(found), version
 
 
 @contextlib.contextmanager
@@ -61,6 +61,10 @@ def _news(kind: str, changed: kube.Document) -> News:
         metadata=kubernetes.metadata_of(changed) if is_there else None,
         version=_about(changed, "resourceVersion"),
     )
+
+
+def _named(document: kube.Document) -> tuple[str, Metadata]:
+    return _about(document, "name"), kubernetes.metadata_of(document)
 
 
 def _about(document: kube.Document, key: str) -> str:

@@ -1,7 +1,8 @@
 """The nodes of this cluster, as the server has them: with the labels of the cluster's nodes.
 
-Whose a node is, is said by its label moorage.dev/cluster: one of another cluster that has the same
-name is refused, and left alone; one of nobody is taken over.
+Whose a node is, is said by its label moorage.dev/cluster-uid: one of another cluster that has the
+same name is refused, and left alone; one of nobody is taken over. moorage.dev/cluster is for people
+and selectors.
 """
 
 from __future__ import annotations
@@ -9,15 +10,25 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import moorage
 from moorage import names
 from moorage.controller import nodes
 from moorage.v1 import resources_pb2
 
-CLUSTER = "moorage.dev/cluster"
+NAME = "moorage.dev/cluster"
+UID = "moorage.dev/cluster-uid"
 
 _LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """A cluster: its name, for people, and the uid that no other has; see `cluster_uid`."""
+
+    name: str
+    uid: str
 
 
 class OtherCluster(Exception):
@@ -28,11 +39,16 @@ class Labels:
     """Safe to share between threads. `permit` says how long a change may take; see `lease`."""
 
     def __init__(
-        self, client: moorage.Client, *, vrf: str, cluster: str, permit: Callable[[], float]
+        self,
+        client: moorage.Client,
+        *,
+        vrf: str,
+        cluster: Cluster,
+        permit: Callable[[], float],
     ) -> None:
         self._client = client
         self._vrf = vrf
-        self._cluster = cluster
+        self._own = {NAME: cluster.name, UID: cluster.uid}
         self._permit = permit
         self._lock = threading.Lock()
         self._ours: dict[str, resources_pb2.Node] = {}
@@ -42,7 +58,7 @@ class Labels:
     def look(self) -> None:
         """Ask the server which nodes of this cluster it has; raises MoorageError."""
         with self._lock:
-            mine = {CLUSTER: self._cluster}
+            mine = {UID: self._own[UID]}
             listed = self._client.nodes(labels=mine, vrf=self._vrf, page_size=1000)
             self._ours = {names.id_of(node.name): node for node in listed}
 
@@ -88,7 +104,7 @@ class Labels:
             _LOG.error("cannot record the labels of node %s: %s", node.name, error)
 
     def _keep(self, node: nodes.Node) -> None:
-        wanted = {**node.labels, CLUSTER: self._cluster}
+        wanted = {**node.labels, **self._own}
         ours = self._ours.get(node.name)
         if ours is not None and ours.labels == wanted:
             return
@@ -104,11 +120,14 @@ class Labels:
             if error.reason != "NODE_NOT_FOUND":
                 raise
             return
-        owner = present.labels.get(CLUSTER)
-        if owner not in (None, self._cluster):
+        if present.labels.get(UID) not in (None, self._own[UID]):
             self._ours.pop(name, None)
             raise OtherCluster(
-                f"node {name} of VRF {self._vrf} belongs to cluster {owner!r}, and this is "
-                f"{self._cluster!r}; it is left alone: give the nodes of one VRF different names, "
-                f"or each cluster a VRF of its own"
+                f"node {name} of VRF {self._vrf} belongs to cluster {_told(present.labels)}, and "
+                f"this is {_told(self._own)}; it is left alone: give the nodes of one VRF "
+                "different names, or each cluster a VRF of its own"
             )
+
+
+def _told(node_labels: Mapping[str, str]) -> str:
+    return f"{node_labels.get(NAME, '')!r} (uid {node_labels[UID]})"

@@ -28,7 +28,7 @@ def is_live(allocation: resources_pb2.Allocation, known: pods.Pods) -> bool:
     """
     workload = allocation.workload
     named = known.by_name.get((workload.namespace, workload.pod))
-    if not _is_of_pod(allocation):
+    if not is_of_pod(allocation):
         return True
     if not workload.pod_uid:
         return named is not None and named.has_addresses
@@ -39,7 +39,7 @@ def is_live(allocation: resources_pb2.Allocation, known: pods.Pods) -> bool:
     return pod is not None and pod.has_addresses
 
 
-def _is_of_pod(allocation: resources_pb2.Allocation) -> bool:
+def is_of_pod(allocation: resources_pb2.Allocation) -> bool:
     """Whether an address lives and ends with a pod, and says with which."""
     workload = allocation.workload
     if allocation.use != resources_pb2.USE_WORKLOAD:

@@ -28,8 +28,7 @@ class Node:
 
 def complete(cluster: kube.Api) -> tuple[dict[str, Node], str]:
     """Return all nodes by name, and the resourceVersion to go on from; raises ApiError."""
-    documents, version = cluster.complete(PATH, "NodeList")
-    found = [of(document) for document in documents]
+    found, version = cluster.complete(PATH, "NodeList", read=of)
     return {node.name: node for node in found}, version
 
 

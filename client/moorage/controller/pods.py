@@ -44,8 +44,8 @@ def complete(cluster: kube.Api) -> Pods:
     Raises ApiError unless it is wholly a list of pods, and there are any: we are one ourselves, so
     that a cluster without pods is another one, or an answer that is wrong.
     """
-    documents, _ = cluster.complete(PATH, "PodList")
-    found = Pods(map(_of, documents))
+    listed, _ = cluster.complete(PATH, "PodList", read=_of)
+    found = Pods(listed)
     if not found.count:
         raise kube.ApiError(
             "the Kubernetes API lists no pod at all, so that every address would be judged leaked; "

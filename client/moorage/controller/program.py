@@ -111,7 +111,7 @@ def _cluster(_: click.Context, __: click.Parameter, value: str) -> str:
     required=True,
     show_envvar=True,
     callback=_cluster,
-    help="The name of this cluster, unlike that of any other which shares the server.",
+    help="The name of this cluster, which its nodes are labelled with.",
 )
 @click.option(
     "--grace",
@@ -168,7 +168,7 @@ def command(
             client=client,
             cluster=kubernetes,
             leadership=lease.Lease(kubernetes, name),
-            settings=terms.Settings(cluster=cluster, vrf=vrf, grace=grace, every=every),
+            settings=terms.Settings(name=cluster, vrf=vrf, grace=grace, every=every),
         )
         return _until_told(controller)
 

@@ -1,10 +1,12 @@
 """A round: one look at the nodes, the pods and what is held, and what follows from it.
 
 Addresses are given up in two steps, by the server: what a list lacks is suspect, and released when
-a list lacks it after the grace too. Each of our lists is made in this order: first what a node
+a list lacks it after the grace too. Each of our lists is made in this order: first what the cluster
 holds, asked of the server, then the pods, asked of the API server. A pod is there before it is
 given anything, so whoever holds an address and lives is among the pods. What began meanwhile is not
 on the list, suspect at worst, and cleared in the next round.
+
+Only what was assigned for this cluster is looked at: a node of another may have the same name.
 
 A list that got too old is thrown away: it must be younger than the grace when it is judged.
 """
@@ -15,7 +17,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import moorage
@@ -25,6 +27,12 @@ from moorage.v1 import filter_pb2, reconciliation_pb2, resources_pb2
 
 Held = Mapping[str, Sequence[resources_pb2.Allocation]]
 
+_LOOKS = 10  # nodes a round
+_UNCLAIMED = (
+    "node %s: %d addresses of pods were assigned for no cluster, and are not collected; set "
+    '"cluster": "%s" in the "ipam" of its network configuration'
+)
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -32,12 +40,13 @@ _LOG = logging.getLogger(__name__)
 class Rounds:
     """Rounds of one term as leader.
 
-    `permit` says how long a change may take, and raises where none is allowed; see `lease`. `grace`
-    is in seconds.
+    `uid` is the cluster's, which its allocations carry. `permit` says how long a change may take,
+    and raises where none is allowed; see `lease`. `grace` is in seconds.
     """
 
     client: moorage.Client
     cluster: kube.Api
+    uid: str
     kept: labels.Labels
     vrf: str
     grace: float
@@ -58,35 +67,38 @@ class Rounds:
             self.permit()
             self.kept.keep(node, changes)
         ours = self.kept.ours()
-        begun = self.clock()
-        held = self._held(ours)
-        self._collect(held, there, begun)
-        self._forget(ours, there, held)
+        self._collect(there, set(ours))
+        self._forget(ours, there)
+        self._tell_of_unclaimed(ours)
 
-    def _held(self, ours: Iterable[str]) -> Held:
-        """Return what each node holds; a node of which that cannot be told is left out."""
-        held = {}
-        for name in ours:
+    def _held(self) -> Held:
+        """Return what the cluster holds, by node; what names none cannot be judged."""
+        held: dict[str, list[resources_pb2.Allocation]] = {}
+        for each in self._allocations(resources_pb2.Workload(cluster=self.uid)):
             self.permit()
-            with _alone(f"list what node {name} holds"):
-                of_node = filter_pb2.AllocationFilter(workload=resources_pb2.Workload(node=name))
-                found = self.client.allocations(of_node, vrf=self.vrf, page_size=1000)
-                held[name] = list(found)
+            if each.workload.node:
+                held.setdefault(each.workload.node, []).append(each)
         return held
 
-    def _collect(self, held: Held, there: Mapping[str, nodes.Node], begun: float) -> None:
-        if not any(held.values()):
+    def _allocations(self, of: resources_pb2.Workload) -> Iterator[resources_pb2.Allocation]:
+        wanted = filter_pb2.AllocationFilter(workload=of)
+        return self.client.allocations(wanted, vrf=self.vrf, page_size=1000)
+
+    def _collect(self, there: Mapping[str, nodes.Node], recorded: Set[str]) -> None:
+        begun = self.clock()
+        held = self._held()
+        if not held:
             return
         known = pods.complete(self.cluster)
+        silent = _silent(held, there, recorded)
         # In another order each time: where time is short, nobody is always the last.
         for name in random.sample(sorted(held), len(held)):
             if self.clock() - begun > self.grace / 2:
                 _LOG.warning("this round took too long: what is left is for the next one")
                 return
             self.permit()
-            silent = name in there and there[name].is_silent
             with _alone(f"reconcile node {name}"):
-                self._reconcile(name, held[name], None if silent else known)
+                self._reconcile(name, held[name], None if name in silent else known)
 
     def _reconcile(
         self,
@@ -104,6 +116,7 @@ class Rounds:
         done = self.client.reconcile_node(
             name,
             [everything[key] for key in sorted(live)],
+            cluster=self.uid,
             grace=self.grace,
             vrf=self.vrf,
             timeout=self.permit(),
@@ -111,23 +124,45 @@ class Rounds:
         _tell(name, held, done)
 
     def _forget(
-        self,
-        ours: Mapping[str, resources_pb2.Node],
-        there: Mapping[str, nodes.Node],
-        held: Held,
+        self, ours: Mapping[str, resources_pb2.Node], there: Mapping[str, nodes.Node]
     ) -> None:
         """Delete nodes that have been gone for the whole grace and hold nothing any more."""
         now = self.clock()
         gone = {name: self._gone_since.get(name, now) for name in ours if name not in there}
         self._gone_since = gone
         for name, since in gone.items():
-            if held.get(name):
-                _LOG.info("node %s is gone, and still holds %d addresses", name, len(held[name]))
-            elif name in held and now - since > self.grace:
+            if now - since > self.grace:
                 self.permit()
                 with _alone(f"delete node {name}"):
-                    self.kept.delete(name)
-                    _LOG.info("node %s: deleted, it is gone from the cluster", name)
+                    self._delete(name)
+
+    def _delete(self, name: str) -> None:
+        count = sum(1 for _ in self._allocations(resources_pb2.Workload(node=name)))
+        if count:
+            _LOG.info("node %s is gone, and still holds %d addresses", name, count)
+            return
+        self.kept.delete(name)
+        _LOG.info("node %s: deleted, it is gone from the cluster", name)
+
+    def _tell_of_unclaimed(self, ours: Mapping[str, resources_pb2.Node]) -> None:
+        """Say of a few nodes, others each time, whether their plugin says of no cluster."""
+        for name in random.sample(sorted(ours), min(_LOOKS, len(ours))):
+            self.permit()
+            with _alone(f"list what node {name} holds"):
+                held = self._allocations(resources_pb2.Workload(node=name))
+                count = sum(not each.workload.cluster and liveness.is_of_pod(each) for each in held)
+                if count:
+                    _LOG.warning(_UNCLAIMED, name, count, self.uid)
+
+
+def _silent(held: Held, there: Mapping[str, nodes.Node], recorded: Set[str]) -> set[str]:
+    """Return the nodes of which nobody can say what runs there.
+
+    One of a name that the cluster never had may be any of those that are not heard of.
+    """
+    unheard = {name for name, node in there.items() if node.is_silent}
+    unknown = held.keys() - there.keys() - recorded
+    return unheard | unknown if unheard else set()
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass, field
 
 import moorage
-from moorage import jitter, kube
+from moorage import cluster_uid, jitter, kube
 from moorage.controller import feed, labels, lease, nodes, rounds
 
 FIRST_PAUSE = 1.0
@@ -19,11 +19,11 @@ _LOG = logging.getLogger(__name__)
 class Settings:
     """What a controller is told; times in seconds.
 
-    `grace` is for how long the pod of an address must be gone, `every` how long it is from one
-    round to the next, `retry` from one try for the lease to the next.
+    `name` is the cluster's, `grace` for how long the pod of an address must be gone, `every` how
+    long it is from one round to the next, `retry` from one try for the lease to the next.
     """
 
-    cluster: str
+    name: str
     vrf: str
     grace: float
     every: float
@@ -80,21 +80,39 @@ class Controller:
         return self.leadership.remaining()
 
     def _term(self) -> None:
-        _LOG.info("leading for cluster %s and VRF %s", self.settings.cluster, self.settings.vrf)
-        kept = labels.Labels(
-            self.client, vrf=self.settings.vrf, cluster=self.settings.cluster, permit=self._permit
-        )
-        following = feed.Feed(self.cluster, lambda node: self._follow(kept, node))
-        try:
-            self._rounds(kept, following)
-        finally:
-            following.stop()
+        _LOG.info("leading for cluster %s and VRF %s", self.settings.name, self.settings.vrf)
+        known = self._known()
+        if known is not None:
+            self._act(known)
         _LOG.info("not leading any more")
 
-    def _rounds(self, kept: labels.Labels, following: feed.Feed) -> None:
+    def _known(self) -> labels.Cluster | None:
+        """Ask which cluster this is, for as long as we lead."""
+        pause = FIRST_PAUSE
+        while self.leadership.leading and not self._stopping.is_set():
+            try:
+                uid = cluster_uid.of(self.cluster)
+                return labels.Cluster(name=self.settings.name, uid=uid)
+            except kube.ApiError as error:
+                _LOG.error("nothing is collected: %s", error)
+                self._news.wait(max(pause, error.retry_after))
+                self._news.clear()
+                pause = min(2 * pause, self.settings.every)
+        return None
+
+    def _act(self, known: labels.Cluster) -> None:
+        kept = labels.Labels(self.client, vrf=self.settings.vrf, cluster=known, permit=self._permit)
+        following = feed.Feed(self.cluster, lambda node: self._follow(kept, node))
+        try:
+            self._rounds(known, kept, following)
+        finally:
+            following.stop()
+
+    def _rounds(self, known: labels.Cluster, kept: labels.Labels, following: feed.Feed) -> None:
         one = rounds.Rounds(
             client=self.client,
             cluster=self.cluster,
+            uid=known.uid,
             kept=kept,
             vrf=self.settings.vrf,
             grace=self.settings.grace,

@@ -125,6 +125,7 @@ def _allocation(allocation: resources_pb2.Allocation) -> tuple[Cells, Cells]:
         "GATEWAY": allocation.gateway,
         "USE": specs.short_name(resources_pb2.Use.DESCRIPTOR, allocation.use),
         "POD-UID": workload.pod_uid,
+        "CLUSTER": workload.cluster,
         "LABELS": _labels(allocation.labels),
     }
     return narrow, more

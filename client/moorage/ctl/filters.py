@@ -12,6 +12,7 @@ _Function = Callable[..., None]
 def options(function: _Function) -> _Function:
     """Add the options that narrow down allocations, but for labels."""
     for name, text in (
+        ("--cluster", "Only of the cluster of this uid."),
         ("--container-id", "Only of this container."),
         ("--owner", "Only of this owner key."),
         ("--cidr", "Only inside this CIDR."),
@@ -33,7 +34,10 @@ def made(
         cidr=narrowed["cidr"],
         attachment=resources_pb2.Attachment(container_id=narrowed["container_id"]),
         workload=resources_pb2.Workload(
-            node=narrowed["node"], namespace=narrowed["namespace"], pod=narrowed["pod"]
+            node=narrowed["node"],
+            namespace=narrowed["namespace"],
+            pod=narrowed["pod"],
+            cluster=narrowed["cluster"],
         ),
         owner_key=narrowed["owner"],
         labels=labels,

@@ -26,6 +26,7 @@ def _whose(function: _Function) -> _Function:
         ("--container-id", "ID", "Of this container."),
         ("--owner", "KEY", "Of this owner key."),
         ("--node", "NAME", "Of this node."),
+        ("--cluster", "UID", "Of the cluster of this uid."),
         ("--pod", "NAMESPACE/NAME", "Of this pod."),
         ("--cidr", "CIDR", "Of addresses inside this CIDR."),
     ):
@@ -86,7 +87,9 @@ def _filter(
     return filter_pb2.AllocationFilter(
         cidr=str(address) if address else whose["cidr"],
         attachment=resources_pb2.Attachment(container_id=whose["container_id"]),
-        workload=resources_pb2.Workload(node=whose["node"], namespace=namespace, pod=pod),
+        workload=resources_pb2.Workload(
+            node=whose["node"], namespace=namespace, pod=pod, cluster=whose["cluster"]
+        ),
         owner_key=whose["owner"],
     )
 

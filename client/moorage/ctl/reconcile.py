@@ -34,6 +34,12 @@ class _Duration(click.ParamType[int]):
 @click.command("reconcile")
 @click.argument("source", metavar="FILE|-")
 @click.option("--node", required=True, metavar="NAME", help="The node that the list is of.")
+@click.option(
+    "--cluster",
+    default="",
+    metavar="UID",
+    help="The cluster of the node; by default, what was assigned for none.",
+)
 @click.option("--network", default="", metavar="NAME", help="Only attachments of this network.")
 @click.option(
     "--interface",
@@ -84,7 +90,13 @@ def command(
     _refuse_old(source, grace)
     with where.connected(f"reconcile node/{node}") as client:
         done = client.reconcile_node(
-            node, listed, network=network, grace=grace, validate_only=not applying, vrf=where.vrf
+            node,
+            listed,
+            cluster=of["cluster"],
+            network=network,
+            grace=grace,
+            validate_only=not applying,
+            vrf=where.vrf,
         )
     if output == "json":
         click.echo(json.dumps(json_format.MessageToDict(done), indent=2, ensure_ascii=False))

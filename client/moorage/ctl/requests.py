@@ -35,6 +35,7 @@ _OPTIONS = (
     click.option("--namespace", default="", help="Namespace of the pod."),
     options.namespace_labels(),
     click.option("--node", default="", help="Node of the pod; its blocks are preferred."),
+    click.option("--cluster", default="", metavar="UID", help="Cluster of the node and the pod."),
 )
 
 
@@ -60,6 +61,7 @@ def workload(
         node=who["node"],
         namespace=who["namespace"],
         pod=who["pod"],
+        cluster=who["cluster"],
         namespace_labels=dict(namespace_labels),
     )
 

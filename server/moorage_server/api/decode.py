@@ -192,6 +192,7 @@ def workload(found: Violations, field: str, message: messages.Workload) -> model
         namespace=found.text(f"{field}.namespace", message.namespace, limits.TEXT_LENGTH),
         pod=found.text(f"{field}.pod", message.pod, limits.TEXT_LENGTH),
         pod_uid=found.text(f"{field}.pod_uid", message.pod_uid, limits.UID_LENGTH),
+        cluster=found.text(f"{field}.cluster", message.cluster, limits.UID_LENGTH),
         namespace_labels=found.labels(
             f"{field}.namespace_labels",
             message.namespace_labels,
@@ -240,6 +241,7 @@ def allocation_filter(
         namespace=message.workload.namespace,
         pod=message.workload.pod,
         pod_uid=message.workload.pod_uid,
+        cluster=message.workload.cluster,
         owner_key=message.owner_key,
         labels=found.labels("filter.labels", message.labels),
     )
@@ -264,5 +266,6 @@ def _filter_texts(
         ("workload.namespace", workload.namespace, limits.TEXT_LENGTH),
         ("workload.pod", workload.pod, limits.TEXT_LENGTH),
         ("workload.pod_uid", workload.pod_uid, limits.UID_LENGTH),
+        ("workload.cluster", workload.cluster, limits.UID_LENGTH),
         ("owner_key", message.owner_key, limits.TEXT_LENGTH),
     ]

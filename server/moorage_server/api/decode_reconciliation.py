@@ -19,6 +19,7 @@ def reconcile_request(
         vrf=vrf,
         # Without a name it would be the list of everything whose node nobody knows.
         node=found.text("node", message.node, limits.TEXT_LENGTH, required=True),
+        cluster=found.text("cluster", message.cluster, limits.UID_LENGTH),
         network=_network(found, message.network),
         listed=_listed(found, vrf, message),
         attempt=decode.attempt(found, message),

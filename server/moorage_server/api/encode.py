@@ -91,3 +91,4 @@ def workload(known: model.Workload, message: messages.Workload) -> None:
     message.namespace = known.namespace
     message.pod = known.pod
     message.pod_uid = known.pod_uid
+    message.cluster = known.cluster

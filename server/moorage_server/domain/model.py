@@ -50,6 +50,7 @@ class Workload:
     namespace: str = ""
     pod: str = ""
     pod_uid: str = ""
+    cluster: str = ""
     namespace_labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -197,6 +198,7 @@ class AllocationFilter:
     namespace: str = ""
     pod: str = ""
     pod_uid: str = ""
+    cluster: str = ""
     owner_key: str = ""
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -216,6 +218,7 @@ class AllocationFilter:
             and self.namespace in ("", workload.namespace)
             and self.pod in ("", workload.pod)
             and self.pod_uid in ("", workload.pod_uid)
+            and self.cluster in ("", workload.cluster)
             and self.owner_key in ("", facts.owner_key)
             and self.labels.items() <= facts.labels.items()
         )

@@ -22,11 +22,13 @@ DEFAULT_GRACE = 600  # seconds
 class ReconcileRequest:
     """A node's list: all that it has, of one network or, where that is empty, of every one.
 
-    `attempt` is when it began to make the list.
+    What is of another `cluster` is none of it: a node there may have the same name. `attempt` is
+    when it began to make the list.
     """
 
     vrf: str
     node: str
+    cluster: str = ""
     network: str = ""
     listed: frozenset[model.AttachmentKey] = frozenset()
     attempt: model.AttemptStamp | None = None
@@ -41,7 +43,8 @@ class ReconcileRequest:
         if record is None or not record.allocations:
             return False
         facts = record.allocations[0].facts
-        return facts.workload.node == self.node and facts.use is model.Use.WORKLOAD
+        is_here = (facts.workload.node, facts.workload.cluster) == (self.node, self.cluster)
+        return is_here and facts.use is model.Use.WORKLOAD
 
 
 class Verdict(enum.Enum):

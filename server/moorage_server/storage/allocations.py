@@ -34,9 +34,9 @@ FROM unnest(CAST(:addresses AS inet[]), CAST(:blocks AS cidr[]),
 """)
 
 _HELD = """
-SELECT a.network, a.container_id, a.interface, a.node, a.namespace, a.pod, a.pod_uid, a.owner_key,
-    a.sticky_seconds, a.use, a.labels, l.address, l.generation, l.block, l.assign_time, l.yielded,
-    l.suspect_tick
+SELECT a.network, a.container_id, a.interface, a.node, a.namespace, a.pod, a.pod_uid, a.cluster,
+    a.owner_key, a.sticky_seconds, a.use, a.labels, l.address, l.generation, l.block, l.assign_time,
+    l.yielded, l.suspect_tick
 FROM allocations l JOIN attachments a ON a.uid = l.attachment_uid
 WHERE {condition}
 """
@@ -201,7 +201,11 @@ def allocation(row: arrays.Row, vrf: str) -> model.Allocation:
         assign_time=row.assign_time,
         facts=model.Facts(
             workload=model.Workload(
-                node=row.node, namespace=row.namespace, pod=row.pod, pod_uid=row.pod_uid
+                node=row.node,
+                namespace=row.namespace,
+                pod=row.pod,
+                pod_uid=row.pod_uid,
+                cluster=row.cluster,
             ),
             use=model.Use(row.use),
             owner_key=row.owner_key,

@@ -24,6 +24,7 @@ def facts(all_facts: Sequence[model.Facts]) -> dict[str, str]:
         "namespaces": texts(each.namespace for each in workloads),
         "pods": texts(each.pod for each in workloads),
         "pod_uids": texts(each.pod_uid for each in workloads),
+        "clusters": texts(each.cluster for each in workloads),
         "owner_keys": texts(each.owner_key for each in all_facts),
         "stickies": numbers(each.sticky for each in all_facts),
         "uses": texts(each.use.value for each in all_facts),

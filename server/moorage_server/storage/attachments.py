@@ -31,7 +31,7 @@ _LOCK = statements.Statement(_LOCKS.format(function="pg_advisory_xact_lock"))
 # not be acknowledged before the first one is durable.
 _RECORDS = statements.Statement("""
 SELECT a.uid, a.boot_id, a.boot_time_ns, a.network, a.container_id, a.interface, a.node,
-    a.namespace, a.pod, a.pod_uid, a.owner_key, a.sticky_seconds, a.use, a.labels,
+    a.namespace, a.pod, a.pod_uid, a.cluster, a.owner_key, a.sticky_seconds, a.use, a.labels,
     l.address, l.generation, l.block, l.assign_time, l.yielded, l.suspect_tick
 FROM attachments a LEFT JOIN allocations l ON l.attachment_uid = a.uid
 WHERE a.uid = ANY (CAST(:uids AS uuid[]))
@@ -41,22 +41,23 @@ FOR UPDATE OF a
 
 _HOLD = statements.Statement("""
 INSERT INTO attachments AS a (vrf_id, uid, network, container_id, interface, state, boot_id,
-    boot_time_ns, assign_boot_id, assign_boot_time_ns, node, namespace, pod, pod_uid, owner_key,
-    sticky_seconds, use, labels)
+    boot_time_ns, assign_boot_id, assign_boot_time_ns, node, namespace, pod, pod_uid, cluster,
+    owner_key, sticky_seconds, use, labels)
 SELECT :vrf_id, uid, network, container_id, interface, 'HELD', boot_id, boot_time_ns, boot_id,
-    boot_time_ns, node, namespace, pod, pod_uid, owner_key, sticky_seconds, use, labels
+    boot_time_ns, node, namespace, pod, pod_uid, cluster, owner_key, sticky_seconds, use, labels
 FROM unnest(CAST(:uids AS uuid[]), CAST(:networks AS text[]),
     CAST(:container_ids AS text[]), CAST(:interfaces AS text[]), CAST(:boot_ids AS text[]),
     CAST(:boot_times AS bigint[]), CAST(:nodes AS text[]), CAST(:namespaces AS text[]),
-    CAST(:pods AS text[]), CAST(:pod_uids AS text[]), CAST(:owner_keys AS text[]),
-    CAST(:stickies AS int[]), CAST(:uses AS text[]), CAST(:labels AS jsonb[]))
+    CAST(:pods AS text[]), CAST(:pod_uids AS text[]), CAST(:clusters AS text[]),
+    CAST(:owner_keys AS text[]), CAST(:stickies AS int[]), CAST(:uses AS text[]),
+    CAST(:labels AS jsonb[]))
     AS new (uid, network, container_id, interface, boot_id, boot_time_ns, node, namespace, pod,
-    pod_uid, owner_key, sticky_seconds, use, labels)
+    pod_uid, cluster, owner_key, sticky_seconds, use, labels)
 ON CONFLICT (uid, vrf_id) DO UPDATE SET state = 'HELD',
     boot_id = excluded.boot_id, boot_time_ns = excluded.boot_time_ns,
     assign_boot_id = excluded.boot_id, assign_boot_time_ns = excluded.boot_time_ns,
     node = excluded.node, namespace = excluded.namespace, pod = excluded.pod,
-    pod_uid = excluded.pod_uid, owner_key = excluded.owner_key,
+    pod_uid = excluded.pod_uid, cluster = excluded.cluster, owner_key = excluded.owner_key,
     sticky_seconds = excluded.sticky_seconds, use = excluded.use, labels = excluded.labels,
     change_time = clock_timestamp()
 """)

@@ -18,21 +18,22 @@ from moorage_server.storage import arrays, statements
 _WRITE = statements.Statement("""
 INSERT INTO events (event_time, vrf_id, kind, cause, address, block, pool, assign_generation,
     assign_time, yielded, network, container_id, interface, node, namespace, pod, pod_uid,
-    owner_key, use, labels)
+    cluster, owner_key, use, labels)
 -- Whatever the clock did meanwhile, nothing is released before it was assigned.
 SELECT greatest(clock_timestamp(), assign_time), vrf_id, kind, cause, address, block, pool,
     assign_generation, assign_time, yielded, network, container_id, interface, node, namespace, pod,
-    pod_uid, owner_key, use, labels
+    pod_uid, cluster, owner_key, use, labels
 FROM unnest(CAST(:vrf_ids AS int[]), CAST(:kinds AS text[]), CAST(:causes AS text[]),
     CAST(:addresses AS inet[]), CAST(:blocks AS cidr[]), CAST(:pools AS text[]),
     CAST(:assign_generations AS bigint[]), CAST(:assign_times AS timestamptz[]),
     CAST(:yieldeds AS boolean[]), CAST(:networks AS text[]),
     CAST(:container_ids AS text[]), CAST(:interfaces AS text[]), CAST(:nodes AS text[]),
     CAST(:namespaces AS text[]), CAST(:pods AS text[]), CAST(:pod_uids AS text[]),
-    CAST(:owner_keys AS text[]), CAST(:uses AS text[]), CAST(:labels AS jsonb[]))
+    CAST(:clusters AS text[]), CAST(:owner_keys AS text[]), CAST(:uses AS text[]),
+    CAST(:labels AS jsonb[]))
     WITH ORDINALITY AS told (vrf_id, kind, cause, address, block, pool, assign_generation,
     assign_time, yielded, network, container_id, interface, node, namespace, pod, pod_uid,
-    owner_key, use, labels, at)
+    cluster, owner_key, use, labels, at)
 ORDER BY at
 RETURNING kind, vrf_id, address, event_id, event_time
 """)

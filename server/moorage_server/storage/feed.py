@@ -80,7 +80,11 @@ def event(row: arrays.Row, vrf: str) -> history.Event:
         assign_time=row.assign_time or row.event_time,
         facts=model.Facts(
             workload=model.Workload(
-                node=row.node, namespace=row.namespace, pod=row.pod, pod_uid=row.pod_uid
+                node=row.node,
+                namespace=row.namespace,
+                pod=row.pod,
+                pod_uid=row.pod_uid,
+                cluster=row.cluster,
             ),
             use=model.Use(row.use),
             owner_key=row.owner_key,

@@ -21,6 +21,7 @@ _EXACT = (
     "namespace",
     "pod",
     "pod_uid",
+    "cluster",
     "owner_key",
 )
 

@@ -7,7 +7,7 @@ from moorage_server.storage import allocations, attachments
 
 _OF_NODE = sa.text("""
 SELECT a.uid, a.boot_id, a.boot_time_ns, a.network, a.container_id, a.interface, a.node,
-    a.namespace, a.pod, a.pod_uid, a.owner_key, a.sticky_seconds, a.use, a.labels,
+    a.namespace, a.pod, a.pod_uid, a.cluster, a.owner_key, a.sticky_seconds, a.use, a.labels,
     l.address, l.generation, l.block, l.assign_time, l.yielded, l.suspect_tick
 FROM attachments a JOIN allocations l ON l.attachment_uid = a.uid
 WHERE a.node = :node AND a.vrf_id = :vrf_id AND (:network = '' OR a.network = :network)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from moorage.ctl import options, settings
-from moorage.ctl.import_ import dump, importer, report
+from moorage.ctl.import_ import dump, holders, importer, report
 
 
 @click.command("calico")
@@ -25,6 +25,12 @@ from moorage.ctl.import_ import dump, importer, report
     metavar="NAME",
     help="Interface of the attachments, which Calico does not know.",
 )
+@click.option(
+    "--cluster",
+    default="",
+    metavar="UID",
+    help="Uid of the dump's cluster, that of its namespace kube-system.",
+)
 @options.output(["text", "json"])
 @settings.after_command
 def command(
@@ -33,6 +39,7 @@ def command(
     applies: bool,
     orphans: bool,
     interface: str,
+    cluster: str,
     output: str,
 ) -> None:
     """Take over pools, blocks and addresses as Calico left them; nobody is renumbered.
@@ -48,6 +55,9 @@ def command(
     changed and the exit code is 4. Importing again adopts only what is new since, and
     nothing that was released here.
 
+    With --cluster, what is adopted for pods is collected by the controller of that cluster once
+    they are gone.
+
     A pool of the same range and block size is used as it is. A DEL of a pod releases what was
     adopted for it: its network and container id are those of the handle. A block that is empty here
     is taken from the node that it belongs to, and given to that of Calico.
@@ -60,7 +70,7 @@ def command(
             found,
             server=where.server,
             vrf=where.vrf,
-            interface=interface,
+            origin=holders.Origin(interface=interface, cluster=cluster),
             orphans=orphans,
         )
         made = importing.survey()

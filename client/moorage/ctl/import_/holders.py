@@ -66,6 +66,14 @@ class Holding:
     attributes: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a dump is from, which it does not say itself; the uid of the cluster may be empty."""
+
+    interface: str
+    cluster: str = ""
+
+
 def is_adopted_without_sandbox(network: str) -> bool:
     """Whether an import made this network for addresses that live and end with no pod's sandbox.
 
@@ -80,16 +88,16 @@ def handle_of(text: object) -> str:
     return "" if text is None else str(text).partition("\r")[0]
 
 
-def adopted(holding: Holding, interface: str) -> admin_service_pb2.AdoptedAddress:
+def adopted(holding: Holding, origin: Origin) -> admin_service_pb2.AdoptedAddress:
     """Return the address with its holder here, always the same one for the same holding."""
     handle = holding.handle
     network, container_id, use = _holder(handle, holding)
     return admin_service_pb2.AdoptedAddress(
         address=holding.address,
         attachment=resources_pb2.Attachment(
-            network=network, container_id=container_id, interface=interface
+            network=network, container_id=container_id, interface=origin.interface
         ),
-        workload=_workload(handle, holding.attributes),
+        workload=_workload(handle, holding.attributes, origin.cluster),
         use=use,
         labels=_labels(handle, f"{network}.{container_id}", holding.attributes),
     )
@@ -135,11 +143,11 @@ def _id(text: str) -> str:
     return f"h-{beginning}-{digest}"
 
 
-def _workload(handle: str, attributes: Mapping[str, str]) -> resources_pb2.Workload:
+def _workload(handle: str, attributes: Mapping[str, str], cluster: str) -> resources_pb2.Workload:
     tunnel = _TUNNEL.fullmatch(handle)
     known = {"node": tunnel["node"] if tunnel else "", **attributes}
     node, namespace, pod = (_printable(known.get(key, ""), _LONGEST_TEXT) for key in _WORKLOAD_KEYS)
-    return resources_pb2.Workload(node=node, namespace=namespace, pod=pod)
+    return resources_pb2.Workload(node=node, namespace=namespace, pod=pod, cluster=cluster)
 
 
 def _labels(handle: str, derived: str, attributes: Mapping[str, str]) -> dict[str, str]:

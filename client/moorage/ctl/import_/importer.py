@@ -50,14 +50,14 @@ class Importer:
         *,
         server: str,
         vrf: str,
-        interface: str,
+        origin: holders.Origin,
         orphans: bool,
     ) -> None:
         self._client = client
         self._server = server
         self._dump = found
         self._vrf = vrf
-        self._interface = interface
+        self._origin = origin
         self._orphans = orphans
         self._ranges = [_range(pool) for pool in client.pools(vrf=vrf)]
 
@@ -197,7 +197,7 @@ class Importer:
         ]
 
     def _addresses(self, block: dump.Block) -> tuple[admin_service_pb2.AdoptedAddress, ...]:
-        return tuple(holders.adopted(each, self._interface) for each in block.holdings)
+        return tuple(holders.adopted(each, self._origin) for each in block.holdings)
 
     def _pool_of(self, cidr: dump.Network) -> _Range | None:
         return next((each for each in self._ranges if _lies_in(cidr, each.cidr)), None)

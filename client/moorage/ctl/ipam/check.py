@@ -31,6 +31,13 @@ _ATTRIBUTES = ("node", "namespace", "pod")
     help="The output of `kubectl get pods -A -o json`: find leaked addresses by it.",
 )
 @click.option(
+    "--cluster",
+    "uid",
+    default="",
+    metavar="UID",
+    help="The cluster of the pods: what was assigned for others is not judged.",
+)
+@click.option(
     "--grace",
     type=click.IntRange(min=0),
     default=_GRACE,
@@ -48,6 +55,7 @@ def command(
     ctx: click.Context,
     where: settings.Settings,
     source: str | None,
+    uid: str,
     grace: int,
     report: str | None,
     output: str,
@@ -63,13 +71,14 @@ def command(
     took over for virtual machines, tunnels, Windows or nobody is not judged, nor is what is younger
     than the grace.
 
-    Give the pods of all namespaces. Before anything is released, write two reports some time apart,
+    Give the pods of all namespaces, and where clusters share the VRF, --cluster: the uid of the
+    namespace kube-system. Before anything is released, write two reports some time apart,
     each with a list of its own, and release what is leaked in both, by `moorctl ipam release
     --from-report`.
 
     -o json prints the report. Exit code 1 when there are problems.
     """
-    cluster = _cluster(source, grace) if source else None
+    cluster = _cluster(source, uid, grace) if source else None
     with where.connected(f"check vrf/{where.vrf}") as client:
         checked = _check(client, where.vrf, cluster)
     document = reports.write(checked)
@@ -85,15 +94,19 @@ def command(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cluster:
-    """The pods that there are, and since when addresses are too young to be judged by them."""
+    """The pods that there are, and since when addresses are too young to be judged by them.
 
+    Without a uid, they are of the one cluster whose addresses there are.
+    """
+
+    uid: str
     pods: Mapping[pods.Key, pods.Pod]
     young_since: float
 
 
-def _cluster(source: str, grace: int) -> _Cluster:
+def _cluster(source: str, uid: str, grace: int) -> _Cluster:
     young_since = files.moment(source) - grace if grace else math.inf
-    return _Cluster(pods=pods.read(source), young_since=young_since)
+    return _Cluster(uid=uid, pods=pods.read(source), young_since=young_since)
 
 
 def _check(client: moorage.Client, own_id: str, cluster: _Cluster | None) -> reports.Checked:
@@ -123,7 +136,14 @@ def _judgement(
 ) -> leaks.Judgement:
     if cluster is None:
         return leaks.Judgement(leaks=[], not_judged_count=len(allocations))
-    return leaks.judge(allocations, cluster.pods, assigned_before=cluster.young_since)
+    clusters = {each.workload.cluster for each in allocations} - {""}
+    if not cluster.uid and len(clusters) > 1:
+        raise exits.refused(
+            f"addresses of {len(clusters)} clusters are held, and the pods of one say nothing of "
+            "the others; give the uid of theirs, with --cluster"
+        )
+    ours = [each for each in allocations if cluster.uid in ("", each.workload.cluster)]
+    return leaks.judge(ours, cluster.pods, assigned_before=cluster.young_since)
 
 
 def _information(allocation: resources_pb2.Allocation, state: str) -> dict[str, object]:

@@ -121,6 +121,7 @@ attachments = sa.Table(
     columns.text("namespace"),
     columns.text("pod"),
     columns.text("pod_uid"),
+    columns.text("cluster"),
     columns.text("owner_key"),
     sa.Column("sticky_seconds", sa.Integer, nullable=False, server_default="0"),
     sa.Column("use", sa.Text, nullable=False),

@@ -39,6 +39,7 @@ events = sa.Table(
     columns.text("namespace"),
     columns.text("pod"),
     columns.text("pod_uid"),
+    columns.text("cluster"),
     columns.text("owner_key"),
     sa.Column("use", sa.Text, nullable=False),
     columns.json("labels", "{}"),
