@@ -78,6 +78,18 @@ def draw(
     return found
 
 
+def first_search(want: model.AddressRequest, setting: Setting) -> needs.OwnBlocks | None:
+    """Which of a node's own blocks an automatic address is drawn from, if it has any there.
+
+    Raises the IpamError that says why there is no pool for it.
+    """
+    tiers = setting.pools.tiers(want, setting.asker)
+    affine = tuple(each.pool_id for each in tiers[0] if each.affine) if tiers else ()
+    if not affine or not setting.node:
+        return None
+    return needs.OwnBlocks(node=setting.node, pool_ids=affine)
+
+
 def _from_tier(tier: list[Offer], this: _Draw) -> Conversation[Placed | None]:
     found = yield from _own(tier, this.setting)
     if found is not None:

@@ -8,7 +8,7 @@ Locked after the attachment, and a frontier after the blocks that are open. Two 
 * waiting, under the transaction's lock_timeout, for one request alone.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -85,6 +85,26 @@ class Inquiry:
                 return needs.Answer(labels=labels or {})
             case _:
                 return self._look(*self._rows(need))
+
+    def foresee(self, wanted: Collection[needs.OwnBlocks | needs.BlockAt]) -> None:
+        """Puts on the shelf what these will find first, a statement for all that are alike.
+
+        What is not found is left to be asked for: it may be locked, or not be there.
+        """
+        at = {each.cidr: each for each in wanted if isinstance(each, needs.BlockAt)}
+        if len(at) > 1:
+            parameters = self._parameters(cidrs=arrays.texts(map(str, at)))
+            for row in looks.AT_EACH.rows(self._connection, parameters):
+                self._on.add(at[row.cidr], needs.Answer(found=(block_rows.block(row),)))
+        own = [each for each in wanted if isinstance(each, needs.OwnBlocks)]
+        for pool_ids in dict.fromkeys(each.pool_ids for each in own):
+            self._foresee_own({each.node: each for each in own if each.pool_ids == pool_ids})
+
+    def _foresee_own(self, of: Mapping[str, needs.OwnBlocks]) -> None:
+        if len(of) > 1:
+            parameters = self._unseen(next(iter(of.values()))) | {"nodes": arrays.texts(of)}
+            for row in looks.OWN_OF_EACH.rows(self._connection, parameters):
+                self._on.add(of[row.node], needs.Answer(found=(block_rows.block(row),)))
 
     def _rows(
         self,

@@ -63,10 +63,35 @@ ROOM = {
 }
 # As a pair, which only the primary key's index knows how to compare: the one of the
 # exclusion constraint costs several times as much.
-AT_CIDR = Look(
-    _BLOCK,
-    "FROM blocks WHERE (vrf_id, cidr) >= (:vrf_id, CAST(:cidr AS cidr))"
-    " AND (vrf_id, cidr) <= (:vrf_id, CAST(:cidr AS cidr))",
+_AT = """
+FROM blocks WHERE (vrf_id, cidr) >= (:vrf_id, {cidr}) AND (vrf_id, cidr) <= (:vrf_id, {cidr})
+"""
+AT_CIDR = Look(_BLOCK, _AT.format(cidr="CAST(:cidr AS cidr)"))
+# What many requests of a batch will ask for, each by itself, in one statement: of several nodes
+# the first block of their own that is not locked, and blocks by their CIDRs.
+_OF_EACH = """
+SELECT found.* FROM unnest({asked}) AS asked ({name}) CROSS JOIN LATERAL (
+    SELECT {columns} {source} FOR UPDATE SKIP LOCKED
+) AS found
+"""
+OWN_OF_EACH = statements.Statement(
+    _OF_EACH.format(
+        asked="CAST(:nodes AS text[])",
+        name="node",
+        columns=_BLOCK,
+        source=_UNSEEN.format(
+            condition=f"blocks.node = asked.node AND {_OF_POOLS}", rows="has_room"
+        )
+        + "ORDER BY cidr LIMIT 1",
+    )
+)
+AT_EACH = statements.Statement(
+    _OF_EACH.format(
+        asked="CAST(:cidrs AS cidr[])",
+        name="cidr",
+        columns=_BLOCK,
+        source=_AT.format(cidr="asked.cidr"),
+    )
 )
 AT_FRONTIER = Look(
     "pool_id, unused", "FROM pool_frontiers WHERE vrf_id = :vrf_id AND pool_id = :pool_id"

@@ -11,7 +11,7 @@ from moorage_server.domain import catalog, errors, model
 from moorage_server.domain.patience import Awaited
 from moorage_server.domain.setting import Contended
 from moorage_server.storage import catalogs, database
-from moorage_server.usecases import assign, release
+from moorage_server.usecases import assign, foresight, release
 from moorage_server.usecases.ledger import Ledger, Request
 
 
@@ -52,6 +52,9 @@ def run(
 
 def _decide(ledger: Ledger, requests: Sequence[Request]) -> list[Outcome]:
     locked = ledger.open(requests)
+    foreseen = foresight.of(ledger, (each for each in requests if each.attachment in locked))
+    for vrf, wanted in foreseen.items():
+        ledger.foresee(vrf, wanted)
     decisions: dict[model.AttachmentKey, _Decision] = {}
     # Releases first: what they give back may be what an assign is waiting for.
     for request in sorted(requests, key=lambda each: isinstance(each, model.AssignRequest)):

@@ -4,10 +4,10 @@
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypeVar
 
-from moorage_server.domain import catalog, errors, identity, model, returns, succession
+from moorage_server.domain import catalog, errors, identity, model, needs, returns, succession
 from moorage_server.domain.eligibility import Asker
 from moorage_server.domain.history import Cause, Kind
 from moorage_server.domain.setting import Conversation, Patience, Placed, Setting
@@ -83,6 +83,11 @@ class Ledger:
                     waiting=self._waiting,
                 )
         return {key for key in locked if key not in pods or key in self._siblings}
+
+    def foresee(self, vrf: str, wanted: Collection[needs.OwnBlocks | needs.BlockAt]) -> None:
+        """Has what decisions in a VRF will ask for looked for at once."""
+        if vrf in self._pages:
+            self._pages[vrf].inquiry.foresee(wanted)
 
     def _page(self, scope: catalogs.Scope) -> _Page:
         vrf_id, on = scope.catalog.vrf_id, Shelf(scope.now, scope.tick, scope.catalog.hidden_blocks)
