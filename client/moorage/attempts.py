@@ -4,12 +4,11 @@ Taken once when a caller begins, sent with every try. What the server concludes 
 decided here.
 """
 
-import pathlib
 import time
 
 from moorage.v1 import resources_pb2
 
-BOOT_ID = pathlib.Path("/proc/sys/kernel/random/boot_id")
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 def stamp(*, at: int | None = None, ago: float = 0.0) -> resources_pb2.AttemptStamp | None:
@@ -22,7 +21,8 @@ def stamp(*, at: int | None = None, ago: float = 0.0) -> resources_pb2.AttemptSt
     on one node the later one always has the higher stamp.
     """
     try:
-        boot_id = BOOT_ID.read_text().strip()
+        with open(BOOT_ID, encoding="utf-8") as file:
+            boot_id = file.read().strip()
     except OSError:
         return None
     began = time.clock_gettime_ns(time.CLOCK_BOOTTIME) if at is None else at

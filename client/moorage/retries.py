@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import grpc
 
@@ -27,8 +26,7 @@ _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(NamedTuple):
     """One kind of failure that a later try can mend; `reason` None stands for any other."""
 
     code: grpc.StatusCode

@@ -1,6 +1,5 @@
 """Releases that are kept: what is on the disk at any instant, and what becomes of what is torn."""
 
-import dataclasses
 import json
 import logging
 import signal
@@ -64,7 +63,7 @@ def test_of_two_boots_what_comes_is_the_later(tmp_path: Path) -> None:
     assert kept.oldest_first() == [release(at=1)]
 
 
-WHOLE = json.dumps(dataclasses.asdict(release("torn"))).encode()
+WHOLE = json.dumps(release("torn")._asdict()).encode()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ written beside its place and renamed into it, so a reader sees a whole one or no
 they are sent is `moorage.agent.sender`'s part.
 """
 
-import dataclasses
 import hashlib
 import json
 import logging
@@ -67,7 +66,7 @@ class Journal:
                 return
             if not known and len(self._waiting) >= self._most:
                 raise Full(f"{self._most} releases wait already")
-            content = json.dumps(dataclasses.asdict(release)).encode()
+            content = json.dumps(release._asdict()).encode()
             files.replace(self._path(release), content, mode=0o600)
             self._waiting.pop(release.attachment, None)
             self._waiting[release.attachment] = release
@@ -119,8 +118,7 @@ def _read(path: pathlib.Path) -> Release | None:
 
 def _parse(content: bytes) -> Release:
     document = jsontext.decode(content)
-    names = {each.name for each in dataclasses.fields(Release)}
-    if not isinstance(document, dict) or document.keys() != names:
+    if not isinstance(document, dict) or document.keys() != set(Release._fields):
         raise ValueError("not the fields of a release")
     for name, value in document.items():
         if type(value) is not (int if name in _NUMBERS else str):

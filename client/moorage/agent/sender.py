@@ -3,7 +3,6 @@
 A thread of its own. One server that is away, or one release that is refused, holds up no other.
 """
 
-import dataclasses
 import logging
 import threading
 import time
@@ -152,4 +151,4 @@ def of_this_boot(release: Release) -> Release:
     now = attempts.stamp()
     if now is None or now.boot_id == release.boot_id:
         return release
-    return dataclasses.replace(release, boot_id=now.boot_id, boot_time_ns=1)
+    return release._replace(boot_id=now.boot_id, boot_time_ns=1)

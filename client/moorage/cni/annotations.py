@@ -5,9 +5,9 @@ config, then whatever the pools' own selectors let through. The winner replaces,
 merged. An empty text is an absent annotation.
 """
 
-import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from moorage.cni import addresses, constraints, errors, origin, settings
 from moorage.cni.addresses import Family
@@ -43,8 +43,7 @@ _DURATION = re.compile(r"([0-9]{1,9})([smhd])")
 _BOTH = "can't have both annotations: 'ipAddrs' and 'ipAddrsNoIpam' in use at the same time"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
+class Level(NamedTuple):
     """The annotations of one object; `where` names it, as in "pod default/web-0"."""
 
     where: str
@@ -69,8 +68,7 @@ def resolve(
     if listed:
         fixed = _listed(listed, chosen.one_address_per_family)
     found = fixed or _drawn(levels, chosen)
-    return dataclasses.replace(
-        found,
+    return found._replace(
         owner_key=_owner(owner) if owner else "",
         wait_seconds=_seconds(_find(WAIT, levels), *LONGEST_WAIT),
         sticky_seconds=_sticky_seconds(_find(STICKY, levels), owner),

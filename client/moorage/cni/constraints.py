@@ -1,13 +1,12 @@
 """What one ADD asks for, already parsed: the vocabulary between the sources and the request."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from moorage.cni.addresses import Address, Family
 from moorage.cni.origin import Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(NamedTuple):
     """One address: any one of `candidates`, else any of `pools`, else any at all."""
 
     family: Family
@@ -15,8 +14,7 @@ class Choice:
     candidates: tuple[Address, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdlePool:
+class IdlePool(NamedTuple):
     """A pool that is named for a family nobody asks for; it must be there, and of that family."""
 
     family: Family
@@ -24,8 +22,7 @@ class IdlePool:
     source: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Constraints:
+class Constraints(NamedTuple):
     """All that an ADD asks for; `said_by` names, for error messages, whose words it follows.
 
     `wait_seconds`: for an address that a predecessor still holds; `sticky_seconds`: for how long

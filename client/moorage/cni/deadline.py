@@ -1,14 +1,12 @@
 """The one time limit of a plugin call, shared by everything it waits for."""
 
 import time
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from moorage.cni import errors
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(NamedTuple):
     """A moment on the monotonic clock, in seconds."""
 
     at: float

@@ -1,28 +1,18 @@
 """Answers one plugin call: environment and standard input in, standard output and exit code out.
 
 Knows no process: plugin runs it in one of its own, `moorage.agent` for a whole node. What differs
-between the two is their host.
+between the two is their host. A verb loads what it needs when it is asked for: in a process of one
+call, loading is what costs.
 """
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from moorage.cni import (
-    annotations,
-    errors,
-    invocation,
-    netconf,
-    result,
-    runtime_ips,
-    settings,
-    subject,
-    valid_attachments,
-)
+from moorage.cni import errors, invocation, netconf, release
 from moorage.cni.deadline import Deadline
 from moorage.cni.host import Host
 from moorage.cni.invocation import Invocation, Verb
-from moorage.cni.release import Release
 
 # A runtime repeats a DEL that failed; one that hangs holds up the pod's whole deletion.
 LONGEST_DEL = 20.0
@@ -37,8 +27,7 @@ _SINCE = {Verb.ADD: "0.1.0", Verb.DEL: "0.1.0", Verb.CHECK: "0.4.0"}
 _SINCE |= {Verb.GC: "1.1.0", Verb.STATUS: "1.1.0"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(NamedTuple):
     """What the program prints, one JSON document or nothing, and how it ends."""
 
     stdout: bytes
@@ -80,42 +69,20 @@ def _versions(stdin: bytes) -> bytes:
 
 
 def _add(conf: netconf.NetConf, call: Invocation, host: Host) -> bytes:
-    deadline = Deadline.after(conf.timeout_seconds)
-    chosen = settings.parse(conf)
-    fixed = runtime_ips.read(conf, call)
-    node = settings.node_name(chosen)
-    described = subject.describe(conf, call, chosen.cluster, host, deadline)
-    wanted = annotations.resolve(described.pod, described.namespace, chosen, fixed)
-    from moorage.cni import calls, request  # noqa: PLC0415 - loads gRPC
+    from moorage.cni import adding  # noqa: PLC0415 - this verb's own
 
-    workload = request.workload(call, described, node)
-    host.settle(_release(conf, call), deadline)
-    allocations = calls.assign(host, conf, call, wanted, workload=workload, deadline=deadline)
-    return result.render(allocations, conf.cni_version)
+    return adding.add(conf, call, host)
 
 
 def _del(conf: netconf.NetConf, call: Invocation, host: Host) -> bytes:
     deadline = Deadline.after(min(conf.timeout_seconds, LONGEST_DEL))
-    host.release(_release(conf, call), deadline)
+    host.release(release.of(conf, call), deadline)
     return b""
 
 
-def _release(conf: netconf.NetConf, call: Invocation) -> Release:
-    from moorage import attempts  # noqa: PLC0415 - loads protobuf
-
-    stamp = attempts.stamp(at=call.began)
-    return Release(
-        server=conf.server,
-        vrf=conf.vrf,
-        network=conf.name,
-        container_id=call.container_id,
-        interface=call.interface,
-        boot_id=stamp.boot_id if stamp else "",
-        boot_time_ns=stamp.boot_time_ns if stamp else 0,
-    )
-
-
 def _check(conf: netconf.NetConf, call: Invocation, host: Host) -> bytes:
+    from moorage.cni import result  # noqa: PLC0415 - this verb's own
+
     previous = result.previous_addresses(conf)
     from moorage.cni import calls  # noqa: PLC0415 - loads gRPC
 
@@ -125,6 +92,8 @@ def _check(conf: netconf.NetConf, call: Invocation, host: Host) -> bytes:
 
 
 def _status(conf: netconf.NetConf, _: Invocation, __: Host) -> bytes:
+    from moorage.cni import settings  # noqa: PLC0415 - this verb's own
+
     # The server is not asked: a runtime takes a failure for a node that is not ready, and a short
     # absence of the server is no reason to take pods away from it.
     settings.parse(conf)
@@ -132,6 +101,8 @@ def _status(conf: netconf.NetConf, _: Invocation, __: Host) -> bytes:
 
 
 def _gc(conf: netconf.NetConf, call: Invocation, host: Host) -> bytes:
+    from moorage.cni import settings, valid_attachments  # noqa: PLC0415 - this verb's own
+
     valid = valid_attachments.read(conf)
     if valid is None:
         return b""  # nothing is said of what is valid, so nothing is known not to be

@@ -7,7 +7,7 @@ import enum
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from moorage.cni import errors
 
@@ -39,8 +39,7 @@ _REQUIRED = {
 _WITH_CONTAINER = {Verb.ADD, Verb.CHECK, Verb.DEL}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invocation:
+class Invocation(NamedTuple):
     """One call; `container_id` and `interface` are empty for verbs that are about no container.
 
     `began`: what the boot-time clock said when it did, in nanoseconds.

@@ -7,7 +7,7 @@ settings'.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from moorage import targets
 from moorage.cni import errors, invocation, jsontext, origin
@@ -25,8 +25,7 @@ _VRF = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 Object = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetConf:
+class NetConf(NamedTuple):
     """What every verb needs; `document` is the whole of it, for what only some verbs need."""
 
     cni_version: str

@@ -1,12 +1,11 @@
 """One value as somebody wrote it, with the place it stands in, so that errors can point there."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from moorage.cni import errors, jsontext
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(NamedTuple):
     """A value and its place: `name` as in 'annotation "x"', `where` as in 'pod default/web-0'."""
 
     name: str

@@ -1,10 +1,13 @@
 """One release of an attachment, complete in itself: it may be sent long after its DEL."""
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from moorage.cni.invocation import Invocation
+    from moorage.cni.netconf import NetConf
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class Release(NamedTuple):
     """What is to be released, where, and when its DEL began; without a boot id, nobody knows.
 
     The server holds the stamp against that of the newest assign, so that a release which comes
@@ -23,3 +26,19 @@ class Release:
     def attachment(self) -> tuple[str, str, str, str, str]:
         """What it is about; of two releases of the same one, the later says all."""
         return self.server, self.vrf, self.network, self.container_id, self.interface
+
+
+def of(conf: "NetConf", call: "Invocation") -> Release:
+    """Returns the release of what this call is about, as of when it began."""
+    from moorage import attempts  # noqa: PLC0415 - loads protobuf
+
+    stamp = attempts.stamp(at=call.began)
+    return Release(
+        server=conf.server,
+        vrf=conf.vrf,
+        network=conf.name,
+        container_id=call.container_id,
+        interface=call.interface,
+        boot_id=stamp.boot_id if stamp else "",
+        boot_time_ns=stamp.boot_time_ns if stamp else 0,
+    )

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from moorage.cni import addresses, errors, netconf, origin
 from moorage.cni.addresses import Family
@@ -14,8 +14,7 @@ LONGEST_FILE = 1 << 20
 NODE_NAME_FILE = "/var/lib/calico/nodename"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cluster:
+class Cluster(NamedTuple):
     """How to reach the Kubernetes API: by `kubeconfig`, or by the rest; empty is absent."""
 
     kubeconfig: str
@@ -26,8 +25,7 @@ class Cluster:
     client_key: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """What the configuration says about assigning; annotations may say otherwise."""
 
     families: tuple[Family, ...]

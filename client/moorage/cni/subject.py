@@ -1,8 +1,7 @@
 """Whom an ADD is for, as the runtime and the Kubernetes API describe it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from moorage.cni import annotations, errors, netconf, settings
 from moorage.cni.deadline import Deadline
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from moorage.cni import kubernetes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Subject(NamedTuple):
     """A pod and its namespace; what nobody describes is empty."""
 
     pod: annotations.Level
