@@ -1,5 +1,7 @@
 """What a pod pays for the plugin: whole processes, in both hosts, beside a bare interpreter.
 
+And beside the least program that sends a message to the server: no other in Python can cost less.
+
 `python -m bench.plugin`, from the root of the checkout; `--host-local PROGRAM` adds the reference
 plugin. A round starts every variant once, in random order, and a ratio is taken within its round,
 so that what else the machine does falls on all of them alike.
@@ -9,6 +11,7 @@ import argparse
 import collections
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import pathlib
@@ -28,6 +31,19 @@ from moorage.v1 import resources_pb2 as messages
 
 PROGRAMS = pathlib.Path(sys.executable).parent
 BARE = (sys.executable, "-I", "-S", "-c", "pass")
+LEAST = """\
+import gc, os, sys
+gc.disable()
+import grpc
+from moorage.v1 import allocation_service_pb2, allocation_service_pb2_grpc, resources_pb2
+stub = allocation_service_pb2_grpc.AllocationServiceStub(grpc.insecure_channel(sys.argv[1]))
+attachment = resources_pb2.Attachment(network="pods", container_id="none", interface="eth0")
+request = allocation_service_pb2.ReleaseAddressesRequest(
+    parent="vrfs/default", attachment=attachment
+)
+stub.ReleaseAddresses(request, timeout=10)
+os._exit(0)
+"""
 POOL = messages.Pool(cidr="10.0.0.0/16", block_affinity=messages.BLOCK_AFFINITY_NONE)
 HEADS = ("whole process", "wall, of a bare interpreter", "CPU, of one", "wall ms", "CPU ms")
 
@@ -63,15 +79,19 @@ def main() -> None:
         with moorage.Client(built.target) as client:
             client.create_pool("pods", POOL)
         with _agent(place) as launched:
-            variants = [*_ours(built.target, launched), *_reference(options.host_local, place)]
-            costs = _measure(variants, options.rounds)
+            ours = _ours(built.target, launched, place)
+            variants = [*ours, *_reference(options.host_local, place)]
+            costs = _measure(variants, built.target, options.rounds)
     print(_table(costs), end="")
 
 
-def _ours(server: str, launched: pathlib.Path) -> Iterator[Variant]:
+def _ours(server: str, launched: pathlib.Path, place: pathlib.Path) -> Iterator[Variant]:
     ipam = {"type": "moorage", "server": server, "nodename": "n1"}
     yield Variant(title="with an agent", program=launched, ipam=ipam)
-    yield Variant(title="without one", program=PROGRAMS / "moorage", ipam=ipam)
+    direct = place / "direct"
+    direct.write_bytes(launcher.direct(pathlib.Path(sys.executable)))
+    direct.chmod(0o755)
+    yield Variant(title="without one", program=direct, ipam=ipam)
 
 
 def _reference(program: pathlib.Path | None, place: pathlib.Path) -> Iterator[Variant]:
@@ -98,22 +118,24 @@ def _agent(place: pathlib.Path) -> Iterator[pathlib.Path]:
             process.send_signal(signal.SIGTERM)
 
 
-def _measure(variants: Sequence[Variant], rounds: int) -> Costs:
+def _measure(variants: Sequence[Variant], server: str, rounds: int) -> Costs:
+    least = (sys.executable, "-I", "-c", LEAST, server)
     costs: dict[str, list[Cost]] = collections.defaultdict(list)
     for number in range(rounds + 1):
-        turn: list[Variant | None] = [None, *variants]
+        turn = [_plain("bare interpreter", BARE), _plain("least client in Python", least)]
+        turn += [_calls(variant, number) for variant in variants]
         random.shuffle(turn)
-        for variant in turn:
-            for title, cost in _calls(variant, number):
-                # The first round warms up what every later one finds warm.
-                costs[title] += [cost] if number else []
+        for title, cost in itertools.chain(*turn):
+            # The first round warms up what every later one finds warm.
+            costs[title] += [cost] if number else []
     return costs
 
 
-def _calls(variant: Variant | None, number: int) -> Iterator[tuple[str, Cost]]:
-    if variant is None:
-        yield "bare interpreter", _run(BARE, b"", {})
-        return
+def _plain(title: str, command: tuple[str, ...]) -> Iterator[tuple[str, Cost]]:
+    yield title, _run(command, b"", {})
+
+
+def _calls(variant: Variant, number: int) -> Iterator[tuple[str, Cost]]:
     config = {"cniVersion": "1.0.0", "name": "pods", "type": "bridge", "ipam": variant.ipam}
     own = {"CNI_CONTAINERID": f"c{number}", "CNI_NETNS": "/run/netns/of-nobody"}
     own |= {"CNI_IFNAME": "eth0", "CNI_PATH": "/opt/cni/bin"}
