@@ -1,12 +1,15 @@
 """Fixtures of the CNI chain: which programs, which pools, which IPAM plugin, and the open lab."""
 
+import dataclasses
 import ipaddress
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from cni import agents
 from e2e import cnilab, ipams, service, toolchain
 from harness import postgres
 
@@ -30,7 +33,6 @@ def chain(request: pytest.FixtureRequest) -> cnilab.Chain:
     except toolchain.UnavailableError as reason:
         pytest.skip(f"the CNI lab cannot be set up here: {reason}")
     version = cnilab.newest_version(plugins["bridge"])
-    plugins["moorage"] = ipams.PROGRAMS / "moorage"
     return cnilab.Chain(cnitool=cnitool, plugins=plugins, cni_version=version)
 
 
@@ -53,12 +55,32 @@ def moorage(central: service.Service, subnets: tuple[cnilab.IPNetwork, ...]) -> 
     return ipams.Moorage(central.target, f"lab-{secrets.token_hex(4)}", subnets)
 
 
-@pytest.fixture(params=["host-local", "moorage"])
+@pytest.fixture(scope="session")
+def agent() -> Iterator[agents.Agent]:
+    """An agent on a Unix socket, which the labs see as they do the server's."""
+    # A short path, which the name of a Unix socket must be.
+    with (
+        tempfile.TemporaryDirectory(prefix="moorage-") as folder,
+        agents.running(Path(folder)) as running,
+    ):
+        yield running
+
+
+@pytest.fixture(params=["host-local", *ipams.HOSTS])
+def kind(request: pytest.FixtureRequest) -> str:
+    """The IPAM plugin under test; ours as on a node without an agent, and as on one that has it."""
+    return str(request.param)
+
+
+@pytest.fixture
 def ipam(
-    request: pytest.FixtureRequest, tmp_path: Path, subnets: tuple[cnilab.IPNetwork, ...]
+    kind: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    subnets: tuple[cnilab.IPNetwork, ...],
 ) -> ipams.Ipam:
     """The IPAM plugin under test, its pools laid out and nothing assigned."""
-    if request.param == "host-local":
+    if kind == "host-local":
         return ipams.HostLocal(tmp_path / "host-local", subnets)
     # Asked for by name, so that the reference plugin is tried without a server.
     moorage: ipams.Moorage = request.getfixturevalue("moorage")
@@ -66,10 +88,22 @@ def ipam(
 
 
 @pytest.fixture
-def lab(tmp_path: Path, chain: cnilab.Chain, ipam: ipams.Ipam) -> Iterator[cnilab.Lab]:
+def lab(
+    kind: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    chain: cnilab.Chain,
+    ipam: ipams.Ipam,
+) -> Iterator[cnilab.Lab]:
     """Two namespaces that nothing is attached to yet."""
-    with cnilab.opened(tmp_path, chain=chain, ipam=ipam.configuration()) as lab:
+    beside = request.getfixturevalue("agent") if kind == "through-agent" else None
+    ours = {"moorage": beside.launcher if beside else agents.DIRECT}
+    programs = dataclasses.replace(chain, plugins={**chain.plugins, **ours})
+    before = beside.taken_over() if beside else 0
+    with cnilab.opened(tmp_path, chain=programs, ipam=ipam.configuration()) as lab:
         yield lab
+    if beside:
+        assert beside.taken_over() == before, "the agent did not answer"
 
 
 def _debian_plugins() -> dict[str, Path]:

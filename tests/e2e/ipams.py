@@ -17,6 +17,8 @@ from moorage.install import launcher
 PROGRAMS = Path(sys.executable).parent
 SECOND_POOL = "second"
 COMMAND_TIMEOUT_S = 60
+# Our plugin runs by itself on one node; on another, it asks the node's agent.
+HOSTS = ("direct", "through-agent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

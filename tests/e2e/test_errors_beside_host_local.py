@@ -7,15 +7,14 @@ import dataclasses
 import json
 import os
 import subprocess
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cni import agents, program
+from cni import program
 from e2e import toolchain
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]  # the first test may build the programs
@@ -57,17 +56,6 @@ def host_local(request: pytest.FixtureRequest) -> Path:
         return toolchain.go_program(toolchain.HOST_LOCAL)
     except toolchain.UnavailableError as reason:
         pytest.skip(f"the reference plugin cannot be had here: {reason}")
-
-
-@pytest.fixture(scope="module")
-def agent() -> Iterator[agents.Agent]:
-    """An agent for all of them."""
-    # A short path, which the name of a Unix socket must be.
-    with (
-        tempfile.TemporaryDirectory(prefix="moorage-") as folder,
-        agents.running(Path(folder)) as running,
-    ):
-        yield running
 
 
 @pytest.fixture(params=["direct", "agent"], autouse=True)

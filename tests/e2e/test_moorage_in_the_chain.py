@@ -10,7 +10,7 @@ from e2e import cnilab, ipams
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.timeout(900),  # the first test may build the programs
-    pytest.mark.parametrize("ipam", ["moorage"], indirect=True),
+    pytest.mark.parametrize("kind", ipams.HOSTS, indirect=True),
 ]
 
 dual_stack = pytest.mark.parametrize("subnets", ["dual-stack"], indirect=True)
