@@ -61,12 +61,12 @@ class Node:
         process.stdin.close()
         return process
 
-    def hang(self, container: str) -> "subprocess.Popen[bytes]":
+    def hang(self, container: str, path: Path | None = None) -> "subprocess.Popen[bytes]":
         """An ADD that has been done, and of which the agent is not told."""
         # What is warm needs no word of the server to send.
         self.add("before")
         self.way.hold()
-        process = self.begin("ADD", container)
+        process = self.begin("ADD", container, path)
         until(lambda: container in self.held().values())
         return process
 
@@ -100,3 +100,8 @@ def until(holds: Callable[[], bool], seconds: float = 30) -> None:
     while not holds():
         assert time.monotonic() < end, "it has not come about"
         time.sleep(0.01)
+
+
+def is_asleep(process: "subprocess.Popen[bytes]") -> bool:
+    """Whether a call is between two attempts to reach the agent."""
+    return "nanosleep" in Path(f"/proc/{process.pid}/wchan").read_text()

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.node import Node, address, until
+from agent.node import Node, address, is_asleep, until
 from cni import agents, program
-from moorage.cni import forwarder
+from moorage.cni import forwarder, netconf
 from moorage.install import launcher
 
 FOLDER = Path(forwarder.__file__).parent
@@ -41,9 +41,10 @@ def test_a_launcher_names_both_programs() -> None:
     python, socket = Path(sys.executable), Path("/run/x/agent.sock")
     first, *rest = launcher.forwarding(python, socket, Path("/opt/x/moorage")).decode().splitlines()
     assert first == f"#!{python} -IS"
-    assert rest[-1] == "main('/run/x/agent.sock', '/opt/x/moorage')"
+    known = f"{netconf.VERSIONS}, 30.0"
+    assert rest[-1] == f"main('/run/x/agent.sock', '/opt/x/moorage', {known})"
     default = launcher.forwarding(python, socket).decode().splitlines()[-1]
-    assert default == f"main('/run/x/agent.sock', '{agents.DIRECT}')"
+    assert default == f"main('/run/x/agent.sock', '{agents.DIRECT}', {known})"
 
 
 def test_without_an_agent_every_call_succeeds_all_the_same(node: Node) -> None:
@@ -117,7 +118,7 @@ def patient(path: Path, seconds: float) -> str:
     return (
         f"import sys; sys.path.append({str(FOLDER)!r}); import forwarder\n"
         f"forwarder.TAKEN_WITHIN = forwarder.ANSWERED_WITHIN = {seconds}\n"
-        f"forwarder.main({str(path)!r}, {str(agents.DIRECT)!r})\n"
+        f"forwarder.main({str(path)!r}, {str(agents.DIRECT)!r}, {netconf.VERSIONS}, 30)\n"
     )
 
 
@@ -162,7 +163,7 @@ def test_a_queue_that_is_full_is_waited_for(own: agents.Agent, tmp_path: Path) -
             assert process.stdin is not None
             assert process.stdout is not None
             process.stdin.close()
-            until(lambda: "nanosleep" in Path(f"/proc/{process.pid}/wchan").read_text())
+            until(lambda: is_asleep(process))
             listener.accept()[0].close()
             connection, _ = listener.accept()
             with connection:
@@ -210,15 +211,6 @@ def test_what_is_taken_back_is_not_what_was_asked_for_again(node: Node) -> None:
         held = node.held()
     until(lambda: any("took back" in str(each["event"]) for each in node.agent.events()))
     assert node.held() == held != {}
-
-
-def test_where_nothing_can_be_run_the_answer_is_a_document_too(tmp_path: Path) -> None:
-    absent = tmp_path / "absent"
-    code = patient(absent, 1).replace(str(agents.DIRECT), str(absent))
-    outcome = version(code)
-    assert outcome.error["code"] == 11
-    assert "not found" not in outcome.text
-    assert "no such file" not in outcome.text.lower()
 
 
 @pytest.mark.parametrize("redirection", ["<&-", "0>/dev/null"])

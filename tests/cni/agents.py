@@ -39,6 +39,16 @@ class Agent:
         self.command = [str(PROGRAM), "serve", *places, *options]
         self.process: subprocess.Popen[bytes] | None = None
 
+    def alone(self, patience: float = launcher.PATIENCE) -> Path:
+        """The launcher of a node that has nothing to fall back to."""
+        path = self.socket.parents[1] / f"only-{patience:g}"
+        absent = path.with_name("absent")
+        path.write_bytes(
+            launcher.forwarding(Path(sys.executable), self.socket, absent, patience=patience)
+        )
+        path.chmod(0o755)
+        return path
+
     def start(self) -> None:
         """Returns when it answers."""
         with self.log.open("ab") as log:

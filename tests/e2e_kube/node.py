@@ -9,6 +9,7 @@ from e2e import agent, cnilab, containerd, ipams, machine
 from e2e_kube.authority import API, NODE
 from e2e_kube.control_plane import ControlPlane
 from e2e_kube.programs import Programs
+from moorage.install import installation
 
 WORKLOAD = "daemonset/moorage-node"
 ACCOUNT = "moorage-node"
@@ -62,6 +63,11 @@ class Node:
             self.runtime.start()
             self.start_kubelet()
 
+    def require_waiting(self) -> None:
+        """Insists that a call of the plugin is on its way."""
+        program = str(self._bin_dir / installation.PROGRAM)
+        assert program in self._machine.run("sh", "-c", "cat /proc/[0-9]*/cmdline || true")
+
     def stop_kubelet(self) -> None:
         """Ends it; pods live on."""
         self._kubelet.stop()
@@ -87,22 +93,24 @@ class Node:
             "--minimum-container-ttl-duration=0s",
         )
 
+    @property
+    def _bin_dir(self) -> pathlib.Path:
+        return self._machine.directory / "cni-bin"
+
     def _install(self, found: Programs, plane: ControlPlane, ipam: Mapping[str, object]) -> None:
         """As the init container does, with its rights; a bare cluster cannot run it itself."""
-        bin_dir, conf_dir = (self._machine.directory / name for name in ("cni-bin", "net.d"))
+        bin_dir, conf_dir = self._bin_dir, self._machine.directory / "net.d"
         for folder in (bin_dir, conf_dir):
             folder.mkdir()
         for name in ("bridge", "loopback"):
             (bin_dir / name).symlink_to(found.plugins / name)
         conflist = self._machine.directory / "conflist.json"
         conflist.write_text(json.dumps(_network(ipam, conf_dir / "moorage-kubeconfig")))
-        # Where a node has its plugins differs; and this Python has the package, so that there is
-        # something to fall back to.
+        # Where a node has its plugins differs; its Python, which has no package, is the machine's.
         program, *options = plane.command(WORKLOAD, "install")
         told = self._machine.run(
             str(ipams.PROGRAMS / program),
             *options,
-            f"--python={ipams.PROGRAMS / 'python'}",
             f"--conflist={conflist}",
             f"--service-account={plane.account(ACCOUNT)}",
             f"--api-server={API}",

@@ -18,7 +18,7 @@ def test_every_call_of_a_pod_comes_through_the_agent(kube: Cluster, moorage: ipa
     assert (first, set(others)) == ("ADD", {"DEL"})
 
 
-def test_pods_come_and_go_while_the_agent_is_dead_and_after(
+def test_pods_that_come_and_go_while_the_agent_is_dead_wait_for_it(
     kube: Cluster, moorage: ipams.Moorage
 ) -> None:
     kube.apply(*map(manifests.pod, ("kept", "gone-without", "gone-after")))
@@ -27,14 +27,15 @@ def test_pods_come_and_go_while_the_agent_is_dead_and_after(
     address = kube.address("kept")
     kube.node.agent.kill()
     try:
-        kube.delete_pods("gone-without")
+        kube.delete_pods("gone-without", wait=False)
         kube.apply(manifests.pod("made-without"))
-        kube.wait_for_pods("made-without")
-        kube.settled()
+        machine.eventually(kube.node.require_waiting)
     finally:
         kube.node.agent.start()
+    machine.eventually(lambda: _require_gone(kube, "gone-without"))
+    kube.wait_for_pods("made-without")
     sandbox = moorage.container("made-without")
-    assert kube.node.agent.verbs(sandbox) == []
+    assert kube.node.agent.verbs(sandbox) == ["ADD"]
     kube.delete_pods("gone-after")
     kube.apply(manifests.pod("made-after"))
     kube.wait_for_pods("kept", "made-without", "made-after")
@@ -66,6 +67,10 @@ def test_releases_that_a_killed_agent_has_kept_are_sent_when_it_and_the_server_a
     kube.apply(manifests.fixed("next", "10.98.0.77"))
     kube.wait_for_pods("next")
     kube.settled()
+
+
+def _require_gone(kube: Cluster, pod: str) -> None:
+    assert pod not in [each["metadata"]["name"] for each in kube.get("pods")["items"]]
 
 
 def _require_sent(kube: Cluster) -> None:

@@ -80,9 +80,9 @@ def _mode(path: pathlib.Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def _call(program: pathlib.Path) -> subprocess.CompletedProcess[bytes]:
+def _call(program: pathlib.Path, verb: str = "VERSION") -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [program], env={"CNI_COMMAND": "VERSION"}, input=b"{}", capture_output=True, check=False
+        [program], env={"CNI_COMMAND": verb}, input=b"{}", capture_output=True, check=False
     )
 
 
@@ -131,16 +131,18 @@ def test_the_installed_program_answers_a_runtime_whose_environment_is_hostile(no
     assert done.stderr == b""
 
 
-def test_the_program_of_a_node_with_an_agent_needs_no_package_and_says_what_is_missing(
+def test_the_program_of_a_node_with_an_agent_needs_no_package_to_say_what_is_missing(
     node: Node, tmp_path: pathlib.Path
 ) -> None:
     bare = tmp_path / "python3"
     bare.symlink_to(pathlib.Path(sys.executable).resolve())
     node.install(content=launcher.forwarding(bare, tmp_path / "agent.sock"))
-    done = _call(node.places.program)
-    assert done.returncode == 1
-    assert "moorage-agent gives no answer" in json.loads(done.stdout)["msg"]
-    assert done.stderr == b""
+    told = _call(node.places.program)
+    assert "1.1.0" in json.loads(told.stdout)["supportedVersions"]
+    assert (told.returncode, told.stderr) == (0, b"")
+    failed = _call(node.places.program, "STATUS")
+    assert "moorage-agent gives no answer" in json.loads(failed.stdout)["msg"]
+    assert (failed.returncode, failed.stderr) == (1, b"")
 
 
 def test_the_program_of_a_node_with_an_agent_has_its_calls_answered_by_it(

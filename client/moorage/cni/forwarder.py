@@ -1,9 +1,9 @@
 """The program `moorage` on a node with an agent: passes the call on as it is.
 
 Whatever is wrong with the agent, the program that needs none takes the call over, so that where
-there is one a call never fails for want of an agent. Standard library only, and little of it: to
-start is all that a call costs here. A launcher, see `moorage.install.launcher`, says where both
-are.
+there is one a call never fails for want of an agent. Where there is none, the call waits for the
+agent for a while. Standard library only, and little of it: to start is all that a call costs here.
+A launcher, see `moorage.install.launcher`, says where both are.
 """
 
 import os
@@ -15,19 +15,21 @@ TAKEN_WITHIN = 5.0
 # The handler takes 90 seconds at most.
 ANSWERED_WITHIN = 100.0
 LONGEST_STDIN = 16 << 20
+# Between two attempts, where an agent is waited for.
+FIRST_PAUSE = 0.02
+LONGEST_PAUSE = 0.5
 
 CALL = b"CALL"
 TAKEN = HEARD = b"\1"
 
-_NOBODY = (
-    b'{"cniVersion": "1.1.0", "code": 11, "msg": "moorage-agent gives no answer, and the program '
-    b'that needs none cannot be run", "details": "install Moorage on this node again"}\n'
-)
 
+def main(agent: str, direct: str, versions: "tuple[str, ...]", patience: float) -> None:
+    """Answers the one call that the environment describes, and ends the process.
 
-def main(agent: str, direct: str) -> None:
-    """Answers the one call that the environment describes, and ends the process."""
-    began = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    Where `direct` cannot be run, the agent is waited for until `patience` seconds after the start;
+    `versions` of CNI are spoken, the newest is the last.
+    """
+    began = _boot_clock()
     _occupy_standard_descriptors()
     stdin = None
     try:
@@ -38,6 +40,11 @@ def main(agent: str, direct: str) -> None:
     except OSError:
         pass
     _take_over(direct, stdin)
+    os._exit(_answer_alone(agent, direct, versions, patience, began, stdin))
+
+
+def _boot_clock() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 def _occupy_standard_descriptors() -> None:
@@ -115,6 +122,7 @@ def _print(document: bytes) -> bool:
 
 
 def _take_over(direct: str, stdin: "bytes | None") -> None:
+    """Becomes the other program; returns where that cannot be run."""
     try:
         if stdin is not None:
             # It was read to its end: the other program gets it anew.
@@ -124,5 +132,78 @@ def _take_over(direct: str, stdin: "bytes | None") -> None:
                 os.dup2(anew.fileno(), 0)
         os.execv(direct, [direct])  # noqa: S606 - no shell wanted
     except OSError:
-        _print(_NOBODY)
-        os._exit(1)
+        pass
+
+
+def _answer_alone(
+    agent: str,
+    direct: str,
+    versions: "tuple[str, ...]",
+    patience: float,
+    began: int,
+    stdin: "bytes | None",
+) -> int:
+    """Returns the exit code, where there is neither an answer of the agent nor another program."""
+    version = _version_asked_for(stdin or b"", versions)
+    verb = os.environ.get("CNI_COMMAND")
+    if not verb:
+        said = "required env variables [CNI_COMMAND] missing"
+        return _fail(version, 4, said, "a container runtime sets them; to try by hand, use cnitool")
+    if stdin is None:
+        said = "standard input cannot be read"
+        return _fail(version, 5, said, "pass the network configuration")
+    if verb == "VERSION":
+        return _tell({"cniVersion": version, "supportedVersions": versions}, 0)
+    nobody = f"moorage-agent gives no answer at {agent}"
+    no_other = f"and {direct}, which needs none, cannot be run"
+    mend = "see why moorage-agent does not run on this node, or does not listen there"
+    if verb == "STATUS":
+        return _fail(version, 50, f"{nobody}, {no_other}", mend)
+    try:
+        return _forward_later(agent, began, stdin, patience)
+    except OSError as error:
+        waited = f"{nobody} within {patience:g} seconds ({type(error).__name__}), {no_other}"
+        return _fail(version, 11, waited, f"the runtime tries again; if this stays, {mend}")
+
+
+def _forward_later(agent: str, began: int, stdin: bytes, patience: float) -> int:
+    """As _forward, until it succeeds or patience ends."""
+    until = began + int(patience * 1e9)
+    error: OSError = TimeoutError()
+    pause = FIRST_PAUSE
+    while _boot_clock() < until:
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+        # Each attempt is later than the one before, so that an agent which takes back what nobody
+        # heard of leaves alone what this one is told; and earlier than any other call since.
+        began += 1
+        try:
+            return _forward(agent, began, stdin)
+        except OSError as caught:
+            error = caught
+    raise error
+
+
+def _version_asked_for(stdin: bytes, versions: "tuple[str, ...]") -> str:
+    """As netconf.answer_version, for who has the package."""
+    import json  # noqa: PLC0415 - costs what the rest does, and is not needed where an agent is
+
+    try:
+        # `int` refuses the constants that are not JSON.
+        document = json.loads(stdin.decode(), parse_constant=int)
+        version = document.get("cniVersion") if isinstance(document, dict) else "none"
+    except (ValueError, RecursionError):
+        version = "none"
+    if version in (None, ""):
+        return versions[0]
+    return version if version in versions else versions[-1]
+
+
+def _fail(version: str, code: int, msg: str, details: str) -> int:
+    return _tell({"cniVersion": version, "code": code, "msg": msg, "details": details}, 1)
+
+
+def _tell(document: "dict[str, object]", code: int) -> int:
+    import json  # noqa: PLC0415 - as above
+
+    return code if _print(json.dumps(document).encode() + b"\n") else 1

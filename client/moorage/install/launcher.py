@@ -1,13 +1,14 @@
 """The program that a runtime finds as `moorage` in the directory of its CNI plugins.
 
 On a node with an agent it is the forwarder, whole: any Python of the node runs it, no package is
-needed. Without an agent it is a few lines, and the package is where its Python finds it.
+needed, and what it must know stands in its last line. Without an agent it is a few lines, and the
+package is where its Python finds it.
 """
 
 import inspect
 import pathlib
 
-from moorage.cni import forwarder
+from moorage.cni import forwarder, netconf
 from moorage.install import errors
 
 # -I: nothing of the runtime's environment reaches the interpreter.
@@ -22,8 +23,11 @@ _FORWARDING = """\
 #!{python} -IS
 {forwarder}
 
-main({socket!r}, {direct!r})
+main({socket!r}, {direct!r}, {versions!r}, {patience!r})
 """
+# For how many seconds a call waits for an agent that starts, where nothing else can answer it. A
+# runtime gives one a minute or more.
+PATIENCE = 30.0
 # What every kernel reads of a first line, and the line's end.
 _LONGEST_FIRST_LINE = 127
 
@@ -39,11 +43,16 @@ def direct(python: pathlib.Path) -> bytes:
 
 
 def forwarding(
-    python: pathlib.Path, socket: pathlib.Path, direct: pathlib.Path | None = None
+    python: pathlib.Path,
+    socket: pathlib.Path,
+    direct: pathlib.Path | None = None,
+    *,
+    patience: float = PATIENCE,
 ) -> bytes:
     """The launcher of the program that passes calls on to an agent, or else to the direct one.
 
-    That is the one beside `python`, unless told otherwise.
+    That is the one beside `python`, unless told otherwise; where there is none, the agent is waited
+    for.
 
     Raises:
         InstallError: no kernel can start it.
@@ -54,6 +63,8 @@ def forwarding(
         forwarder=inspect.getsource(forwarder),
         socket=str(socket),
         direct=str(direct or python.with_name("moorage")),
+        versions=netconf.VERSIONS,
+        patience=patience,
     ).encode()
 
 
