@@ -123,6 +123,7 @@ def test_a_list_beyond_every_limit_is_refused_as_a_whole(
 def listing(script: scripted.Script, seconds: float) -> program.Outcome:
     """A GC that is answered as the test has written down."""
     ipam = {"server": script.target, "timeout_seconds": seconds, "nodename": "n1"}
+    ipam["cluster"] = "uid-1"
     rest = {"cni.dev/valid-attachments": [{"containerID": "c1", "ifname": "eth0"}]}
     return program.run("GC", program.config("1.1.0", ipam, rest))
 
@@ -132,7 +133,7 @@ def test_the_list_goes_to_the_server_as_one_of_five_minutes_ago(script: scripted
     assert listing(script, seconds=90).code == 0
     after = attempts.stamp(ago=300)
     (asked,) = script.reconciled
-    assert (asked.node, asked.network) == ("n1", "pods")
+    assert (asked.node, asked.network, asked.cluster) == ("n1", "pods", "uid-1")
     assert [(each.container_id, each.interface) for each in asked.attachments] == [("c1", "eth0")]
     assert before is not None
     assert after is not None

@@ -47,6 +47,11 @@ def test_families_are_switched_by_texts_or_booleans(
     assert settings.parse(parsed(switches)).families == families
 
 
+def test_a_cluster_is_a_text_of_at_most_128_characters() -> None:
+    assert settings.parse(parsed()).cluster_uid == ""
+    assert settings.parse(parsed({"cluster": "x" * 128})).cluster_uid == "x" * 128
+
+
 def test_pools_are_names_and_ranges() -> None:
     ipam: dict[str, object] = {"ipv4_pools": ["web", "10.1.2.3/16"], "ipv6_pools": ["FD00::/64"]}
     assert settings.parse(parsed(ipam)).pools == {4: ("web", "10.1.0.0/16"), 6: ("fd00::/64",)}
@@ -97,6 +102,9 @@ BAD_IPAM = [
     ("ip_addrs", "some"),
     ("nodename_file", 1),
     ("hostname", 1),
+    ("cluster", 1),
+    ("cluster", "x" * 129),
+    ("cluster", "new\nline"),
     ("kubernetes", {"ca_file": "/ca"}),
 ]
 

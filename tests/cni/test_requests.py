@@ -50,6 +50,12 @@ def test_an_add_without_any_arguments_is_for_an_unknown_workload(script: scripte
     assert request.workload == resources_pb2.Workload(node="n1")
 
 
+def test_an_add_says_of_which_cluster_the_pod_is(script: scripted.Script) -> None:
+    request = add(script, program.config(ipam={"cluster": "uid-1"}))
+    assert request.workload.cluster == "uid-1"
+    assert add(script, program.config(ipam={"cluster": None})).workload.cluster == ""
+
+
 def test_pools_come_with_their_family(script: scripted.Script) -> None:
     ipam = {"assign_ipv6": "true", "ipv4_pools": ["a", "10.0.0.0/8"], "ipv6_pools": ["b"]}
     assert list(add(script, program.config(ipam=ipam)).addresses) == [

@@ -92,11 +92,15 @@ class Cluster:
             (pod["metadata"]["namespace"], pod["metadata"]["name"], pod["status"].get("podIP"))
             for pod in pods
         }
+        allocations = self._moorage.allocations()
         held = [
             (one.workload["namespace"], one.workload["pod"], str(one.address))
-            for one in self._moorage.allocations()
+            for one in allocations
         ]
         assert sorted(held) == sorted(told)
+        # Nobody wrote this into the network list: its installer did.
+        whose = {(one.workload["node"], one.workload["cluster"]) for one in allocations}
+        assert whose <= {(NODE, self.get("namespace", "kube-system")["metadata"]["uid"])}
 
     def _container(self, pod: str) -> str:
         [status] = self.get("pod", pod)["status"]["containerStatuses"]

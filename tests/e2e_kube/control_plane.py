@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from e2e import machine
-from e2e_kube.authority import Authority
+from e2e_kube.authority import NODE, Authority
 
 ROOT = pathlib.Path(__file__).parents[2]
 NAMESPACE = "moorage"
@@ -20,7 +20,7 @@ class ControlPlane:
         self.authority = Authority(host.directory)
         self._machine = host
         self._start()
-        machine.eventually(lambda: self.kubectl("get", "namespace", "default"))
+        machine.eventually(lambda: self.kubectl("get", "namespace", "default", "kube-system"))
         self.kubectl("apply", "--filename", str(ROOT / "deploy"))
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
@@ -42,7 +42,11 @@ class ControlPlane:
         template = self.get(workload, f"--namespace={NAMESPACE}")["spec"]["template"]["spec"]
         every = [*template.get("initContainers", []), *template["containers"]]
         [one] = [each for each in every if each["name"] == container]
-        return [*one["command"], *one.get("args", [])]
+        words = [*one["command"], *one.get("args", [])]
+        for variable in one.get("env", []):
+            if variable["valueFrom"]["fieldRef"]["fieldPath"] == "spec.nodeName":
+                words = [word.replace(f"$({variable['name']})", NODE) for word in words]
+        return words
 
     def account(self, name: str) -> pathlib.Path:
         """A directory of a service account, as Kubernetes would mount it into pods of deploy/."""

@@ -130,6 +130,6 @@ def _network(ipam: Mapping[str, object], kubeconfig: pathlib.Path) -> Mapping[st
         "type": "bridge",
         "bridge": cnilab.BRIDGE,
         "capabilities": {cnilab.POD_ANNOTATIONS: True},
-        "ipam": {**ipam, "kubernetes": {"kubeconfig": str(kubeconfig)}, "nodename": NODE},
+        "ipam": {**ipam, "kubernetes": {"kubeconfig": str(kubeconfig)}},
     }
     return {"cniVersion": "1.0.0", "name": "pods", "plugins": [bridge]}

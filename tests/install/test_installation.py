@@ -16,12 +16,17 @@ import yaml
 
 from cni import agents
 from moorage.cni import kubeconfig, settings
-from moorage.install import credentials, errors, installation, launcher, pieces
+from moorage.install import credentials, errors, installation, launcher, network, pieces
 
 CONFLIST = {
     "cniVersion": "1.0.0",
     "name": "pods",
-    "plugins": [{"type": "bridge", "ipam": {"type": "moorage", "server": "unix:///run/m.sock"}}],
+    "plugins": [
+        {
+            "type": "bridge",
+            "ipam": {"type": "moorage", "server": "unix:///run/m.sock", "cluster": "uid-1"},
+        }
+    ],
 }
 SERVER = "https://127.0.0.1:6443"
 
@@ -37,7 +42,7 @@ class Node:
     def install(self, *, force: bool = False, content: bytes | None = None) -> dict[str, str]:
         told = installation.install(
             self.places,
-            conflist=self.conflist,
+            listed=network.Network(source=self.conflist),
             account=installation.Account(folder=self.account, server=SERVER),
             program=content or launcher.direct(pathlib.Path(sys.executable)),
             force=force,

@@ -11,6 +11,7 @@ import click
 import pytest
 import yaml
 
+from moorage import in_cluster
 from moorage.agent import places, program
 from moorage.cni import netconf, settings
 from moorage.install import installation, network
@@ -35,7 +36,7 @@ def _containers(pod: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def _parsed(command: list[str]) -> dict[str, Any]:
-    name, verb, *arguments = command
+    name, verb, *arguments = (each.replace("$(NODE_NAME)", "n1") for each in command)
     assert name == "moorage-agent"
     return COMMANDS[verb].make_context(verb, list(arguments)).params
 
@@ -65,10 +66,13 @@ def test_the_network_list_is_one_that_the_installer_and_the_plugin_take(
     [(name, text)] = _objects()["ConfigMap"]["data"].items()
     assert name == installation.CONFLIST
     (tmp_path / name).write_text(text)
-    document = json.loads(network.read(tmp_path / name))
+    listed = network.Network(source=tmp_path / name, node_name="n1", cluster_uid="uid-1")
+    document = json.loads(network.read(listed))
     [plugin] = document.pop("plugins")
     conf = netconf.parse(json.dumps(document | plugin).encode())
-    cluster = settings.parse(conf).cluster
+    chosen = settings.parse(conf)
+    assert (settings.node_name(chosen), chosen.cluster_uid) == ("n1", "uid-1")
+    cluster = chosen.cluster
     assert cluster is not None
     assert pathlib.Path(cluster.kubeconfig) == installation.Places().kubeconfig
     assert netconf.POD_ANNOTATIONS in plugin["capabilities"]
@@ -81,6 +85,16 @@ def test_every_command_is_one_that_its_program_understands(pod: Any, name: str) 
     for probe in ("livenessProbe", "readinessProbe"):
         if probe in container:
             assert _parsed(container[probe]["exec"]["command"])
+
+
+def test_the_installer_is_told_what_kubernetes_calls_the_node(pod: Any) -> None:  # noqa: ANN401
+    container = _containers(pod)["install"]
+    of_node = {"fieldRef": {"fieldPath": "spec.nodeName"}}
+    assert container["env"] == [{"name": "NODE_NAME", "valueFrom": of_node}]
+    assert _parsed(container["command"])["nodename"] == "n1"
+    # With it, and the rights of the account, it asks for the cluster.
+    account = _parsed(container["command"])["account"]
+    assert account == in_cluster.SERVICE_ACCOUNT
 
 
 def test_the_plugin_is_told_where_the_agent_listens(pod: Any) -> None:  # noqa: ANN401

@@ -23,7 +23,7 @@ def add(conf: netconf.NetConf, call: Invocation, host: Host) -> bytes:
     wanted = annotations.resolve(described.pod, described.namespace, chosen, fixed)
     from moorage.cni import calls, request  # noqa: PLC0415 - loads gRPC
 
-    workload = request.workload(call, described, node)
+    workload = request.workload(call, described, node, chosen.cluster_uid)
     host.settle(release.of(conf, call), deadline)
     allocations = calls.assign(host, conf, call, wanted, workload=workload, deadline=deadline)
     return result.render(allocations, conf.cni_version)

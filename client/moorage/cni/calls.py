@@ -101,6 +101,7 @@ def reconcile(
     valid: Iterable[valid_attachments.Pair],
     node_name: str,
     *,
+    cluster_uid: str,
     attempt: resources_pb2.AttemptStamp | None,
     deadline: Deadline,
 ) -> None:
@@ -116,6 +117,7 @@ def reconcile(
                 node_name,
                 listed,
                 network=conf.name,
+                cluster=cluster_uid,
                 vrf=conf.vrf,
                 attempt=attempt,
                 timeout=deadline.remaining(f"server {conf.server}"),

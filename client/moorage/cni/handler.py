@@ -106,13 +106,22 @@ def _gc(conf: netconf.NetConf, call: Invocation, host: Host) -> bytes:
     valid = valid_attachments.read(conf)
     if valid is None:
         return b""  # nothing is said of what is valid, so nothing is known not to be
-    node = settings.node_name(settings.parse(conf))
+    chosen = settings.parse(conf)
+    node = settings.node_name(chosen)
     from moorage import attempts  # noqa: PLC0415 - loads protobuf
     from moorage.cni import calls  # noqa: PLC0415 - loads gRPC
 
     deadline = Deadline.after(min(conf.timeout_seconds, LONGEST_GC))
     attempt = attempts.stamp(at=call.began, ago=GC_MARGIN)
-    calls.reconcile(host, conf, valid, node, attempt=attempt, deadline=deadline)
+    calls.reconcile(
+        host,
+        conf,
+        valid,
+        node,
+        cluster_uid=chosen.cluster_uid,
+        attempt=attempt,
+        deadline=deadline,
+    )
     return b""
 
 

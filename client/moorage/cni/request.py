@@ -35,7 +35,7 @@ def addresses(
 
 
 def workload(
-    call: Invocation, described: subject.Subject, node_name: str
+    call: Invocation, described: subject.Subject, node_name: str, cluster_uid: str
 ) -> resources_pb2.Workload:
     """Returns whom the addresses are for.
 
@@ -56,4 +56,5 @@ def workload(
         pod=call.pod,
         pod_uid=call.pod_uid,
         namespace_labels=described.namespace_labels,
+        cluster=cluster_uid,
     )

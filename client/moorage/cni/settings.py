@@ -8,6 +8,7 @@ from moorage.cni import addresses, errors, netconf, origin
 from moorage.cni.addresses import Family
 
 MOST_POOLS = 16
+LONGEST_CLUSTER = 128
 LONGEST_FILE = 1 << 20
 # Where Calico's node agent leaves the name: a node that moves from there keeps its name, and with
 # it its blocks.
@@ -26,7 +27,11 @@ class Cluster(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """What the configuration says about assigning; annotations may say otherwise."""
+    """What the configuration says about assigning; annotations may say otherwise.
+
+    `cluster_uid` is of which cluster this node is, empty where that is not said; `cluster` is how
+    to reach its API.
+    """
 
     families: tuple[Family, ...]
     pools: Mapping[Family, tuple[str, ...]]
@@ -35,6 +40,7 @@ class Settings(NamedTuple):
     node_name: str
     node_name_file: str
     host_name: str
+    cluster_uid: str
     cluster: Cluster | None
 
 
@@ -54,6 +60,7 @@ def parse(conf: netconf.NetConf) -> Settings:
         node_name=_either(conf, "nodename"),
         node_name_file=_either(conf, "nodename_file"),
         host_name=_either(conf, "hostname"),
+        cluster_uid=_cluster_uid(conf.ipam),
         cluster=_cluster(conf),
     )
 
@@ -136,6 +143,16 @@ def _ip_addrs(ipam: netconf.Object) -> str:
             "ipam.ip_addrs", value, 'neither "any" nor "strict"', "write one of them"
         )
     return value
+
+
+def _cluster_uid(ipam: netconf.Object) -> str:
+    uid = netconf.text(ipam, "cluster", "ipam.")
+    if len(uid) > LONGEST_CLUSTER:
+        rule = f"{len(uid)} characters; at most {LONGEST_CLUSTER} are allowed"
+        raise netconf.invalid(
+            "ipam.cluster", uid, rule, "write the uid of the cluster's namespace kube-system"
+        )
+    return uid
 
 
 def _either(conf: netconf.NetConf, key: str) -> str:

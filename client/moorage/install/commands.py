@@ -4,18 +4,54 @@ import contextlib
 import functools
 import os
 import pathlib
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
 
 import click
 
-from moorage.install import credentials, errors, installation, launcher
+from moorage.cni import settings
+from moorage.install import credentials, errors, installation, launcher, network
 
 _PATH = click.Path(path_type=pathlib.Path)
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_LONGEST_NODE_NAME = 253
 
 
-_OPTIONS = (
+class _Name(click.ParamType[str]):
+    """A name; a variable that Kubernetes has not filled in is none."""
+
+    name = "name"
+
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return it as it is."""
+        if not _NAME.fullmatch(value) or len(value) > self._longest:
+            allowed = f"write letters, digits, '-', '_' and '.', at most {self._longest}"
+            self.fail(f"{value!r} is not a name: {allowed}", param, ctx)
+        return value
+
+
+_LIST = (
+    click.option("--conflist", type=_PATH, help="The network list to put there."),
+    click.option(
+        "--nodename",
+        metavar="NAME",
+        type=_Name(_LONGEST_NODE_NAME),
+        help="What Kubernetes calls this node, for a network list that does not say it.",
+    ),
+    click.option(
+        "--cluster",
+        metavar="UID",
+        type=_Name(settings.LONGEST_CLUSTER),
+        help="Uid of the cluster's namespace kube-system, for a network list that does not say it; "
+        "by default, with --service-account, what the Kubernetes API tells.",
+    ),
+)
+_PLACES = (
     click.option(
         "--conflist-name",
         default=installation.CONFLIST,
@@ -49,9 +85,32 @@ def _places(command: Callable[..., None]) -> Callable[..., None]:
         places = installation.Places(bin_dir=bin_dir, conf_dir=conf_dir, conflist=conflist_name)
         command(places, **rest)
 
-    for option in _OPTIONS:
+    for option in _PLACES:
         with_places = option(with_places)
     return with_places
+
+
+def _listed(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of the network list, which it takes as one."""
+
+    @functools.wraps(command)
+    def with_list(
+        *given: object,
+        conflist: pathlib.Path | None,
+        nodename: str | None,
+        cluster: str | None,
+        **rest: object,
+    ) -> None:
+        if (nodename or cluster) and not conflist:
+            raise click.UsageError("--nodename and --cluster complete what --conflist names")
+        listed = conflist and network.Network(
+            source=conflist, node_name=nodename or "", cluster_uid=cluster or ""
+        )
+        command(*given, listed=listed, **rest)
+
+    for option in reversed(_LIST):
+        with_list = option(with_list)
+    return with_list
 
 
 @click.command()
@@ -64,7 +123,7 @@ def _places(command: Callable[..., None]) -> Callable[..., None]:
     help="The node's Python that runs the plugin; without an agent, it needs the package too.",
 )
 @click.option("--socket", type=_PATH, help="Where the node's agent listens, if it has one.")
-@click.option("--conflist", type=_PATH, help="The network list to put there.")
+@_listed
 @click.option(
     "--service-account",
     "account",
@@ -78,7 +137,7 @@ def install(
     places: installation.Places,
     python: pathlib.Path,
     socket: pathlib.Path | None,
-    conflist: pathlib.Path | None,
+    listed: network.Network | None,
     account: pathlib.Path | None,
     api_server: str | None,
     watch: bool,
@@ -95,9 +154,7 @@ def install(
         known = _account(account, api_server)
         program = launcher.forwarding(python, socket) if socket else launcher.direct(python)
         _tell(
-            installation.install(
-                places, program=program, conflist=conflist, account=known, force=force
-            )
+            installation.install(places, program=program, listed=listed, account=known, force=force)
         )
     if watch and known is not None:
         is_over = _stopped_within(installation.LOOK_AGAIN_S)

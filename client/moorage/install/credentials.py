@@ -1,4 +1,7 @@
-"""A kubeconfig for the plugin, made of the service account of the pod that installs it."""
+"""What the service account of the pod that installs the plugin is good for.
+
+A kubeconfig is made of it for the plugin, and the Kubernetes API tells it which cluster this is.
+"""
 
 import base64
 import os
@@ -51,6 +54,33 @@ def server_of_pod(environment: Mapping[str, str]) -> str:
             "a pod; say with --api-server where the Kubernetes API is"
         )
     return root
+
+
+def uid_of_cluster(account: pathlib.Path, server: str) -> str:
+    """Ask the API server for the uid of the cluster.
+
+    Raises:
+        InstallError: it does not tell.
+    """
+    # Takes longer to load than everything else here, which an agent loads too.
+    from moorage import cluster_uid, kube  # noqa: PLC0415
+    from moorage.cni import kubeconfig, settings  # noqa: PLC0415
+
+    cluster = settings.Cluster(
+        kubeconfig="",
+        api_root=server,
+        ca_file=str(account / "ca.crt"),
+        token_file=str(account / "token"),
+        client_certificate="",
+        client_key="",
+    )
+    try:
+        return cluster_uid.of(kube.Api(lambda: kubeconfig.access(cluster)))
+    except kube.ApiError as error:
+        raise errors.InstallError(
+            f"{error}; the network list needs the uid of the cluster: install again when {server} "
+            "answers, or say it with --cluster"
+        ) from error
 
 
 _NAME = "moorage"

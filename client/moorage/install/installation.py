@@ -53,23 +53,23 @@ def install(
     places: Places,
     *,
     program: bytes,
-    conflist: pathlib.Path | None = None,
+    listed: network.Network | None = None,
     account: Account | None = None,
     force: bool = False,
 ) -> Told:
     """Put what is given on the node, and tell of each file what became of it.
 
-    The network comes last: as soon as it is there, a runtime uses the rest. Everything is read
-    before anything is written.
+    The network comes last: as soon as it is there, a runtime uses the rest. Where it does not say
+    of which cluster it is, the API server of the account is asked. Everything is read before
+    anything is written.
 
     Raises:
         InstallError: something cannot be read or written; what was told of before is in place.
     """
     wanted = [] if account is None else [_credentials(places, account)]
     wanted.append(pieces.Piece(path=places.program, content=program, mode=0o755))
-    if conflist is not None:
-        listed = network.read(conflist)
-        wanted.append(pieces.Piece(path=places.network, content=listed, mode=0o644))
+    if listed is not None:
+        wanted.append(_network(places, listed, account))
     for piece in wanted:
         yield piece.path, pieces.put(piece, force=force)
 
@@ -109,6 +109,13 @@ def keep_fresh(
         else:
             if outcome is not pieces.Outcome.UNCHANGED:
                 tell(f"{places.kubeconfig} {outcome.value}")
+
+
+def _network(places: Places, listed: network.Network, account: Account | None) -> pieces.Piece:
+    def ask() -> str:
+        return credentials.uid_of_cluster(account.folder, account.server) if account else ""
+
+    return pieces.Piece(path=places.network, content=network.read(listed, ask), mode=0o644)
 
 
 def _credentials(places: Places, account: Account) -> pieces.Piece:

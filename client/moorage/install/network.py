@@ -1,38 +1,83 @@
-"""The network list that the runtime is to use, as its administrator wrote it."""
+"""The network list that the runtime is to use: as its administrator wrote it, and completed."""
 
 import json
 import pathlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from moorage.install import errors
 
 IPAM_TYPE = "moorage"
+# The first of these that is there names the node; see settings.node_name.
+_NAMING = ("nodename", "nodename_file", "hostname")
 
 
-def read(source: pathlib.Path) -> bytes:
-    """Return it as it is written, once it is seen to be one whose pods Moorage addresses.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A list, and what it is to say of where it is; empty is nothing. What it says itself wins."""
+
+    source: pathlib.Path
+    node_name: str = ""
+    cluster_uid: str = ""
+
+
+def read(wanted: Network, ask: Callable[[], str] = str) -> bytes:
+    """Return the list, once it is seen to be one whose pods Moorage addresses.
+
+    `ask` tells the cluster's uid, where it is wanted and neither the list nor `wanted` has it. A
+    list that lacks nothing is returned as it is written.
 
     Raises:
         InstallError: it cannot be read, or a runtime could do nothing with it.
     """
     try:
-        content = source.read_bytes()
-        document = json.loads(content)
+        content = wanted.source.read_bytes()
+        plugins = _of_moorage(document := json.loads(content))
+        if not plugins:
+            raise errors.unusable(
+                wanted.source,
+                f'has no plugin with "ipam": {{"type": "{IPAM_TYPE}"}} in its "plugins"',
+                "write a CNI network list with one",
+            )
+        if not _complete(plugins, wanted, ask):
+            return content
+        return json.dumps(document, indent=2, allow_nan=False).encode() + b"\n"
     except OSError as error:
         why = f"cannot be read: {(error.strerror or str(error)).lower()}"
-        raise errors.unusable(source, why, "name a network list") from error
+        raise errors.unusable(wanted.source, why, "name a network list") from error
     except ValueError as error:
-        raise errors.unusable(source, f"is no JSON: {error}", "correct it") from error
-    if IPAM_TYPE not in _ipam_types(document):
-        raise errors.unusable(
-            source,
-            f'has no plugin with "ipam": {{"type": "{IPAM_TYPE}"}} in its "plugins"',
-            "write a CNI network list with one",
-        )
-    return content
+        raise errors.unusable(wanted.source, f"is no JSON: {error}", "correct it") from error
 
 
-def _ipam_types(document: object) -> list[object]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plugin:
+    """An entry of the list, and the object in it that is ours."""
+
+    entry: dict[str, object]
+    ipam: dict[str, object]
+
+    def names_its_node(self) -> bool:
+        return any(part.get(key) for part in (self.ipam, self.entry) for key in _NAMING)
+
+
+def _of_moorage(document: object) -> list[_Plugin]:
     plugins = document.get("plugins") if isinstance(document, dict) else None
     entries = plugins if isinstance(plugins, list) else []
-    ipams = [entry.get("ipam") for entry in entries if isinstance(entry, dict)]
-    return [ipam.get("type") for ipam in ipams if isinstance(ipam, dict)]
+    found = ((each, each.get("ipam")) for each in entries if isinstance(each, dict))
+    return [
+        _Plugin(entry=entry, ipam=ipam)
+        for entry, ipam in found
+        if isinstance(ipam, dict) and ipam.get("type") == IPAM_TYPE
+    ]
+
+
+def _complete(plugins: Sequence[_Plugin], wanted: Network, ask: Callable[[], str]) -> bool:
+    """Add what is missing; says whether anything was."""
+    unnamed = [each for each in plugins if wanted.node_name and not each.names_its_node()]
+    of_none = [each for each in plugins if not each.ipam.get("cluster")]
+    uid = (wanted.cluster_uid or ask()) if of_none else ""
+    for each in unnamed:
+        each.ipam["nodename"] = wanted.node_name
+    for each in of_none if uid else ():
+        each.ipam["cluster"] = uid
+    return bool(unnamed or uid)
