@@ -24,6 +24,8 @@ def read(cni_args: str = "", document: dict[str, object] | None = None) -> list[
         ("IP=", None),
         ("IP=10.0.0.1", ["10.0.0.1"]),
         ("IP=10.0.0.1,fd00::1", ["10.0.0.1", "fd00::1"]),
+        ("IP=10.0.0.1/24", ["10.0.0.1"]),
+        ("IP=10.0.0.1/32,fd00::1/64", ["10.0.0.1", "fd00::1"]),
         ("IP=fd00::1,10.0.0.1", ["fd00::1", "10.0.0.1"]),
         ("IgnoreUnknown=1;IP=10.0.0.1;K8S_POD_NAME=a", ["10.0.0.1"]),
         ("K8S_POD_NAME=a;stray;IP=10.0.0.1", ["10.0.0.1"]),
@@ -36,7 +38,10 @@ def test_cni_args_carry_one_address_of_a_family(cni_args: str, expected: list[st
 
 @pytest.mark.parametrize(
     "cni_args",
-    ["IP=10.0.0.1,10.0.0.2", "IP=10.0.0.1/24", "IP=x", "IP=10.0.0.1,", "IP= 10.0.0.1"],
+    [
+        *("IP=10.0.0.1,10.0.0.2", "IP=10.0.0.1/33", "IP=10.0.0.1/"),
+        *("IP=x", "IP=10.0.0.1,", "IP= 10.0.0.1"),
+    ],
 )
 def test_a_bad_address_in_cni_args_is_named(cni_args: str) -> None:
     with pytest.raises(errors.CniError) as refused:

@@ -3,7 +3,7 @@
 Annotations are annotations' part.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from moorage.cni import addresses, constraints, errors, netconf, origin
 from moorage.cni.invocation import Invocation
@@ -29,7 +29,7 @@ def read(conf: netconf.NetConf, call: Invocation) -> constraints.Constraints | N
         if value:
             source = netconf.written(key, value)
             texts = origin.strings(source, addresses.MOST_LISTED)
-            return _constraints(source, texts, addresses.parse_interface)
+            return _constraints(source, texts)
     return _from_args(call.args.get("IP", ""))
 
 
@@ -39,14 +39,13 @@ def _from_args(text: str) -> constraints.Constraints | None:
     source = origin.Origin(
         name='argument "IP"', where="CNI_ARGS", value=text, code=errors.Code.INVALID_ENVIRONMENT
     )
-    return _constraints(source, text.split(","), addresses.parse)
+    return _constraints(source, text.split(","))
 
 
-def _constraints(
-    source: origin.Origin, texts: Sequence[str], parse: Callable[[str], addresses.Address]
-) -> constraints.Constraints:
+def _constraints(source: origin.Origin, texts: Sequence[str]) -> constraints.Constraints:
     try:
-        parsed = [parse(text) for text in texts]
+        # As host-local: a prefix length may be there, and says nothing.
+        parsed = [addresses.parse_interface(text) for text in texts]
     except ValueError as error:
         raise source.refuse(str(error), _NEXT_STEP) from error
     families = [address.version for address in parsed]

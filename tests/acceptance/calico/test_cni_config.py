@@ -166,7 +166,8 @@ ARGUMENTS: Rows = {
         args="IP=10.0.0.9",
         refused=(103, ["ADDRESS_IN_USE", ARGUMENT]),
     ),
-    "it is no address": Row(args="IP=10.0.0.9/24", refused=(4, ["invalid IP format", ARGUMENT])),
+    "a prefix length says nothing": Row(args="IP=10.0.0.9/24", gives=["10.0.0.9"]),
+    "it is no address": Row(args="IP=10.0.0.9x", refused=(4, ["invalid IP format", ARGUMENT])),
 }
 
 OUR_NAME = os.uname().nodename.strip().lower()
