@@ -10,7 +10,7 @@ def replace(path: pathlib.Path, content: bytes, *, mode: int = 0o666) -> None:
     For one writer at a time: the new content is collected beside it, in `.NAME.new`. `mode` is what
     a new file allows, before the umask.
     """
-    fresh = path.with_name(f".{path.name}.new")
+    fresh = beside(path)
     fresh.unlink(missing_ok=True)
     with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(content)
@@ -18,6 +18,11 @@ def replace(path: pathlib.Path, content: bytes, *, mode: int = 0o666) -> None:
         os.fsync(file.fileno())
     fresh.replace(path)
     _sync(path.parent)
+
+
+def beside(path: pathlib.Path) -> pathlib.Path:
+    """Where new content is collected, and stays if whoever does so is killed."""
+    return path.with_name(f".{path.name}.new")
 
 
 def _sync(folder: pathlib.Path) -> None:

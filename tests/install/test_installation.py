@@ -220,6 +220,27 @@ def test_an_installer_that_was_killed_halfway_leaves_nothing_that_the_next_one_s
     assert node.files() == set()
 
 
+@pytest.mark.parametrize("before", range(6))
+def test_whatever_a_killed_installer_has_left_is_uninstalled(
+    node: Node, monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    replace = pathlib.Path.replace
+    left = iter(range(before))
+
+    def die(path: pathlib.Path, target: pathlib.Path) -> pathlib.Path:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pathlib.Path, "replace", die)
+        with pytest.raises(KeyboardInterrupt):
+            node.install()
+    assert node.files() != set()
+    node.uninstall()
+    assert node.files() == set()
+
+
 @pytest.mark.parametrize("old", [b"#!/bin/false\n", None], ids=["old", "none"])
 def test_a_crash_between_the_record_and_the_file_is_no_change_by_others(
     node: Node, monkeypatch: pytest.MonkeyPatch, old: bytes | None

@@ -59,7 +59,7 @@ def put(piece: Piece, *, force: bool = False) -> Outcome:
 
 
 def take_away(path: pathlib.Path) -> Outcome:
-    """Remove the file if it is as it was put there.
+    """Remove the file if it is as it was put there, and what a killed installer left of it.
 
     Raises:
         InstallError: the directory cannot be written to.
@@ -67,6 +67,8 @@ def take_away(path: pathlib.Path) -> Outcome:
     if not path.parent.is_dir():
         return Outcome.ABSENT
     with _alone(path):
+        for each in (path, _marks(path)):
+            files.beside(each).unlink(missing_ok=True)
         found = _read(path)
         if found is not None and not _is_ours(path, found):
             return Outcome.KEPT
