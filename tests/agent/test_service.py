@@ -72,6 +72,14 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
     assert refused(agent) == f"{agent.journal} belongs to uid 65534, and this is uid 0"
 
 
+def test_a_lock_that_cannot_be_had_is_named(tmp_path: Path) -> None:
+    agent = agents.Agent(tmp_path)
+    lock = agent.socket.with_name(f"{agent.socket.name}.lock")
+    lock.mkdir(parents=True)
+    agent.socket.parent.chmod(0o700)
+    assert refused(agent) == f"{lock} cannot be locked: Is a directory; see what is there"
+
+
 def test_what_is_no_socket_is_not_removed(tmp_path: Path) -> None:
     agent = agents.Agent(tmp_path)
     agent.socket.parent.mkdir(mode=0o700)

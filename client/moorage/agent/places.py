@@ -53,7 +53,10 @@ def listening(path: pathlib.Path) -> Iterator[socket.socket]:
 
 @contextlib.contextmanager
 def _locked(path: pathlib.Path, flags: int, refusal: str) -> Iterator[None]:
-    descriptor = os.open(path, flags, 0o600)
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except OSError as error:
+        raise Unfit(f"{path} cannot be locked: {error.strerror}; see what is there") from error
     try:
         _lock(descriptor, refusal)
         yield
