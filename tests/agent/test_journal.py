@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -105,6 +106,102 @@ def test_what_was_never_in_its_place_is_swept_away(tmp_path: Path) -> None:
     (tmp_path / ".x.json.new").write_bytes(WHOLE)
     assert len(Journal(tmp_path)) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_swept_away_is_left_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / ".x.new").mkdir()
+    with caplog.at_level(logging.WARNING, "moorage.agent"):
+        assert len(Journal(tmp_path)) == 0
+    assert [record.getMessage() for record in caplog.records] == ["left it where it is"]
+
+
+def test_a_file_under_another_name_is_removed_when_its_release_is_sent(tmp_path: Path) -> None:
+    Journal(tmp_path).add(release())
+    (proper,) = tmp_path.iterdir()
+    proper.rename(tmp_path / "copy.json")
+    kept = Journal(tmp_path)
+    assert kept.oldest_first() == [release()]
+    assert list(tmp_path.iterdir()) == [proper]
+    kept.remove(release())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("later", ["proper", "copy"])
+@pytest.mark.parametrize("written_last", ["proper", "copy"])
+def test_of_two_files_of_one_attachment_the_later_release_stays(
+    later: str, written_last: str, tmp_path: Path
+) -> None:
+    Journal(tmp_path).add(release())
+    (proper,) = tmp_path.iterdir()
+    paths = {"copy": tmp_path / "copy.json", "proper": proper}
+    for at, name in enumerate(sorted(paths, key=lambda each: each == written_last)):
+        fields = release(at=2 if name == later else 1)._asdict()
+        paths[name].write_text(json.dumps(fields))
+        os.utime(paths[name], ns=(at, at))
+    kept = Journal(tmp_path)
+    assert kept.oldest_first() == [release(at=2)]
+    assert list(tmp_path.iterdir()) == [proper]
+    assert Journal(tmp_path).oldest_first() == [release(at=2)]
+
+
+def broken(path: Path) -> None:
+    """Makes a file that is there and cannot be read, as on a bad disk: EIO."""
+    path.symlink_to("/proc/self/mem")
+    with pytest.raises(OSError, match="Input/output error"):
+        path.read_bytes()
+
+
+def test_what_cannot_be_read_now_is_read_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Journal(tmp_path).add(release("sound"))
+    Journal(tmp_path).add(release("hidden"))
+    hidden = next(each for each in tmp_path.iterdir() if b"hidden" in each.read_bytes())
+    content = hidden.read_bytes()
+    hidden.unlink()
+    broken(hidden)
+    with caplog.at_level(logging.WARNING, "moorage.agent"):
+        kept = Journal(tmp_path)
+        kept.read_again()
+    assert kept.oldest_first() == [release("sound")]
+    assert kept.has_unread()
+    assert [record.getMessage() for record in caplog.records] == [
+        "cannot read a release; tries again"
+    ]
+    assert not list(tmp_path.glob("*.unreadable"))
+    hidden.unlink()
+    hidden.write_bytes(content)
+    kept.read_again()
+    assert kept.oldest_first() == [release("sound"), release("hidden")]
+    assert not kept.has_unread()
+
+
+def test_what_is_read_late_is_not_taken_for_the_latest(tmp_path: Path) -> None:
+    Journal(tmp_path).add(release(at=1))
+    (path,) = tmp_path.iterdir()
+    content = path.read_bytes()
+    for name in (path.name, "copy.json"):
+        path.unlink()
+        broken(tmp_path / name)
+        kept = Journal(tmp_path)
+        kept.add(release(at=2))
+        if name == "copy.json":
+            (tmp_path / name).unlink()
+            (tmp_path / name).write_bytes(content)
+        kept.read_again()
+        assert kept.oldest_first() == [release(at=2)]
+        assert not kept.has_unread()
+        assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_gone_before_it_could_be_read_is_not_waited_for(tmp_path: Path) -> None:
+    broken(tmp_path / "x.json")
+    kept = Journal(tmp_path)
+    (tmp_path / "x.json").unlink()
+    kept.read_again()
+    assert not kept.has_unread()
 
 
 def test_more_than_it_can_keep_it_does_not_take_on(tmp_path: Path) -> None:

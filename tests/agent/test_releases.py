@@ -199,6 +199,22 @@ def test_a_refused_release_is_the_runtimes_to_hear(node: Node) -> None:
     assert node.agent.waiting() == []
 
 
+def test_a_release_that_cannot_be_read_at_first_is_sent_once_it_can(node: Node) -> None:
+    node.add("a")
+    node.way.leave()
+    node.delete("a")
+    node.agent.kill()
+    (kept,) = node.agent.journal.glob("*.json")
+    hidden = kept.rename(kept.with_suffix(".hidden"))
+    kept.symlink_to("/proc/self/mem")  # whose beginning nobody can read: EIO, as on a bad disk
+    node.way.come_back()
+    node.agent.start()
+    assert list(node.held().values()) == ["a"]
+    hidden.rename(kept)
+    until(lambda: node.held() == {})
+    assert "cannot read a release; tries again" in [each["event"] for each in node.agent.events()]
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_what_an_agent_took_on_before_it_was_killed_is_never_lost(node: Node, moment: str) -> None:
     containers = [f"c{at}" for at in range(8)]

@@ -5,11 +5,13 @@ written beside its place and renamed into it, so a reader sees a whole one or no
 they are sent is `moorage.agent.sender`'s part.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
 import pathlib
 import threading
+from collections.abc import Iterable, Iterator
 
 from moorage import files
 from moorage.agent import logs
@@ -19,6 +21,7 @@ from moorage.cni.release import Release
 MOST = 10_000
 
 _LOG = logging.getLogger(__name__)
+_UNREAD = "cannot read a release; tries again"
 _NUMBERS = {"boot_time_ns"}
 
 
@@ -30,21 +33,30 @@ class Journal:
     """The releases of one folder, which nobody else works on; safe to share between threads."""
 
     def __init__(self, folder: pathlib.Path, *, most: int = MOST) -> None:
-        """Reads what is there; what cannot be read is set aside, and holds nothing else up."""
+        """Reads what is there; what is no release is set aside, and holds nothing else up."""
         self._folder = folder
         self._most = most
         self._lock = threading.Lock()
         # By attachment: of two releases of the same one, the later says all. Oldest first.
         self._waiting: dict[tuple[str, ...], Release] = {}
+        self._unread: set[pathlib.Path] = set()
         for each in folder.glob(".*.new"):
-            each.unlink()  # it was never in its place, so nobody was told that it is kept
-        for path in sorted(folder.glob("*.json"), key=lambda each: each.stat().st_mtime_ns):
-            if found := _read(path):
-                self._waiting[found.attachment] = found
+            with _tolerant():
+                each.unlink()  # it was never in its place, so nobody was told that it is kept
+        self._take_in(sorted(folder.glob("*.json"), key=lambda each: each.lstat().st_mtime_ns))
 
     def __len__(self) -> int:
         """How many wait."""
         return len(self._waiting)
+
+    def has_unread(self) -> bool:
+        """Whether there are files of which it is not known what they say."""
+        return bool(self._unread)
+
+    def read_again(self) -> None:
+        """Read what could not be read before."""
+        with self._lock:
+            self._take_in(sorted(self._unread))
 
     def oldest_first(self) -> list[Release]:
         """Everything that waits now."""
@@ -87,6 +99,40 @@ class Journal:
                 kind = type(error).__name__
                 logs.tell(_LOG, logging.WARNING, "left the file of a sent release", error=kind)
 
+    def _take_in(self, paths: Iterable[pathlib.Path]) -> None:
+        """Read files, of which each attachment's latest release comes to its own place."""
+        found = {path: read for path in paths if (read := self._read(path))}
+        for read in found.values():
+            known = self._waiting.get(read.attachment)
+            if not (known and _is_later(known, read)):
+                self._waiting.pop(read.attachment, None)
+                self._waiting[read.attachment] = read
+        for path, read in found.items():
+            with _tolerant():
+                self._put_right(path, read)
+
+    def _put_right(self, path: pathlib.Path, read: Release) -> None:
+        if path == self._path(read):
+            return
+        if self._waiting[read.attachment] == read:
+            path.replace(self._path(read))
+        else:
+            path.unlink()
+
+    def _read(self, path: pathlib.Path) -> Release | None:
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            content = None
+        except OSError as error:  # the disk's or the process's, and no fault of what it says
+            if path not in self._unread:
+                kind = type(error).__name__
+                logs.tell(_LOG, logging.WARNING, _UNREAD, file=str(path), error=kind)
+            self._unread.add(path)
+            return None
+        self._unread.discard(path)
+        return None if content is None else _parsed(path, content)
+
     def _path(self, release: Release) -> pathlib.Path:
         named = hashlib.sha256("\0".join(release.attachment).encode()).hexdigest()
         return self._folder / f"{named}.json"
@@ -96,10 +142,10 @@ def _is_later(known: Release, than: Release) -> bool:
     return known.boot_id == than.boot_id and known.boot_time_ns >= than.boot_time_ns
 
 
-def _read(path: pathlib.Path) -> Release | None:
+def _parsed(path: pathlib.Path, content: bytes) -> Release | None:
     try:
-        return _parse(path.read_bytes())
-    except (OSError, ValueError) as error:
+        return _parse(content)
+    except ValueError as error:
         aside = path.with_suffix(".unreadable")
         logs.tell(
             _LOG,
@@ -109,11 +155,18 @@ def _read(path: pathlib.Path) -> Release | None:
             kept_as=str(aside),
             error=type(error).__name__,
         )
-    try:
+    with _tolerant():
         path.rename(aside)
+    return None
+
+
+@contextlib.contextmanager
+def _tolerant() -> Iterator[None]:
+    """Do something to a file that may as well not be done."""
+    try:
+        yield
     except OSError as error:
         logs.tell(_LOG, logging.WARNING, "left it where it is", error=type(error).__name__)
-    return None
 
 
 def _parse(content: bytes) -> Release:

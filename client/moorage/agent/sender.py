@@ -19,6 +19,9 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 LONGEST_TRY = 5.0
 
+# What stands in the journal and cannot be read has a pause of its own.
+_UNREAD = "unread"
+
 _LOG = logging.getLogger(__name__)
 
 Send = Callable[[Release, Deadline], None]
@@ -89,12 +92,20 @@ class Sender:
     def _run(self) -> None:
         while not self._is_stopping:
             self._woken.clear()
+            self._read_again()
             waiting = self._journal.oldest_first()
             for each in waiting:
                 if not self._is_stopping and not self._pause(each):
                     self.send(each, Deadline.after(LONGEST_TRY))
-            left = self._journal.oldest_first()
-            self._woken.wait(min(map(self._pause, left), default=None))
+            pauses = list(map(self._pause, self._journal.oldest_first()))
+            if self._journal.has_unread():
+                pauses.append(self._pauses.left(_UNREAD))
+            self._woken.wait(min(pauses, default=None))
+
+    def _read_again(self) -> None:
+        if self._journal.has_unread() and not self._pauses.left(_UNREAD):
+            self._pauses.defer(_UNREAD)
+            self._journal.read_again()
 
     def _pause(self, release: Release) -> float:
         return max(self._pauses.left(release.server), self._pauses.left(release.attachment))
