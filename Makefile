@@ -2,6 +2,8 @@
 UV := $(shell command -v uv || echo .uv/bin/uv)
 RUN := $(UV) run --locked --all-extras --all-packages
 UV_VERSION := 0.13.9
+# The programs are started often, by people and by tests: what they import is compiled once.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup serve demo test check format protos bench properties history-campaign feed-campaign \
 	collector-campaign interleavings e2e-cni e2e-cri e2e-kube

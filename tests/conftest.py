@@ -1,6 +1,7 @@
 """The fixtures that every kind of test shares."""
 
 import os
+import sys
 from collections.abc import Iterator
 
 import grpc
@@ -10,6 +11,10 @@ import moorage
 from harness import invariants, postgres, serving
 from moorage_server import logs
 
+# The tests start a program a thousand times: it is compiled once, also where the machine would have
+# nothing written for that.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 logs.configure(level="WARNING")
 # Servers that run as programs beside each other would want the same port.
 os.environ["MOORAGE_METRICS_LISTEN"] = ""
