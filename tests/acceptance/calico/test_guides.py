@@ -1,7 +1,7 @@
 """What Calico's how-to guides promise: manifests in, addresses of pods out.
 
-The manifests say what those of the guides do, and the installed `moorctl` applies them; the pods
-are ADDs of the installed `moorage`.
+The manifests say what those of the guides do, and `moorctl` applies them; the pods are ADDs of
+`moorage`, as a container runtime calls it.
 """
 
 import ipaddress
@@ -28,7 +28,7 @@ class Cluster:
         self, server: serving.Serving, client: moorage.Client, kubernetes: api_server.ApiServer
     ) -> None:
         """Has no nodes and no pools."""
-        self.moorctl = ctl.Moorctl(variables={"MOORAGE_SERVER": server.target})
+        self.moorctl = ctl.Moorctl(variables={"MOORAGE_SERVER": server.target}, installed=False)
         self._server = server.target
         self._client = client
         self._kubernetes = kubernetes
@@ -96,6 +96,7 @@ class Cluster:
             verb,
             plugins.config(ipam=ipam, rest=runtime),
             environment={"CNI_CONTAINERID": pod, "CNI_ARGS": words},
+            installed=False,
         )
 
 
