@@ -198,7 +198,7 @@ def test_the_plugin_asks_for_another_try(orphan: Orphan, verb: str) -> None:
 
 def test_moorctl_says_what_the_server_says(orphan: Orphan) -> None:
     variables = {"MOORAGE_SERVER": orphan.server, "MOORAGE_TIMEOUT": str(PATIENCE)}
-    ended = program.Moorctl(variables=variables)("delete", "pool", "web")
+    ended = program.Moorctl(variables=variables, installed=True)("delete", "pool", "web")
     assert ended.err in {
         f"moorctl: cannot delete pool/web: {SAID}\n",
         f"moorctl: cannot delete pool/web: {TOO_SHORT}\n",

@@ -112,7 +112,7 @@ def complaint(server: str, *arguments: str) -> list[str]:
     """The lines of standard error of a moorctl that gets no answer."""
     variables = {"MOORAGE_SERVER": server, "MOORAGE_TIMEOUT": str(PATIENCE)}
     with within(PATIENCE + OVERHEAD):
-        ended = program.Moorctl(variables=variables)(*arguments)
+        ended = program.Moorctl(variables=variables, installed=True)(*arguments)
     assert (ended.code, ended.out) == (7, "")
     return ended.err.splitlines()
 

@@ -112,7 +112,7 @@ def test_an_owner_finds_its_address_again_on_another_node_until_it_is_given_up(
     assert "1 kept for their owners" in said
     assert fleet.add(web(0, 2)) == "10.0.0.0"
     fleet.delete(web(0, 2))
-    give_up = moorctl.Moorctl(variables={"MOORAGE_SERVER": server.target}, installed=False)
+    give_up = moorctl.Moorctl(variables={"MOORAGE_SERVER": server.target})
     assert give_up("sticky", "delete", "10.0.0.0").code == 0
     assert fleet.add(app(20)) == "10.0.0.0"
     assert "POOL_EXHAUSTED" in fleet.refused(web(0, 3))

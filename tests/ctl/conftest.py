@@ -23,13 +23,13 @@ def moorctl(server: serving.Serving, installed: bool) -> program.Moorctl:
 
 
 @pytest.fixture
-def offline() -> program.Moorctl:
+def offline(installed: bool) -> program.Moorctl:
     """The program with nobody listening where it looks for the server."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     variables = {"MOORAGE_SERVER": f"127.0.0.1:{port}", "MOORAGE_TIMEOUT": "1"}
-    return program.Moorctl(variables=variables)
+    return program.Moorctl(variables=variables, installed=installed)
 
 
 @pytest.fixture

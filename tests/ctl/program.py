@@ -1,4 +1,5 @@
-"""Runs moorctl as a person or a script would: installed, or, as most tests do, in this process.
+"""Runs moorctl as a person or a script would: in this process, or, where the process is the point,
+as the installed program.
 
 A program's start costs more than most of what it is started for here.
 """
@@ -42,7 +43,7 @@ class Moorctl:
     """The program with an environment of its own: nothing of the caller's but these variables."""
 
     variables: dict[str, str]
-    installed: bool = True
+    installed: bool = False
 
     def __call__(self, *arguments: str | bytes, stdin: str | bytes = b"") -> Ended:
         """Run it to its end."""

@@ -1,10 +1,6 @@
 """How moorctl is called and how it ends, without a server or with one that plays a part."""
 
 import re
-import signal
-import subprocess
-import sys
-import threading
 
 import grpc
 import pytest
@@ -26,19 +22,7 @@ COMMANDS = [
     *("get", "history", "import", "ipam", "reconcile", "release", "show", "sticky", "top"),
     "watch",
 ]
-
-
-@pytest.fixture
-def installed() -> bool:
-    """These are about the program as it is installed."""
-    return True
-
-
 NO_POOLS = peers.answer(pool_service_pb2.ListPoolsResponse())
-
-
-def test_the_version_is_shown(offline: program.Moorctl) -> None:
-    assert offline.must("--version") == f"moorctl, version {moorage.__version__}\n"
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
@@ -55,25 +39,6 @@ def test_every_command_explains_itself_by_an_example(
     offline: program.Moorctl, command: str
 ) -> None:
     assert f"    moorctl {command} " in offline.must(command, "-h")
-
-
-def test_neither_version_nor_help_load_grpc_or_rich() -> None:
-    script = (
-        "import sys; from moorage.ctl import program\n"
-        "for arguments in (['--version'], ['-h'], ['get', '-h'], ['apply', '-h']):\n"
-        "    program.run(arguments)\n"
-        "loaded = {'grpc', 'rich'} & set(sys.modules)\n"
-        "sys.exit(repr(loaded) if loaded else 0)"
-    )
-    subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
-
-
-def test_the_version_needs_no_protobuf() -> None:
-    script = (
-        "import sys; from moorage.ctl import program; program.run(['--version'])\n"
-        "sys.exit('google.protobuf' in sys.modules or 'yaml' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
 
 
 @pytest.mark.parametrize(
@@ -139,12 +104,6 @@ def test_an_empty_name_is_not_taken_for_no_name(
     peer.will(peers.refuse(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"))
     assert scripted("get", "pool", "").code == 2
     assert [call.method for call in peer.calls] == ["/moorage.v1.PoolService/GetPool"]
-
-
-def test_what_is_not_utf8_is_refused(offline: program.Moorctl) -> None:
-    ended = offline("get", "pool", b"\xff")
-    assert (ended.code, ended.out) == (2, "")
-    assert ended.err == "moorctl: '\\udcff' is not text in UTF-8\n"
 
 
 @pytest.mark.parametrize(
@@ -308,51 +267,6 @@ def test_a_value_that_a_later_server_invented_is_shown_by_number(
     peer.will(*[peers.answer(pool_service_pb2.GetPoolResponse(pool=pool))] * 2)
     assert " 99 " in scripted.must("get", "pool", "web")
     assert "assignmentMode: '99'" in scripted.must("get", "pool", "web", "-o", "yaml")
-
-
-def test_ctrl_c_ends_quietly(peer: peers.Peer, scripted: program.Moorctl) -> None:
-    called = threading.Event()
-
-    def hang(context: grpc.ServicerContext) -> bytes:
-        called.set()
-        peer.stopping.wait()
-        return b""
-
-    peer.will(hang)
-    process = subprocess.Popen(
-        [program.PROGRAM, "get", "pools"],
-        env=scripted.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert called.wait(30)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    assert (process.returncode, out, err.strip()) == (130, "", "")
-
-
-def test_a_reader_that_stops_reading_ends_the_program_quietly(
-    peer: peers.Peer, scripted: program.Moorctl
-) -> None:
-    page = allocation_service_pb2.ListAllocationsResponse(
-        allocations=[resources_pb2.Allocation(name="vrfs/default/allocations/fd00::1")] * 20_000
-    )
-    peer.will(peers.answer(page))
-    process = subprocess.Popen(
-        [program.PROGRAM, "get", "allocations", "-o", "name"],
-        env=scripted.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    with process.stdout, process.stderr:
-        assert process.stdout.readline() == "allocation/fd00::1\n"
-        process.stdout.close()
-        assert process.stderr.read() == ""
-        assert process.wait(30) == 141
 
 
 def test_releasing_an_address_is_fenced_by_the_generation_that_was_read(

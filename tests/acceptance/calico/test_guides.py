@@ -28,7 +28,7 @@ class Cluster:
         self, server: serving.Serving, client: moorage.Client, kubernetes: api_server.ApiServer
     ) -> None:
         """Has no nodes and no pools."""
-        self.moorctl = ctl.Moorctl(variables={"MOORAGE_SERVER": server.target}, installed=False)
+        self.moorctl = ctl.Moorctl(variables={"MOORAGE_SERVER": server.target})
         self._server = server.target
         self._client = client
         self._kubernetes = kubernetes
