@@ -158,8 +158,15 @@ class Api:
             raise ApiError(f"cannot {what}: the Kubernetes API: {why}") from error
 
 
-class _Connection(http.client.HTTPSConnection):
-    """A connection, and the credentials it was opened with."""
+class _Connection(http.client.HTTPConnection):
+    """A connection whose socket speaks TLS already, and the credentials it was opened with.
+
+    That of the library for HTTPS would read every CA that the system trusts, to connect by itself,
+    which takes longer than most requests; this one never connects.
+    """
+
+    default_port = http.client.HTTPS_PORT
+    auto_open = 0
 
     def __init__(self, access: kubeconfig.Access) -> None:
         super().__init__(access.host, access.port)

@@ -1,6 +1,7 @@
 """Who the controller is to the Kubernetes API, and where that is."""
 
 import json
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,3 +82,17 @@ def test_no_request_shows_the_token_where_it_fails(kube: api_server.ApiServer) -
     with pytest.raises(api.ApiError) as refusal:
         nodes.complete(cluster)
     assert certificates.TOKEN not in str(refusal.value)
+
+
+def test_no_request_reads_every_ca_that_the_system_trusts(
+    kube: api_server.ApiServer, account: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {
+        "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+        "KUBERNETES_SERVICE_PORT": str(kube.port),
+    }
+    read: list[object] = []
+    # It would be no more than slow: nothing but the time shows it.
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *given: read.append(given))
+    assert nodes.complete(api.Api(credentials.of_pod(environment, account)))[0].keys() == {"n1"}
+    assert read == []
