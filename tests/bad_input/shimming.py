@@ -1,4 +1,4 @@
-"""Calls of the installed CNI plugin against a server, and what exactly they print."""
+"""Calls of the CNI plugin against a server, and what exactly they print."""
 
 import json
 from collections.abc import Mapping
@@ -31,6 +31,7 @@ class Call:
     environment: Mapping[str, str] = field(default_factory=dict)
     without: tuple[str, ...] = ()
     stdin: bytes | None = None
+    installed: bool = True
 
     def run(self, server: str) -> program.Outcome:
         """Runs the plugin."""
@@ -42,6 +43,7 @@ class Call:
             config if self.stdin is None else self.stdin,
             environment={"CNI_ARGS": program.POD_ARGS} | dict(self.environment),
             without=self.without,
+            installed=self.installed,
         )
 
 
@@ -50,8 +52,8 @@ Row = tuple[Call, int, str, str]
 
 
 def annotated(key: str, value: str) -> Call:
-    """A call for a pod with one annotation."""
-    return Call(passed={key: value})
+    """A call for a pod with one annotation; what is read of it is no matter of the process."""
+    return Call(passed={key: value}, installed=False)
 
 
 def on_pod(key: str, value: str) -> str:

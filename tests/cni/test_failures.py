@@ -34,10 +34,12 @@ OWN_CODE = {
 }
 
 
-def call(verb: str, script: scripted.Script, seconds: float = 20) -> program.Outcome:
+def call(
+    verb: str, script: scripted.Script, seconds: float = 20, *, installed: bool = True
+) -> program.Outcome:
     previous = {"prevResult": {"ips": [{"address": "10.0.0.7/32"}]}}
     ipam = {"server": script.target, "timeout_seconds": seconds}
-    return program.run(verb, program.config(ipam=ipam, rest=previous))
+    return program.run(verb, program.config(ipam=ipam, rest=previous), installed=installed)
 
 
 @pytest.mark.parametrize("code", FAILING, ids=lambda code: code.name)
@@ -62,7 +64,7 @@ def test_a_name_that_does_not_resolve_is_no_released_address() -> None:
 def test_every_reason_has_its_cni_code(reason: str, script: scripted.Script) -> None:
     code = TRY_AGAIN.get(reason, grpc.StatusCode.FAILED_PRECONDITION)
     script.abort = scripted.refusal(code, f"the message; {TREACHEROUS}", reason, vrf="blue")
-    outcome = call("ADD", script)
+    outcome = call("ADD", script, installed=False)
     assert outcome.error["code"] == (11 if reason in TRY_AGAIN else OWN_CODE.get(reason, 102))
     assert reason in str(outcome.error["msg"])
     assert "the message" in str(outcome.error["msg"])
