@@ -1,6 +1,7 @@
 """Databases for tests: one cluster for a run, one database for a test.
 
-The schema is migrated once into a template; every test gets a copy of its own.
+The schema is migrated once into a template; every test gets a copy of its own. A copy of which no
+more than the rows was changed goes to another test afterwards, with the rows as they were.
 """
 
 import contextlib
@@ -13,10 +14,12 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
+from harness.pristine import Pristine
 from moorage_server.embedded import cluster
 from moorage_server.storage import schema
 
 _TEMPLATE = f"moorage_template_{os.getpid()}"
+_OF_ROWS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
 class Postgres:
@@ -27,6 +30,8 @@ class Postgres:
         self._strategy = strategy
         self.admin_url = sa.make_url(admin_url)
         self._numbers = itertools.count()
+        self._spare: list[Database] = []
+        self._pristine: Pristine | None = None
         self._admin = sa.create_engine(
             self.admin_url, isolation_level="AUTOCOMMIT", pool_pre_ping=True
         )
@@ -46,26 +51,46 @@ class Postgres:
         self.execute(f"DROP DATABASE IF EXISTS {_TEMPLATE}")
         self.execute(f"CREATE DATABASE {_TEMPLATE} OWNER {cluster.OWNER_ROLE}")
         schema.migrate(self.url(cluster.OWNER_ROLE, _TEMPLATE))
+        with contextlib.closing(self._copy(_TEMPLATE)) as copy, copy.looking() as connection:
+            self._pristine = Pristine(connection)
+        self._drop(copy)
 
     def discard(self) -> None:
-        """Drops the template."""
+        """Drops the template, and the copies that are left."""
+        for each in self._spare:
+            self._drop(each)
         self.execute(f"DROP DATABASE IF EXISTS {_TEMPLATE} WITH (FORCE)")
         self._admin.dispose()
 
     @contextlib.contextmanager
     def database(self, *, template: str = _TEMPLATE) -> Iterator["Database"]:
-        """A database of the product's schema, dropped afterwards."""
+        """A database of the product's schema, of which nothing is left afterwards."""
+        made = self._spare.pop() if self._spare and template == _TEMPLATE else self._copy(template)
+        try:
+            yield made
+        finally:
+            if template == _TEMPLATE and self._is_restored(made):
+                self._spare.append(made)
+            else:
+                self._drop(made)
+
+    def _copy(self, template: str) -> "Database":
         name = f"moorage_test_{os.getpid()}_{next(self._numbers)}"
         self.execute(
             f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY {self._strategy}"
             f" OWNER {cluster.OWNER_ROLE}"
         )
-        made = Database(self, name)
-        try:
-            yield made
-        finally:
-            made.close()
-            self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        return Database(self, name)
+
+    def _is_restored(self, used: "Database") -> bool:
+        if used.altered:
+            return False
+        with used.looking() as connection:
+            return self._pristine is not None and self._pristine.restore(connection)
+
+    def _drop(self, used: "Database") -> None:
+        used.close()
+        self.execute(f"DROP DATABASE {used.name} WITH (FORCE)")
 
     def url(self, role: str | None, database: str) -> str:
         """The URL of a database for a role; None: the superuser."""
@@ -82,9 +107,11 @@ class Database:
         """Belongs to a cluster."""
         self.postgres = postgres
         self.name = name
+        # Whether more than rows may have been changed: somebody had the right to.
+        self.altered = False
         # One connection for a test's looks: making a new one for each costs more than they do.
         self._looks = sa.create_engine(
-            self.admin_url, pool_size=1, max_overflow=-1, pool_pre_ping=True
+            postgres.url(None, name), pool_size=1, max_overflow=-1, pool_pre_ping=True
         )
 
     def close(self) -> None:
@@ -99,11 +126,13 @@ class Database:
     @property
     def owner_url(self) -> str:
         """For migrations."""
+        self.altered = True
         return self.postgres.url(cluster.OWNER_ROLE, self.name)
 
     @property
     def admin_url(self) -> str:
         """For tests that look at, or break, what no role of the product may."""
+        self.altered = True
         return self.postgres.url(None, self.name)
 
     @contextlib.contextmanager
@@ -112,6 +141,10 @@ class Database:
         engine = sa.create_engine(url or self.admin_url, poolclass=sa.NullPool)
         with engine.connect() as connection:
             yield connection
+
+    def looking(self) -> contextlib.AbstractContextManager[sa.Connection]:
+        """The connection of a test's looks, as the superuser."""
+        return self._looks.connect()
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
@@ -134,17 +167,18 @@ class Database:
 
     def rows(self, query: str, **parameters: object) -> list[tuple[object, ...]]:
         """The rows of a query."""
-        with self._looks.connect() as connection:
+        with self.looking() as connection:
             return [tuple(row) for row in connection.execute(sa.text(query), parameters)]
 
     def scalar(self, query: str, **parameters: object) -> object:
         """The one value of a query."""
-        with self._looks.connect() as connection:
+        with self.looking() as connection:
             return connection.scalar(sa.text(query), parameters)
 
     def execute(self, statement: str, **parameters: object) -> None:
         """Runs a statement and commits it."""
-        with self._looks.connect() as connection:
+        self.altered |= not statement.lstrip().upper().startswith(_OF_ROWS)
+        with self.looking() as connection:
             connection.execute(sa.text(statement), parameters)
             connection.commit()
 
