@@ -39,7 +39,7 @@ history-campaign: $(UV) ## who held an address, asked 10,000 times while holders
 
 feed-campaign: $(UV) ## a million events to consumers that come and go: none lost, none twice
 	MOORAGE_FEED_EVENTS=$${MOORAGE_FEED_EVENTS:-1000000} \
-		$(RUN) pytest --capture=no --timeout=0 tests/campaigns/test_feed.py
+		$(RUN) pytest --capture=no tests/campaigns/test_feed.py
 
 interleavings: $(UV) ## every order of the statements of two use cases, for each pair of them
 	MOORAGE_INTERLEAVINGS=all $(RUN) pytest -p no:randomly -s tests/interleavings

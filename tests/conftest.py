@@ -20,6 +20,18 @@ logs.configure(level="WARNING")
 os.environ["MOORAGE_METRICS_LISTEN"] = ""
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What may take longest begins first: else the other cores wait for it at the end."""
+    usual = float(str(config.getini("timeout")))
+    items.sort(key=lambda item: _limit(item, usual) <= usual)
+
+
+def _limit(item: pytest.Item, usual: float) -> float:
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker else usual
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[postgres.Postgres]:
     """A PostgreSQL with the product's roles and a migrated template."""

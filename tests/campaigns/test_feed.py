@@ -9,12 +9,14 @@ import pathlib
 import socket
 import time
 
+import pytest
+
 import moorage
 from campaigns import consumers, writers
 from harness import calls, postgres, serving
 from moorage.v1 import filter_pb2, resources_pb2
 
-EVENTS = int(os.environ.get("MOORAGE_FEED_EVENTS", "20000"))
+EVENTS = int(os.environ.get("MOORAGE_FEED_EVENTS", "8000"))
 PROCESSES = 2
 EVENTS_PER_CRASH = 100_000  # a server is killed, and comes back, each so many events
 RECONNECTS = EVENTS // 1000
@@ -30,6 +32,7 @@ WHERE {condition}
 """
 
 
+@pytest.mark.timeout(180 + EVENTS // 50)
 def test_what_consumers_are_told_is_what_happened(
     database: postgres.Database, tmp_path: pathlib.Path
 ) -> None:
