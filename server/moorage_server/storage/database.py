@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from moorage_server.domain import errors
 from moorage_server.storage import errors as database_errors
-from moorage_server.storage import statements
+from moorage_server.storage import loaders, statements
 from moorage_server.storage.errors import Verdict
 
 T = TypeVar("T")
@@ -99,6 +99,7 @@ class Database:
         )
         self._is_stale = threading.Event()
         sa.event.listen(self._engine, "connect", _collect_warnings)
+        sa.event.listen(self._engine, "connect", lambda driver, _: loaders.register(driver))
         sa.event.listen(self._engine, "checkout", self._renew)
         self._commits = True
 
