@@ -170,7 +170,7 @@ def page(
     query = _matching(vrf_id, wanted)
     if after is not None:
         query = query.where(_l.c.address > str(after))
-    rows = connection.execute(query.order_by(_l.c.address).limit(limit))
+    rows = connection.execute(query.order_by(_l.c.address).limit(limit)).all()
     return [allocation(row, wanted.vrf) for row in rows]
 
 
@@ -187,7 +187,7 @@ def assigned(
     query = _matching(vrf_id, wanted).where(_l.c.generation > after)
     if before is not None:
         query = query.where(_l.c.assign_time < before)
-    rows = connection.execute(query.order_by(_l.c.generation).limit(limit))
+    rows = connection.execute(query.order_by(_l.c.generation).limit(limit)).all()
     return [allocation(row, wanted.vrf) for row in rows]
 
 

@@ -77,7 +77,7 @@ def released(
         query = query.where(_e.c.event_time > during.start)
     if during.end is not None:
         query = query.where(_e.c.assign_time < during.end)
-    rows = connection.execute(query.order_by(order).limit(limit))
+    rows = connection.execute(query.order_by(order).limit(limit)).all()
     return [_holding(row, wanted.vrf) for row in rows]
 
 

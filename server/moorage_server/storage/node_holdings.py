@@ -24,7 +24,7 @@ def of_node(
     """
     parameters = {"vrf_id": vrf_id, "node": node, "network": network}
     found: dict[model.AttachmentKey, identity.Record] = {}
-    for row in connection.execute(_OF_NODE, parameters):
+    for row in connection.execute(_OF_NODE, parameters).all():
         held = allocations.allocation(row, vrf)
         before = found[held.attachment].allocations if held.attachment in found else ()
         found[held.attachment] = identity.Record(
