@@ -117,6 +117,23 @@ def test_a_pool_that_refuses_does_not_yield(client: moorage.Client) -> None:
     assert refused.value.reason == "POOL_COOLING"
 
 
+def test_a_pod_of_another_cluster_is_not_the_owner_of_what_cools_down(
+    client: moorage.Client,
+) -> None:
+    calls.create_pool(client, "a", "10.0.0.0/32", cooldown_seconds=600)
+
+    def assigned(cluster: str, container: str) -> str:
+        web = messages.Workload(namespace="shop", pod="web-0", cluster=cluster)
+        (held,) = client.assign(calls.attachment(container), [calls.want()], workload=web)
+        return held.address
+
+    given = assigned("east", "c1")
+    release(client, "c1")
+    with pytest.raises(moorage.Exhausted):
+        assigned("west", "c2")
+    assert assigned("east", "c3") == given
+
+
 def test_what_is_cooling_and_reserved_is_not_waited_for(client: moorage.Client) -> None:
     calls.create_pool(client, "a", "10.0.0.0/31", cooldown_seconds=600)
     assign(client, "c1")

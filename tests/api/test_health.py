@@ -33,9 +33,9 @@ def test_a_server_on_a_database_without_schema_is_up_but_not_serving(
 
 
 def test_a_server_on_a_read_only_database_is_not_serving(
-    database: postgres.Database, cluster: postgres.Postgres
+    database: postgres.Database,
 ) -> None:
-    cluster.execute(f"ALTER DATABASE {database.name} SET default_transaction_read_only = on")
+    database.set("default_transaction_read_only", "on")
     with serving.in_process(database) as server:
         assert status(server.target) == health_pb2.HealthCheckResponse.NOT_SERVING
 

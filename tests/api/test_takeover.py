@@ -20,14 +20,37 @@ def add(
     uid: str = "uid-1",
     node: str = "n1",
     interface: str = "eth0",
+    cluster: str = "",
 ) -> list[messages.Allocation]:
     """An ADD of a sandbox of the pod web-0."""
     return client.assign(
         attachment(container, interface=interface),
         wants or (want(),),
-        workload=messages.Workload(node=node, namespace="shop", pod="web-0", pod_uid=uid),
+        workload=messages.Workload(
+            node=node, namespace="shop", pod="web-0", pod_uid=uid, cluster=cluster
+        ),
         attempt=attempt(stamp),
     )
+
+
+def test_the_sandbox_of_another_clusters_pod_is_none_of_its(client: moorage.Client) -> None:
+    # The uid of a static pod is made of its manifest, and the same wherever that is.
+    create_pool(client, "a", "10.0.0.0/24")
+    (east,) = add(client, "east", cluster="east", stamp=2)
+    (west,) = add(client, "west", cluster="west", stamp=1)
+    assert west.address != east.address
+    assert {each.address for each in client.allocations()} == {east.address, west.address}
+
+
+@pytest.mark.parametrize(("before", "after"), [("", "east"), ("east", "")])
+def test_a_sandbox_that_says_of_no_cluster_may_be_the_pods(
+    client: moorage.Client, before: str, after: str
+) -> None:
+    create_pool(client, "a", "10.0.0.0/24")
+    (old,) = add(client, "old", cluster=before)
+    (new,) = add(client, "new", cluster=after)
+    assert new.address == old.address
+    assert list(client.allocations()) == [new]
 
 
 def refused(

@@ -40,9 +40,9 @@ INVARIANTS = {
             ON l.vrf_id = a.vrf_id AND l.attachment_uid = a.uid
         GROUP BY a.vrf_id, a.uid HAVING (a.state = 'HELD') <> (count(l.address) > 0)""",
     "of the sandboxes of one pod at most one has addresses on an interface": """
-        SELECT vrf_id, network, interface, node, pod_uid FROM attachments
+        SELECT vrf_id, network, interface, node, pod_uid, cluster FROM attachments
         WHERE state = 'HELD' AND pod_uid <> ''
-        GROUP BY vrf_id, network, interface, node, pod_uid HAVING count(*) > 1""",
+        GROUP BY vrf_id, network, interface, node, pod_uid, cluster HAVING count(*) > 1""",
     "nothing is suspect since a moment that is still to come": """
         SELECT address, suspect_tick FROM allocations, ticks WHERE suspect_tick > tick""",
     "the events of an address alternate and end where the table is": """

@@ -142,6 +142,11 @@ class Database:
         with engine.connect() as connection:
             yield connection
 
+    def set(self, setting: str, value: str) -> None:
+        """Has every connection made from now on begin with a setting."""
+        self.altered = True
+        self.postgres.execute(f"ALTER DATABASE {self.name} SET {setting} = {value}")
+
     def looking(self) -> contextlib.AbstractContextManager[sa.Connection]:
         """The connection of a test's looks, as the superuser."""
         return self._looks.connect()

@@ -16,23 +16,28 @@ WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 # Of deleted rows the space is left, which plans are made by.
 _LARGEST = 1 << 20
 # Tables, partitions, indexes and the like, of which none may have come or gone, nor have been given
-# statistics; how large they are; and what has rows.
+# statistics; which schema it is, and what was set for the database; how large it is; and what has
+# rows.
 _FILLED = " UNION ALL ".join(
     f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in _TABLES
 )
 _STATE = f"""
-SELECT count(*) || ' ' || sum(oid::bigint) || ' ' || sum(reltuples) AS relations,
+SELECT count(*) || ' ' || sum(oid::bigint) || ' ' || sum(reltuples) || ' '
+    || (SELECT version_num FROM alembic_version) || ' ' || (SELECT coalesce(string_agg(
+        setrole || array_to_string(setconfig, ' '), ' ' ORDER BY setrole), '')
+        FROM pg_db_role_setting WHERE setdatabase = (SELECT oid FROM pg_database
+            WHERE datname = current_database())) AS nature,
     sum(pg_relation_size(oid)) AS size, ARRAY({_FILLED}) AS filled
 FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'i', 'S', 'p', 'v')"""
 _NUMBERS = "SELECT schemaname || '.' || sequencename, start_value, last_value FROM pg_sequences"
 
 
 class Pristine:
-    """The rows, sequences and relations of a database that nobody has used."""
+    """A database that nobody has used."""
 
     def __init__(self, connection: sa.Connection) -> None:
         """Looks at one."""
-        self._relations, size, filled = connection.exec_driver_sql(_STATE).one()
+        self._nature, size, filled = connection.exec_driver_sql(_STATE).one()
         self._largest = size + _LARGEST
         restarted = ", ".join(
             f"setval('{name}', {last or first}, {last is not None})"
@@ -44,8 +49,8 @@ class Pristine:
     def restore(self, connection: sa.Connection) -> bool:
         """Puts all back as it was; False where it is not rows alone that were changed."""
         connection.exec_driver_sql(_ALONE)
-        relations, size, filled = connection.exec_driver_sql(_STATE).one()
-        if relations != self._relations or size > self._largest:
+        nature, size, filled = connection.exec_driver_sql(_STATE).one()
+        if nature != self._nature or size > self._largest:
             return False
         emptying = [f"DELETE FROM {name}" for name in filled]
         # It passes over foreign keys and triggers: rows may go in any order, history's as well.

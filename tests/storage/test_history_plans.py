@@ -3,6 +3,7 @@
 import datetime
 import re
 import time
+import types
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -74,10 +75,10 @@ def explained(
         sa.event.listen(connection, "before_cursor_execute", explain, retval=True)
         execute = connection.execute
 
-        def keep(*arguments: object) -> list[object]:
+        def keep(*arguments: object) -> types.SimpleNamespace:
             found = execute(*arguments)  # type: ignore[call-overload]  # as they came
             plans.extend(str(row[0]) for row in found)
-            return []
+            return types.SimpleNamespace(all=list)
 
         with monkeypatch.context() as patched:
             patched.setattr(connection, "execute", keep)

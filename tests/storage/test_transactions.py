@@ -194,14 +194,11 @@ def test_a_statement_that_takes_too_long_is_told_as_such(store: storage.Database
 
 
 def test_a_read_only_database_is_unavailable(
-    store: storage.Database, database: postgres.Database, cluster: postgres.Postgres
+    store: storage.Database, database: postgres.Database
 ) -> None:
-    cluster.execute(f"ALTER DATABASE {database.name} SET default_transaction_read_only = on")
-    try:
-        with pytest.raises(errors.DatabaseUnavailable):
-            store.run(lambda transaction: transaction.execute(INSERT, {"name": "n1"}), limits(1))
-    finally:
-        cluster.execute(f"ALTER DATABASE {database.name} RESET ALL")
+    database.set("default_transaction_read_only", "on")
+    with pytest.raises(errors.DatabaseUnavailable):
+        store.run(lambda transaction: transaction.execute(INSERT, {"name": "n1"}), limits(1))
 
 
 def test_a_violation_nobody_expects_is_a_fault_that_names_the_constraint(

@@ -1,5 +1,6 @@
 """What a batch looks for at once: it is what its requests would have asked for one by one."""
 
+import concurrent.futures
 import math
 from collections.abc import Iterator
 
@@ -12,11 +13,15 @@ from moorage.v1 import resources_pb2
 from moorage_server.domain import model
 from moorage_server.storage import catalogs
 from moorage_server.storage import database as databases
-from moorage_server.usecases import assign, foresight, release
+from moorage_server.usecases import assign, batch, foresight, release
 from moorage_server.usecases.ledger import Ledger, Request
 
 OF_NODES = resources_pb2.BLOCK_AFFINITY_NODE
 NODES = ("n1", "n2", "n3")
+WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 BLOCKS = {"10.0.0.0/28", "10.0.0.16/28", "10.0.0.32/28"}
 
 
@@ -111,3 +116,27 @@ def test_what_will_be_refused_is_not_foreseen(store: databases.Database) -> None
         *RELEASES[:2],
     ]
     assert foreseen(store, requests) == {"10.0.0.0/28", "10.0.0.16/28"}
+
+
+def test_one_that_waits_for_its_locks_takes_them_in_their_order(
+    store: databases.Database, database: postgres.Database, client: moorage.Client
+) -> None:
+    calls.create_pool(client, "b", "fd00::/112", block_size=124)
+    calls.assign(client, "both", calls.want(calls.IPV4), calls.want(calls.IPV6), node="n1")
+    release_both = [model.ReleaseRequest(attachment=key("both"))]
+
+    def run() -> list[batch.Outcome]:
+        compiled = catalogs.Catalogs()
+        return batch.run(store, limits(), release_both, compiled=compiled, waiting=True)
+
+    with database.connect() as first, concurrent.futures.ThreadPoolExecutor(1) as thread:
+        first.execute(sa.text("SELECT FROM blocks WHERE cidr = '10.0.0.0/28' FOR UPDATE"))
+        ran = thread.submit(run)
+        while database.scalar(WAITING) == 0:
+            assert not ran.done()
+        with database.connect() as other:
+            other.execute(sa.text("SELECT FROM blocks WHERE family(cidr) = 6 FOR UPDATE NOWAIT"))
+        first.rollback()
+        (released,) = ran.result()
+    assert isinstance(released, tuple)
+    assert len(released) == 2

@@ -56,13 +56,18 @@ class Workload:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PodInterface:
-    """One interface of one pod on its node: what a sandbox of the pod takes over from the last."""
+    """One interface of one pod on its node: what a sandbox of the pod takes over from the last.
+
+    `cluster` may be unknown of an older sandbox. Where two are known to differ, it is another pod:
+    uids of static pods are made of their manifests, and may be alike.
+    """
 
     vrf: str
     network: str
     interface: str
     node: str
     pod_uid: str
+    cluster: str = dataclasses.field(default="", compare=False)
 
     @classmethod
     def of(cls, attachment: AttachmentKey, workload: Workload) -> "PodInterface | None":
@@ -75,7 +80,12 @@ class PodInterface:
             interface=attachment.interface,
             node=workload.node,
             pod_uid=workload.pod_uid,
+            cluster=workload.cluster,
         )
+
+    def is_of(self, cluster: str) -> bool:
+        """Whether it may be an interface of a pod of this cluster."""
+        return "" in (cluster, self.cluster) or cluster == self.cluster
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +123,10 @@ class Facts:
         """Who is meant beyond one attachment, by owner key or pod; empty where nobody can tell."""
         if self.owner_key:
             return owner_of(self.owner_key)
-        pod = self.workload.pod
-        return f"pod {self.workload.namespace}/{pod}" if pod else ""
+        workload = self.workload
+        # No part contains a blank.
+        names = ("pod", workload.cluster, f"{workload.namespace}/{workload.pod}")
+        return " ".join(filter(None, names)) if workload.pod else ""
 
 
 def owner_of(owner_key: str) -> str:

@@ -19,7 +19,7 @@ from moorage_server.storage import allocations, arrays, attachments, statements
 
 # By the index of pod uids, which holds no row without one.
 _SIBLINGS = statements.Statement("""
-SELECT network, container_id, interface, node, pod_uid, state = 'HELD' AS is_held,
+SELECT network, container_id, interface, node, pod_uid, cluster, state = 'HELD' AS is_held,
     assign_boot_id AS boot_id, assign_boot_time_ns AS boot_time_ns
 FROM attachments
 WHERE pod_uid = ANY (CAST(:pod_uids AS text[])) AND pod_uid <> '' AND vrf_id = :vrf_id
@@ -91,7 +91,7 @@ def _found(
         sibling = allocations.attachment_key(row, vrf)
         workload = model.Workload(node=row.node, pod_uid=row.pod_uid)
         key = keys.get(model.PodInterface.of(sibling, workload))
-        if key is not None and key != sibling:
+        if key is not None and key != sibling and pods[key].is_of(row.cluster):
             found[key] += (succession.Sibling(attachment=sibling, stamp=attachments.stamp(row)),)
             holding |= {sibling} if row.is_held else set()
     return found, holding

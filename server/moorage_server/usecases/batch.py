@@ -52,9 +52,11 @@ def run(
 
 def _decide(ledger: Ledger, requests: Sequence[Request]) -> list[Outcome]:
     locked = ledger.open(requests)
-    foreseen = foresight.of(ledger, (each for each in requests if each.attachment in locked))
-    for vrf, wanted in foreseen.items():
-        ledger.foresee(vrf, wanted)
+    if len(requests) > 1:
+        # Never for one that waits for locks: these would be taken out of their order.
+        foreseen = foresight.of(ledger, (each for each in requests if each.attachment in locked))
+        for vrf, wanted in foreseen.items():
+            ledger.foresee(vrf, wanted)
     decisions: dict[model.AttachmentKey, _Decision] = {}
     # Releases first: what they give back may be what an assign is waiting for.
     for request in sorted(requests, key=lambda each: isinstance(each, model.AssignRequest)):
