@@ -9,7 +9,8 @@ import sys
 import time
 from typing import Final
 
-from bench import plan, report, rounds, stage
+from bench import charts, plan, report, rounds, stage
+from bench.chapters import Drawn
 
 RESULTS: Final = pathlib.Path(__file__).parent / "results" / "latest.md"
 
@@ -27,9 +28,16 @@ def main() -> int:
     with contextlib.ExitStack() as until:
         run = rounds.Run(until.enter_context(stage.ground()), wanted, until)
         run.run(_tell)
-        page = report.page(run.chapters, run.verdict, run.stage, wanted, load_before=load_before)
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        drawn = {
+            each.title: charts.draw(each.chart(), each.title, options.output.parent).name
+            for each in run.chapters
+            if isinstance(each, Drawn)
+        }
+        page = report.page(
+            run.chapters, run.verdict, run.stage, wanted, load_before=load_before, charts=drawn
+        )
     print(page, end="")
-    options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(page)
     return 1 if run.verdict.findings else 0
 

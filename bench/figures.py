@@ -65,17 +65,17 @@ def ratio(field: Field, figures: Figures, to: Figures) -> str:
 
 def rate(figures: Figures) -> str:
     """Calls in a second."""
-    return f"{_median(RATE, figures):.0f}"
+    return f"{median(RATE, figures):.0f}"
 
 
 def times(figures: Figures) -> list[str]:
     """What belongs under TIMES."""
-    return [f"{_median(field, figures) * 1e3:.2f}" for field in (P50, P95, P99)]
+    return [f"{median(field, figures) * 1e3:.2f}" for field in (P50, P95, P99)]
 
 
 def sides(figures: Figures) -> list[str]:
     """What belongs under SIDES."""
-    return [f"{_median(field, figures) * 1e6:.0f}" for field in _SIDES]
+    return [f"{median(field, figures) * 1e6:.0f}" for field in _SIDES]
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -84,5 +84,6 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _median(field: Field, figures: Figures) -> float:
+def median(field: Field, figures: Figures) -> float:
+    """What is shown of all rounds."""
     return statistics.median(map(field, figures))

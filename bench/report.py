@@ -4,7 +4,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bench import crew, plan
@@ -37,13 +37,19 @@ def page(
     wanted: plan.Plan,
     *,
     load_before: float,
+    charts: Mapping[str, str],
 ) -> str:
-    """The whole page."""
+    """The whole page; `charts` are the files of the chapters that have one, by their titles."""
     preface = _PREFACE.format(
         processes=crew.PROCESSES, rounds=wanted.rounds, seconds=wanted.seconds
     )
-    parts = [preface, *(f"## {each.title}\n\n{each.section()}" for each in chapters)]
+    parts = [preface, *(_chapter(each, charts.get(each.title, "")) for each in chapters)]
     return "\n".join([*parts, "## The run\n", _told(verdict), _machine(stage, load_before)])
+
+
+def _chapter(chapter: Chapter, chart: str) -> str:
+    text = f"## {chapter.title}\n\n{chapter.section()}"
+    return f"{text}\n![{chapter.title}]({chart})\n" if chart else text
 
 
 def _told(verdict: Verdict) -> str:

@@ -1,6 +1,8 @@
 """The chapters of a page: each measures rows of one kind, round by round, and tells of them."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+from bench.charts import Chart
 
 
 class Chapter(Protocol):
@@ -16,3 +18,11 @@ class Chapter(Protocol):
 
     def section(self) -> str:
         """What there is to tell, in Markdown, without the title."""
+
+
+@runtime_checkable
+class Drawn(Protocol):
+    """A chapter whose rows are steps on the way to more of something."""
+
+    def chart(self) -> Chart:
+        """What there is to see."""

@@ -3,6 +3,7 @@
 import collections
 
 from bench import figures, plan
+from bench.charts import Chart
 from bench.figures import Figure
 from bench.lab import Lab
 from bench.work import Call, Phase
@@ -35,6 +36,23 @@ class Crowds:
             seconds = self._plan.seconds * max(1, crowd.callers / 256)
             phase = Phase(call=Call.PAIR, callers=crowd.callers, seconds=seconds, asks=crowd.asks)
             self._figures[crowd].append(self._lab.measured(phase)[0])
+
+    def chart(self) -> Chart:
+        """Rates."""
+        return Chart(
+            name="crowds",
+            across="callers",
+            upward="assigns/s",
+            steps=[f"{callers:,}" for callers in self._plan.crowds],
+            curves={
+                f"on {pools} pools" if pools > 1 else "on one pool": [
+                    figures.median(figures.RATE, self._figures[crowd])
+                    for crowd in self._rows
+                    if crowd.pools == pools
+                ]
+                for pools in (1, plan.CROWD_POOLS)
+            },
+        )
 
     def section(self) -> str:
         """Ratios to the smallest crowd first."""

@@ -3,6 +3,7 @@
 import collections
 
 from bench import figures, plan
+from bench.charts import Chart
 from bench.figures import Figure
 from bench.lab import Lab
 from bench.stock import Stock
@@ -40,6 +41,23 @@ class Fills:
         rows = [self._row(filling, size[0]) for size in self._sizes for filling in size]
         text = "Callers assign and release in turn; where all is held they are refused:\n\n"
         return text + figures.table([*heads, *figures.TIMES], rows)
+
+    def chart(self) -> Chart:
+        """Latencies of those sizes that are filled step by step."""
+        titles = [f"{percent} %" for percent in self._plan.percents]
+        sizes = [size for size in self._sizes if [each.title for each in size] == titles]
+        return Chart(
+            name="fills",
+            across="of the pool is held",
+            upward="p50 ms",
+            steps=titles,
+            curves={
+                f"/{size[0].prefix}, {size[0].callers} callers": [
+                    1e3 * figures.median(figures.P50, self._figures[each]) for each in size
+                ]
+                for size in sizes
+            },
+        )
 
     def _one(self, filling: plan.Filling) -> Figure:
         phase = Phase(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from bench import figures, plan
+from bench.charts import Chart
 from bench.figures import Figure
 from bench.lab import Lab
 from bench.stock import Stock
@@ -53,6 +54,20 @@ class Stocks:
         ]
         text = f"{CALLERS} callers, each assigning and releasing in turn:\n\n"
         return text + figures.table(heads, rows)
+
+    def chart(self) -> Chart:
+        """Latencies."""
+        fields = {"p50": figures.P50, "p95": figures.P95, "p99": figures.P99}
+        return Chart(
+            name="stocks",
+            across="addresses held",
+            upward="ms",
+            steps=[f"{held:,}" for held in self._figures],
+            curves={
+                name: [1e3 * figures.median(field, each) for each in self._figures.values()]
+                for name, field in fields.items()
+            },
+        )
 
     def _one(self, lab: Lab) -> Figure:
         phase = Phase(

@@ -1,6 +1,7 @@
 """The benchmark program as `make bench` runs it, too short for its figures to mean anything."""
 
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -51,6 +52,9 @@ NAMES = {
 }
 
 
+CHARTS = ["fills.svg", "stocks.svg", "crowds.svg"]
+
+
 # The stage alone, five servers and their load, takes its time to come up.
 @pytest.mark.timeout(300)
 def test_a_short_run_fills_every_table_and_finds_no_address_held_twice(
@@ -66,6 +70,10 @@ def test_a_short_run_fills_every_table_and_finds_no_address_held_twice(
     assert {title: _names(title, rows) for title, rows in tables.items()} == NAMES
     for title, rows in tables.items():
         _check_figures(title, rows)
+    charts = {name: (output.parent / name).read_text() for name in CHARTS}
+    assert re.findall(r"]\((.*\.svg)\)", run.stdout) == CHARTS
+    for name, drawn in charts.items():
+        assert 'class="line reactive nofill"' in drawn, name
 
 
 def _names(title: str, rows: list[list[str]]) -> list[list[str]]:
