@@ -1,5 +1,6 @@
 """Releases that are kept: what is on the disk at any instant, and what becomes of what is torn."""
 
+import errno
 import json
 import logging
 import os
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from moorage import attempts
 from moorage.agent import journal
 from moorage.agent.journal import Journal
 from moorage.cni.release import Release
@@ -194,6 +196,40 @@ def test_what_is_read_late_is_not_taken_for_the_latest(tmp_path: Path) -> None:
         assert kept.oldest_first() == [release(at=2)]
         assert not kept.has_unread()
         assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_read_late_of_an_earlier_boot_leaves_that_of_this_one(tmp_path: Path) -> None:
+    stamp = attempts.stamp()
+    assert stamp is not None
+    Journal(tmp_path).add(release(at=9, boot_id="before"))
+    (path,) = tmp_path.iterdir()
+    content = path.read_bytes()
+    path.unlink()
+    broken(tmp_path / "copy.json")
+    kept = Journal(tmp_path)
+    kept.add(release(boot_id=stamp.boot_id))
+    (tmp_path / "copy.json").unlink()
+    (tmp_path / "copy.json").write_bytes(content)
+    kept.read_again()
+    for each in (kept, Journal(tmp_path)):
+        assert each.oldest_first() == [release(boot_id=stamp.boot_id)]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_of_which_the_disk_does_not_tell_the_age_ends_no_agent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for container in ("a", "b"):
+        Journal(tmp_path).add(release(container))
+    lstat = Path.lstat
+
+    def fails(path: Path) -> os.stat_result:
+        if b'"a"' in path.read_bytes():
+            raise OSError(errno.EIO, os.strerror(errno.EIO), os.fspath(path))
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", fails)
+    assert Journal(tmp_path).oldest_first() == [release("a"), release("b")]
 
 
 def test_what_is_gone_before_it_could_be_read_is_not_waited_for(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pathlib
 import threading
 from collections.abc import Iterable, Iterator
 
-from moorage import files
+from moorage import attempts, files
 from moorage.agent import logs
 from moorage.cni import jsontext
 from moorage.cni.release import Release
@@ -43,7 +43,7 @@ class Journal:
         for each in folder.glob(".*.new"):
             with _tolerant():
                 each.unlink()  # it was never in its place, so nobody was told that it is kept
-        self._take_in(sorted(folder.glob("*.json"), key=lambda each: each.lstat().st_mtime_ns))
+        self._take_in(sorted(folder.glob("*.json"), key=_written))
 
     def __len__(self) -> int:
         """How many wait."""
@@ -139,7 +139,18 @@ class Journal:
 
 
 def _is_later(known: Release, than: Release) -> bool:
-    return known.boot_id == than.boot_id and known.boot_time_ns >= than.boot_time_ns
+    if known.boot_id == than.boot_id:
+        return known.boot_time_ns >= than.boot_time_ns
+    # Nothing is later than this boot. Of two that are over, whichever comes last says as much.
+    now = attempts.stamp()
+    return now is not None and known.boot_id == now.boot_id
+
+
+def _written(path: pathlib.Path) -> int:
+    try:
+        return path.lstat().st_mtime_ns
+    except OSError:  # of the disk; what the file says is asked for next, and may have to wait
+        return 0
 
 
 def _parsed(path: pathlib.Path, content: bytes) -> Release | None:
