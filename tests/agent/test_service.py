@@ -14,7 +14,7 @@ import pytest
 
 from agent.node import Node, address, until
 from cni import agents, program
-from moorage.agent import wire
+from moorage.agent import service, wire
 from moorage.cni import forwarder
 
 
@@ -144,6 +144,21 @@ def test_a_call_that_was_begun_is_answered_after_sigterm(node: Node) -> None:
     assert not node.agent.socket.exists()
 
 
+def test_a_call_that_is_not_answered_soon_after_sigterm_is_made_again_without_it(
+    node: Node,
+) -> None:
+    started = node.hang("a")
+    assert node.agent.process is not None
+    node.agent.process.send_signal(signal.SIGTERM)
+    assert node.agent.process.wait(service.FINISHED_WITHIN + 10) == 0
+    assert node.agent.events()[-1]["event"] == "ends, and cuts calls off"
+    node.way.drop()
+    with started:
+        assert started.wait(60) == 0
+    assert node.agent.taken_over() == 1
+    assert sorted(node.held().values()) == ["a", "before"]
+
+
 def test_a_second_sigterm_ends_it_at_once(node: Node) -> None:
     started = node.hang("a")
     assert node.agent.process is not None
@@ -205,6 +220,24 @@ def test_status_is_a_command(own: agents.Agent) -> None:
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 1
     assert b"no agent answers on" in done.stderr
+
+
+def test_however_many_calls_wait_it_says_how_it_is(node: Node) -> None:
+    node.add("before")
+    node.way.hold()
+    request = agents.frame(node.variables("ADD", "a"), node.stdin())
+    with contextlib.ExitStack() as until_gone:
+        for at in range(service.WORKERS + service.MOST_WAITING + 1):
+            connection = until_gone.enter_context(socket.socket(socket.AF_UNIX))
+            connection.connect(str(node.agent.socket))
+            connection.sendall(request)
+            if at < service.WORKERS:
+                assert connection.recv(1) == forwarder.TAKEN
+        until(lambda: "turned a call away" in node.agent.log.read_text())
+        command = [str(agents.PROGRAM), "status", "--socket", str(node.agent.socket)]
+        told = subprocess.run(command, capture_output=True, check=True).stdout
+        assert json.loads(told)["calls"] == 1
+    node.way.drop()
 
 
 def test_more_connections_than_it_may_open_end_no_agent(node: Node) -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from moorage.agent import wire
+from moorage.agent import places
 from moorage.cni import forwarder
 from moorage.install import launcher
 
@@ -76,7 +76,10 @@ class Agent:
     def status(self) -> dict[str, object]:
         """What it says of itself; nothing where it does not run."""
         try:
-            told = _exchange(self.socket, wire.ASK)
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(100)
+                connection.connect(os.fspath(places.status_of(self.socket)))
+                told = b"".join(iter(lambda: connection.recv(1 << 16), b""))
         except OSError:
             return {}
         found: dict[str, object] = json.loads(told)
@@ -125,7 +128,7 @@ def _exchange(path: Path, request: bytes) -> bytes:
         while part := connection.recv(1 << 16):
             told += part
             # Whole: the sixth byte and on is the answer of which the four before say the length.
-            if request != wire.ASK and len(told) >= 6 + int.from_bytes(told[2:6], "big"):
+            if len(told) >= 6 + int.from_bytes(told[2:6], "big"):
                 connection.sendall(forwarder.HEARD)
     return told
 

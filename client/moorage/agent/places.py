@@ -1,4 +1,4 @@
-"""The folders and the socket of an agent: made where they are not there, refused where others
+"""The folders and the sockets of an agent: made where they are not there, refused where others
 could reach into them, and held by one agent at a time.
 """
 
@@ -9,6 +9,7 @@ import pathlib
 import socket
 import stat
 from collections.abc import Iterator
+from typing import NamedTuple
 
 SOCKET = pathlib.Path("/run/moorage/agent.sock")
 JOURNAL = pathlib.Path("/var/lib/moorage/journal")
@@ -23,6 +24,21 @@ class Unfit(Exception):
     """An agent cannot run like this; the text says what is wrong where, and what to do."""
 
 
+class Listeners(NamedTuple):
+    """The sockets of an agent: that of the calls, and one where it says how it is."""
+
+    calls: socket.socket
+    status: socket.socket
+
+
+def status_of(path: pathlib.Path) -> pathlib.Path:
+    """Where an agent says how it is that listens for calls on `path`.
+
+    A socket of its own: however many calls wait, nobody who asks waits behind them.
+    """
+    return path.with_name(f"{path.name}.status")
+
+
 @contextlib.contextmanager
 def held(folder: pathlib.Path) -> Iterator[None]:
     """Have a folder that nobody else can enter, and no other agent has. Raises Unfit."""
@@ -32,23 +48,33 @@ def held(folder: pathlib.Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def listening(path: pathlib.Path) -> Iterator[socket.socket]:
-    """Listen on a socket of a folder that nobody else can enter. Raises Unfit."""
-    if len(os.fsencode(path)) > LONGEST_PATH:
-        raise Unfit(f"{path} is too long for a socket; at most {LONGEST_PATH} bytes are")
+def listening(path: pathlib.Path) -> Iterator[Listeners]:
+    """Listen in a folder that nobody else can enter. Raises Unfit."""
+    for each in (path, status_of(path)):
+        if len(os.fsencode(each)) > LONGEST_PATH:
+            raise Unfit(f"{each} is too long for a socket; at most {LONGEST_PATH} bytes are")
     _make(path.parent)
     # A lock, and not the socket, says that an agent runs: it goes with the process, however that
     # ends, and the socket does not.
     lock = path.with_name(f"{path.name}.lock")
     flags = os.O_RDWR | os.O_CREAT
-    with _locked(lock, flags, f"an agent listens on {path} already"):
-        _remove_socket(path)
-        with socket.socket(socket.AF_UNIX) as listener:
-            _bind(listener, path)
-            try:
-                yield listener
-            finally:
-                path.unlink(missing_ok=True)
+    with (
+        _locked(lock, flags, f"an agent listens on {path} already"),
+        _listener(path) as calls,
+        _listener(status_of(path)) as status,
+    ):
+        yield Listeners(calls, status)
+
+
+@contextlib.contextmanager
+def _listener(path: pathlib.Path) -> Iterator[socket.socket]:
+    _remove_socket(path)
+    with socket.socket(socket.AF_UNIX) as listener:
+        _bind(listener, path)
+        try:
+            yield listener
+        finally:
+            path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

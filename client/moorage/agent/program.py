@@ -43,27 +43,32 @@ def main() -> None:
 )
 @click.option("--verbose", is_flag=True, help="Tell of every call, not only of those that fail.")
 def serve(path: pathlib.Path, folder: pathlib.Path, verbose: bool) -> None:
-    """Serve until SIGTERM, which lets every call that was begun end; a second one does not."""
+    """Serve until SIGTERM, which lets what was begun end within seconds; a second one does not."""
     os.umask(0o077)
     # What the C core of gRPC has to say names no call and has no shape.
     os.environ["GRPC_VERBOSITY"] = "NONE"
     logs.configure(logging.DEBUG if verbose else logging.INFO)
     try:
-        with places.held(folder), places.listening(path) as listener, _stopping() as stop:
-            _serve(listener, stop, folder)
+        with places.held(folder), places.listening(path) as listeners, _stopping() as stop:
+            _serve(listeners, stop, folder)
     except places.Unfit as error:
         logs.tell(_LOG, logging.ERROR, "cannot start", why=str(error))
         sys.exit(1)
 
 
-def _serve(listener: socket.socket, stop: socket.socket, folder: pathlib.Path) -> None:
+def _serve(listeners: places.Listeners, stop: socket.socket, folder: pathlib.Path) -> None:
     # Not before the socket listens: to load gRPC takes as long as some calls can wait.
     from moorage.agent import host, journal, service  # noqa: PLC0415
 
     node = host.Node(journal.Journal(folder))
     node.start()
     logs.tell(_LOG, logging.INFO, "serves", pid=os.getpid(), releases_waiting=len(node.journal))
-    service.Service(node).run(listener, stop)
+    left = service.Service(node).run(listeners, stop)
+    if left:
+        logs.tell(_LOG, logging.WARNING, "ends, and cuts calls off", calls=left)
+        # Whoever called finds the connection closed and calls again; an error because we end would
+        # be an answer. The locks go with the process, so nothing goes on beside the next agent.
+        os._exit(0)
     node.stop()
     logs.tell(_LOG, logging.INFO, "ends", releases_waiting=len(node.journal))
 
@@ -92,13 +97,10 @@ main.add_command(commands.uninstall)
 @_SOCKET
 def status(path: pathlib.Path) -> None:
     """Ask the agent how it is; exits 1 where none answers."""
-    from moorage.agent import wire  # noqa: PLC0415
-
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(5)
-            connection.connect(os.fspath(path))
-            connection.sendall(wire.ASK)
+            connection.connect(os.fspath(places.status_of(path)))
             told = b"".join(iter(lambda: connection.recv(4096), b""))
     except OSError as error:
         why = error.strerror or error

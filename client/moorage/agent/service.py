@@ -1,5 +1,6 @@
 """Answers the calls that forwarders bring, many at a time, until it is told to stop."""
 
+import contextlib
 import json
 import logging
 import os
@@ -9,7 +10,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from moorage.agent import host, logs, wire
+from moorage.agent import host, logs, places, wire
 from moorage.cni import handler, incident
 
 # A node has 110 pods, and each may have an ADD that waits for a server that is away. A DEL does
@@ -18,26 +19,41 @@ WORKERS = 128
 # More wait for a worker than this many only if something is wrong; the others go their own way.
 MOST_WAITING = 256
 ACCEPT_PAUSE = 0.1  # seconds
+# How long calls that were begun may take after the end of all others. What then goes on is cut off
+# and made again, by the next agent or without one. Others wait for that agent meanwhile, and must
+# not lose patience: see `install.launcher.PATIENCE`.
+FINISHED_WITHIN = 5.0
 
 _LOG = logging.getLogger(__name__)
 
 
 class Service:
-    """One listening socket and its workers."""
+    """The calls of a node, and the workers that answer them."""
 
     def __init__(self, node: host.Node) -> None:
         """Begins with `run`."""
         self._node = node
-        self._room = threading.BoundedSemaphore(WORKERS + MOST_WAITING)
+        self._open = 0
+        self._closed_one = threading.Condition()
         self._answered = 0
 
-    def run(self, listener: socket.socket, stop: socket.socket) -> None:
-        """Answer until there is something to read from `stop`, then finish what was begun."""
-        with ThreadPoolExecutor(WORKERS, thread_name_prefix="call") as workers:
-            self._accept(listener, stop, workers)
-            # Whoever is not let in yet is told so, and goes on without an agent.
-            listener.close()
-            logs.tell(_LOG, logging.INFO, "finishes the calls that it has begun")
+    def run(self, listeners: places.Listeners, stop: socket.socket) -> int:
+        """Answer until there is something to read from `stop`, then finish what was begun.
+
+        Returns how many calls are not finished in time; their workers go on.
+        """
+        threading.Thread(
+            target=self._tell_who_asks, args=(listeners.status,), name="status", daemon=True
+        ).start()
+        workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="call")
+        self._accept(listeners.calls, stop, workers)
+        # Whoever is not let in yet is told so, and goes on without this agent.
+        listeners.calls.close()
+        logs.tell(_LOG, logging.INFO, "finishes the calls that it has begun", calls=self._open)
+        workers.shutdown(wait=False)
+        with self._closed_one:
+            self._closed_one.wait_for(lambda: not self._open, FINISHED_WITHIN)
+            return self._open
 
     def _accept(
         self, listener: socket.socket, stop: socket.socket, workers: ThreadPoolExecutor
@@ -46,14 +62,12 @@ class Service:
         for each in (listener, stop):
             poll.register(each, select.POLLIN)
         while stop.fileno() not in dict(poll.poll()):
-            try:
-                connection, _ = listener.accept()
-            except OSError as error:  # so many are open that there is no room for another
-                kind = type(error).__name__
-                logs.tell(_LOG, logging.ERROR, "cannot let a call in", error=kind, why=str(error))
-                time.sleep(ACCEPT_PAUSE)
+            connection = _accepted(listener)
+            if connection is None:
                 continue
-            if self._room.acquire(blocking=False):
+            if self._open < WORKERS + MOST_WAITING:
+                with self._closed_one:
+                    self._open += 1
                 workers.submit(self._serve, connection)
             else:
                 connection.close()
@@ -71,13 +85,12 @@ class Service:
             where = incident.places(error)
             logs.tell(_LOG, logging.ERROR, "fault", error=type(error).__name__, at=where)
         finally:
-            self._room.release()
+            with self._closed_one:
+                self._open -= 1
+                self._closed_one.notify()
 
     def _answer(self, connection: socket.socket) -> None:
         call = wire.receive(connection)
-        if call is None:
-            connection.sendall(self._report())
-            return
         if wire.is_gone(connection):
             return  # it waited for a worker, and has gone on without an agent
         wire.take(connection)
@@ -111,6 +124,14 @@ class Service:
         reply = handler.handle(delete, call.stdin, self._node, call.began)
         logs.tell(_LOG, logging.WARNING, "took back what nobody heard of", code=reply.exit_code)
 
+    def _tell_who_asks(self, listener: socket.socket) -> None:
+        while listener.fileno() >= 0:  # not closed
+            connection = _accepted(listener)
+            if connection is None:
+                continue
+            with connection, contextlib.suppress(OSError):  # it has gone without the answer
+                connection.sendall(self._report())
+
     def _report(self) -> bytes:
         waiting = self._node.journal.oldest_first()
         servers = {each.server for each in waiting}
@@ -122,6 +143,16 @@ class Service:
             "namespace_watches": self._node.namespaces.current(),
         }
         return json.dumps(about).encode() + b"\n"
+
+
+def _accepted(listener: socket.socket) -> socket.socket | None:
+    try:
+        return listener.accept()[0]
+    except OSError as error:  # so many are open that there is no room for another
+        kind = type(error).__name__
+        logs.tell(_LOG, logging.ERROR, "cannot let a call in", error=kind, why=str(error))
+        time.sleep(ACCEPT_PAUSE)
+        return None
 
 
 def _tell(call: wire.Call, reply: handler.Reply, seconds: float) -> None:

@@ -7,7 +7,7 @@
     HEARD, when it is printed ->
 
 The forwarder speaks it by itself (`moorage.cni.forwarder`), as it imports nothing of ours; what
-both must agree on is taken from there. An operator's program sends ASK, and is told how it is.
+both must agree on is taken from there.
 """
 
 import os
@@ -16,8 +16,6 @@ import time
 from dataclasses import dataclass
 
 from moorage.cni import forwarder, handler
-
-ASK = b"ASK?"
 
 LONGEST_ENVIRONMENT = 4 << 20
 # A forwarder that is alive sends its call at once.
@@ -40,14 +38,12 @@ class Call:
     stdin: bytes
 
 
-def receive(connection: socket.socket) -> Call | None:
-    """Receive a call; None stands for ASK. Raises Malformed, or OSError."""
+def receive(connection: socket.socket) -> Call:
+    """Receive a call. Raises Malformed, or OSError."""
     until = time.monotonic() + SENT_WITHIN
     header = _exactly(connection, len(forwarder.CALL), until)
-    if header == ASK:
-        return None
     if header != forwarder.CALL:
-        raise Malformed("it begins with none of the words that are known")
+        raise Malformed("it does not begin as a call does")
     numbers = _exactly(connection, _HEADER - len(header), until)
     began, environment_size, stdin_size = (
         int.from_bytes(numbers[start:end], "big") for start, end in ((0, 8), (8, 12), (12, 16))

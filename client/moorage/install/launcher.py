@@ -25,8 +25,9 @@ _FORWARDING = """\
 
 main({socket!r}, {direct!r}, {versions!r}, {patience!r})
 """
-# For how many seconds a call waits for an agent that starts, where nothing else can answer it. A
-# runtime gives one a minute or more.
+# For how many seconds a call waits for an agent that is away, where nothing else can answer it: one
+# that is replaced finishes what it began (`agent.service.FINISHED_WITHIN`), and the next has to be
+# started. A runtime gives a call a minute or more.
 PATIENCE = 30.0
 # What every kernel reads of a first line, and the line's end.
 _LONGEST_FIRST_LINE = 127
