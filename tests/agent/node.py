@@ -46,7 +46,7 @@ class Node:
         return program.Outcome(code=process.returncode, stdout=stdout, stderr=stderr)
 
     def begin(
-        self, verb: str, container: str = "c", path: Path | None = None
+        self, verb: str, container: str = "c", path: Path | None = None, stdin: bytes = b""
     ) -> "subprocess.Popen[bytes]":
         """A call that is on its way."""
         process = subprocess.Popen(
@@ -57,7 +57,7 @@ class Node:
             stderr=subprocess.PIPE,
         )
         assert process.stdin is not None
-        process.stdin.write(self.stdin())
+        process.stdin.write(stdin or self.stdin())
         process.stdin.close()
         return process
 

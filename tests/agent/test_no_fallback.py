@@ -3,9 +3,11 @@
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from agent.node import Node, address, is_asleep, until
 from cni import agents, program
 from moorage.cni import errors, forwarder, handler, netconf
 from moorage.cni.host import Direct
+from moorage.install import launcher
 
 WAITING = ("ADD", "DEL", "CHECK", "GC")
 # No test could bear to wait for so long.
@@ -158,11 +161,70 @@ def test_an_agent_that_turns_every_call_away_is_not_waited_for_for_ever(
     assert "(ConnectionRefusedError)" in outcome.text
 
 
-def test_a_status_says_at_once_that_no_pod_can_be_made(absent: agents.Agent) -> None:
-    outcome = call(absent.alone(FOR_EVER), "STATUS", b'{"cniVersion":"1.1.0"}')
+def test_a_status_that_comes_while_the_agent_is_replaced_waits_for_the_next(node: Node) -> None:
+    node.agent.stop()
+    config = json.dumps(json.loads(node.stdin()) | {"cniVersion": "1.1.0"}).encode()
+    started = node.begin("STATUS", "a", node.agent.alone(), config)
+    until(lambda: is_asleep(started))
+    node.agent.start()
+    assert result(started) == program.Outcome(code=0, stdout=b"", stderr=b"")
+
+
+def test_a_status_says_that_no_pod_can_be_made_before_a_kubelet_gives_the_runtime_up(
+    absent: agents.Agent,
+) -> None:
+    assert forwarder.STATUS_PATIENCE + forwarder.TAKEN_WITHIN < 30
+    path = absent.alone(FOR_EVER)
+    was, now = (f"STATUS_PATIENCE = {each}".encode() for each in (forwarder.STATUS_PATIENCE, 0.1))
+    assert was in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(was, now))
+    outcome = call(path, "STATUS", b'{"cniVersion":"1.1.0"}')
     assert outcome.error["cniVersion"] == "1.1.0"
     assert outcome.error["code"] == 50
-    assert str(outcome.error["msg"]).startswith("moorage-agent gives no answer at ")
+    assert "gives no answer at " in outcome.text
+    assert "within 0.1 seconds" in outcome.text
+
+
+def test_a_call_that_an_agent_is_replaced_under_waits_as_long_as_one_that_came_later(
+    node: Node,
+) -> None:
+    started = node.hang("a", node.agent.alone(patience := 2))
+    until(lambda: is_past(started, patience))
+    node.agent.kill()
+    until(lambda: is_asleep(started))
+    node.way.drop()
+    node.agent.start()
+    assert node.held()[address(result(started))] == "a"
+
+
+def is_past(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
+    """Whether a call began so long ago."""
+    began = int(Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[19])
+    since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return since_boot - began / os.sysconf("SC_CLK_TCK") > seconds
+
+
+def test_an_agent_that_ends_does_not_keep_the_next_from_calls_that_wait(node: Node) -> None:
+    node.add("b")
+    started = node.hang("a", node.agent.alone())
+    assert node.agent.process is not None
+    node.agent.process.send_signal(signal.SIGTERM)
+    until(lambda: any("finishes" in str(each["event"]) for each in node.agent.events()))
+    delete = node.begin("DEL", "b", node.agent.alone())
+    # As a service manager does: the next begins when this one is gone, and nothing lets it go on.
+    assert node.agent.process.wait(launcher.PATIENCE / 2) == 0
+    node.way.drop()
+    node.agent.start()
+    assert result(delete) == program.Outcome(code=0, stdout=b"", stderr=b"")
+    given = address(result(started))
+    assert {node.held()[given], *node.held().values()} == {"a", "before"}
+
+
+def test_a_launcher_whose_other_program_is_itself_does_not_start_it(absent: agents.Agent) -> None:
+    path = absent.alone(0.1)
+    path.with_name("absent").symlink_to(path)
+    outcome = call(path, "ADD")
+    assert outcome.error["code"] == errors.Code.TRY_AGAIN_LATER
 
 
 STDINS = [

@@ -14,6 +14,9 @@ import time
 TAKEN_WITHIN = 5.0
 # The handler takes 90 seconds at most.
 ANSWERED_WITHIN = 100.0
+# How long a STATUS waits for an agent, which is longer than one that is replaced is away: the node
+# is not to be taken for one without a network. A kubelet gives a runtime up after 30 seconds.
+STATUS_PATIENCE = 20.0
 LONGEST_STDIN = 16 << 20
 # Between two attempts, where an agent is waited for.
 FIRST_PAUSE = 0.02
@@ -26,8 +29,8 @@ TAKEN = HEARD = b"\1"
 def main(agent: str, direct: str, versions: "tuple[str, ...]", patience: float) -> None:
     """Answers the one call that the environment describes, and ends the process.
 
-    Where `direct` cannot be run, the agent is waited for until `patience` seconds after the start;
-    `versions` of CNI are spoken, the newest is the last.
+    Where `direct` cannot be run, the agent is waited for until `patience` seconds after it was
+    missed; `versions` of CNI are spoken, the newest is the last.
     """
     began = _boot_clock()
     _occupy_standard_descriptors()
@@ -122,8 +125,11 @@ def _print(document: bytes) -> bool:
 
 
 def _take_over(direct: str, stdin: "bytes | None") -> None:
-    """Becomes the other program; returns where that cannot be run."""
+    """Becomes the other program; returns where that cannot be run, or is this one."""
     try:
+        # As where the Python of the launcher lies among the plugins: it would go on for ever.
+        if os.path.samefile(direct, __file__):
+            return
         if stdin is not None:
             # It was read to its end: the other program gets it anew.
             with open(os.memfd_create("stdin"), "w+b", buffering=0, closefd=False) as anew:
@@ -154,21 +160,24 @@ def _answer_alone(
         return _fail(version, 5, said, "pass the network configuration")
     if verb == "VERSION":
         return _tell({"cniVersion": version, "supportedVersions": versions}, 0)
-    nobody = f"moorage-agent gives no answer at {agent}"
-    no_other = f"and {direct}, which needs none, cannot be run"
-    mend = "see why moorage-agent does not run on this node, or does not listen there"
     if verb == "STATUS":
-        return _fail(version, 50, f"{nobody}, {no_other}", mend)
+        patience = min(patience, STATUS_PATIENCE)
     try:
         return _forward_later(agent, began, stdin, patience)
     except OSError as error:
-        waited = f"{nobody} within {patience:g} seconds ({type(error).__name__}), {no_other}"
-        return _fail(version, 11, waited, f"the runtime tries again; if this stays, {mend}")
+        said = (
+            f"moorage-agent gives no answer at {agent} within {patience:g} seconds "
+            f"({type(error).__name__}), and {direct}, which needs none, cannot be run"
+        )
+        mend = "see why moorage-agent does not run on this node, or does not listen there"
+        details = f"the runtime tries again; if this stays, {mend}"
+        return _fail(version, 50 if verb == "STATUS" else 11, said, details)
 
 
 def _forward_later(agent: str, began: int, stdin: bytes, patience: float) -> int:
-    """As _forward, until it succeeds or patience ends."""
-    until = began + int(patience * 1e9)
+    """As _forward, until it succeeds or patience ends, which begins now."""
+    # An agent that took the call and was silent for long is not asked again.
+    until = min(_boot_clock() + int(patience * 1e9), began + int(ANSWERED_WITHIN * 1e9))
     error: OSError = TimeoutError()
     pause = FIRST_PAUSE
     while _boot_clock() < until:
