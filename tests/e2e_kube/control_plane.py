@@ -13,7 +13,7 @@ NAMESPACE = "moorage"
 
 
 class ControlPlane:
-    """An API without controllers and a scheduler, in which all of deploy/ has been made."""
+    """An API without controllers and a scheduler, in which what deploy/ installs has been made."""
 
     def __init__(self, host: machine.Machine) -> None:
         """Started; returns when it answers."""
@@ -21,7 +21,8 @@ class ControlPlane:
         self._machine = host
         self._start()
         machine.eventually(lambda: self.kubectl("get", "namespace", "default", "kube-system"))
-        self.kubectl("apply", "--filename", str(ROOT / "deploy"))
+        for each in ("namespace", "controller", "node"):
+            self.kubectl("apply", f"--filename={ROOT}/deploy/{each}.yaml")
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
         """What kubectl prints, as an administrator."""

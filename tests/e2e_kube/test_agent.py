@@ -1,10 +1,13 @@
 """Pods of a node whose agent dies: no address is lost, none is given twice, no pod hangs."""
 
+import json
+
 import pytest
 
 from e2e import ipams, machine, service
 from e2e_kube import manifests
 from e2e_kube.cluster import Cluster
+from e2e_kube.control_plane import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]  # the first test may build Kubernetes
 
@@ -67,6 +70,15 @@ def test_releases_that_a_killed_agent_has_kept_are_sent_when_it_and_the_server_a
     kube.apply(manifests.fixed("next", "10.98.0.77"))
     kube.wait_for_pods("next")
     kube.settled()
+
+
+def test_what_uninstalls_takes_the_place_of_what_installs(kube: Cluster) -> None:
+    manifest = ROOT / "deploy" / "node-uninstall.yaml"
+    told = kube.kubectl("apply", "--dry-run=server", f"--filename={manifest}", "--output=json")
+    pod = json.loads(told)["spec"]["template"]["spec"]
+    names = [each["name"] for each in (*pod["initContainers"], *pod["containers"])]
+    assert names == ["uninstall", "done"]
+    assert [each["name"] for each in pod["volumes"]] == ["bin-dir", "conf-dir"]
 
 
 def _require_gone(kube: Cluster, pod: str) -> None:

@@ -1,6 +1,7 @@
-"""What deploy/node.yaml asks of a cluster, held against the programs; no cluster is needed.
+"""What deploy/node.yaml asks of a cluster, and deploy/node-uninstall.yaml takes away again, held
+against the programs; no cluster is needed.
 
-`make e2e-kube` applies it to a real one.
+`make e2e-kube` applies them to a real one.
 """
 
 import json
@@ -16,7 +17,9 @@ from moorage.agent import places, program
 from moorage.cni import netconf, settings
 from moorage.install import installation, network
 
-MANIFEST = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "node.yaml"
+DEPLOY = pathlib.Path(__file__).resolve().parents[2] / "deploy"
+MANIFEST = DEPLOY / "node.yaml"
+UNINSTALL = DEPLOY / "node-uninstall.yaml"
 COMMANDS: dict[str, click.Command] = dict(program.main.commands)
 
 
@@ -29,6 +32,11 @@ def _objects() -> dict[str, Any]:
 @pytest.fixture
 def pod() -> Any:  # noqa: ANN401 - an object of Kubernetes
     return _objects()["DaemonSet"]["spec"]["template"]["spec"]
+
+
+@pytest.fixture
+def uninstalling() -> Any:  # noqa: ANN401
+    return yaml.safe_load(UNINSTALL.read_text())
 
 
 def _containers(pod: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -137,3 +145,34 @@ def test_no_container_has_more_rights_than_to_write_the_nodes_directories(pod: A
         assert context["readOnlyRootFilesystem"] is True
         assert context["capabilities"] == {"drop": ["ALL"]}
         assert "privileged" not in context
+
+
+def test_what_uninstalls_takes_the_place_of_what_installs(uninstalling: Any) -> None:  # noqa: ANN401
+    installing = _objects()["DaemonSet"]
+    assert uninstalling["metadata"] == installing["metadata"]
+    assert uninstalling["spec"]["selector"] == installing["spec"]["selector"]
+    before, after = (one["spec"]["template"]["spec"] for one in (installing, uninstalling))
+    for field in ("nodeSelector", "tolerations", "hostNetwork", "priorityClassName"):
+        assert after[field] == before[field]
+
+
+def test_what_uninstalls_finds_what_was_installed(pod: Any, uninstalling: Any) -> None:  # noqa: ANN401
+    after = uninstalling["spec"]["template"]["spec"]
+    [container] = after["initContainers"]
+    of_install = _parsed(_containers(pod)["install"]["command"])
+    chosen = ("bin_dir", "conf_dir", "conflist_name")
+    taken = _parsed(container["command"])
+    assert [taken[each] for each in chosen] == [of_install[each] for each in chosen]
+    mounts = {each["name"]: each for each in container["volumeMounts"]}
+    known = {each["name"]: each for each in _containers(pod)["install"]["volumeMounts"]}
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    assert mounts == {name: known[name] for name in ("bin-dir", "conf-dir")}
+    assert after["volumes"] == [volumes[name] for name in mounts]
+
+
+def test_what_uninstalls_has_no_right_that_it_does_not_need(pod: Any, uninstalling: Any) -> None:  # noqa: ANN401
+    after = uninstalling["spec"]["template"]["spec"]
+    assert after["automountServiceAccountToken"] is False
+    confined = _containers(pod)["install"]["securityContext"]
+    for container in _containers(after).values():
+        assert container["securityContext"] == confined
