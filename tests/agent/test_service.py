@@ -171,11 +171,15 @@ def test_a_second_sigterm_ends_it_at_once(node: Node) -> None:
         assert started.wait(60) == 0
 
 
-def test_of_fifty_adds_none_fails_while_the_agent_is_started_again(node: Node) -> None:
+@pytest.mark.parametrize("is_alone", [False, True])
+def test_of_fifty_adds_none_fails_while_the_agent_is_started_again(
+    is_alone: bool, node: Node
+) -> None:
+    path = node.agent.alone() if is_alone else node.agent.launcher
     containers = [f"c{at}" for at in range(50)]
     node.ipam["timeout_seconds"] = 60
     with concurrent.futures.ThreadPoolExecutor(25) as threads:
-        running = [threads.submit(node.run, "ADD", each) for each in containers]
+        running = [threads.submit(node.run, "ADD", each, path) for each in containers]
         until(lambda: len(node.held()) > 5)
         assert node.agent.stop() == 0
         node.agent.start()

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from moorage import in_cluster
-from moorage.agent import places, program
+from moorage.agent import places, program, service
 from moorage.cni import netconf, settings
-from moorage.install import installation, network
+from moorage.install import installation, launcher, network
 
 DEPLOY = pathlib.Path(__file__).resolve().parents[2] / "deploy"
 MANIFEST = DEPLOY / "node.yaml"
@@ -136,6 +136,11 @@ def test_the_pods_run_on_every_node_before_there_is_a_network_of_pods(pod: Any) 
     assert pod["hostNetwork"] is True
     assert pod["tolerations"] == [{"operator": "Exists"}]
     assert pod["priorityClassName"] == "system-node-critical"
+
+
+def test_an_agent_that_is_replaced_has_the_time_that_it_takes_to_end(pod: Any) -> None:  # noqa: ANN401
+    grace = pod["terminationGracePeriodSeconds"]
+    assert service.FINISHED_WITHIN < grace <= launcher.PATIENCE / 2
 
 
 def test_no_container_has_more_rights_than_to_write_the_nodes_directories(pod: Any) -> None:  # noqa: ANN401
