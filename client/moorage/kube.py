@@ -100,15 +100,16 @@ class Api:
         target = _with(path, {"watch": "true", **query})
         with self._failures(f"watch {path}"):
             connection = self._open(lambda: silence)
-        try:
+        # The response as well: where the server says that it hangs up, the socket is its own.
+        with contextlib.ExitStack() as until:
+            until.callback(connection.close)
             with self._failures(f"watch {path}"):
                 _keep_alive(connection)
                 response = self._send(connection, "GET", target, None, accept)
+                until.callback(response.close)
                 if response.status != http.client.OK:
                     raise _refusal(f"watch {path}", response, response.read(LONGEST_BODY))
             yield Watch(path, connection, response)
-        finally:
-            connection.close()
 
     def _exchange(
         self, method: str, target: str, document: Document | None, accept: str = JSON
