@@ -61,13 +61,51 @@ def test_the_pods_of_one_cluster_say_nothing_of_another(
         holdings.assign(shop, address, container=pod, node="n1", pod=pod, cluster=cluster)
     refused = moorctl(*CHECK, "-", stdin=BLOG)
     assert (refused.code, refused.out) == (2, "")
-    assert "addresses of 2 clusters are held" in refused.err
+    assert "for cluster none (4), east (1), west (1)" in refused.err
     ended = moorctl(*CHECK, "-", "--cluster", "west", stdin=BLOG)
     attributes = "attrs node: n1, namespace: shop, pod: web-1"
     assert ended.out.splitlines() == [
         f"10.0.0.11 leaked; {attributes}; the pod is not there",
         "Check complete; found 1 problems.",
     ]
+    assert ended.err == "not judged, being of another cluster or none: 5 addresses\n"
+
+
+def test_what_was_assigned_for_one_cluster_is_not_judged_until_the_pods_are_said_to_be_its(
+    moorctl: program.Moorctl, client: moorage.Client
+) -> None:
+    client.create_pool("v4", resources_pb2.Pool(cidr="10.0.0.0/24"))
+    holdings.assign(client, "10.0.0.9", container="c9", node="n1", pod="web", cluster="west")
+    refused = moorctl(*CHECK, "-", stdin=BLOG)
+    assert (refused.code, refused.out) == (2, "")
+    assert "for cluster west (1)" in refused.err
+    assert "kubectl get namespace kube-system -o jsonpath='{.metadata.uid}'" in refused.err
+    assert moorctl(*CHECK, "-", "--cluster", "east", stdin=BLOG).code == 0
+
+
+def test_what_was_assigned_for_no_cluster_is_judged_where_others_were_by_its_name_alone(
+    moorctl: program.Moorctl, shop: moorage.Client
+) -> None:
+    holdings.assign(shop, "10.0.0.10", container="e", node="n1", pod="web", cluster="east")
+    refused = moorctl(*CHECK, "-", stdin=BLOG)
+    assert (refused.code, refused.out) == (2, "")
+    ended = moorctl(*CHECK, "-", "--cluster", "none", stdin=BLOG)
+    assert ended.out.splitlines()[-1] == "Check complete; found 2 problems."
+    assert "10.0.0.10" not in ended.out
+
+
+def test_a_tunnel_of_a_cluster_is_no_pod_and_asks_for_no_cluster(
+    moorctl: program.Moorctl, shop: moorage.Client
+) -> None:
+    tunnel = resources_pb2.USE_TUNNEL
+    holdings.assign(shop, "10.0.0.10", container="t", node="n1", cluster="east", use=tunnel)
+    assert moorctl(*CHECK, "-", stdin=BLOG).code == 1
+
+
+def test_an_empty_cluster_is_what_a_failed_command_printed(offline: program.Moorctl) -> None:
+    ended = offline(*CHECK, "-", "--cluster", "", stdin=BLOG)
+    assert (ended.code, ended.out) == (2, "")
+    assert "it is empty" in ended.err
 
 
 def test_addresses_younger_than_the_grace_are_not_judged(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 
 import moorage
 from moorage import names
-from moorage.ctl import exits, options, settings
+from moorage.ctl import clusters, exits, options, settings
 from moorage.ctl.ipam import files, leaks, pods, reports, usage
 from moorage.v1 import resources_pb2
 
@@ -30,13 +30,7 @@ _ATTRIBUTES = ("node", "namespace", "pod")
     metavar="FILE|-",
     help="The output of `kubectl get pods -A -o json`: find leaked addresses by it.",
 )
-@click.option(
-    "--cluster",
-    "uid",
-    default="",
-    metavar="UID",
-    help="The cluster of the pods: what was assigned for others is not judged.",
-)
+@clusters.option("The cluster of the pods: only what was assigned for it is judged.")
 @click.option(
     "--grace",
     type=click.IntRange(min=0),
@@ -55,7 +49,7 @@ def command(
     ctx: click.Context,
     where: settings.Settings,
     source: str | None,
-    uid: str,
+    cluster: str | None,
     grace: int,
     report: str | None,
     output: str,
@@ -64,30 +58,32 @@ def command(
 
     \b
       moorctl ipam check
-      kubectl get pods -A -o json | moorctl ipam check --pods - --report leaks.json
+      cluster=$(kubectl get namespace kube-system -o jsonpath='{.metadata.uid}')
+      kubectl get pods -A -o json | moorctl ipam check --pods - --cluster "$cluster"
 
     Leaked is an address whose pod is not there, is on another node, has ended, or has other
     addresses. An address that any pod shows which has not ended is not leaked, and what an import
     took over for virtual machines, tunnels, Windows or nobody is not judged, nor is what is younger
     than the grace.
 
-    Give the pods of all namespaces, and where clusters share the VRF, --cluster: the uid of the
-    namespace kube-system. Before anything is released, write two reports some time apart,
-    each with a list of its own, and release what is leaked in both, by `moorctl ipam release
+    Give the pods of all namespaces, and --cluster, the uid of the namespace kube-system, unless
+    every address was assigned for no cluster; once some were for one, `--cluster none` judges
+    the others. Before anything is released, write two reports (--report) some time apart, each
+    with a list of its own, and release what is leaked in both, by `moorctl ipam release
     --from-report`.
 
     -o json prints the report. Exit code 1 when there are problems.
     """
-    cluster = _cluster(source, uid, grace) if source else None
+    known = _cluster(source, cluster, grace) if source else None
     with where.connected(f"check vrf/{where.vrf}") as client:
-        checked = _check(client, where.vrf, cluster)
+        checked = _check(client, where.vrf, known)
     document = reports.write(checked)
     if report:
         files.write(report, document)
     if output == "json":
         click.echo(files.text(document))
     else:
-        _show(checked, told_of_pods=cluster is not None, grace=grace)
+        _show(checked, told_of_pods=known is not None, grace=grace)
     if checked.problem_count:
         ctx.exit(exits.Exit.DIFFERENT)
 
@@ -96,15 +92,15 @@ def command(
 class _Cluster:
     """The pods that there are, and since when addresses are too young to be judged by them.
 
-    Without a uid, they are of the one cluster whose addresses there are.
+    The uid is empty for what was assigned for no cluster, and None where nobody said it.
     """
 
-    uid: str
+    uid: str | None
     pods: Mapping[pods.Key, pods.Pod]
     young_since: float
 
 
-def _cluster(source: str, uid: str, grace: int) -> _Cluster:
+def _cluster(source: str, uid: str | None, grace: int) -> _Cluster:
     young_since = files.moment(source) - grace if grace else math.inf
     return _Cluster(uid=uid, pods=pods.read(source), young_since=young_since)
 
@@ -136,14 +132,12 @@ def _judgement(
 ) -> leaks.Judgement:
     if cluster is None:
         return leaks.Judgement(leaks=[], not_judged_count=len(allocations))
-    clusters = {each.workload.cluster for each in allocations} - {""}
-    if not cluster.uid and len(clusters) > 1:
-        raise exits.refused(
-            f"addresses of {len(clusters)} clusters are held, and the pods of one say nothing of "
-            "the others; give the uid of theirs, with --cluster"
-        )
-    ours = [each for each in allocations if cluster.uid in ("", each.workload.cluster)]
-    return leaks.judge(ours, cluster.pods, assigned_before=cluster.young_since)
+    held = clusters.count(filter(leaks.names_pod, allocations))
+    if cluster.uid is None and held.keys() - {""}:
+        raise clusters.refused(held, holder="the VRF")
+    ours = [each for each in allocations if each.workload.cluster == (cluster.uid or "")]
+    judgement = leaks.judge(ours, cluster.pods, assigned_before=cluster.young_since)
+    return replace(judgement, elsewhere_count=held.total() - held[cluster.uid or ""])
 
 
 def _information(allocation: resources_pb2.Allocation, state: str) -> dict[str, object]:
@@ -161,6 +155,9 @@ def _show(checked: reports.Checked, *, told_of_pods: bool, grace: int) -> None:
     judgement = checked.judgement
     if told_of_pods and judgement.not_judged_count:
         exits.note(f"not judged, being of no pod: {usage.addresses(judgement.not_judged_count)}")
+    if judgement.elsewhere_count:
+        elsewhere = usage.addresses(judgement.elsewhere_count)
+        exits.note(f"not judged, being of another cluster or none: {elsewhere}")
     if judgement.young_count:
         young = usage.addresses(judgement.young_count)
         exits.note(f"not judged, being younger than {grace} seconds (--grace): {young}")

@@ -27,11 +27,12 @@ class Leak:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """The leaked addresses, and how many were not judged: of no pod, or assigned too lately."""
+    """The leaked addresses, and how many were not judged: of no pod, too young, elsewhere's."""
 
     leaks: Sequence[Leak]
     not_judged_count: int
     young_count: int = 0
+    elsewhere_count: int = 0
 
 
 def judge(
@@ -58,8 +59,8 @@ def judge(
             for each, reason in reasons
             if reason and attachment_key(each) not in valid
         ],
-        not_judged_count=sum(not _names_pod(each) for each in allocations),
-        young_count=sum(map(_names_pod, young)),
+        not_judged_count=sum(not names_pod(each) for each in allocations),
+        young_count=sum(map(names_pod, young)),
     )
 
 
@@ -69,7 +70,7 @@ def attachment_key(allocation: resources_pb2.Allocation) -> tuple[str, str, str]
     return attachment.network, attachment.container_id, attachment.interface
 
 
-def _names_pod(allocation: resources_pb2.Allocation) -> bool:
+def names_pod(allocation: resources_pb2.Allocation) -> bool:
     """Whether an address lives and ends with a pod, and says with which."""
     workload = allocation.workload
     if holders.is_adopted_without_sandbox(allocation.attachment.network):
@@ -84,7 +85,7 @@ def _reason(
     shown: Collection[pods.Address],
 ) -> str:
     """Return why an address is not its pod's; empty where it is, or where nobody can say."""
-    if not _names_pod(allocation) or ipaddress.ip_address(allocation.address) in shown:
+    if not names_pod(allocation) or ipaddress.ip_address(allocation.address) in shown:
         return ""
     workload = allocation.workload
     pod = known.get((workload.namespace, workload.pod))
