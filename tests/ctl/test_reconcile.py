@@ -102,11 +102,41 @@ def test_sandboxes_may_be_on_another_interface(
     assert "0 confirmed, 3 suspect" in ended.err
 
 
+def hold(client: moorage.Client, container: str, cluster: str) -> None:
+    """A container of the node, of a cluster."""
+    workload = resources_pb2.Workload(node="n1", cluster=cluster)
+    client.assign(attachment(container), [want()], workload=workload)
+
+
 def test_a_list_may_be_of_a_cluster(moorctl: program.Moorctl, pods: moorage.Client) -> None:
-    workload = resources_pb2.Workload(node="n1", cluster="e0a7")
-    pods.assign(attachment("c3"), [want()], workload=workload)
+    hold(pods, "c3", "e0a7")
     done = moorctl(*RECONCILE, "--cluster", "e0a7", "-", stdin=sandboxes("c0"))
     assert (done.code, done.out) == (0, "allocation/10.0.0.3 suspect (container c3 on eth0)\n")
+    assert "left alone, being of cluster none (3)" in done.err
+    done = moorctl(*RECONCILE, "--cluster", "none", "-", stdin=sandboxes("c0"))
+    assert "1 confirmed, 2 suspect" in done.err
+
+
+def test_where_a_cluster_holds_something_it_has_to_be_named(
+    moorctl: program.Moorctl, pods: moorage.Client
+) -> None:
+    hold(pods, "c3", "e0a7")
+    for arguments in ((), ("--cluster", "b1c2")):
+        ended = moorctl(*RECONCILE, *arguments, "--apply", "-", stdin=sandboxes())
+        assert (ended.code, ended.out) == (2, "")
+        assert "node n1 holds addresses of pods for cluster none (3), e0a7 (1)" in ended.err
+        assert "kubectl get namespace kube-system" in ended.err
+    assert suspects(pods) == set()
+
+
+def test_what_another_network_holds_for_a_cluster_asks_for_its_name_too(
+    moorctl: program.Moorctl, pods: moorage.Client
+) -> None:
+    hold(pods, "c3", "e0a7")
+    arguments = ("reconcile", "--node", "n1", "--network", "other")
+    assert moorctl(*arguments, "-", stdin=sandboxes("c0")).code == 2
+    ended = moorctl(*arguments, "--cluster", "none", "-", stdin=sandboxes("c0"))
+    assert (ended.code, ended.out) == (0, "")
 
 
 def test_what_could_not_be_done_is_told_and_makes_the_exit_code(

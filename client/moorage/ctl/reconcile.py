@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import re
 import time
@@ -9,9 +10,10 @@ import time
 import click
 from google.protobuf import json_format
 
-from moorage.ctl import exits, kinds, node_lists, options, settings
+import moorage
+from moorage.ctl import clusters, exits, kinds, node_lists, options, settings
 from moorage.ctl.ipam import files
-from moorage.v1 import reconciliation_pb2, resources_pb2
+from moorage.v1 import filter_pb2, reconciliation_pb2, resources_pb2
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -34,12 +36,7 @@ class _Duration(click.ParamType[int]):
 @click.command("reconcile")
 @click.argument("source", metavar="FILE|-")
 @click.option("--node", required=True, metavar="NAME", help="The node that the list is of.")
-@click.option(
-    "--cluster",
-    default="",
-    metavar="UID",
-    help="The cluster of the node; by default, what was assigned for none.",
-)
+@clusters.option("The cluster of the node: only what was assigned for it counts.")
 @click.option("--network", default="", metavar="NAME", help="Only attachments of this network.")
 @click.option(
     "--interface",
@@ -64,6 +61,7 @@ def command(
     /,
     where: settings.Settings,
     source: str,
+    cluster: str | None,
     grace: int,
     applying: bool,
     output: str,
@@ -72,8 +70,10 @@ def command(
     """Release what a node does not have any more, by the complete list of what it has.
 
     \b
-      moorctl reconcile --node n1 --network pods sandboxes.json
-      crictl pods -o json | moorctl reconcile --node n1 --network pods --apply -
+      cluster=$(kubectl get namespace kube-system -o jsonpath='{.metadata.uid}')
+      moorctl reconcile --node n1 --network pods --cluster "$cluster" sandboxes.json
+      crictl pods -o json |
+        moorctl reconcile --node n1 --network pods --cluster "$cluster" --apply -
 
     What the list lacks is suspect at first; it is released when another list lacks it too, and no
     list in between had it, for the whole grace. So nothing is released by a single list: run this
@@ -83,16 +83,21 @@ def command(
     complete and fresh: a file that is older than half of the grace is refused. The grace must be
     longer than an address is held before the list has its sandbox.
 
+    Without --cluster, only what was assigned for no cluster counts, and nothing is done where the
+    node holds anything for one. Of a cluster that is no more, the uid that its addresses have is
+    shown by `moorctl get allocations -o yaml`.
+
     Exit code 1 when something could not be done; then run it again.
     """
     node, network = of["node"], of["network"]
     listed = node_lists.read(source, network=network, interface=of["interface"])
     _refuse_old(source, grace)
     with where.connected(f"reconcile node/{node}") as client:
+        uid = _judged(_held(client, where.vrf, node), cluster, node)
         done = client.reconcile_node(
             node,
             listed,
-            cluster=of["cluster"],
+            cluster=uid,
             network=network,
             grace=grace,
             validate_only=not applying,
@@ -103,6 +108,24 @@ def command(
     else:
         _show(done, applying=applying)
     ctx.exit(exits.Exit.DIFFERENT if done.failures else exits.Exit.OK)
+
+
+def _held(client: moorage.Client, vrf: str, node: str) -> collections.Counter[str]:
+    """Return how many addresses of what lives and ends with a sandbox each cluster holds there."""
+    wanted = filter_pb2.AllocationFilter(workload=resources_pb2.Workload(node=node))
+    found = client.allocations(wanted, vrf=vrf, page_size=1000)
+    return clusters.count(each for each in found if each.use == resources_pb2.USE_WORKLOAD)
+
+
+def _judged(held: collections.Counter[str], cluster: str | None, node: str) -> str:
+    """Return the cluster that is meant; raises exits.Failed where that cannot be the one."""
+    others = {uid: number for uid, number in held.items() if uid != (cluster or "")}
+    if others and (cluster is None or not held[cluster]):
+        raise clusters.refused(held, holder=f"node {node}")
+    if others:
+        left = ", ".join(f"{uid or clusters.NONE} ({number})" for uid, number in others.items())
+        exits.note(f"left alone, being of cluster {left}")
+    return cluster or ""
 
 
 def _refuse_old(source: str, grace: int) -> None:
