@@ -86,6 +86,7 @@ def test_a_node_of_another_cluster_is_refused_and_left_alone(
     assert "node n1 of VRF default belongs to cluster 'west' (uid uid-of-west)" in caplog.text
     assert "and this is 'east' (uid uid-of-east)" in caplog.text
     assert "each cluster a VRF of its own" in caplog.text
+    assert "`moorctl delete node n1 --vrf default`" in caplog.text
 
 
 def test_a_cluster_may_be_renamed(east: Cluster) -> None:
@@ -206,6 +207,39 @@ def test_what_is_not_a_pods_keeps_a_node_that_is_gone(east: Cluster) -> None:
         east.round()
         east.pass_time()
     assert set(east.nodes()) == {"n1", "n2"}
+
+
+def test_a_node_that_is_gone_is_left_to_another_cluster_that_holds_something_there(
+    east: Cluster, west: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    east.kube.add_node("n2", labels={"zone": "e"})
+    west.kube.add_node("n2", labels={"zone": "w"})
+    east.round()
+    west.round()
+    gone, kept = east.run_pod("shop/web-0", node="n2"), west.run_pod("shop/web-0", node="n2")
+    theirs = {"zone": "w", labels.NAME: "west", labels.UID: "uid-of-west"}
+    east.kube.remove_node("n2")
+    east.collect()
+    assert east.held() == {gone, kept}  # its pod is still there
+    assert east.nodes()["n2"] == {"zone": "e"} | MINE
+    east.kube.remove_pod("shop/web-0")
+    east.collect()
+    east.round()
+    assert east.nodes()["n2"] == {"zone": "e"}
+    assert "left to cluster uid-of-west, for which 1 addresses are held there" in caplog.text
+    west.round()
+    east.collect()
+    assert east.nodes()["n2"] == theirs
+    assert east.held() == {kept}
+
+
+def test_what_is_held_for_no_cluster_keeps_a_node_that_is_gone(east: Cluster) -> None:
+    east.kube.add_node("n2")
+    east.round()
+    east.assign("shop/web-0", uid="uid-gone", node="n2", cluster="")
+    east.kube.remove_node("n2")
+    east.collect()
+    assert east.nodes()["n2"] == MINE
 
 
 def test_nodes_of_others_are_never_deleted(east: Cluster, west: Cluster) -> None:

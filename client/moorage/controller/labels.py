@@ -95,6 +95,16 @@ class Labels:
             self._client.delete_node(name, etag=etag, vrf=self._vrf, timeout=self._permit())
             del self._ours[name]
 
+    def leave(self, name: str) -> None:
+        """Leave a node to whoever takes it over; raises MoorageError."""
+        with self._lock:
+            present = self._client.get_node(name, vrf=self._vrf)
+            if present.labels.get(UID) == self._own[UID]:
+                rest = {key: text for key, text in present.labels.items() if key not in self._own}
+                message = resources_pb2.Node(name=present.name, labels=rest)
+                self._client.upsert_node(message, timeout=self._permit())
+            del self._ours[name]
+
     def _try(self, node: nodes.Node) -> None:
         try:
             self._keep(node)
@@ -125,7 +135,9 @@ class Labels:
             raise OtherCluster(
                 f"node {name} of VRF {self._vrf} belongs to cluster {_told(present.labels)}, and "
                 f"this is {_told(self._own)}; it is left alone: give the nodes of one VRF "
-                "different names, or each cluster a VRF of its own"
+                "different names, or each cluster a VRF of its own; where that cluster is no more, "
+                f"as after it was made anew, `moorctl delete node {name} --vrf {self._vrf}` lets "
+                "it be recorded anew"
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from moorage import kube
@@ -12,6 +12,8 @@ PATH = "/api/v1/nodes"
 # Set by whoever knows that a node is down for good: its pods are given up. See the documentation
 # of Kubernetes on non-graceful node shutdown.
 _OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
+
+_TOLD = 3  # names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,13 @@ def of(document: kube.Document) -> Node:
         labels={key: str(value) for key, value in labels.items()},
         is_silent=_is_silent(document),
     )
+
+
+def several(names: Iterable[str]) -> str:
+    """Return names of nodes as they are told of: the first few, and how many more."""
+    known = sorted(name or "(none)" for name in names)
+    more = f" and {len(known) - _TOLD} more" if len(known) > _TOLD else ""
+    return f"node{'s' if len(known) > 1 else ''} {', '.join(known[:_TOLD])}{more}"
 
 
 def _is_silent(document: kube.Document) -> bool:

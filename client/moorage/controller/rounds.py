@@ -13,6 +13,7 @@ A list that got too old is thrown away: it must be younger than the grace when i
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import logging
 import random
@@ -22,15 +23,23 @@ from dataclasses import dataclass, field
 
 import moorage
 from moorage import kube, names
-from moorage.controller import labels, lease, liveness, nodes, pods
+from moorage.controller import labels, lease, liveness, nodes, pods, strays
 from moorage.v1 import filter_pb2, reconciliation_pb2, resources_pb2
 
 Held = Mapping[str, Sequence[resources_pb2.Allocation]]
 
-_LOOKS = 10  # nodes a round
-_UNCLAIMED = (
-    "node %s: %d addresses of pods were assigned for no cluster, and are not collected; set "
-    '"cluster": "%s" in the "ipam" of its network configuration'
+_TOO_LONG = (
+    "this round took too long, more than %d seconds, half the grace: what is left is for the next "
+    "one; where every round does, give a longer --grace"
+)
+_SUSPENDED = (
+    "%s: nothing is collected there, since no node of the cluster is called so, and it may be one "
+    "that is not heard of: %s; delete from the cluster what is gone for good, or taint it with "
+    "node.kubernetes.io/out-of-service"
+)
+_LEFT = (
+    "node %s: gone from the cluster, and left to cluster %s, for which %d addresses are held "
+    "there; where that is no more, release them by `moorctl reconcile --node %s --cluster UID`"
 )
 
 _LOG = logging.getLogger(__name__)
@@ -53,6 +62,16 @@ class Rounds:
     permit: Callable[[], float]
     clock: Callable[[], float] = time.monotonic
     _gone_since: dict[str, float] = field(default_factory=dict)
+    _strays: strays.Strays = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._strays = strays.Strays(
+            client=self.client,
+            vrf=self.vrf,
+            uid=self.uid,
+            permit=self.permit,
+            clock=self.clock,
+        )
 
     def run(self) -> None:
         """Make one round.
@@ -69,7 +88,8 @@ class Rounds:
         ours = self.kept.ours()
         self._collect(there, set(ours))
         self._forget(ours, there)
-        self._tell_of_unclaimed(ours)
+        with _alone("look for what no cluster collects"):
+            self._strays.tell(ours.keys())
 
     def _held(self) -> Held:
         """Return what the cluster holds, by node; what names none cannot be judged."""
@@ -94,7 +114,7 @@ class Rounds:
         # In another order each time: where time is short, nobody is always the last.
         for name in random.sample(sorted(held), len(held)):
             if self.clock() - begun > self.grace / 2:
-                _LOG.warning("this round took too long: what is left is for the next one")
+                _LOG.warning(_TOO_LONG, self.grace / 2)
                 return
             self.permit()
             with _alone(f"reconcile node {name}"):
@@ -126,33 +146,27 @@ class Rounds:
     def _forget(
         self, ours: Mapping[str, resources_pb2.Node], there: Mapping[str, nodes.Node]
     ) -> None:
-        """Delete nodes that have been gone for the whole grace and hold nothing any more."""
+        """Give up nodes that have been gone for the whole grace and hold nothing of ours."""
         now = self.clock()
         gone = {name: self._gone_since.get(name, now) for name in ours if name not in there}
         self._gone_since = gone
         for name, since in gone.items():
             if now - since > self.grace:
                 self.permit()
-                with _alone(f"delete node {name}"):
+                with _alone(f"give up node {name}"):
                     self._delete(name)
 
     def _delete(self, name: str) -> None:
-        count = sum(1 for _ in self._allocations(resources_pb2.Workload(node=name)))
-        if count:
-            _LOG.info("node %s is gone, and still holds %d addresses", name, count)
-            return
-        self.kept.delete(name)
-        _LOG.info("node %s: deleted, it is gone from the cluster", name)
-
-    def _tell_of_unclaimed(self, ours: Mapping[str, resources_pb2.Node]) -> None:
-        """Say of a few nodes, others each time, whether their plugin says of no cluster."""
-        for name in random.sample(sorted(ours), min(_LOOKS, len(ours))):
-            self.permit()
-            with _alone(f"list what node {name} holds"):
-                held = self._allocations(resources_pb2.Workload(node=name))
-                count = sum(not each.workload.cluster and liveness.is_of_pod(each) for each in held)
-                if count:
-                    _LOG.warning(_UNCLAIMED, name, count, self.uid)
+        of = resources_pb2.Workload(node=name)
+        held = collections.Counter(each.workload.cluster for each in self._allocations(of))
+        if not held:
+            self.kept.delete(name)
+            _LOG.info("node %s: deleted, it is gone from the cluster", name)
+        elif held.keys() & {"", self.uid}:
+            _LOG.info("node %s is gone, and still holds %d addresses", name, held.total())
+        else:
+            self.kept.leave(name)
+            _LOG.warning(_LEFT, name, ", ".join(sorted(held)), held.total(), name)
 
 
 def _silent(held: Held, there: Mapping[str, nodes.Node], recorded: Set[str]) -> set[str]:
@@ -162,6 +176,8 @@ def _silent(held: Held, there: Mapping[str, nodes.Node], recorded: Set[str]) -> 
     """
     unheard = {name for name, node in there.items() if node.is_silent}
     unknown = held.keys() - there.keys() - recorded
+    if unheard and unknown:
+        _LOG.warning(_SUSPENDED, nodes.several(unknown), nodes.several(unheard))
     return unheard | unknown if unheard else set()
 
 
