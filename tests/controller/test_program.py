@@ -164,14 +164,15 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "Missing option '--cluster'"),
-        (["--cluster", "East"], "'East' is no name"),
-        (["--cluster", "east"], "KUBERNETES_SERVICE_HOST is not set"),
-        (["--cluster", "east", "--server", "a:b"], "'a:b' is not a server"),
-        (["--cluster", "east", "--grace", "59s"], "from 60 to 86400 seconds"),
-        (["--cluster", "east", "--every", "0"], "'0' is not a duration"),
-        (["--cluster", "east", "--kubeconfig", "/none"], "/none"),
-        (["--cluster", "east", "what"], "unexpected extra argument"),
+        ([], "Missing option '--cluster-name'"),
+        (["--cluster", "east"], "No such option"),
+        (["--cluster-name", "East"], "'East' is no name"),
+        (["--cluster-name", "east"], "KUBERNETES_SERVICE_HOST is not set"),
+        (["--cluster-name", "east", "--server", "a:b"], "'a:b' is not a server"),
+        (["--cluster-name", "east", "--grace", "59s"], "from 60 to 86400 seconds"),
+        (["--cluster-name", "east", "--every", "0"], "'0' is not a duration"),
+        (["--cluster-name", "east", "--kubeconfig", "/none"], "/none"),
+        (["--cluster-name", "east", "what"], "unexpected extra argument"),
     ],
 )
 def test_what_is_wrong_with_the_command_line_is_said(arguments: list[str], said: str) -> None:
@@ -181,7 +182,7 @@ def test_what_is_wrong_with_the_command_line_is_said(arguments: list[str], said:
 
 
 def test_outside_of_a_cluster_the_namespace_of_the_lease_must_be_named(east: Cluster) -> None:
-    done = run("--cluster", "east", "--kubeconfig", str(east.kube.kubeconfig))
+    done = run("--cluster-name", "east", "--kubeconfig", str(east.kube.kubeconfig))
     assert done.returncode == 2
     assert "--lease-namespace" in done.stderr
 

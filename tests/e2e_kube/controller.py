@@ -35,7 +35,7 @@ class Controller:
             *options,
             f"--server={ipam['server']}",
             f"--vrf={ipam['vrf']}",
-            f"--cluster={CLUSTER}",
+            f"--cluster-name={CLUSTER}",
             f"--kubeconfig={kubeconfig}",
             f"--lease-namespace={NAMESPACE}",
             f"--grace={GRACE_S}s",

@@ -31,7 +31,7 @@ _CLUSTER = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
 _HELP = """Keep a Moorage server in step with a Kubernetes cluster, until SIGTERM.
 
 \b
-  moorage-controller --server ipam.example:7711 --cluster east
+  moorage-controller --server ipam.example:7711 --cluster-name east
 
 Records the labels of the cluster's nodes, releases the addresses of pods that are gone, and deletes
 nodes that are gone and hold nothing any more. Inside of a pod it uses the pod's service account.
@@ -78,7 +78,7 @@ def _server(_: click.Context, __: click.Parameter, value: str) -> str:
     return value
 
 
-def _cluster(_: click.Context, __: click.Parameter, value: str) -> str:
+def _cluster_name(_: click.Context, __: click.Parameter, value: str) -> str:
     if not _CLUSTER.fullmatch(value):
         raise click.BadParameter(
             f"{value!r} is no name: lower-case letters, digits, '-' and '.', at most 63"
@@ -106,19 +106,20 @@ def _cluster(_: click.Context, __: click.Parameter, value: str) -> str:
     help="The VRF of the cluster's nodes and pods.",
 )
 @click.option(
-    "--cluster",
-    envvar="MOORAGE_CLUSTER",
+    "--cluster-name",
+    envvar="MOORAGE_CLUSTER_NAME",
+    metavar="NAME",
     required=True,
     show_envvar=True,
-    callback=_cluster,
-    help="The name of this cluster, which its nodes are labelled with.",
+    callback=_cluster_name,
+    help="The name of this cluster, for people: its nodes are labelled with it.",
 )
 @click.option(
     "--grace",
     type=_Duration(_LEAST_GRACE, _MOST_GRACE),
     default="10m",
     show_default=True,
-    help="Release what belongs to no pod for so long.",
+    help="Release what belongs to no pod for so long; half of it must suffice to list everything.",
 )
 @click.option(
     "--every",
@@ -148,7 +149,7 @@ def command(
     lease_name: str,
     *,
     vrf: str,
-    cluster: str,
+    cluster_name: str,
     grace: int,
     every: int,
 ) -> int:
@@ -168,7 +169,7 @@ def command(
             client=client,
             cluster=kubernetes,
             leadership=lease.Lease(kubernetes, name),
-            settings=terms.Settings(name=cluster, vrf=vrf, grace=grace, every=every),
+            settings=terms.Settings(name=cluster_name, vrf=vrf, grace=grace, every=every),
         )
         return _until_told(controller)
 

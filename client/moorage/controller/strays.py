@@ -1,4 +1,4 @@
-"""What no controller collects, and who says so: addresses of pods that were assigned for no cluster
+"""What no controller collects, to be told of: addresses of pods that were assigned for no cluster
 or, on a node of ours, for another than this.
 
 The whole VRF is looked through for them, at first and then once an hour: a node that the plugin
