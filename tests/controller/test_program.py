@@ -12,11 +12,12 @@ from controller.ground import Cluster
 from controller.process import PROGRAM, Process
 from harness import serving
 from harness.kube import api_server, faults
+from moorage.controller import labels
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "deploy" / "controller.yaml"
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/moorage/leases/moorage-controller"
 
-Start = Callable[[], Process]
+Start = Callable[..., Process]
 
 
 def shipped(kind: str) -> list[dict[str, Any]]:
@@ -51,11 +52,11 @@ def start(east: Cluster, server: serving.Serving) -> Iterator[Start]:
     east.kube.granted = granted()
     running: list[Process] = []
 
-    def starts() -> Process:
+    def starts(*more: str) -> Process:
         replaced = {"--server=moorage.example:7711": f"--server={server.target}"}
         arguments = [replaced.get(each, each) for each in container()["args"]]
         here = [f"--kubeconfig={east.kube.kubeconfig}", "--lease-namespace=moorage", "--every=1s"]
-        running.append(Process([*arguments, *here]))
+        running.append(Process([*arguments, *here, *more]))
         return running[-1]
 
     yield starts
@@ -106,6 +107,18 @@ def test_of_two_one_acts_and_the_other_takes_over_when_it_goes(east: Cluster, st
     assert holder(east) not in ("", before)
     assert not [line for line in second.told if "node n2" in line]
     assert second.terminate() == 0
+
+
+def test_a_uid_that_is_given_goes_before_that_of_the_cluster(east: Cluster, start: Start) -> None:
+    kept = east.assign("shop/web-0", uid="uid-gone")
+    gone = east.assign("shop/web-1", uid="uid-gone-too", cluster="restored")
+    process = start("--cluster-uid=restored")
+    process.wait_for(f"suspect: {gone} of pod shop/web-1")
+    east.pass_time()
+    process.wait_for(f"released: {gone} of pod shop/web-1")
+    assert process.terminate() == 0
+    assert east.held() == {kept}
+    assert east.nodes()["n1"][labels.UID] == "restored"
 
 
 def test_it_outlives_an_outage_of_the_api_and_collects_nothing_meanwhile(
@@ -169,6 +182,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         (["--cluster-name", "East"], "'East' is no name"),
         (["--cluster-name", "east"], "KUBERNETES_SERVICE_HOST is not set"),
         (["--cluster-name", "east", "--server", "a:b"], "'a:b' is not a server"),
+        (["--cluster-name", "east", "--cluster-uid", ""], "write 1 to 128 characters"),
         (["--cluster-name", "east", "--grace", "59s"], "from 60 to 86400 seconds"),
         (["--cluster-name", "east", "--every", "0"], "'0' is not a duration"),
         (["--cluster-name", "east", "--kubeconfig", "/none"], "/none"),

@@ -18,7 +18,7 @@ import click
 
 import moorage
 from moorage import kube, names, targets
-from moorage.cni import errors, kubeconfig
+from moorage.cni import errors, kubeconfig, settings
 from moorage.controller import credentials, lease, terms
 from moorage.ctl import exits
 
@@ -86,6 +86,12 @@ def _cluster_name(_: click.Context, __: click.Parameter, value: str) -> str:
     return value
 
 
+def _cluster_uid(_: click.Context, __: click.Parameter, value: str | None) -> str:
+    if value is not None and not 0 < len(value) <= settings.LONGEST_CLUSTER:
+        raise click.BadParameter(f"write 1 to {settings.LONGEST_CLUSTER} characters")
+    return value or ""
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]}, help=_HELP)
 @click.version_option(moorage.__version__, prog_name="moorage-controller")
 @click.option(
@@ -115,6 +121,14 @@ def _cluster_name(_: click.Context, __: click.Parameter, value: str) -> str:
     help="The name of this cluster, for people: its nodes are labelled with it.",
 )
 @click.option(
+    "--cluster-uid",
+    envvar="MOORAGE_CLUSTER_UID",
+    metavar="UID",
+    show_envvar=True,
+    callback=_cluster_uid,
+    help="The uid that this cluster's network configuration says; default: that of kube-system.",
+)
+@click.option(
     "--grace",
     type=_Duration(_LEAST_GRACE, _MOST_GRACE),
     default="10m",
@@ -142,7 +156,7 @@ def _cluster_name(_: click.Context, __: click.Parameter, value: str) -> str:
     help="Namespace of the lease; default: that of this pod.",
 )
 @click.option("--lease-name", default="moorage-controller", show_default=True, metavar="NAME")
-def command(
+def command(  # noqa: PLR0913 - one for each option, and most by name
     server: str,
     file: str | None,
     lease_namespace: str | None,
@@ -150,6 +164,7 @@ def command(
     *,
     vrf: str,
     cluster_name: str,
+    cluster_uid: str,
     grace: int,
     every: int,
 ) -> int:
@@ -169,7 +184,9 @@ def command(
             client=client,
             cluster=kubernetes,
             leadership=lease.Lease(kubernetes, name),
-            settings=terms.Settings(name=cluster_name, vrf=vrf, grace=grace, every=every),
+            settings=terms.Settings(
+                name=cluster_name, uid=cluster_uid, vrf=vrf, grace=grace, every=every
+            ),
         )
         return _until_told(controller)
 

@@ -19,8 +19,9 @@ _LOG = logging.getLogger(__name__)
 class Settings:
     """What a controller is told; times in seconds.
 
-    `name` is the cluster's, `grace` for how long the pod of an address must be gone, `every` how
-    long it is from one round to the next, `retry` from one try for the lease to the next.
+    `name` is the cluster's, and so is `uid`, which is asked for where it is empty; `grace` is for
+    how long the pod of an address must be gone, `every` how long it is from one round to the next,
+    `retry` from one try for the lease to the next.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Settings:
     grace: float
     every: float
     retry: float = lease.RETRY
+    uid: str = ""
 
 
 @dataclass(kw_only=True)
@@ -91,7 +93,7 @@ class Controller:
         pause = FIRST_PAUSE
         while self.leadership.leading and not self._stopping.is_set():
             try:
-                uid = cluster_uid.of(self.cluster)
+                uid = self.settings.uid or cluster_uid.of(self.cluster)
                 return labels.Cluster(name=self.settings.name, uid=uid)
             except kube.ApiError as error:
                 _LOG.error("nothing is collected: %s", error)
