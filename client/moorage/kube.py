@@ -100,16 +100,16 @@ class Api:
         target = _with(path, {"watch": "true", **query})
         with self._failures(f"watch {path}"):
             connection = self._open(lambda: silence)
-        # The response as well: where the server says that it hangs up, the socket is its own.
         with contextlib.ExitStack() as until:
             until.callback(connection.close)
+            plain = connection.sock  # the response's alone, where the server says that it hangs up
             with self._failures(f"watch {path}"):
                 _keep_alive(connection)
                 response = self._send(connection, "GET", target, None, accept)
                 until.callback(response.close)
                 if response.status != http.client.OK:
                     raise _refusal(f"watch {path}", response, response.read(LONGEST_BODY))
-            yield Watch(path, connection, response)
+            yield Watch(path, plain, response)
 
     def _exchange(
         self, method: str, target: str, document: Document | None, accept: str = JSON
@@ -177,11 +177,9 @@ class _Connection(http.client.HTTPConnection):
 class Watch:
     """A stream of changes, which may be broken off from another thread."""
 
-    def __init__(
-        self, path: str, connection: _Connection, response: http.client.HTTPResponse
-    ) -> None:
+    def __init__(self, path: str, plain: socket.socket, response: http.client.HTTPResponse) -> None:
         self._path = path
-        self._connection = connection
+        self._socket = plain
         self._response = response
 
     def __iter__(self) -> Iterator[tuple[str, Document]]:
@@ -200,10 +198,9 @@ class Watch:
 
     def break_off(self) -> None:
         """End the watch at once; whoever waits for its next event is told that it broke."""
-        if isinstance(self._connection.sock, socket.socket):
-            with contextlib.suppress(OSError):
-                # Of the plain socket: that of TLS would take its state away from a waiting reader.
-                socket.socket.shutdown(self._connection.sock, socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            # Of the plain socket: that of TLS would take its state away from a waiting reader.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def _line(self) -> bytes:
         try:

@@ -214,6 +214,7 @@ def test_a_node_that_is_gone_is_left_to_another_cluster_that_holds_something_the
 ) -> None:
     east.kube.add_node("n2", labels={"zone": "e"})
     west.kube.add_node("n2", labels={"zone": "w"})
+    west.kube.add_node("w1")
     east.round()
     west.round()
     gone, kept = east.run_pod("shop/web-0", node="n2"), west.run_pod("shop/web-0", node="n2")
@@ -231,6 +232,16 @@ def test_a_node_that_is_gone_is_left_to_another_cluster_that_holds_something_the
     east.collect()
     assert east.nodes()["n2"] == theirs
     assert east.held() == {kept}
+
+
+def test_a_node_that_is_gone_is_not_left_to_a_cluster_that_has_no_node(east: Cluster) -> None:
+    east.kube.add_node("n2")
+    east.round()
+    east.assign("shop/web-0", uid="uid-gone", node="n2", cluster="former")
+    east.kube.remove_node("n2")
+    east.collect()
+    east.round()
+    assert east.nodes()["n2"] == MINE
 
 
 def test_what_is_held_for_no_cluster_keeps_a_node_that_is_gone(east: Cluster) -> None:

@@ -26,7 +26,7 @@ def test_what_says_of_no_cluster_is_told_of(
     (line,) = told(caplog, OF_NONE)
     assert line.startswith("node n1: 1 addresses of pods")
     assert '"cluster": "uid-of-east"' in line
-    assert "`moorctl reconcile --cluster none`" in line
+    assert "`moorctl reconcile --node NAME --cluster none FILE`" in line
 
 
 def test_a_node_that_the_plugin_calls_by_another_name_is_found(
@@ -64,11 +64,21 @@ def test_a_wrong_cluster_on_a_node_of_ours_is_told_of(
     (line,) = told(caplog, OF_ANOTHER)
     assert line.startswith(f"node n1: 1 addresses of pods were assigned for cluster '{written}'")
     assert '"cluster": "uid-of-east"' in line
-    assert f"`moorctl reconcile --cluster {written}`" in line
+    assert f"`moorctl reconcile --node NAME --cluster {written} FILE`" in line
     assert east.held() == {gone}
     east.clock.now += strays.EVERY
     east.round()
     assert len(told(caplog, OF_ANOTHER)) == 1
+
+
+def test_a_cluster_without_a_node_is_told_of_on_whatever_node(
+    east: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    for node in ("autoscaled-7", "host1"):
+        east.assign(f"shop/{node}", uid=f"uid-{node}", node=node, cluster="former")
+    east.round()
+    (line,) = told(caplog, OF_ANOTHER)
+    assert line.startswith("nodes autoscaled-7, host1: 2 addresses of pods")
 
 
 def test_another_cluster_is_told_of_only_where_it_has_a_node_of_the_same_name(

@@ -191,6 +191,7 @@ def test_a_report_has_all_that_a_release_needs(
         ],
         "information": [],
         "notJudgedCount": 1,
+        "elsewhereCount": 0,
         "youngCount": 0,
     }
 

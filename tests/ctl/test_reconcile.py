@@ -121,11 +121,20 @@ def test_where_a_cluster_holds_something_it_has_to_be_named(
     moorctl: program.Moorctl, pods: moorage.Client
 ) -> None:
     hold(pods, "c3", "e0a7")
-    for arguments in ((), ("--cluster", "b1c2")):
-        ended = moorctl(*RECONCILE, *arguments, "--apply", "-", stdin=sandboxes())
-        assert (ended.code, ended.out) == (2, "")
-        assert "node n1 holds addresses of pods for cluster none (3), e0a7 (1)" in ended.err
-        assert "kubectl get namespace kube-system" in ended.err
+    ended = moorctl(*RECONCILE, "--apply", "-", stdin=sandboxes())
+    assert (ended.code, ended.out) == (2, "")
+    assert "node n1 holds addresses of pods for cluster none (3), e0a7 (1)" in ended.err
+    assert "kubectl get namespace kube-system" in ended.err
+    assert suspects(pods) == set()
+
+
+def test_a_cluster_that_holds_nothing_on_a_node_has_nothing_to_lose_there(
+    moorctl: program.Moorctl, pods: moorage.Client
+) -> None:
+    hold(pods, "c3", "e0a7")
+    ended = moorctl(*RECONCILE, "--cluster", "b1c2", "--apply", "-", stdin=sandboxes())
+    assert (ended.code, ended.out) == (0, "")
+    assert "left alone, being of cluster none (3), e0a7 (1)" in ended.err
     assert suspects(pods) == set()
 
 

@@ -107,9 +107,9 @@ class Moorage:
         nodes = json.loads(self._moorctl("get", "nodes", "--output", "json"))["items"]
         return {node["metadata"]["name"]: node["metadata"].get("labels", {}) for node in nodes}
 
-    def problems(self, pods: str) -> list[Mapping[str, object]]:
-        """What `moorctl ipam check` has against the addresses of these pods of `kubectl`."""
-        told_of = ("--pods", "-", "--grace", "0", "--output", "json")
+    def problems(self, pods: str, cluster: str) -> list[Mapping[str, object]]:
+        """What `moorctl ipam check` has against the addresses of these pods of a cluster."""
+        told_of = ("--pods", "-", "--cluster", cluster, "--grace", "0", "--output", "json")
         found = self._moorctl("ipam", "check", *told_of, stdin=pods, codes=(0, 1))
         problems: list[Mapping[str, object]] = json.loads(found)["problems"]
         return problems

@@ -28,7 +28,7 @@ def test_a_leak_of_a_lost_node_is_released_without_it_and_live_pods_keep_theirs(
         kube.forget_pods("gone")
         kube.kubectl("delete", "node", NODE)
         # An administrator sees it before.
-        [problem] = moorage.problems(kube.kubectl("get", "pods", "-A", "--output=json"))
+        [problem] = moorage.problems(*_pods(kube))
         assert problem["address"] == "10.98.0.77"
         machine.eventually(lambda: _require_held(moorage, {kept}), controller.COLLECTED_WITHIN_S)
         assert kube.controller.released()[before:] == [("10.98.0.77", "default/gone", uid)]
@@ -87,7 +87,7 @@ def test_kubectl_moorctl_and_the_log_of_the_controller_tell_the_same(
     table = _columns(moorage.table(), "POD", "ADDRESS", "NODE")
     assert wide == {(pod, address.removesuffix("/24"), node) for pod, address, node in table}
     assert {pod for pod, _, _ in wide} == {"a", "c", "d"}
-    assert moorage.problems(kube.kubectl("get", "pods", "-A", "--output=json")) == []
+    assert moorage.problems(*_pods(kube)) == []
     assert f"node {NODE}: labels recorded" in kube.controller.log
 
 
@@ -101,6 +101,12 @@ def test_labels_of_the_node_arrive_at_the_server_and_go(
     kube.kubectl("label", "node", NODE, f"{ZONE}-")
     machine.eventually(lambda: _require_zone(moorage, None))
     assert moorage.node_labels()[NODE][labels.NAME] == controller.CLUSTER
+
+
+def _pods(kube: Cluster) -> tuple[str, str]:
+    """All pods, and of which cluster they are."""
+    uid = kube.kubectl("get", "namespace", "kube-system", "--output=jsonpath={.metadata.uid}")
+    return kube.kubectl("get", "pods", "-A", "--output=json"), uid
 
 
 def _require_held(moorage: ipams.Moorage, addresses: set[str]) -> None:

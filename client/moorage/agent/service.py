@@ -1,6 +1,5 @@
 """Answers the calls that forwarders bring, many at a time, until it is told to stop."""
 
-import contextlib
 import json
 import logging
 import os
@@ -129,8 +128,16 @@ class Service:
             connection = _accepted(listener)
             if connection is None:
                 continue
-            with connection, contextlib.suppress(OSError):  # it has gone without the answer
-                connection.sendall(self._report())
+            with connection:
+                self._tell_one(connection)
+
+    def _tell_one(self, connection: socket.socket) -> None:
+        try:
+            connection.sendall(self._report())
+        except OSError:
+            pass  # it has gone without the answer
+        except Exception as error:  # whatever it is, the next one is told again
+            logs.tell(_LOG, logging.ERROR, "cannot say how it is", error=type(error).__name__)
 
     def _report(self) -> bytes:
         waiting = self._node.journal.oldest_first()

@@ -141,5 +141,11 @@ class Labels:
             )
 
 
+def owners(client: moorage.Client, vrf: str) -> set[str]:
+    """Return the uids of the clusters that nodes of a VRF are recorded of; raises MoorageError."""
+    recorded = client.nodes(vrf=vrf, page_size=1000)
+    return {node.labels[UID] for node in recorded if UID in node.labels}
+
+
 def _told(node_labels: Mapping[str, str]) -> str:
     return f"{node_labels.get(NAME, '')!r} (uid {node_labels[UID]})"

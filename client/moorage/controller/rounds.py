@@ -39,7 +39,8 @@ _SUSPENDED = (
 )
 _LEFT = (
     "node %s: gone from the cluster, and left to cluster %s, for which %d addresses are held "
-    "there; where that is no more, release them by `moorctl reconcile --node %s --cluster UID`"
+    "there; where that is no more, release them by `moorctl reconcile --node %s --cluster UID "
+    "FILE`, and then `moorctl delete node %s`"
 )
 
 _LOG = logging.getLogger(__name__)
@@ -162,11 +163,11 @@ class Rounds:
         if not held:
             self.kept.delete(name)
             _LOG.info("node %s: deleted, it is gone from the cluster", name)
-        elif held.keys() & {"", self.uid}:
-            _LOG.info("node %s is gone, and still holds %d addresses", name, held.total())
-        else:
+        elif held.keys() <= labels.owners(self.client, self.vrf) - {self.uid}:
             self.kept.leave(name)
-            _LOG.warning(_LEFT, name, ", ".join(sorted(held)), held.total(), name)
+            _LOG.warning(_LEFT, name, ", ".join(sorted(held)), held.total(), name, name)
+        else:
+            _LOG.info("node %s is gone, and still holds %d addresses", name, held.total())
 
 
 def _silent(held: Held, there: Mapping[str, nodes.Node], recorded: Set[str]) -> set[str]:

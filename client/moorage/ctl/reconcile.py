@@ -120,7 +120,7 @@ def _held(client: moorage.Client, vrf: str, node: str) -> collections.Counter[st
 def _judged(held: collections.Counter[str], cluster: str | None, node: str) -> str:
     """Return the cluster that is meant; raises exits.Failed where that cannot be the one."""
     others = {uid: number for uid, number in held.items() if uid != (cluster or "")}
-    if others and (cluster is None or not held[cluster]):
+    if others and cluster is None:
         raise clusters.refused(held, holder=f"node {node}")
     if others:
         left = ", ".join(f"{uid or clusters.NONE} ({number})" for uid, number in others.items())

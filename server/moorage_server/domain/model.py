@@ -124,9 +124,9 @@ class Facts:
         if self.owner_key:
             return owner_of(self.owner_key)
         workload = self.workload
-        # No part contains a blank.
-        names = ("pod", workload.cluster, f"{workload.namespace}/{workload.pod}")
-        return " ".join(filter(None, names)) if workload.pod else ""
+        # No part contains a line's end.
+        parts = ("pod", workload.cluster, workload.namespace, workload.pod)
+        return "\n".join(parts) if workload.pod else ""
 
 
 def owner_of(owner_key: str) -> str:

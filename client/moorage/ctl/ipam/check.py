@@ -68,7 +68,7 @@ def command(
 
     Give the pods of all namespaces, and --cluster, the uid of the namespace kube-system, unless
     every address was assigned for no cluster; once some were for one, `--cluster none` judges
-    the others. Before anything is released, write two reports (--report) some time apart, each
+    the others, by the pods of every cluster that uses the VRF without saying so. Before anything is released, write two reports (--report) some time apart, each
     with a list of its own, and release what is leaked in both, by `moorctl ipam release
     --from-report`.
 

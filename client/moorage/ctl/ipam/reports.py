@@ -69,6 +69,7 @@ def write(checked: Checked) -> dict[str, object]:
         "problems": [*map(_finding, checked.findings), *map(_leak, checked.judgement.leaks)],
         "information": list(checked.information),
         "notJudgedCount": checked.judgement.not_judged_count,
+        "elsewhereCount": checked.judgement.elsewhere_count,
         "youngCount": checked.judgement.young_count,
     }
 
