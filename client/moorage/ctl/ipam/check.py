@@ -68,9 +68,9 @@ def command(
 
     Give the pods of all namespaces, and --cluster, the uid of the namespace kube-system, unless
     every address was assigned for no cluster; once some were for one, `--cluster none` judges
-    the others, by the pods of every cluster that uses the VRF without saying so. Before anything is released, write two reports (--report) some time apart, each
-    with a list of its own, and release what is leaked in both, by `moorctl ipam release
-    --from-report`.
+    the others, by the pods of every cluster that uses the VRF without saying so. Before
+    anything is released, write two reports (--report) some time apart, each with a list of its
+    own, and release what is leaked in both, by `moorctl ipam release --from-report`.
 
     -o json prints the report. Exit code 1 when there are problems.
     """
