@@ -234,22 +234,16 @@ def test_a_node_that_is_gone_is_left_to_another_cluster_that_holds_something_the
     assert east.held() == {kept}
 
 
-def test_a_node_that_is_gone_is_not_left_to_a_cluster_that_has_no_node(east: Cluster) -> None:
+@pytest.mark.parametrize("holder", ["", "former"])
+def test_a_node_that_is_gone_is_not_left_to_a_cluster_that_has_no_node(
+    east: Cluster, holder: str
+) -> None:
     east.kube.add_node("n2")
     east.round()
-    east.assign("shop/web-0", uid="uid-gone", node="n2", cluster="former")
+    east.assign("shop/web-0", uid="uid-gone", node="n2", cluster=holder)
     east.kube.remove_node("n2")
     east.collect()
     east.round()
-    assert east.nodes()["n2"] == MINE
-
-
-def test_what_is_held_for_no_cluster_keeps_a_node_that_is_gone(east: Cluster) -> None:
-    east.kube.add_node("n2")
-    east.round()
-    east.assign("shop/web-0", uid="uid-gone", node="n2", cluster="")
-    east.kube.remove_node("n2")
-    east.collect()
     assert east.nodes()["n2"] == MINE
 
 

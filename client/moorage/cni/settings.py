@@ -18,12 +18,12 @@ NODE_NAME_FILE = "/var/lib/calico/nodename"
 class Cluster(NamedTuple):
     """How to reach the Kubernetes API: by `kubeconfig`, or by the rest; empty is absent."""
 
-    kubeconfig: str
-    api_root: str
-    ca_file: str
-    token_file: str
-    client_certificate: str
-    client_key: str
+    kubeconfig: str = ""
+    api_root: str = ""
+    ca_file: str = ""
+    token_file: str = ""
+    client_certificate: str = ""
+    client_key: str = ""
 
 
 class Settings(NamedTuple):

@@ -16,14 +16,7 @@ class NoCluster(Exception):
 
 def of_kubeconfig(file: str) -> Callable[[], kubeconfig.Access]:
     """Return what reads a kubeconfig and the files it names; see `kubeconfig.access`."""
-    cluster = settings.Cluster(
-        kubeconfig=file,
-        api_root="",
-        ca_file="",
-        token_file="",
-        client_certificate="",
-        client_key="",
-    )
+    cluster = settings.Cluster(kubeconfig=file)
     return lambda: kubeconfig.access(cluster)
 
 
@@ -38,12 +31,7 @@ def of_pod(
             "name a kubeconfig with --kubeconfig"
         )
     cluster = settings.Cluster(
-        kubeconfig="",
-        api_root=root,
-        ca_file=str(folder / "ca.crt"),
-        token_file=str(folder / "token"),
-        client_certificate="",
-        client_key="",
+        api_root=root, ca_file=str(folder / "ca.crt"), token_file=str(folder / "token")
     )
     return lambda: kubeconfig.access(cluster)
 

@@ -86,11 +86,11 @@ class Rounds:
         for node in there.values():
             self.permit()
             self.kept.keep(node, changes)
-        ours = self.kept.ours()
-        self._collect(there, set(ours))
+        ours = self.kept.ours().keys()
+        self._collect(there, ours)
         self._forget(ours, there)
         with _alone("look for what no cluster collects"):
-            self._strays.tell(ours.keys())
+            self._strays.tell(ours)
 
     def _held(self) -> Held:
         """Return what the cluster holds, by node; what names none cannot be judged."""
@@ -144,9 +144,7 @@ class Rounds:
         )
         _tell(name, held, done)
 
-    def _forget(
-        self, ours: Mapping[str, resources_pb2.Node], there: Mapping[str, nodes.Node]
-    ) -> None:
+    def _forget(self, ours: Set[str], there: Mapping[str, nodes.Node]) -> None:
         """Give up nodes that have been gone for the whole grace and hold nothing of ours."""
         now = self.clock()
         gone = {name: self._gone_since.get(name, now) for name in ours if name not in there}

@@ -67,12 +67,7 @@ def uid_of_cluster(account: pathlib.Path, server: str) -> str:
     from moorage.cni import kubeconfig, settings  # noqa: PLC0415
 
     cluster = settings.Cluster(
-        kubeconfig="",
-        api_root=server,
-        ca_file=str(account / "ca.crt"),
-        token_file=str(account / "token"),
-        client_certificate="",
-        client_key="",
+        api_root=server, ca_file=str(account / "ca.crt"), token_file=str(account / "token")
     )
     try:
         return cluster_uid.of(kube.Api(lambda: kubeconfig.access(cluster)))

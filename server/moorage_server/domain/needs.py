@@ -124,6 +124,10 @@ class BlockAt:
     cidr: addresses.Network
 
 
+# What a batch can ask for before its decisions do.
+Foreseen = OwnBlocks | BlockAt
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PoolFrontier:
     """Wanted: the right to open and close blocks of a pool."""

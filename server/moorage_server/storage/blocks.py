@@ -86,7 +86,7 @@ class Inquiry:
             case _:
                 return self._look(*self._rows(need))
 
-    def foresee(self, wanted: Collection[needs.OwnBlocks | needs.BlockAt]) -> None:
+    def foresee(self, wanted: Collection[needs.Foreseen]) -> None:
         """Puts on the shelf what these will find first, a statement for all that are alike.
 
         What is not found is left to be asked for: it may be locked, or not be there.

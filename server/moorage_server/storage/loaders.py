@@ -1,7 +1,7 @@
 """What the driver makes of addresses, blocks and JSON: the same values as its own loaders, sooner.
 
-A row of what is held has two of the first kind and one of the last, and to read these was most of
-what a listing cost.
+A row of what is held has two of the first kind and one of the last: to read these was more than a
+quarter of what a page of a listing costs the server.
 """
 
 import functools

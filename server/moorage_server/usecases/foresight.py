@@ -9,12 +9,10 @@ from collections.abc import Iterable, Iterator
 from moorage_server.domain import automatic, errors, identity, model, needs
 from moorage_server.usecases.ledger import Ledger, Request
 
-Foreseen = needs.OwnBlocks | needs.BlockAt
 
-
-def of(ledger: Ledger, requests: Iterable[Request]) -> dict[str, list[Foreseen]]:
+def of(ledger: Ledger, requests: Iterable[Request]) -> dict[str, list[needs.Foreseen]]:
     """What requests whose attachments are locked will ask for, by VRF."""
-    foreseen: dict[str, list[Foreseen]] = {}
+    foreseen: dict[str, list[needs.Foreseen]] = {}
     nodes: set[tuple[str, str]] = set()
     for each in requests:
         vrf = each.attachment.vrf

@@ -84,7 +84,7 @@ class Ledger:
                 )
         return {key for key in locked if key not in pods or key in self._siblings}
 
-    def foresee(self, vrf: str, wanted: Collection[needs.OwnBlocks | needs.BlockAt]) -> None:
+    def foresee(self, vrf: str, wanted: Collection[needs.Foreseen]) -> None:
         """Has what decisions in a VRF will ask for looked for at once."""
         if vrf in self._pages:
             self._pages[vrf].inquiry.foresee(wanted)
