@@ -410,6 +410,15 @@ def test_a_watch_is_broken_off_at_once(east: Cluster) -> None:
     assert not [t for t in threading.enumerate() if t.name == "nodes"]
 
 
+def test_a_watch_that_is_the_last_of_its_connection_is_broken_off_too(east: Cluster) -> None:
+    east.kube.misbehave = faults.silent_watches(hanging_up=True)
+    followed = Followed(east)
+    followed.feed.start()
+    assert east.kube.watching.acquire(timeout=20)
+    followed.feed.stop()
+    assert not [t for t in threading.enumerate() if t.name == "nodes"]
+
+
 @pytest.fixture(autouse=True)
 def told(caplog: pytest.LogCaptureFixture) -> None:
     """Everything that is logged is kept."""

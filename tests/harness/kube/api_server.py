@@ -85,11 +85,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def begin_chunks(self) -> None:
-        """Begins an answer without a length."""
+    def begin_chunks(self, *, hanging_up: bool = False) -> None:
+        """Begins an answer without a length; `hanging_up` says that it is the connection's last."""
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
+        if hanging_up:
+            self.send_header("Connection", "close")
         self.end_headers()
 
     def chunk(self, content: bytes) -> None:

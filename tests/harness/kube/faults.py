@@ -47,14 +47,14 @@ def silent() -> Fault:
     return _wait
 
 
-def silent_watches() -> Fault:
+def silent_watches(*, hanging_up: bool = False) -> Fault:
     """Watches begin, and never say anything."""
 
     def misbehave(handler: Handler) -> None:
         if not handler.is_watch:
             handler.proceed()
             return
-        handler.begin_chunks()
+        handler.begin_chunks(hanging_up=hanging_up)
         handler.api.watching.release()
         _wait(handler)
 
