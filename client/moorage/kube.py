@@ -118,8 +118,10 @@ class Api:
         with self._failures(what):
             within = deadline.Deadline.after(self._timeout)
             connection = self._open(lambda: within.remaining("the Kubernetes API"))
-            with contextlib.closing(connection):
-                response = self._send(connection, method, target, document, accept)
+            with (
+                contextlib.closing(connection),
+                self._send(connection, method, target, document, accept) as response,
+            ):
                 body = _body(response)
             if response.status not in (http.client.OK, http.client.CREATED):
                 raise _refusal(what, response, body)

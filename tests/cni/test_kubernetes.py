@@ -1,7 +1,11 @@
 """Annotations and labels from a Kubernetes API: which are read, and what its failures become."""
 
+import gc
+import socket
+import struct
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +13,16 @@ import pytest
 
 from cni import program
 from harness.kube import api_server
-from moorage.cni import errors, host, invocation, netconf, settings, subject
+from moorage.cni import (
+    errors,
+    host,
+    invocation,
+    kubeconfig,
+    kubernetes,
+    netconf,
+    settings,
+    subject,
+)
 from moorage.cni.deadline import Deadline
 
 POOLS = "cni.projectcalico.org/ipv4pools"
@@ -171,6 +184,26 @@ def test_a_status_is_named_and_those_worth_it_are_tried_again(
 def test_an_unknown_pod_is_refused(api: api_server.ApiServer) -> None:
     api.objects.clear()
     assert "HTTP status 404" in add(api.settings)
+
+
+def test_a_server_that_resets_before_the_handshake_leaves_no_open_socket(
+    monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    warnings.simplefilter("always")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        connect = socket.create_connection
+
+        def connect_and_be_reset(_: object, timeout: float) -> socket.socket:
+            plain = connect(server.getsockname(), timeout)
+            with server.accept()[0] as accepted:
+                accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            return plain
+
+        monkeypatch.setattr(socket, "create_connection", connect_and_be_reset)
+        with pytest.raises(ConnectionError):
+            kubernetes.connect(kubeconfig.Access(host="k", port=1, path=""), lambda: 5.0)
+    gc.collect()
+    assert not recwarn.list
 
 
 def test_a_server_that_is_not_there_is_tried_again(tmp_path: Path) -> None:

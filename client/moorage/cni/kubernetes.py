@@ -96,13 +96,13 @@ class Api:
             self._connection.sock = connect(self._access, self._left)
         fields = headers(self._access, ACCEPT)
         self._connection.request("GET", self._access.path + path, headers=fields)
-        response = self._connection.getresponse()
-        body = response.read(LONGEST_BODY + 1)
-        if len(body) > LONGEST_BODY:
-            raise http.client.HTTPException("too long")
-        if response.length:
-            raise http.client.IncompleteRead(body, response.length)
-        return response.status, body
+        with self._connection.getresponse() as response:
+            body = response.read(LONGEST_BODY + 1)
+            if len(body) > LONGEST_BODY:
+                raise http.client.HTTPException("too long")
+            if response.length:
+                raise http.client.IncompleteRead(body, response.length)
+            return response.status, body
 
     def _left(self) -> float:
         return self._deadline.remaining(f"the Kubernetes API at {self._server}")
@@ -154,6 +154,15 @@ def connect(access: Access, left: Callable[[], float]) -> ssl.SSLSocket:
         ) -> int:
             self.settimeout(left())
             return super().recv_into(buffer, nbytes, flags)
+
+        def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+            # Called only by ssl itself, for a peer that is gone before the handshake; where that
+            # was by a reset, ssl forgets to close what nobody else has in hand yet.
+            try:
+                return super().recv(buflen, flags)
+            except ConnectionError:
+                self.close()
+                raise
 
     context = _tls(access)
     context.sslsocket_class = TimedSocket
