@@ -1,6 +1,7 @@
 """The fixtures that every kind of test shares."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -15,6 +16,8 @@ from moorage_server import logs
 # nothing written for that.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Who starts the suite in the background may have Ctrl-C ignored; the programs of the tests hear it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 logs.configure(level="WARNING")
 # Servers that run as programs beside each other would want the same port.
 os.environ["MOORAGE_METRICS_LISTEN"] = ""

@@ -53,10 +53,14 @@ def tier(known: Namespaces, api: api_server.ApiServer, name: str = "shop") -> st
         return asked.namespace(name).labels.get("tier", "")
 
 
-def sync(known: Namespaces, api: api_server.ApiServer) -> None:
-    """Waits until it is watched; the first question begins that."""
+def sync(known: Namespaces, api: api_server.ApiServer) -> list[str]:
+    """Waits until it is watched; returns what was asked for one by one until then.
+
+    The first question begins the watch, which may be there before it is asked.
+    """
     tier(known, api)
     until(lambda: known.current() == 1)
+    return single(api)
 
 
 def lists(api: api_server.ApiServer) -> list[str]:
@@ -76,11 +80,10 @@ def forbid(api: api_server.ApiServer) -> None:
 
 
 def test_what_is_watched_is_not_asked_for(known: Namespaces, api: api_server.ApiServer) -> None:
-    sync(known, api)
-    assert single(api) == [SHOP]
+    asked = sync(known, api)
     for name in ("bar", "club", "den", "shop"):
         assert tier(known, api, name) == "1"
-    assert single(api) == [SHOP]
+    assert single(api) == asked
     # In pages, and from where the list was made.
     assert ["continue" in each for each in lists(api)] == [False, True]
     (watch,) = (each for each in api.requests if "watch=" in each)
@@ -90,11 +93,11 @@ def test_what_is_watched_is_not_asked_for(known: Namespaces, api: api_server.Api
 def test_a_change_is_known_when_it_is_heard_of(
     known: Namespaces, api: api_server.ApiServer
 ) -> None:
-    sync(known, api)
+    asked = sync(known, api)
     for value in "234":
         api.add("Namespace", "shop", labels={"tier": value})
         until(lambda: tier(known, api) == value)  # noqa: B023 - called at once
-    assert single(api) == [SHOP]
+    assert single(api) == asked
 
 
 def test_what_is_not_known_the_api_is_asked_for(
@@ -131,27 +134,27 @@ def test_who_may_not_list_asks_for_each(known: Namespaces, api: api_server.ApiSe
 def test_without_a_watch_nothing_is_answered_from_memory(
     known: Namespaces, api: api_server.ApiServer
 ) -> None:
-    sync(known, api)
+    asked = sync(known, api)
     # The watch ends, and no other begins; what changes now is not heard of.
     forbid(api)
     until(lambda: known.current() == 0)
     api.add("Namespace", "shop", labels={"tier": "3"})
     assert tier(known, api) == "3"
-    assert single(api) == [SHOP] * 2
+    assert single(api) == [*asked, SHOP]
     api.granted = None
     until(lambda: known.current() == 1)
     assert tier(known, api) == "3"
-    assert single(api) == [SHOP] * 2
+    assert single(api) == [*asked, SHOP]
 
 
 def test_a_watch_that_is_not_heard_of_is_not_believed(
     known: Namespaces, api: api_server.ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sync(known, api)
+    asked = sync(known, api)
     monkeypatch.setattr(namespace_feed, "SILENCE", 0.0)
     assert known.current() == 0
     assert tier(known, api) == "1"
-    assert single(api) == [SHOP] * 2
+    assert single(api) == [*asked, SHOP]
 
 
 def test_from_a_version_that_is_too_old_it_begins_anew(
