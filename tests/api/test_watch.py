@@ -300,7 +300,7 @@ def waits_for_a_lock(database: postgres.Database) -> None:
     """Returns when a request that was run alone waits."""
     query = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-        " AND wait_event_type = 'Lock' AND query LIKE '%%INSERT INTO allocations%%'"
+        " AND wait_event_type = 'Lock' AND query LIKE '%%nextval%%'"
         " AND now() - xact_start > interval '0.15 s'"
     )
     with database.connect() as connection:

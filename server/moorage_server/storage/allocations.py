@@ -11,27 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from moorage_server.domain import addresses, model
-from moorage_server.storage import arrays, database, filters, statements, tables
-
-_INSERT = statements.Statement("""
-INSERT INTO allocations (vrf_id, address, block, attachment_uid, position, generation, assign_time,
-    yielded)
-SELECT :vrf_id, * FROM unnest(CAST(:addresses AS inet[]), CAST(:blocks AS cidr[]),
-    CAST(:uids AS uuid[]), CAST(:positions AS smallint[]), CAST(:generations AS bigint[]),
-    CAST(:times AS timestamptz[]), CAST(:yieldeds AS boolean[]))
-""")
-
-# Behind what an attachment holds already: its positions may have gaps.
-_APPEND = statements.Statement("""
-INSERT INTO allocations (vrf_id, address, block, attachment_uid, position, generation, assign_time)
-SELECT :vrf_id, new.address, new.block, new.uid, new.position + coalesce((SELECT max(l.position) + 1
-    FROM allocations l WHERE l.attachment_uid = new.uid AND l.vrf_id = :vrf_id), 0),
-    new.generation, new.assign_time
-FROM unnest(CAST(:addresses AS inet[]), CAST(:blocks AS cidr[]),
-    CAST(:uids AS uuid[]), CAST(:positions AS smallint[]), CAST(:generations AS bigint[]),
-    CAST(:times AS timestamptz[]))
-    AS new (address, block, uid, position, generation, assign_time)
-""")
+from moorage_server.storage import arrays, filters, statements, tables
 
 _HELD = """
 SELECT a.network, a.container_id, a.interface, a.node, a.namespace, a.pod, a.pod_uid, a.cluster,
@@ -51,65 +31,12 @@ _OF_OWNER = statements.Statement(
     )
 )
 
-_DELETE = statements.Statement("""
-DELETE FROM allocations WHERE vrf_id = :vrf_id AND address = ANY (CAST(:addresses AS inet[]))
-    AND generation = ANY (CAST(:generations AS bigint[]))
-""")
-
 _SUSPECT = statements.Statement("""
 UPDATE allocations l SET suspect_tick = new.tick
 FROM unnest(CAST(:addresses AS inet[]), CAST(:generations AS bigint[]), CAST(:ticks AS bigint[]))
     AS new (address, generation, tick)
 WHERE l.vrf_id = :vrf_id AND l.address = new.address AND l.generation = new.generation
 """)
-
-
-def insert(
-    connection: sa.Connection, vrf_id: int, holdings: Sequence[Sequence[model.Allocation]]
-) -> None:
-    """Writes allocations, grouped by attachment, in the order asked for.
-
-    That an address is free is the block's lock's to know; that it has but one
-    holder is the primary key's.
-    """
-    _INSERT.run(connection, _columns(vrf_id, holdings))
-
-
-def append(
-    connection: sa.Connection, vrf_id: int, holdings: Sequence[Sequence[model.Allocation]]
-) -> None:
-    """Writes further allocations of attachments that may hold others."""
-    _APPEND.run(connection, _columns(vrf_id, holdings))
-
-
-def _columns(vrf_id: int, holdings: Sequence[Sequence[model.Allocation]]) -> dict[str, object]:
-    placed = [(at, each) for holding in holdings for at, each in enumerate(holding)]
-    return {
-        "vrf_id": vrf_id,
-        "addresses": arrays.texts(str(each.address) for _, each in placed),
-        "blocks": arrays.texts(str(each.block) for _, each in placed),
-        "uids": arrays.texts(str(each.attachment.uid(vrf_id)) for _, each in placed),
-        "positions": arrays.numbers(at for at, _ in placed),
-        "generations": arrays.numbers(each.generation for _, each in placed),
-        "times": arrays.texts(each.assign_time.isoformat() for _, each in placed),
-        "yieldeds": arrays.texts("t" if each.yielded else "f" for _, each in placed),
-    }
-
-
-def delete(connection: sa.Connection, vrf_id: int, released: Sequence[model.Allocation]) -> None:
-    """Removes allocations, each only at its generation.
-
-    Raises Fault if one is not there: its attachment is locked and was seen to
-    hold it, so an address would be freed twice.
-    """
-    parameters = {
-        "vrf_id": vrf_id,
-        "addresses": arrays.texts(str(each.address) for each in released),
-        "generations": arrays.numbers(each.generation for each in released),
-    }
-    removed = _DELETE.run(connection, parameters)
-    if removed != len(released):
-        raise database.Fault(f"{len(released)} allocations to remove, {removed} found")
 
 
 def suspect(connection: sa.Connection, vrf_id: int, changed: Sequence[model.Allocation]) -> None:

@@ -39,20 +39,17 @@ ORDER BY a.uid, l.position
 FOR UPDATE OF a
 """)
 
-_HOLD = statements.Statement("""
-INSERT INTO attachments AS a (vrf_id, uid, network, container_id, interface, state, boot_id,
-    boot_time_ns, assign_boot_id, assign_boot_time_ns, node, namespace, pod, pod_uid, cluster,
-    owner_key, sticky_seconds, use, labels)
-SELECT :vrf_id, uid, network, container_id, interface, 'HELD', boot_id, boot_time_ns, boot_id,
-    boot_time_ns, node, namespace, pod, pod_uid, cluster, owner_key, sticky_seconds, use, labels
-FROM unnest(CAST(:uids AS uuid[]), CAST(:networks AS text[]),
-    CAST(:container_ids AS text[]), CAST(:interfaces AS text[]), CAST(:boot_ids AS text[]),
-    CAST(:boot_times AS bigint[]), CAST(:nodes AS text[]), CAST(:namespaces AS text[]),
-    CAST(:pods AS text[]), CAST(:pod_uids AS text[]), CAST(:clusters AS text[]),
-    CAST(:owner_keys AS text[]), CAST(:stickies AS int[]), CAST(:uses AS text[]),
-    CAST(:labels AS jsonb[]))
-    AS new (uid, network, container_id, interface, boot_id, boot_time_ns, node, namespace, pod,
-    pod_uid, cluster, owner_key, sticky_seconds, use, labels)
+# What is known of an attachment that holds addresses, as arrays; see `holdings` for the rest.
+NEW_COLUMNS = """uid, network, container_id, interface, boot_id, boot_time_ns, node, namespace, pod,
+    pod_uid, cluster, owner_key, sticky_seconds, use, labels"""
+NEW_ARRAYS = """CAST(:uids AS uuid[]), CAST(:networks AS text[]), CAST(:container_ids AS text[]),
+    CAST(:interfaces AS text[]), CAST(:boot_ids AS text[]), CAST(:boot_times AS bigint[]),
+    CAST(:nodes AS text[]), CAST(:namespaces AS text[]), CAST(:pods AS text[]),
+    CAST(:pod_uids AS text[]), CAST(:clusters AS text[]), CAST(:owner_keys AS text[]),
+    CAST(:stickies AS int[]), CAST(:uses AS text[]), CAST(:labels AS jsonb[])"""
+_HOLD_NEW = """
+INSERT INTO attachments (vrf_id, state, assign_boot_id, assign_boot_time_ns, {columns})
+SELECT :vrf_id, 'HELD', boot_id, boot_time_ns, {columns} FROM {new}
 ON CONFLICT (uid, vrf_id) DO UPDATE SET state = 'HELD',
     boot_id = excluded.boot_id, boot_time_ns = excluded.boot_time_ns,
     assign_boot_id = excluded.boot_id, assign_boot_time_ns = excluded.boot_time_ns,
@@ -60,7 +57,15 @@ ON CONFLICT (uid, vrf_id) DO UPDATE SET state = 'HELD',
     pod_uid = excluded.pod_uid, cluster = excluded.cluster, owner_key = excluded.owner_key,
     sticky_seconds = excluded.sticky_seconds, use = excluded.use, labels = excluded.labels,
     change_time = clock_timestamp()
-""")
+"""
+
+
+def holding(new: str) -> str:
+    """A statement by which rows that have `NEW_COLUMNS` hold addresses from now on."""
+    return _HOLD_NEW.format(columns=NEW_COLUMNS, new=new)
+
+
+_HOLD = statements.Statement(holding(f"unnest({NEW_ARRAYS}) AS new ({NEW_COLUMNS})"))
 
 _MARK = statements.Statement("""
 INSERT INTO attachments AS a (vrf_id, uid, network, container_id, interface, state, boot_id,
@@ -174,14 +179,23 @@ def records(
     return found
 
 
-def hold(connection: sa.Connection, vrf_id: int, requests: Sequence[model.AssignRequest]) -> None:
-    """Writes attachments that hold addresses from now on."""
-    parameters = {
-        **_key_columns(vrf_id, [each.attachment for each in requests]),
-        **_stamp_columns([each.attempt for each in requests]),
-        **arrays.facts([each.facts for each in requests]),
+def hold(
+    connection: sa.Connection, vrf_id: int, facts: Mapping[model.AttachmentKey, model.Facts]
+) -> None:
+    """Writes attachments that are to hold addresses, and of whose attempt nothing is known."""
+    _HOLD.run(connection, new_columns(vrf_id, [(key, its, None) for key, its in facts.items()]))
+
+
+def new_columns(
+    vrf_id: int,
+    rows: Sequence[tuple[model.AttachmentKey, model.Facts, model.AttemptStamp | None]],
+) -> dict[str, object]:
+    """The parameters of `NEW_ARRAYS`."""
+    return {
+        **_key_columns(vrf_id, [key for key, _, _ in rows]),
+        **_stamp_columns([stamp for _, _, stamp in rows]),
+        **arrays.facts([facts for _, facts, _ in rows]),
     }
-    _HOLD.run(connection, parameters)
 
 
 def mark(connection: sa.Connection, vrf_id: int, marks: Sequence[Mark]) -> None:

@@ -1,15 +1,22 @@
 """AdoptBlock: one block with the addresses held in it, all or nothing."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from moorage_server.domain import addresses, adoption, errors, identity, model, needs
-from moorage_server.domain.adoption import Adoption, AdoptRequest, Decision
+from moorage_server.domain.adoption import AdoptRequest, Decision
 from moorage_server.domain.blocks import Block
-from moorage_server.domain.history import Cause, Kind
 from moorage_server.domain.offers import Offer
 from moorage_server.domain.shelf import Shelf
-from moorage_server.storage import allocations, attachments, blocks, catalogs, database, events
+from moorage_server.storage import (
+    allocations,
+    attachments,
+    blocks,
+    catalogs,
+    database,
+    events,
+    holdings,
+)
 
 Records = Mapping[model.AttachmentKey, identity.Record]
 Facts = Mapping[model.AttachmentKey, model.Facts]
@@ -113,7 +120,7 @@ class _Adopting:
         if decision.conflicts:
             raise _InTheWay(decision.conflicts)
         if not self._request.validate_only:
-            self._write(decision, facts)
+            self._write(decision)
         return decision
 
     def _decide(self) -> Decision:
@@ -128,12 +135,15 @@ class _Adopting:
             request, self._offer, block=self._shelf.block(cidr), held=held, now=self._shelf.now
         )
 
-    def _write(self, decision: Decision, facts: Facts) -> None:
+    def _write(self, decision: Decision) -> None:
         """Writes the rest in the ledger's order; see `Ledger.write` for its reasons."""
         if decision.block is not None:
             self._put(decision.block)
         if decision.adopted:
-            self._append(decision.adopted, facts)
+            block, pool = self._request.cidr, self._offer.name
+            holdings.adopt(
+                self._transaction, self._vrf_id, decision.adopted, block=block, pool=pool
+            )
 
     def _ask(self, need: needs.Need) -> None:
         self._shelf.add(need, self._inquiry.answer(need))
@@ -163,49 +173,8 @@ class _Adopting:
         blocks.write(self._transaction, self._vrf_id, self._shelf)
 
     def _hold(self, facts: Facts) -> None:
-        new = [
-            model.AssignRequest(attachment=key, addresses=(), facts=its)
-            for key, its in facts.items()
-        ]
-        if new:
-            attachments.hold(self._transaction, self._vrf_id, new)
-
-    def _append(self, adopted: Sequence[Adoption], facts: Facts) -> None:
-        told = self._tell(adopted, facts)
-        holdings: dict[model.AttachmentKey, list[model.Allocation]] = {}
-        for each in adopted:
-            allocation = self._allocation(each, told[each.address])
-            holdings.setdefault(each.attachment, []).append(allocation)
-        allocations.append(self._transaction, self._vrf_id, list(holdings.values()))
-
-    def _tell(
-        self, adopted: Sequence[Adoption], facts: Facts
-    ) -> dict[addresses.Address, events.Told]:
-        told = [
-            events.Event(
-                kind=Kind.ASSIGNED,
-                cause=Cause.ADOPTED,
-                vrf_id=self._vrf_id,
-                address=each.address,
-                block=self._request.cidr,
-                pool=self._offer.name,
-                attachment=each.attachment,
-                facts=facts[each.attachment],
-            )
-            for each in adopted
-        ]
-        written = events.write(self._transaction, told)
-        return {address: each for (_, _, address), each in written.items()}
-
-    def _allocation(self, adopted: Adoption, told: events.Told) -> model.Allocation:
-        return model.Allocation(
-            attachment=adopted.attachment,
-            address=adopted.address,
-            generation=told.generation,
-            block=self._request.cidr,
-            assign_time=told.time,
-            facts=adopted.facts,
-        )
+        if facts:
+            attachments.hold(self._transaction, self._vrf_id, facts)
 
 
 def _facts(request: AdoptRequest, records: Records) -> Facts:

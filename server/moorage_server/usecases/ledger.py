@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from moorage_server.domain import catalog, errors, identity, model, needs, returns, succession
 from moorage_server.domain.eligibility import Asker
-from moorage_server.domain.history import Cause, Kind
+from moorage_server.domain.history import Cause
 from moorage_server.domain.setting import Conversation, Patience, Placed, Setting
 from moorage_server.domain.shelf import Shelf
 from moorage_server.storage import (
@@ -18,7 +18,7 @@ from moorage_server.storage import (
     blocks,
     catalogs,
     database,
-    events,
+    holdings,
     sandboxes,
 )
 
@@ -165,95 +165,30 @@ class Ledger:
         """Notes what is to be remembered of an attachment that is granted nothing."""
         self._pages[mark.key.vrf].marks.append(mark)
 
-    def write(self) -> dict[model.AttachmentKey, tuple[model.Allocation, ...]]:
+    def write(self) -> holdings.Held:
         """Writes everything noted; returns what each attachment was granted.
 
-        Blocks go before events, so that the ids of an address's events follow its
-        block's lock; events before allocations, which carry the ids; releases before
-        assigns, because an address may be in both.
+        Blocks go before what is told of their addresses, so that the ids of an address's
+        events follow its block's lock; releases before assigns, because an address may be
+        in both.
         """
-        granted: dict[model.AttachmentKey, tuple[model.Allocation, ...]] = {}
+        granted: holdings.Held = {}
         for page in self._pages.values():
             granted |= self._write_page(page)
         return granted
 
-    def _write_page(self, page: _Page) -> dict[model.AttachmentKey, tuple[model.Allocation, ...]]:
+    def _write_page(self, page: _Page) -> holdings.Held:
         vrf_id = page.vrf_id
         blocks.write(self._transaction, vrf_id, page.shelf)
         if page.marks:
             attachments.mark(self._transaction, vrf_id, page.marks)
-        if page.granted:
-            attachments.hold(self._transaction, vrf_id, [request for request, _ in page.granted])
         if page.trusted:
             allocations.suspect(self._transaction, vrf_id, page.trusted)
         if page.released:
-            released = [each.allocation for each, _ in page.released]
-            allocations.delete(self._transaction, vrf_id, released)
+            holdings.release(self._transaction, vrf_id, page.released)
         blocks.close(self._transaction, vrf_id, page.shelf)
-        told = events.write(self._transaction, _events(page)) if _changes(page) else {}
-        granted = {
-            request.attachment: tuple(
-                _allocation(request, each, told[Kind.ASSIGNED, vrf_id, each.address])
-                for each in placed
-            )
-            for request, placed in page.granted
-        }
-        if granted:
-            allocations.insert(self._transaction, vrf_id, list(granted.values()))
-        return granted
+        return holdings.assign(self._transaction, vrf_id, page.granted) if page.granted else {}
 
 
 def _node(request: Request) -> str:
     return request.facts.workload.node if isinstance(request, model.AssignRequest) else ""
-
-
-def _changes(page: _Page) -> bool:
-    return bool(page.released or page.granted)
-
-
-def _events(page: _Page) -> list[events.Event]:
-    released = [
-        events.Event(
-            kind=Kind.RELEASED,
-            cause=cause,
-            vrf_id=page.vrf_id,
-            address=each.allocation.address,
-            block=each.allocation.block,
-            pool=each.pool.name,
-            attachment=each.allocation.attachment,
-            facts=each.allocation.facts,
-            yielded=each.allocation.yielded,
-            ended=each.allocation,
-        )
-        for each, cause in page.released
-    ]
-    assigned = [
-        events.Event(
-            kind=Kind.ASSIGNED,
-            cause=Cause.REQUESTED,
-            vrf_id=page.vrf_id,
-            address=each.address,
-            block=each.block,
-            pool=each.offer.name,
-            attachment=request.attachment,
-            facts=request.facts,
-            yielded=each.yielded,
-        )
-        for request, placed in page.granted
-        for each in placed
-    ]
-    return released + assigned
-
-
-def _allocation(
-    request: model.AssignRequest, placed: Placed, told: events.Told
-) -> model.Allocation:
-    return model.Allocation(
-        attachment=request.attachment,
-        address=placed.address,
-        generation=told.generation,
-        block=placed.block,
-        assign_time=told.time,
-        facts=request.facts,
-        yielded=placed.yielded,
-    )
