@@ -43,6 +43,14 @@ class State(enum.Enum):
     DONE = "its use case has ended"
 
 
+class Snapshot(enum.Enum):
+    """Whether the statements of a transaction all see one moment."""
+
+    NONE = "each sees its own"
+    NEXT = "the next one takes it"
+    TAKEN = "they see what an earlier one saw"
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """A statement, COMMIT or ROLLBACK that was let go."""
@@ -118,6 +126,7 @@ class _Actor:
         self.pid = 0
         self.pending = footprint.NONE
         self.touched = footprint.NONE  # since the transaction began
+        self.snapshot = Snapshot.NONE
         self.text = ""
         self.outcome: object = None
         self._stage, self._who = stage, who
@@ -183,9 +192,11 @@ class _Actor:
     ) -> None:
         self.pid = driver.info.backend_pid
         touching = footprint.of(statement, parameters)
-        if driver.isolation_level is psycopg.IsolationLevel.REPEATABLE_READ:
-            begins = driver.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
-            touching = touching.of_snapshot(begins=begins)
+        if "REPEATABLE READ" in statement:
+            self.snapshot = Snapshot.NEXT
+        elif self.snapshot is not Snapshot.NONE:
+            touching = touching.of_snapshot(begins=self.snapshot is Snapshot.NEXT)
+            self.snapshot = Snapshot.TAKEN
         self._stop(" ".join(statement.split()), touching)
         self.touched |= touching
 
@@ -203,7 +214,7 @@ class _Actor:
 
     def _end(self, text: str, pending: Footprint) -> None:
         self._stop(text, pending)
-        self.touched = footprint.NONE
+        self.touched, self.snapshot = footprint.NONE, Snapshot.NONE
         self._stage.release(self._who)
 
 

@@ -14,7 +14,7 @@ def of(statement: str, **parameters: object) -> footprint.Footprint:
 
 
 def test_a_setting_of_the_own_session_touches_nothing() -> None:
-    assert of("SELECT set_config('lock_timeout', %(lock)s, true)") == footprint.NONE
+    assert of("BEGIN; SET LOCAL lock_timeout = 1; SET LOCAL timezone = 'UTC'") == footprint.NONE
 
 
 def test_parameters_and_columns_are_not_taken_for_tables() -> None:
@@ -55,8 +55,7 @@ def test_the_interfaces_of_pods_are_locks_of_their_own() -> None:
 
 def test_of_a_snapshot_it_is_the_first_statement_that_sees() -> None:
     publishing = of("UPDATE allocations SET position = 1").committed()
-    begin = of("SELECT set_config('lock_timeout', %(lock)s, true)").of_snapshot(begins=True)
-    assert begin.conflicts(publishing)
+    assert of("SELECT 1 FROM blocks").of_snapshot(begins=True).conflicts(publishing)
     assert of("SELECT 1 FROM allocations").of_snapshot(begins=False) == footprint.NONE
 
 

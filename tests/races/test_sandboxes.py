@@ -140,6 +140,7 @@ def test_a_takeover_waits_for_what_is_done_with_the_old_sandbox_and_holds_up_nob
     begun = BEGUN[0]
     (old,) = call(client, "pod", "ADD1", begun)
     with database.connect() as stranger, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        stranger.begin()
         locks.take(stranger, locks.Class.ATTACHMENT, "default/pods/pod-1/eth0")
         waiting = pool.submit(call, client, "pod", "ADD2", begun)
         for at in range(20):

@@ -30,7 +30,7 @@ Transaction = sa.Connection
 ATTEMPTS = 5
 FIRST_PAUSE = 0.01  # seconds; doubled with every attempt, jittered
 CONNECT_TIMEOUT = 3  # seconds
-IDLE_IN_TRANSACTION = "10s"  # a frozen server must not hold its locks for longer
+IDLE_IN_TRANSACTION = 10.0  # seconds; a frozen server must not hold its locks for longer
 CONNECTION_LIFETIME = 600  # seconds: a new primary and new addresses get noticed
 # Beside one for each thread: the batch, what tells of things while it finds them, the
 # numbering of the feed, its tails, pages and two snapshots, and one to spare.
@@ -39,15 +39,15 @@ RESERVE_CONNECTIONS = 8
 # Our own: whoever seeds the interpreter's wants to know what comes of it.
 _chance = random.Random()  # noqa: S311  # spreads retries, guards nothing
 
-# Set with the first round trip of every transaction, so that they also hold behind
-# a pooler. Every statement finds its rows by key; the last three keep a plan that
-# was made while the tables were small from scanning them once they are not.
-_SET_LIMITS = statements.Statement("""
-SELECT set_config('lock_timeout', :lock, true), set_config('statement_timeout', :statement, true),
-    set_config('idle_in_transaction_session_timeout', :idle, true),
-    set_config('timezone', 'UTC', true), set_config('enable_seqscan', 'off', true),
-    set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
-""")
+# The first round trip of every transaction, with settings that so hold behind a pooler as
+# well. Every statement finds its rows by key; the last three keep a plan that was made
+# while the tables were small from scanning them once they are not.
+_BEGIN = """
+BEGIN ISOLATION LEVEL {isolation};
+SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement};
+SET LOCAL idle_in_transaction_session_timeout = {idle}; SET LOCAL timezone = 'UTC';
+SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off
+"""
 
 # PostgreSQL reports a COMMIT whose wait for the synchronous standby was cancelled
 # as done, with a warning of this SQLSTATE; the row may yet be lost at failover.
@@ -89,6 +89,7 @@ class Database:
             pool_timeout=1,
             pool_recycle=CONNECTION_LIFETIME,
             connect_args={
+                "autocommit": True,  # each transaction begins with a BEGIN of its own
                 "connect_timeout": CONNECT_TIMEOUT,
                 "tcp_user_timeout": 5000,
                 "keepalives_idle": 2,
@@ -140,10 +141,8 @@ class Database:
 
     def _once(self, work: Callable[[sa.Connection], T], limits: Limits, *, snapshot: bool) -> T:
         with self._connect() as connection:
-            if snapshot:
-                connection.execution_options(isolation_level="REPEATABLE READ")
             try:
-                self._set_limits(connection, limits)
+                self._begin(connection, limits, snapshot=snapshot)
                 result = work(connection)
             except database_errors.KINDS as error:
                 verdict = database_errors.before_commit(error)
@@ -175,18 +174,18 @@ class Database:
         ) as error:
             raise _Again(errors.DatabaseUnavailable()) from error
 
-    def _set_limits(self, connection: sa.Connection, limits: Limits) -> None:
+    def _begin(self, connection: sa.Connection, limits: Limits, *, snapshot: bool) -> None:
         if time.monotonic() >= limits.deadline:
             raise errors.DeadlineTooShort
         connection.info["warnings"].clear()
-        _SET_LIMITS.run(
-            connection,
-            {
-                "lock": f"{max(int(limits.lock * 1000), 1)}ms",
-                "statement": f"{max(int(limits.statement * 1000), 1)}ms",
-                "idle": IDLE_IN_TRANSACTION,
-            },
+        connection.begin()  # for SQLAlchemy, which sends nothing: the driver would do so
+        begin = _BEGIN.format(
+            isolation="REPEATABLE READ" if snapshot else "READ COMMITTED",
+            lock=_milliseconds(limits.lock),
+            statement=_milliseconds(limits.statement),
+            idle=_milliseconds(IDLE_IN_TRANSACTION),
         )
+        statements.send(connection, begin)
 
     def _commit(self, connection: sa.Connection) -> None:
         # From here on nothing may be cancelled, and nothing that fails is sent
@@ -212,6 +211,10 @@ class _Again(Exception):
     def __init__(self, refusal: errors.IpamError) -> None:
         super().__init__(str(refusal))
         self.refusal = refusal
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(int(seconds * 1000), 1)  # 0 would be for ever
 
 
 def _judged(verdict: Verdict, error: database_errors.DatabaseError) -> Exception:

@@ -1,6 +1,6 @@
 """Statements on the way of an assign and of the feed, sent by the driver itself.
 
-A batch has a dozen, all known beforehand. Of the time of each, most was SQLAlchemy's:
+A batch has some ten, all known beforehand. Of the time of each, most was SQLAlchemy's:
 compiling what never changes, describing rows anew. It keeps what it is good for:
 connections, transactions, and queries that are put together.
 """
@@ -55,7 +55,14 @@ class Statement:
     def _sent(
         self, connection: sa.Connection, parameters: Parameters, row_factory: RowFactory[Any]
     ) -> psycopg.Cursor[Any]:
-        if not connection.in_transaction():
-            connection.begin()  # as SQLAlchemy does with the first statement of its own
-        driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]  # SQLAlchemy knows no driver
-        return driver.cursor(row_factory=row_factory).execute(self._sent_text, parameters)
+        cursor = _driver(connection).cursor(row_factory=row_factory)
+        return cursor.execute(self._sent_text, parameters)
+
+
+def send(connection: sa.Connection, text: str) -> None:
+    """Sends statements without parameters and results, all in one round trip."""
+    _driver(connection).execute(text, prepare=False)
+
+
+def _driver(connection: sa.Connection) -> "psycopg.Connection[Any]":
+    return connection.connection.driver_connection  # type: ignore[return-value]  # SQLAlchemy knows no driver
