@@ -29,8 +29,9 @@ RATE: Final[Field] = operator.attrgetter("rate")
 P50: Final[Field] = operator.attrgetter("p50")
 P95: Final[Field] = operator.attrgetter("p95")
 P99: Final[Field] = operator.attrgetter("p99")
+SERVER_CPU: Final[Field] = operator.attrgetter("server_cpu")
 _SIDES: Final[tuple[Field, ...]] = (
-    operator.attrgetter("server_cpu"),
+    SERVER_CPU,
     operator.attrgetter("postgres_cpu"),
     operator.attrgetter("load_cpu"),
 )
@@ -58,9 +59,14 @@ def figure(sample: Sample, used: Usage) -> Figure:
 
 
 def ratio(field: Field, figures: Figures, to: Figures) -> str:
+    """What `quotient` returns, as it is shown."""
+    return f"{quotient(field, figures, to):.2f}"
+
+
+def quotient(field: Field, figures: Figures, to: Figures) -> float:
     """The median of the ratios, each taken within its round."""
     pairs = zip(figures, to, strict=True)
-    return f"{statistics.median(field(one) / field(other) for one, other in pairs):.2f}"
+    return statistics.median(field(one) / field(other) for one, other in pairs)
 
 
 def rate(figures: Figures) -> str:

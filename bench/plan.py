@@ -51,15 +51,19 @@ COMMIT: Final = Scenario(title="insert commit", call=Call.COMMIT)
 _FLAT: Final = "no affinity"
 _NODE: Final = f"node affinity, {NODES} nodes"
 
+ASSIGN: Final = Scenario(title=f"assign, {_FLAT}", call=Call.ASSIGN, pool="flat")
+RELEASE: Final = Scenario(title=f"release, {_FLAT}", call=Call.RELEASE, pool="flat")
+REFUSAL: Final = Scenario(title="refused assign, pool full", call=Call.REFUSAL, pool=FULL_POOL)
+
 # In the order they run; a release gives back what the assign before it took.
 SCENARIOS: Final = (
     EMPTY,
     COMMIT,
-    Scenario(title=f"assign, {_FLAT}", call=Call.ASSIGN, pool="flat"),
-    Scenario(title=f"release, {_FLAT}", call=Call.RELEASE, pool="flat"),
+    ASSIGN,
+    RELEASE,
     Scenario(title=f"assign, {_NODE}", call=Call.ASSIGN, pool="node", nodes=NODES),
     Scenario(title=f"release, {_NODE}", call=Call.RELEASE, pool="node", nodes=NODES),
-    Scenario(title="refused assign, pool full", call=Call.REFUSAL, pool=FULL_POOL),
+    REFUSAL,
 )
 
 
@@ -168,6 +172,9 @@ class Watching:
     call: Call = Call.PAIR
 
 
+IDLE: Final = Audience(watches=100)
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """How thorough a run is; times in seconds."""
@@ -181,7 +188,7 @@ class Plan:
     stocks: tuple[int, ...] = (1_000, 10_000, 100_000)
     rollout: Rollout = Rollout(pods=1000)
     watching: tuple[Watching, ...] = (
-        Watching(audience=Audience(watches=100)),
+        Watching(audience=IDLE),
         Watching(audience=Audience(watches=100, of_everything=True)),
         Watching(audience=Audience(watches=100, of_everything=True), call=Call.MIX),
         Watching(audience=Audience(watches=1000)),

@@ -7,8 +7,8 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from bench import crew, plan
-from bench.chapters import Chapter
+from bench import crew, goals, plan
+from bench.chapters import Chapter, Held
 from bench.lab import Verdict
 from bench.stage import Stage
 
@@ -22,6 +22,12 @@ otherwise; the load sends prepared bytes through bare stubs and decodes nothing 
 measured. Every figure is the median of {rounds} rounds of {seconds} s in which all rows take
 turns; a ratio is taken within its round. CPU is for one call, of all processes of each side; on a
 shared machine it and the ratios say more than the absolute figures.
+"""
+_GOALS: Final = """\
+## What is asked, and what was seen
+
+What is missed is bold; docs/performance.md says by what it is bound.
+
 """
 _NOTHING_FOUND: Final = (
     "Uniqueness: {compared} assigned addresses compared with the database, phase by phase, and all "
@@ -43,7 +49,9 @@ def page(
     preface = _PREFACE.format(
         processes=crew.PROCESSES, rounds=wanted.rounds, seconds=wanted.seconds
     )
-    parts = [preface, *(_chapter(each, charts.get(each.title, "")) for each in chapters)]
+    asked = [goal for each in chapters if isinstance(each, Held) for goal in each.goals()]
+    parts = [preface, _GOALS + goals.table(asked)]
+    parts += [_chapter(each, charts.get(each.title, "")) for each in chapters]
     return "\n".join([*parts, "## The run\n", _told(verdict), _machine(stage, load_before)])
 
 

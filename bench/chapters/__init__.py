@@ -1,8 +1,10 @@
 """The chapters of a page: each measures rows of one kind, round by round, and tells of them."""
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from bench.charts import Chart
+from bench.goals import Goal
 
 
 class Chapter(Protocol):
@@ -26,3 +28,11 @@ class Drawn(Protocol):
 
     def chart(self) -> Chart:
         """What there is to see."""
+
+
+@runtime_checkable
+class Held(Protocol):
+    """A chapter of whose rows something is asked."""
+
+    def goals(self) -> Sequence[Goal]:
+        """What is asked, and what was seen."""

@@ -1,10 +1,13 @@
 """The calls themselves, beside what bounds them."""
 
 import collections
+import statistics
+from collections.abc import Sequence
 from typing import Final
 
 from bench import figures, plan
 from bench.figures import Figure
+from bench.goals import Goal
 from bench.lab import DRAIN_TIME, Lab
 from bench.work import Call
 
@@ -49,6 +52,55 @@ class Calls:
             for scenario in plan.SCENARIOS
         ]
         return _TEXT + figures.table([*heads, *figures.TIMES, *figures.SIDES], rows)
+
+    def goals(self) -> Sequence[Goal]:
+        """A crowd is held against what bounds it, and one caller against the round trips."""
+        most, least = max(self._plan.callers), min(self._plan.callers)
+        assign, release, refusal, empty = (
+            self._figures[each, most]
+            for each in (plan.ASSIGN, plan.RELEASE, plan.REFUSAL, plan.EMPTY)
+        )
+        of_empty = f"of an assign, {most} callers, to an empty call"
+        return (
+            Goal(
+                what=f"rate {of_empty}",
+                seen=figures.quotient(figures.RATE, assign, empty),
+                at_least=0.7,
+            ),
+            Goal(
+                what=f"server CPU {of_empty}",
+                seen=figures.quotient(figures.SERVER_CPU, assign, empty),
+                at_most=1.5,
+            ),
+            Goal(
+                what=f"p99 of an assign, {most} callers, to its p50",
+                seen=statistics.median(each.p99 / each.p50 for each in assign),
+                at_most=4,
+            ),
+            Goal(
+                what="p50 of an assign, one caller, to an empty call and two insert commits",
+                seen=self._to_round_trips(least),
+                at_most=1,
+            ),
+            Goal(
+                what=f"rate of a release, {most} callers, to an assign",
+                seen=figures.quotient(figures.RATE, release, assign),
+                at_least=1,
+            ),
+            Goal(
+                what=f"p50 of a refusal by a full pool, {most} callers, to an assign",
+                seen=figures.quotient(figures.P50, refusal, assign),
+                at_most=1.5,
+            ),
+        )
+
+    def _to_round_trips(self, callers: int) -> float:
+        assigns = self._figures[plan.ASSIGN, callers]
+        bounds = (self._figures[plan.EMPTY, callers], self._figures[plan.COMMIT, callers])
+        return statistics.median(
+            assign.p50 / (empty.p50 + 2 * commit.p50)
+            for assign, empty, commit in zip(assigns, *bounds, strict=True)
+        )
 
     def _all(self, seconds: float) -> None:
         for callers in self._plan.callers:

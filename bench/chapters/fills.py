@@ -1,10 +1,12 @@
 """Whether an assign costs more where less is free, or where there is more."""
 
 import collections
+from collections.abc import Sequence
 
 from bench import figures, plan
 from bench.charts import Chart
 from bench.figures import Figure
+from bench.goals import Goal
 from bench.lab import Lab
 from bench.stock import Stock
 from bench.work import Ask, Call, Phase
@@ -57,6 +59,21 @@ class Fills:
                 ]
                 for size in sizes
             },
+        )
+
+    def goals(self) -> Sequence[Goal]:
+        """Of the fullest pools that still have something, the one with the largest ratio."""
+        fullest = {size[0]: size[-2] for size in self._sizes if size[-1].is_full}
+        return tuple(
+            Goal(
+                what=f"{name} of an assign in a pool of which 99 % is held, to an empty one",
+                seen=max(
+                    figures.quotient(field, self._figures[full], self._figures[empty])
+                    for empty, full in fullest.items()
+                ),
+                at_most=1.3,
+            )
+            for name, field in (("p50", figures.P50), ("p95", figures.P95))
         )
 
     def _one(self, filling: plan.Filling) -> Figure:

@@ -1,10 +1,12 @@
 """What is asked for: families, both of them, addresses that the caller names."""
 
 import collections
+from collections.abc import Sequence
 from typing import Final
 
 from bench import figures, plan
 from bench.figures import Figure
+from bench.goals import Goal
 from bench.lab import Lab
 from bench.work import Call, Phase
 
@@ -48,3 +50,9 @@ class Kinds:
         return f"{CALLERS} callers, each assigning and releasing in turn:\n\n" + figures.table(
             heads, rows
         )
+
+    def goals(self) -> Sequence[Goal]:
+        """The second family."""
+        ipv4, ipv6 = (self._figures[each] for each in plan.KINDS[:2])
+        ratio = figures.quotient(figures.P50, ipv6, ipv4)
+        return (Goal(what="p50 of an assign of IPv6, to IPv4", seen=ratio, at_most=1.1),)

@@ -9,6 +9,7 @@ from typing import Final
 from bench import figures, peers, plan, stage, usage
 from bench.crew import Crew
 from bench.figures import Figure
+from bench.goals import Goal
 from bench.lab import Lab
 from bench.stock import Stock
 from bench.work import Ask, Call, Phase, Place
@@ -89,6 +90,20 @@ class Neighbours:
         heads += ["our p50 ms", "its p50 ms", "our p95 ms", "its p95 ms", "failed"]
         rows = [[row.title, str(row.callers), *self._compared(row)] for row in self._rows()]
         return _TEXT.format(version=peers.VERSION) + figures.table(heads, rows)
+
+    def goals(self) -> Sequence[Goal]:
+        """Where the peer is there, many callers on an empty pool, and one where some are held."""
+        if self._peer is None:
+            return ()
+        _, empty, held = self._rows()
+        return tuple(
+            Goal(
+                what=f"rate of go-ipam's on a /16, {row.callers} callers, held: {row.title}",
+                seen=figures.quotient(figures.RATE, self._ours[row], self._theirs[row]),
+                at_least=at_least,
+            )
+            for row, at_least in ((empty, 10), (held, 100))
+        )
 
     def _rows(self) -> Sequence[_Row]:
         some = f"{self._plan.peer_held:,}"

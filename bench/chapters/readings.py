@@ -1,10 +1,11 @@
 """How fast everything that is held can be read, and checked."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from bench import figures
+from bench.goals import Goal
 from bench.lab import PATIENCE, Lab
 
 _PAGE: Final = 1000
@@ -31,6 +32,19 @@ class Readings:
                     began = time.monotonic()
                     look(lab)
                     self._rates[title, held] = held / (time.monotonic() - began)
+
+    def goals(self) -> Sequence[Goal]:
+        """Of the largest stock, in thousands of rows a second."""
+        most = max(self._labs)
+        asked = {"snapshot of a watch": 100, "consistency check": 50}
+        return tuple(
+            Goal(
+                what=f"thousands of rows a second, {title} of {most:,}",
+                seen=self._rates[title, most] / 1000,
+                at_least=at_least,
+            )
+            for title, at_least in asked.items()
+        )
 
     def section(self) -> str:
         """Rows in a second beside those of the smallest stock first: 1 says that it is linear."""

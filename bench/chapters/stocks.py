@@ -1,12 +1,13 @@
 """Whether an assign costs more where more is held."""
 
 import collections
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bench import figures, plan
 from bench.charts import Chart
 from bench.figures import Figure
+from bench.goals import Goal
 from bench.lab import Lab
 from bench.stock import Stock
 from bench.work import Ask, Call, Phase
@@ -68,6 +69,13 @@ class Stocks:
                 for name, field in fields.items()
             },
         )
+
+    def goals(self) -> Sequence[Goal]:
+        """The largest stock."""
+        most, least = max(self._figures), min(self._figures)
+        ratio = figures.quotient(figures.P50, self._figures[most], self._figures[least])
+        what = f"p50 of an assign where {most:,} are held, to where {least:,} are"
+        return (Goal(what=what, seen=ratio, at_most=1.2),)
 
     def _one(self, lab: Lab) -> Figure:
         phase = Phase(

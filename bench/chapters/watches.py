@@ -2,9 +2,11 @@
 
 import collections
 import dataclasses
+from collections.abc import Sequence
 
 from bench import figures, plan
 from bench.figures import Figure
+from bench.goals import Goal
 from bench.lab import Lab
 from bench.work import Ask, Call, Phase
 
@@ -51,6 +53,18 @@ class Watches:
         )
         return text + figures.table([*heads, *figures.TIMES, *figures.SIDES], rows)
 
+    def goals(self) -> Sequence[Goal]:
+        """Watches that have nothing to tell, where such are part of the plan."""
+        return tuple(
+            Goal(
+                what=f"rate of an assign beside {watching.audience.watches} idle watches, to none",
+                seen=_to_without(rounds),
+                at_least=0.95,
+            )
+            for watching, rounds in self._watched.items()
+            if watching.audience == plan.IDLE
+        )
+
     def _one(self, call: Call) -> Figure:
         # Twice as long as elsewhere: watches take their turns less often than callers.
         seconds, asks = 2 * self._plan.seconds, (Ask(ipv4="flat"),)
@@ -59,8 +73,12 @@ class Watches:
 
     def _row(self, watching: plan.Watching, rounds: list[_Watched]) -> list[str]:
         beside = [each.beside for each in rounds]
-        ratio = figures.ratio(figures.RATE, beside, [each.without for each in rounds])
         audience, load = watching.audience, watching.call.value
         names = [str(audience.watches), _OF[audience.of_everything], load]
         absolute = [figures.rate(beside), *figures.times(beside), *figures.sides(beside)]
-        return [*names, ratio, *absolute]
+        return [*names, f"{_to_without(rounds):.2f}", *absolute]
+
+
+def _to_without(rounds: Sequence[_Watched]) -> float:
+    beside, without = [each.beside for each in rounds], [each.without for each in rounds]
+    return figures.quotient(figures.RATE, beside, without)

@@ -67,6 +67,14 @@ def test_a_short_run_fills_every_table_and_finds_no_address_held_twice(
     assert output.read_text() == run.stdout
     assert "no address was held twice, and no call failed" in run.stdout
     tables = _tables(run.stdout)
+    goals = tables.pop("What is asked, and what was seen")
+    assert len(goals) >= 12
+    for _, asked, seen in goals:
+        sign, bound = asked.split()
+        value = float(seen.strip("*"))
+        # What is shown is rounded: on the bound itself it may be either.
+        is_met = value <= float(bound) if sign == "≤" else value >= float(bound)
+        assert is_met != seen.startswith("**") or value == pytest.approx(float(bound), abs=0.006)
     assert {title: _names(title, rows) for title, rows in tables.items()} == NAMES
     for title, rows in tables.items():
         _check_figures(title, rows)
