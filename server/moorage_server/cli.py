@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import os
 import pathlib
 import signal
@@ -14,13 +13,20 @@ import structlog
 
 import moorage_server
 from moorage_server import config, logs
-from moorage_server.api.server import BindError, Server
+from moorage_server.api.server import BindError
 from moorage_server.embedded import cluster
 from moorage_server.embedded.errors import EmbeddedError
+from moorage_server.processes import one, several
 from moorage_server.storage import schema
 
 _STATE = click.Path(path_type=pathlib.Path, file_okay=False)
-_FAILURES = (config.SettingsError, schema.SchemaError, EmbeddedError, BindError)
+_FAILURES = (
+    config.SettingsError,
+    schema.SchemaError,
+    EmbeddedError,
+    BindError,
+    several.ProcessEnded,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,12 +48,14 @@ def program() -> None:
 @click.option(
     "--metrics-listen", help=f'host:port, "" for no metrics [{config.DEFAULT_METRICS_LISTEN}].'
 )
+@click.option("--processes", type=int, help=f"1 to {config.MOST_PROCESSES}, on one port [1].")
 @click.option("--insecure-bind", is_flag=True, help="Serve plain text beyond loopback.")
 def serve(
     database_url: str | None,
     embedded: pathlib.Path | None,
     listen: str | None,
     metrics_listen: str | None,
+    processes: int | None,
     insecure_bind: bool,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish the calls under way."""
@@ -59,6 +67,8 @@ def serve(
         environment["MOORAGE_LISTEN"] = listen
     if metrics_listen is not None:
         environment["MOORAGE_METRICS_LISTEN"] = metrics_listen
+    if processes is not None:
+        environment["MOORAGE_PROCESSES"] = str(processes)
     if insecure_bind:
         environment["MOORAGE_INSECURE_BIND"] = "true"
     with _reported(), _database(embedded, database_url) as (url, postgres):
@@ -143,15 +153,7 @@ def _database(
         yield postgres.url(role=cluster.SERVICE_ROLE), postgres.pid
 
 
-def _relieve_collector() -> None:
-    # What is there by now stays. A batch makes thousands of objects, nearly all of which go by
-    # themselves: looking for cycles after every 700, as is usual, took an eighth of a call.
-    gc.freeze()
-    gc.set_threshold(20_000)
-
-
 async def _serve(settings: config.Settings, postgres: int | None) -> None:
-    server = Server(settings)
     stopping, orphaned = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):
@@ -160,17 +162,7 @@ async def _serve(settings: config.Settings, postgres: int | None) -> None:
         # Readable once the process has ended.
         loop.add_reader(os.pidfd_open(postgres), orphaned.set)
         loop.add_reader(os.pidfd_open(postgres), stopping.set)
-    address = await server.start()
-    _relieve_collector()
-    log = structlog.get_logger()
-    log.info(
-        "serving",
-        address=address,
-        metrics=server.metrics_address,
-        version=moorage_server.__version__,
-    )
-    await stopping.wait()
-    log.info("stopping")
-    await server.stop()
+    serving = several.serve if settings.processes > 1 else one.serve
+    await serving(settings, stopping)
     if orphaned.is_set():
         raise EmbeddedError("the embedded PostgreSQL has ended; its log says why; start again")

@@ -8,6 +8,8 @@ from typing import Self
 DEFAULT_LISTEN = "127.0.0.1:7711"
 DEFAULT_METRICS_LISTEN = "127.0.0.1:7712"
 DEFAULT_THREADS = 16
+MOST_PROCESSES = 64
+HIGHEST_PORT = 65_535
 
 
 class SettingsError(Exception):
@@ -19,15 +21,17 @@ class Settings:
     """How a server runs.
 
     `listen` is host:port (port 0: any free one) or unix:///path. `threads` is how
-    many transactions run at the same time besides the batch. `metrics_listen` is
-    host:port, or empty for no metrics. `insecure_bind` admits plain text beyond
-    loopback.
+    many transactions run at the same time besides the batch, in each of `processes`.
+    `metrics_listen` is host:port, or empty for no metrics; of several processes each
+    takes a port, one after the other from there. `insecure_bind` admits plain text
+    beyond loopback.
     """
 
     database_url: str
     listen: str = DEFAULT_LISTEN
     metrics_listen: str = ""
     threads: int = DEFAULT_THREADS
+    processes: int = 1
     reflection: bool = True
     insecure_bind: bool = False
 
@@ -36,11 +40,11 @@ class Settings:
         require_postgresql(self.database_url)
         if not 2 <= self.threads <= 64:
             raise SettingsError(f"MOORAGE_THREADS is {self.threads}; give 2 to 64")
-        if not self.listen.startswith("unix:") and not self.listen.rpartition(":")[2].isdigit():
+        if not self.listen.startswith("unix:") and not _has_port(self.listen):
             raise SettingsError(
                 f"MOORAGE_LISTEN is {self.listen!r}; give host:port, or unix:///path"
             )
-        if self.metrics_listen and not self.metrics_listen.rpartition(":")[2].isdigit():
+        if self.metrics_listen and not _has_port(self.metrics_listen):
             raise SettingsError(
                 f"MOORAGE_METRICS_LISTEN is {self.metrics_listen!r}; give host:port, or nothing"
             )
@@ -53,6 +57,7 @@ class Settings:
                     f"{name} is {listen!r}: plain text is served on loopback or a Unix "
                     "socket only; set --insecure-bind where the network itself is trusted"
                 )
+        self._check_processes()
 
     @classmethod
     def read(cls, environment: Mapping[str, str], *, database_url: str | None = None) -> Self:
@@ -65,9 +70,44 @@ class Settings:
             listen=environment.get("MOORAGE_LISTEN", DEFAULT_LISTEN),
             metrics_listen=environment.get("MOORAGE_METRICS_LISTEN", DEFAULT_METRICS_LISTEN),
             threads=_number("MOORAGE_THREADS", environment, DEFAULT_THREADS),
+            processes=_number("MOORAGE_PROCESSES", environment, 1),
             reflection=_flag("MOORAGE_REFLECTION", environment, default=True),
             insecure_bind=_flag("MOORAGE_INSECURE_BIND", environment, default=False),
         )
+
+    def of_process(self, number: int) -> Self:
+        """Those of one of several processes, the first of which is 1."""
+        if not self._metrics_ports:
+            return self
+        host = self.metrics_listen.rpartition(":")[0]
+        listen = f"{host}:{self._metrics_ports[number - 1]}"
+        return dataclasses.replace(self, metrics_listen=listen)
+
+    @property
+    def _metrics_ports(self) -> range:
+        """Those that were chosen for metrics, one for each process."""
+        first = int(self.metrics_listen.rpartition(":")[2] or 0)
+        return range(first, first + self.processes) if first else range(0)
+
+    def _check_processes(self) -> None:
+        if not 1 <= self.processes <= MOST_PROCESSES:
+            raise SettingsError(
+                f"MOORAGE_PROCESSES is {self.processes}; give 1 to {MOST_PROCESSES}"
+            )
+        if self.processes == 1:
+            return
+        if self.listen.startswith("unix:"):
+            raise SettingsError(
+                f"MOORAGE_LISTEN is {self.listen!r}: several processes can share a port, but no "
+                "Unix socket; give host:port, or one process"
+            )
+        ports = self._metrics_ports
+        if int(self.listen.rpartition(":")[2]) in ports or HIGHEST_PORT in ports[:-1]:
+            raise SettingsError(
+                f"MOORAGE_METRICS_LISTEN is {self.metrics_listen!r}: each process takes a port, "
+                f"{ports[0]} to {ports[-1]}; give the first of {self.processes} that are free, "
+                "without the one of MOORAGE_LISTEN"
+            )
 
 
 def require_postgresql(url: str) -> None:
@@ -87,6 +127,11 @@ def is_local(listen: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _has_port(listen: str) -> bool:
+    port = listen.rpartition(":")[2]
+    return port.isdecimal() and int(port) <= HIGHEST_PORT
 
 
 def _number(name: str, environment: Mapping[str, str], default: int) -> int:

@@ -6,13 +6,19 @@ import sys
 import structlog
 
 
-def configure(*, level: str = "INFO") -> None:
-    """Sets up logging for the whole process; call once, first."""
+def configure(*, level: str = "INFO", process: int | None = None) -> None:
+    """Sets up logging for the whole process; call once, first.
+
+    Each line tells which of several processes it is of.
+    """
     renderer: structlog.types.Processor = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
         renderer = structlog.dev.ConsoleRenderer()
+    which = {} if process is None else {"process": process}
+
     structlog.configure(
         processors=[
+            lambda _, __, event: {**event, **which},
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,

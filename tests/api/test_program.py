@@ -45,6 +45,34 @@ def run(program: str, *arguments: str, **environment: str) -> subprocess.Complet
             "MOORAGE_THREADS is 0; give 2 to 64",
         ),
         (
+            ["serve", "--database-url", "postgresql://", "--processes", "65"],
+            {},
+            "MOORAGE_PROCESSES is 65; give 1 to 64",
+        ),
+        (
+            ["serve", "--database-url", "postgresql://", "--listen", "unix:///run/s"],
+            {"MOORAGE_PROCESSES": "2"},
+            "MOORAGE_LISTEN is 'unix:///run/s': several processes can share a port, but no Unix "
+            "socket; give host:port, or one process",
+        ),
+        (
+            ["serve", "--database-url", "postgresql://", "--metrics-listen", "127.0.0.1:7710"],
+            {"MOORAGE_PROCESSES": "2"},
+            "MOORAGE_METRICS_LISTEN is '127.0.0.1:7710': each process takes a port, 7710 to 7711; "
+            "give the first of 2 that are free, without the one of MOORAGE_LISTEN",
+        ),
+        (
+            ["serve", "--database-url", "postgresql://", "--metrics-listen", "127.0.0.1:65535"],
+            {"MOORAGE_PROCESSES": "2"},
+            "MOORAGE_METRICS_LISTEN is '127.0.0.1:65535': each process takes a port, 65535 to "
+            "65536; give the first of 2 that are free, without the one of MOORAGE_LISTEN",
+        ),
+        (
+            ["serve", "--database-url", "postgresql://", "--listen", "127.0.0.1:65536"],
+            {},
+            "MOORAGE_LISTEN is '127.0.0.1:65536'; give host:port, or unix:///path",
+        ),
+        (
             ["serve"],
             {"DATABASE_URL": "postgresql://", "MOORAGE_REFLECTION": "maybe"},
             "MOORAGE_REFLECTION is 'maybe'; give true or false",

@@ -71,7 +71,6 @@ OPTIONS: Final = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.so_reuseport", 0),
 )
 
 RULES: Final = Rules()
@@ -98,7 +97,10 @@ class Server:
         self._settings = settings
         self._store = database.Database(settings.database_url, threads=settings.threads)
         self._desk = Desk(self._store, threads=settings.threads)
-        self._grpc = grpc.aio.server(interceptors=(Boundary(),), options=OPTIONS)
+        # Alone it refuses a port that another server has; several of one command share theirs,
+        # and the command refuses (`processes.port`).
+        shares = ("grpc.so_reuseport", int(settings.processes > 1))
+        self._grpc = grpc.aio.server(interceptors=(Boundary(),), options=(*OPTIONS, shares))
         self._health = health.aio.HealthServicer()
         self._compiled = catalogs.Catalogs()
         self._watching = Watching(self._desk, self._compiled, rules)
