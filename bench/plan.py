@@ -65,6 +65,11 @@ SCENARIOS: Final = (
     Scenario(title=f"release, {_NODE}", call=Call.RELEASE, pool="node", nodes=NODES),
     REFUSAL,
 )
+# What processes of one server share: with as many nodes as callers, each node is served by one.
+SHARED: Final = (
+    *(each for each in SCENARIOS if each.call in (Call.EMPTY, Call.ASSIGN)),
+    Scenario(title="assign, node affinity, 64 nodes", call=Call.ASSIGN, pool="node", nodes=64),
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +200,7 @@ class Plan:
         Watching(audience=Audience(watches=1000, of_everything=True)),
     )
     paces: tuple[int, ...] = (50, 80)  # percent of the closed loop's rate
+    processes: tuple[int, ...] = (1, 2)  # of one server; the first is what others are compared with
     peer_held: int = 10_000
     builds_peers: bool = True
 

@@ -11,6 +11,7 @@ from bench.chapters.fills import Fills
 from bench.chapters.kinds import Kinds
 from bench.chapters.neighbours import Neighbours
 from bench.chapters.paces import Paces
+from bench.chapters.processes import Processes
 from bench.chapters.readings import Readings
 from bench.chapters.rollouts import Rollouts
 from bench.chapters.stocks import Stocks
@@ -23,16 +24,19 @@ class Run:
     def __init__(
         self, ground: stage.Ground, wanted: plan.Plan, until: contextlib.ExitStack
     ) -> None:
-        """Opens one server for the calls, one for fills, and one for each stock."""
+        """Opens a server for the calls, fills, each stock and each number of processes."""
         self.verdict = lab.Verdict()
         self._plan = wanted
         names = ("calls", "fills", *(f"stock_{held}" for held in wanted.stocks))
         stages = until.enter_context(ground.houses(*names))
+        for each in wanted.processes:
+            stages += until.enter_context(ground.houses(f"processes_{each}", processes=each))
         hired = until.enter_context(crew.hired())
         self.stage = stages[0]
         self._labs = [lab.Lab(each, hired, self.verdict) for each in stages]
         calls, fills, *others = self._labs
-        stocks = dict(zip(wanted.stocks, others, strict=True))
+        stocks = dict(zip(wanted.stocks, others, strict=False))
+        processes = dict(zip(wanted.processes, others[len(stocks) :], strict=True))
         # In the order of the page; the first makes the pools of those that have none of their own.
         self.chapters: Sequence[Chapter] = (
             Calls(calls, wanted),
@@ -43,6 +47,7 @@ class Run:
             Rollouts(calls, wanted),
             Watches(calls, wanted),
             Paces(calls, wanted),
+            Processes(processes, wanted),
             Readings(stocks),
             # What is held for it would be in every snapshot that those who watch the calls get.
             Neighbours(fills, hired, ground, wanted, until),

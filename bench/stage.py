@@ -67,10 +67,10 @@ class Ground:
         self._state = state
 
     @contextlib.contextmanager
-    def houses(self, *databases: str) -> Iterator[list[Stage]]:
+    def houses(self, *databases: str, processes: int = 1) -> Iterator[list[Stage]]:
         """Servers that are ready, each on a database without pools; all start and end together."""
         with contextlib.ExitStack() as until:
-            started = [until.enter_context(self._started(each)) for each in databases]
+            started = [until.enter_context(self._started(each, processes)) for each in databases]
             try:
                 yield [self._ready(*each) for each in zip(databases, started, strict=True)]
             finally:
@@ -85,12 +85,12 @@ class Ground:
                 f"CREATE DATABASE {database} TEMPLATE {template} OWNER {cluster.OWNER_ROLE}"
             )
 
-    def _started(self, database: str) -> "subprocess.Popen[bytes]":
+    def _started(self, database: str, processes: int) -> "subprocess.Popen[bytes]":
         if database != cluster.DATABASE:
             self.create(database, template=cluster.DATABASE)
         url = self._postgres.url(role=cluster.SERVICE_ROLE, database=database)
         command = [str(PROGRAM), "serve", "--database-url", url, "--listen", "127.0.0.1:0"]
-        command += ["--metrics-listen", ""]
+        command += ["--metrics-listen", "", "--processes", str(processes)]
         with self._log(database).open("wb") as sink:
             return subprocess.Popen(command, stderr=sink)
 

@@ -26,13 +26,16 @@ class Usage:
 
 
 def look(server_pid: int, postgres_pid: int) -> Usage:
-    """What the server, and PostgreSQL with its children, have used so far."""
+    """What the server and PostgreSQL, each with its children, have used so far."""
     used = {pid: _used(pid) for pid in map(int, filter(str.isdigit, os.listdir(_PROC)))}
-    server = used[server_pid]
-    if server is None:
+    if used.get(server_pid) is None:
         raise RuntimeError(f"the server, process {server_pid}, has ended")
-    family = [each for pid, each in used.items() if each and postgres_pid in (pid, each.parent)]
-    return Usage(server=server.seconds, postgres=sum(each.seconds for each in family))
+
+    def family(head: int) -> float:
+        members = (each for pid, each in used.items() if each and head in (pid, each.parent))
+        return sum(each.seconds for each in members)
+
+    return Usage(server=family(server_pid), postgres=family(postgres_pid))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,16 @@ NAMES = {
     ],
     "What watches cost": [["100", "everything", "assign, look it up, release"]],
     "At a fixed rate": [["closed loop"], ["50 % of its rate"], ["80 % of its rate"]],
+    "What a second process brings": [
+        [call, processes]
+        for call in [
+            "empty call",
+            "assign, no affinity",
+            "assign, node affinity, 16 nodes",
+            "assign, node affinity, 64 nodes",
+        ]
+        for processes in ("1", "2")
+    ],
     "What a look at everything costs": [
         [look, held]
         for look in ("list, 1,000 a page", "snapshot of a watch", "consistency check")
@@ -55,7 +65,7 @@ NAMES = {
 CHARTS = ["fills.svg", "stocks.svg", "crowds.svg"]
 
 
-# The stage alone, five servers and their load, takes its time to come up.
+# The stage alone, six servers and their load, takes its time to come up.
 @pytest.mark.timeout(300)
 def test_a_short_run_fills_every_table_and_finds_no_address_held_twice(
     tmp_path: pathlib.Path,

@@ -1,0 +1,68 @@
+"""What a server gains by a second process, where there is a core for it."""
+
+import collections
+import dataclasses
+import os
+from collections.abc import Mapping
+
+from bench import figures, plan
+from bench.figures import Figure
+from bench.lab import DRAIN_TIME, Lab
+from bench.work import Call
+
+_TEXT = """\
+{callers} callers on a server of one process and on one of several, each on a database of its own,
+by turns. Load, server and PostgreSQL share the same {cores} cores: a second process gets what the
+others leave of them. Which process serves a caller is drawn once, when it connects; with 16 nodes
+the callers of each node are served by either, with 64 each node has one caller.
+
+"""
+
+
+class Processes:
+    """The same load on servers of different numbers of processes."""
+
+    title = "What a second process brings"
+
+    def __init__(self, labs: Mapping[int, Lab], wanted: plan.Plan) -> None:
+        """One server for each number."""
+        self._labs = labs
+        self._callers = max(wanted.callers)
+        self._seconds = wanted.seconds
+        self._figures: dict[tuple[plan.Scenario, int], list[Figure]] = collections.defaultdict(list)
+
+    def prepare(self) -> None:
+        """The pools, and a round that does not count."""
+        pools = {each.pool: plan.POOLS[each.pool] for each in plan.SHARED if each.pool}
+        for lab in self._labs.values():
+            lab.create(pools)
+        self.round()
+        self._figures.clear()
+
+    def round(self) -> None:
+        """Every call on one server after the other."""
+        for scenario in plan.SHARED:
+            for processes, lab in self._labs.items():
+                self._figures[scenario, processes].append(self._one(scenario, lab))
+
+    def section(self) -> str:
+        """Ratios to the first number, then absolute figures."""
+        heads = ["call", "processes", "of the rate of one", "of its CPU", "calls/s"]
+        rows = [self._row(*key) for key in self._figures]
+        text = _TEXT.format(callers=self._callers, cores=os.cpu_count())
+        return text + figures.table([*heads, *figures.TIMES, *figures.SIDES], rows)
+
+    def _one(self, scenario: plan.Scenario, lab: Lab) -> Figure:
+        phase = scenario.phase(callers=self._callers, seconds=self._seconds)
+        figure, sample = lab.measured(phase)
+        if scenario.call is Call.ASSIGN:
+            lab.compare(plan.POOLS[scenario.pool].cidr, sample.assigned)
+            lab.ran(dataclasses.replace(phase, call=Call.RELEASE, seconds=DRAIN_TIME))
+        return figure
+
+    def _row(self, scenario: plan.Scenario, processes: int) -> list[str]:
+        own = self._figures[scenario, processes]
+        first = self._figures[scenario, next(iter(self._labs))]
+        ratios = [figures.ratio(field, own, first) for field in (figures.RATE, figures.SERVER_CPU)]
+        absolute = [figures.rate(own), *figures.times(own), *figures.sides(own)]
+        return [scenario.title, str(processes), *ratios, *absolute]
