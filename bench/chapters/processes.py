@@ -3,10 +3,11 @@
 import collections
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bench import figures, plan
 from bench.figures import Figure
+from bench.goals import Goal
 from bench.lab import DRAIN_TIME, Lab
 from bench.work import Call
 
@@ -51,6 +52,12 @@ class Processes:
         rows = [self._row(*key) for key in self._figures]
         text = _TEXT.format(callers=self._callers, cores=os.cpu_count())
         return text + figures.table([*heads, *figures.TIMES, *figures.SIDES], rows)
+
+    def goals(self) -> Sequence[Goal]:
+        """Two processes."""
+        one, two = (self._figures[plan.ASSIGN, processes] for processes in list(self._labs)[:2])
+        ratio = figures.quotient(figures.RATE, two, one)
+        return (Goal(what="rate of an assign, two processes, to one", seen=ratio, at_least=1.5),)
 
     def _one(self, scenario: plan.Scenario, lab: Lab) -> Figure:
         phase = scenario.phase(callers=self._callers, seconds=self._seconds)
