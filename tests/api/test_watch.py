@@ -608,7 +608,7 @@ def nobody_reads(database: postgres.Database) -> None:
     """Returns when no transaction of the service is open for long any more."""
     query = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-        " AND state = 'idle in transaction' AND usename = 'moorage_service'"
+        " AND state <> 'idle' AND usename = 'moorage_service'"
         " AND state_change < now() - interval '0.05 s'"
     )
     with database.connect() as connection:

@@ -12,6 +12,7 @@ from moorage_server.api import (
     decode_sticky,
     encode,
     encode_explanation,
+    encode_held,
     encode_history,
     encode_reconciliation,
     encode_resources,
@@ -100,12 +101,11 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
             after=after,
             size=size,
         )
-        page = page_tokens.fitting([encode.allocation(each) for each in found])
-        more = more or len(page) < len(found)
-        return messages.ListAllocationsResponse(
-            allocations=page,
-            next_page_token=page_tokens.encode(request, page[-1].address) if more else "",
-        )
+        answer = messages.ListAllocationsResponse()
+        encode_held.allocations(found, answer.allocations)
+        if page_tokens.shorten(answer, answer.allocations) or more:
+            answer.next_page_token = page_tokens.encode(request, answer.allocations[-1].address)
+        return answer
 
     async def ListAllocationHistory(
         self, request: history_pb2.ListAllocationHistoryRequest, context: Context

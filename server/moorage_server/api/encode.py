@@ -1,5 +1,7 @@
 """Allocations -> messages, each in the form that its pool asks for."""
 
+from typing import Any
+
 from moorage.v1 import reconciliation_pb2
 from moorage.v1 import resources_pb2 as messages
 from moorage_server.api import encode_resources, enums, names
@@ -12,7 +14,7 @@ def allocation(
     """One allocation, written into a message where there is one already."""
     pool = shown.pool
     message = bare(shown.allocation, pool.name, into)
-    message.prefix_length = _prefix_length(shown)
+    message.prefix_length = _prefix_length(pool)
     if pool.gateway is not None:
         message.gateway = str(pool.gateway)
     if pool.routes:
@@ -63,14 +65,24 @@ def sticky_address(kept: sticky.StickyAddress) -> reconciliation_pb2.StickyAddre
     )
 
 
-def _prefix_length(shown: catalog.Shown) -> int:
-    match shown.pool.result_form:
+def form(pool: resources.Pool) -> dict[str, Any]:
+    """The form that a pool asks for, as fields of an allocation."""
+    return {
+        "prefix_length": _prefix_length(pool),
+        "gateway": None if pool.gateway is None else str(pool.gateway),
+        "routes": encode_resources.routes(pool),
+        "dns": encode_resources.dns(pool),
+    }
+
+
+def _prefix_length(pool: resources.Pool) -> int:
+    match pool.result_form:
         case resources.ResultForm.HOST:
-            return shown.pool.cidr.max_prefixlen
+            return pool.cidr.max_prefixlen
         case resources.ResultForm.BLOCK:
-            return shown.pool.block_size
+            return pool.block_size
         case resources.ResultForm.POOL:
-            return shown.pool.cidr.prefixlen
+            return pool.cidr.prefixlen
 
 
 def attachment(

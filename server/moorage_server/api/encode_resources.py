@@ -134,12 +134,16 @@ def timestamp(
     moment: datetime.datetime, into: timestamp_pb2.Timestamp | None = None
 ) -> timestamp_pb2.Timestamp:
     """A moment, to the microsecond, written into a message where there is one already."""
+    message = timestamp_pb2.Timestamp() if into is None else into
+    message.seconds, message.nanos = seconds_and_nanos(moment)
+    return message
+
+
+def seconds_and_nanos(moment: datetime.datetime) -> tuple[int, int]:
+    """A moment as a timestamp has it."""
     # As FromDatetime, in a fifth of its time: there is one in everything that is told.
     since = moment - _EPOCH
-    message = timestamp_pb2.Timestamp() if into is None else into
-    message.seconds = since.days * 86400 + since.seconds
-    message.nanos = since.microseconds * 1000
-    return message
+    return since.days * 86400 + since.seconds, since.microseconds * 1000
 
 
 def _route(route: resources.Route, gateway: addresses.Address | None) -> messages.Route:

@@ -3,24 +3,33 @@
 from collections.abc import Iterable, Iterator
 
 from moorage.v1 import history_pb2 as messages
-from moorage_server.api import encode_history, limits
+from moorage_server.api import encode_held, encode_history, limits, page_tokens
 from moorage_server.domain import feed, history
+from moorage_server.usecases import query
 
 HEARTBEAT = b""  # a message without fields
 
 
-def held(page: Iterable[history.Holding]) -> Iterator[bytes]:
+def held(page: query.Page) -> Iterator[bytes]:
     """What is held, in as many messages as it takes: labels make rows large."""
-    message, size = messages.WatchAllocationsResponse(), 0
-    for each in page:
-        allocation = encode_history.held(each)
-        if size and size + allocation.ByteSize() > limits.PAGE_BYTES:
-            yield message.SerializeToString()
-            message, size = messages.WatchAllocationsResponse(), 0
-        message.held.append(allocation)
-        size += allocation.ByteSize()
-    if size:
-        yield message.SerializeToString()
+    message = messages.WatchAllocationsResponse()
+    encode_held.bare(page, message.held)
+    whole = message.SerializeToString()
+    if len(whole) <= limits.PAGE_BYTES:
+        yield whole
+        return
+    rest = list(message.held)
+    while rest:
+        few = page_tokens.fitting(rest, limits.PAGE_BYTES)
+        yield messages.WatchAllocationsResponse(held=few).SerializeToString()
+        rest = rest[len(few) :]
+
+
+def released(told: Iterable[history.Holding]) -> Iterator[bytes]:
+    """What was held at the revision of a snapshot and is not any more."""
+    for each in told:
+        held = encode_history.held(each)
+        yield messages.WatchAllocationsResponse(held=[held]).SerializeToString()
 
 
 def event(told: history.Event) -> bytes:

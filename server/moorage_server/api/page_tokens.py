@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from google.protobuf import message
+from google.protobuf.internal import containers
 
 from moorage_server.api import limits
 from moorage_server.api.violations import Violations
@@ -55,9 +56,22 @@ def decode(request: message.Message, token: str) -> str:
 
 def fitting(page: Sequence[M], most: int = limits.PAGE_BYTES) -> list[M]:
     """As much of a page as goes into one message, but something: labels make rows large."""
+    return list(page[: _count(page, most)])
+
+
+def shorten(answer: message.Message, page: containers.RepeatedCompositeFieldContainer[M]) -> bool:
+    """Takes from an answer what of its page does not fit; whether that was anything."""
+    if answer.ByteSize() <= limits.PAGE_BYTES:
+        return False
+    fit = _count(page, limits.PAGE_BYTES)
+    is_shorter = fit < len(page)
+    del page[fit:]
+    return is_shorter
+
+
+def _count(page: Sequence[M], most: int) -> int:
     sizes = itertools.accumulate(each.ByteSize() for each in page)
-    fit = sum(size <= most for size in sizes)
-    return list(page[: max(fit, 1)])
+    return max(sum(size <= most for size in sizes), 1)
 
 
 def page_size(found: Violations, value: int) -> int:

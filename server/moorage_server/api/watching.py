@@ -13,15 +13,15 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 
 from moorage.v1 import history_pb2 as messages
 from moorage_server.api import decode_watch, encode_watch, handover, limits, tail
 from moorage_server.api.bell import Bell
 from moorage_server.api.desk import Context, Desk
-from moorage_server.domain import errors, feed, history, model
+from moorage_server.domain import errors, feed, model
 from moorage_server.storage import catalogs, database
-from moorage_server.usecases import watch
+from moorage_server.usecases import query, watch
 
 # Enough for the heartbeats of as many watches as there may be.
 MESSAGES_PER_SECOND = 200
@@ -112,19 +112,25 @@ class Watching:
         reached: list[feed.Cursor] = []
         end = 0.0
 
-        def tell(page: list[history.Holding]) -> None:
-            # Whoever takes all of it slowly holds up who waits, and what is to be vacuumed.
-            if time.monotonic() >= end or self.stopping:
-                raise handover.NotTaken
-            for message in encode_watch.held(page):
+        def put(messages: Iterable[bytes]) -> None:
+            for message in messages:
+                # Whoever takes all of it slowly holds up who waits, and what is to be vacuumed.
+                if time.monotonic() >= end or self.stopping:
+                    raise handover.NotTaken
                 taken.put(message)
+
+        def tell(page: query.Page) -> None:
+            put(encode_watch.held(page))
 
         def work() -> None:
             nonlocal end
             end = time.monotonic() + SNAPSHOT_TIME
-            bounds = database.Limits.until(end)
+            # The database would break off the statement that reads all of it; we do so before.
+            bounds = database.Limits.until(end + 1)
             store, compiled = self._desk.store, self._compiled
-            reached.append(watch.snapshot(store, bounds, tell, compiled, wanted=wanted))
+            told = watch.snapshot(store, bounds, tell, compiled, wanted=wanted)
+            put(encode_watch.released(told.released))
+            reached.append(told.cursor)
 
         pieces = taken.taken(
             self._snapshots, work, idle=encode_watch.HEARTBEAT, every=self.rules.heartbeat

@@ -79,6 +79,13 @@ class Catalog:
         """Allocations of this VRF, each with its pool."""
         return tuple(Shown(allocation=each, pool=self.holding(each.address).pool) for each in held)
 
+    def pools_of(self, blocks: Iterable[str]) -> dict[str, resources.Pool]:
+        """The pool that each of these blocks lies in, by the block's text."""
+        return {
+            each: self.holding(addresses.parse_address(each.partition("/")[0])).pool
+            for each in set(blocks)
+        }
+
     def holding(self, address: addresses.Address) -> Offer:
         """The pool that an address lies in; raises AddressNotInPool."""
         family = addresses.family_of(address)

@@ -7,7 +7,7 @@ that have been committed and not numbered will be told again. So they are undone
 import dataclasses
 from collections.abc import Iterable
 
-from moorage_server.domain import addresses, errors, history, model
+from moorage_server.domain import errors, history, model
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +45,13 @@ class Rewind:
 
     def __init__(self, later: Iterable[history.Event]) -> None:
         """For each address the first of its events tells what was before all of them."""
-        self._first: dict[addresses.Address, history.Event] = {}
+        self._first: dict[str, history.Event] = {}
         for each in later:
-            self._first.setdefault(each.allocation.address, each)
+            self._first.setdefault(str(each.allocation.address), each)
 
-    def kept(self, held: Iterable[history.Holding]) -> list[history.Holding]:
-        """Those that none of the events is about: they were held then, as they are now."""
-        return [each for each in held if each.allocation.address not in self._first]
+    def is_changed(self, address: str) -> bool:
+        """Whether an event is about an address; who holds any other has held it then."""
+        return address in self._first
 
     def restored(self, wanted: model.AllocationFilter) -> list[history.Holding]:
         """What was held then and released since, as its release tells.

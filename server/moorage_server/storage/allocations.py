@@ -6,12 +6,11 @@ what a planner makes of that while a table is small.
 
 import datetime
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
 from moorage_server.domain import addresses, model
-from moorage_server.storage import arrays, filters, statements, tables
+from moorage_server.storage import arrays, filters, statements
 
 _HELD = """
 SELECT a.network, a.container_id, a.interface, a.node, a.namespace, a.pod, a.pod_uid, a.cluster,
@@ -57,8 +56,7 @@ def get(
     connection: sa.Connection, vrf_id: int, vrf: str, address: addresses.Address
 ) -> model.Allocation | None:
     """The allocation of an address, if somebody holds it."""
-    row = connection.execute(_held(vrf_id).where(_l.c.address == str(address))).one_or_none()
-    return allocation(row, vrf) if row else None
+    return among(connection, vrf_id, vrf, [address]).get(address)
 
 
 def among(
@@ -85,22 +83,6 @@ def of_owner(
     return tuple(allocation(row, beside.vrf) for row in rows)
 
 
-def page(
-    connection: sa.Connection,
-    vrf_id: int,
-    wanted: model.AllocationFilter,
-    *,
-    after: addresses.Address | None,
-    limit: int,
-) -> list[model.Allocation]:
-    """Allocations in order of address, from the one behind `after`."""
-    query = _matching(vrf_id, wanted)
-    if after is not None:
-        query = query.where(_l.c.address > str(after))
-    rows = connection.execute(query.order_by(_l.c.address).limit(limit)).all()
-    return [allocation(row, wanted.vrf) for row in rows]
-
-
 def assigned(
     connection: sa.Connection,
     vrf_id: int,
@@ -111,10 +93,11 @@ def assigned(
     limit: int,
 ) -> list[model.Allocation]:
     """Allocations in order of generation, from the one behind `after`; assigned `before` then."""
-    query = _matching(vrf_id, wanted).where(_l.c.generation > after)
+    of = filters.held(vrf_id, wanted).also("l.generation > :after", after=after)
     if before is not None:
-        query = query.where(_l.c.assign_time < before)
-    rows = connection.execute(query.order_by(_l.c.generation).limit(limit)).all()
+        of = of.also("l.assign_time < :before", before=before)
+    query = _HELD.format(condition=f"{of.text} ORDER BY l.generation LIMIT :limit")
+    rows = connection.execute(sa.text(query), {**of.parameters, "limit": limit}).all()
     return [allocation(row, wanted.vrf) for row in rows]
 
 
@@ -152,21 +135,3 @@ def attachment_key(row: arrays.Row, vrf: str) -> model.AttachmentKey:
         container_id=row.container_id,
         interface=row.interface,
     )
-
-
-_a = tables.attachments.alias("a")
-_l = tables.allocations.alias("l")
-
-
-def _held(vrf_id: int) -> "sa.Select[*tuple[Any, ...]]":  # columns of two tables
-    joined = _l.join(_a, sa.and_(_a.c.uid == _l.c.attachment_uid, _a.c.vrf_id == _l.c.vrf_id))
-    return sa.select(_a, _l).select_from(joined).where(_l.c.vrf_id == vrf_id)
-
-
-def _matching(
-    vrf_id: int, wanted: model.AllocationFilter
-) -> "sa.Select[*tuple[Any, ...]]":  # as above
-    query = _held(vrf_id).where(*filters.conditions(wanted, holder=_a.c, address=_l.c.address))
-    if wanted.attachment is not None:
-        query = query.where(_a.c.uid == wanted.attachment.uid(vrf_id))
-    return query

@@ -1,17 +1,10 @@
 """The conditions of a filter on rows that say who holds an address, or held it."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-import sqlalchemy as sa
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 
 from moorage_server.domain import addresses, model
-from moorage_server.storage.tables.columns import Column
-
-if TYPE_CHECKING:
-    Columns = sa.sql.base.ReadOnlyColumnCollection[
-        str, sa.Column[Any]
-    ]  # their types are the tables'
+from moorage_server.storage import arrays
 
 _EXACT = (
     "network",
@@ -26,30 +19,63 @@ _EXACT = (
 )
 
 
-def conditions(
-    wanted: model.AllocationFilter, *, holder: "Columns", address: Column
-) -> list[sa.ColumnElement[bool]]:
-    """What rows must fulfil; `holder` are the columns of the attachment and its facts.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What rows must fulfil, all of it, and the parameters that are named there."""
 
-    Of a whole attachment, its parts.
-    """
-    found: list[sa.ColumnElement[bool]] = [
-        holder[name] == getattr(wanted, name) for name in _EXACT if getattr(wanted, name)
-    ]
-    if wanted.within is not None:
-        found.append(_inside(address, [wanted.within]))
-    if wanted.pools:
-        found.append(_inside(address, wanted.pools))
-    if wanted.labels:
-        found.append(holder["labels"].contains(dict(wanted.labels)))
+    texts: tuple[str, ...]
+    parameters: Mapping[str, object]
+
+    @property
+    def text(self) -> str:
+        """All of them as one."""
+        return " AND ".join(self.texts)
+
+    def also(self, text: str, **parameters: object) -> "Conditions":
+        """These and one more."""
+        return Conditions(texts=(*self.texts, text), parameters={**self.parameters, **parameters})
+
+
+def held(vrf_id: int, wanted: model.AllocationFilter) -> Conditions:
+    """Of what is held: of rows of `l`, an allocation, with `a`, its attachment."""
+    found = conditions(wanted, holder="a", address="l.address")
+    found = found.also("a.vrf_id = :vrf_id").also("l.vrf_id = :vrf_id", vrf_id=vrf_id)
+    if wanted.attachment is not None:
+        found = found.also("a.uid = :uid", uid=wanted.attachment.uid(vrf_id))
     return found
 
 
-def _inside(address: Column, networks: Sequence[addresses.Network]) -> sa.ColumnElement[bool]:
-    return sa.or_(*(_within(address, each) for each in networks))
+def conditions(wanted: model.AllocationFilter, *, holder: str, address: str) -> Conditions:
+    """Of rows where `holder` has the columns of an attachment and its facts.
+
+    Of a whole attachment, its parts.
+    """
+    exact = {name: getattr(wanted, name) for name in _EXACT if getattr(wanted, name)}
+    equal = tuple(f"{holder}.{name} = :{name}" for name in exact)
+    found = Conditions(texts=equal, parameters=exact)
+    for name, networks in _ranges(wanted):
+        inside = [_inside(address, each, f"{name}{at}") for at, each in enumerate(networks)]
+        text = " OR ".join(each.text for each in inside)
+        limits = {key: value for each in inside for key, value in each.parameters.items()}
+        found = found.also(f"({text})", **limits)
+    if wanted.labels:
+        labels = arrays.json_text(wanted.labels)
+        found = found.also(f"{holder}.labels @> CAST(:labels AS jsonb)", labels=labels)
+    return found
 
 
-def _within(address: Column, network: addresses.Network) -> sa.ColumnElement[bool]:
-    first, last = str(network[0]), str(network[-1])
-    # One address by itself, so that an index gives its rows in any order it has.
-    return address == first if first == last else address.between(first, last)
+def _ranges(wanted: model.AllocationFilter) -> Iterator[tuple[str, Sequence[addresses.Network]]]:
+    if wanted.within is not None:
+        yield "within", [wanted.within]
+    if wanted.pools:
+        yield "pool", wanted.pools
+
+
+def _inside(address: str, network: addresses.Network, name: str) -> Conditions:
+    first, last = f"first_{name}", f"last_{name}"
+    if network.num_addresses == 1:
+        # One address by itself, so that an index gives its rows in any order it has.
+        text = f"{address} = CAST(:{first} AS inet)"
+        return Conditions(texts=(text,), parameters={first: str(network[0])})
+    text = f"{address} BETWEEN CAST(:{first} AS inet) AND CAST(:{last} AS inet)"
+    return Conditions(texts=(text,), parameters={first: str(network[0]), last: str(network[-1])})

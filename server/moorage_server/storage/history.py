@@ -68,8 +68,9 @@ def released(
 ) -> list[history.Holding]:
     """Holdings that have ended, in order of generation, from the one behind `after`."""
     order = _e.c.assign_generation if _has_index(wanted) else _OF_ALL
+    of = filters.conditions(wanted, holder="e", address="e.address")
     query = _ended(vrf_id).where(
-        *filters.conditions(wanted, holder=_e.c, address=_e.c.address),
+        *map(sa.text, of.texts),
         *(given for name, given in _GIVEN.items() if getattr(wanted, name)),
         order > after,
     )
@@ -77,7 +78,7 @@ def released(
         query = query.where(_e.c.event_time > during.start)
     if during.end is not None:
         query = query.where(_e.c.assign_time < during.end)
-    rows = connection.execute(query.order_by(order).limit(limit)).all()
+    rows = connection.execute(query.order_by(order).limit(limit), of.parameters).all()
     return [_holding(row, wanted.vrf) for row in rows]
 
 

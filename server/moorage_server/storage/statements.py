@@ -1,22 +1,26 @@
-"""Statements on the way of an assign and of the feed, sent by the driver itself.
+"""Statements of an assign, of the feed and of what reads everything, sent by the driver itself.
 
 A batch has some ten, all known beforehand. Of the time of each, most was SQLAlchemy's:
 compiling what never changes, describing rows anew. It keeps what it is good for:
 connections, transactions, and queries that are put together.
 """
 
+import contextlib
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import psycopg
 import sqlalchemy as sa
 from psycopg.rows import RowFactory, namedtuple_row, tuple_row
 
 Parameters = Mapping[str, object]
+T = TypeVar("T")
 
-_NAMED: Final = re.compile(r"(?<!:):([a-z_]+)")
+_NAMED: Final = re.compile(r"(?<!:):([a-z_]+[0-9]*)")
 _NONE: Final[Parameters] = {}
+
+CHUNK = 250  # rows of a stream that come at once
 
 
 class Statement:
@@ -51,6 +55,26 @@ class Statement:
     def run(self, connection: sa.Connection, parameters: Parameters = _NONE) -> int:
         """How many rows it wrote, or removed."""
         return self._sent(connection, parameters, tuple_row).rowcount
+
+    def made(
+        self, connection: sa.Connection, parameters: Parameters, make: Callable[[Sequence[Any]], T]
+    ) -> list[T]:
+        """What is made of each of its rows."""
+        return self._sent(connection, parameters, lambda _: make).fetchall()
+
+    @contextlib.contextmanager
+    def stream(
+        self, connection: sa.Connection, parameters: Parameters, make: Callable[[Sequence[Any]], T]
+    ) -> Iterator[Iterator[T]]:
+        """Lends what is made of each of its rows, as they come: the database goes on meanwhile.
+
+        The connection is of no other use until the end, which breaks off what is not taken, and
+        the transaction with it.
+        """
+        cursor = _driver(connection).cursor(row_factory=lambda _: make)
+        rows: Generator[T, None, None] = cursor.stream(self._sent_text, parameters, size=CHUNK)  # type: ignore[assignment]  # the driver says less of it
+        with contextlib.closing(rows):
+            yield rows
 
     def _sent(
         self, connection: sa.Connection, parameters: Parameters, row_factory: RowFactory[Any]

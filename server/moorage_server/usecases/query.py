@@ -1,9 +1,24 @@
 """Queries: who holds an address, and which allocations there are."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
-from moorage_server.domain import addresses, catalog, errors, model
-from moorage_server.storage import allocations, catalogs, database
+from moorage_server.domain import addresses, catalog, errors, model, resources
+from moorage_server.storage import allocations, catalogs, database, held
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some of what is held in a VRF, in order of address; the pools go by the texts of blocks."""
+
+    vrf: str
+    rows: Sequence[held.Held]
+    pools: Mapping[str, resources.Pool]
+
+    @classmethod
+    def of(cls, known: catalog.Catalog, rows: Sequence[held.Held]) -> "Page":
+        """Rows of the catalog's VRF."""
+        return cls(vrf=known.vrf, rows=rows, pools=known.pools_of(each.block for each in rows))
 
 
 def get(
@@ -35,23 +50,21 @@ def page(
     pools: tuple[str, ...],
     after: addresses.Address | None,
     size: int,
-) -> tuple[tuple[catalog.Shown, ...], bool]:
+) -> tuple[Page, bool]:
     """A page of allocations in order of address, and whether more follow.
 
     With `pools`, only of these; raises PoolNotFound.
     """
 
-    def work(transaction: database.Transaction) -> tuple[catalog.Shown, ...]:
+    def work(transaction: database.Transaction) -> tuple[Page, bool]:
         known = _pools(transaction, compiled, wanted.vrf)
         narrowed = dataclasses.replace(
             wanted, pools=tuple(known.named(each).pool.cidr for each in pools)
         )
-        return known.show(
-            allocations.page(transaction, known.vrf_id, narrowed, after=after, limit=size + 1)
-        )
+        found = held.page(transaction, known.vrf_id, narrowed, after=after, limit=size + 1)
+        return Page.of(known, found[:size]), len(found) > size
 
-    found = store.run(work, limits, snapshot=True)
-    return found[:size], len(found) > size
+    return store.run(work, limits, snapshot=True)
 
 
 def _pools(

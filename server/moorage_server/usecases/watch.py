@@ -1,11 +1,13 @@
 """Watch: where a watch begins, everything that is held at one revision, and what follows."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 
 from moorage_server.domain import catalog, errors, feed, history, model
-from moorage_server.storage import allocations, catalogs, database
+from moorage_server.storage import catalogs, database, held
 from moorage_server.storage import feed as stored
+from moorage_server.usecases import query
 
 PAGE = 1000  # events, or allocations, read at once
 
@@ -65,21 +67,32 @@ def following(
     return store.run(work, limits)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Which revision everything was of that has been told, and what is still to be told of it.
+
+    `released`: what was held at the revision and is not any more.
+    """
+
+    cursor: feed.Cursor
+    released: list[history.Holding]
+
+
 def snapshot(
     store: database.Database,
     limits: database.Limits,
-    tell: Callable[[list[history.Holding]], None],
+    tell: Callable[[query.Page], None],
     compiled: catalogs.Catalogs,
     *,
     wanted: model.AllocationFilter,
-) -> feed.Cursor:
-    """Tells of everything that is held at one revision, page by page; returns which it is.
+) -> Snapshot:
+    """Tells of what is held, and was at one revision, page by page.
 
     What `tell` raises ends it. Raises VrfNotFound.
     """
     begun = False
 
-    def work(transaction: database.Transaction) -> feed.Cursor:
+    def work(transaction: database.Transaction) -> Snapshot:
         nonlocal begun
         if begun:
             # What was told is of a moment that is gone with its connection.
@@ -87,28 +100,15 @@ def snapshot(
         begun = True
         at = stored.place(transaction, wanted.vrf)
         rewind = feed.Rewind(stored.unnumbered(transaction, at, wanted.vrf))
-        _tell_held(transaction, tell, rewind, _catalog(transaction, compiled, wanted.vrf), wanted)
-        tell(rewind.restored(wanted))
-        return feed.Cursor(epoch=at.epoch, revision=at.head)
+        known = _catalog(transaction, compiled, wanted.vrf)
+        with held.everything(transaction, known.vrf_id, wanted) as rows:
+            stayed = (each for each in rows if not rewind.is_changed(each.address))
+            while page := list(itertools.islice(stayed, PAGE)):
+                tell(query.Page.of(known, page))
+        cursor = feed.Cursor(epoch=at.epoch, revision=at.head)
+        return Snapshot(cursor=cursor, released=rewind.restored(wanted))
 
     return store.run(work, limits, snapshot=True)
-
-
-def _tell_held(
-    transaction: database.Transaction,
-    tell: Callable[[list[history.Holding]], None],
-    rewind: feed.Rewind,
-    known: catalog.Catalog,
-    wanted: model.AllocationFilter,
-) -> None:
-    after = None
-    while page := allocations.page(transaction, known.vrf_id, wanted, after=after, limit=PAGE):
-        held = (
-            history.Holding(allocation=each.allocation, pool=each.pool.name)
-            for each in known.show(page)
-        )
-        tell(rewind.kept(held))
-        after = page[-1].address
 
 
 def _catalog(

@@ -1,0 +1,61 @@
+"""Statements whose rows are taken as they come, and what becomes of those that are not taken."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from harness import postgres
+from moorage_server.domain import errors
+from moorage_server.storage import database as storage
+from moorage_server.storage import statements
+
+PID = statements.Statement("SELECT pg_backend_pid()")
+# More than fits into what is between the database and us: it does not come to an end by itself.
+NUMBERS = statements.Statement("SELECT at, repeat('x', 1000) FROM generate_series(1, :last) AS at")
+MANY = 1_000_000
+
+
+@pytest.fixture
+def store(database: postgres.Database) -> Iterator[storage.Database]:
+    """The service's connections to a test's database."""
+    opened = storage.Database(database.service_url, threads=1)
+    yield opened
+    opened.close()
+
+
+def limits() -> storage.Limits:
+    """Time for one transaction."""
+    return storage.Limits.until(time.monotonic() + 10)
+
+
+def first(row: Sequence[int]) -> int:
+    """Its number."""
+    return row[0]
+
+
+def test_all_rows_come_and_the_transaction_goes_on(store: storage.Database) -> None:
+    def work(transaction: storage.Transaction) -> tuple[list[int], int]:
+        with NUMBERS.stream(transaction, {"last": 1000}, first) as rows:
+            found = list(rows)
+        return found, PID.value(transaction)
+
+    found, pid = store.run(work, limits())
+    assert found == list(range(1, 1001))
+    assert pid > 0
+
+
+def test_what_is_not_taken_is_broken_off_and_the_connection_serves_the_next(
+    store: storage.Database,
+) -> None:
+    pids: list[int] = []
+
+    def work(transaction: storage.Transaction) -> None:
+        pids.append(PID.value(transaction))
+        with NUMBERS.stream(transaction, {"last": MANY}, first) as rows:
+            assert next(rows) == 1
+            raise errors.ServerBusy
+
+    with pytest.raises(errors.ServerBusy):
+        store.run(work, limits())
+    assert store.run(PID.value, limits()) == pids[0]
