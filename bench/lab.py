@@ -94,6 +94,10 @@ class Lab:
             told = client.check_consistency(timeout=PATIENCE)
             self.found(each.finding.message for each in told if each.HasField("finding"))
 
+    def peak(self) -> int:
+        """The most memory that the server has had at once so far, in MiB."""
+        return usage.peak(self.stage.server_pid)
+
     def found(self, wrong: Iterable[str]) -> None:
         """Adds to what is wrong."""
         self._verdict.findings += wrong

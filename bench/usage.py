@@ -1,4 +1,4 @@
-"""CPU time that the processes under measurement have used, from /proc.
+"""CPU time and memory that the processes under measurement have used, from /proc.
 
 Beside other work on the machine a rate says little; CPU per call says nearly the same
 as on an idle one.
@@ -27,15 +27,19 @@ class Usage:
 
 def look(server_pid: int, postgres_pid: int) -> Usage:
     """What the server and PostgreSQL, each with its children, have used so far."""
-    used = {pid: _used(pid) for pid in map(int, filter(str.isdigit, os.listdir(_PROC)))}
-    if used.get(server_pid) is None:
+    used = _processes()
+    if server_pid not in used:
         raise RuntimeError(f"the server, process {server_pid}, has ended")
 
     def family(head: int) -> float:
-        members = (each for pid, each in used.items() if each and head in (pid, each.parent))
-        return sum(each.seconds for each in members)
+        return sum(used[pid].seconds for pid in _family(used, head))
 
     return Usage(server=family(server_pid), postgres=family(postgres_pid))
+
+
+def peak(server_pid: int) -> int:
+    """The most memory that the server and each of its children have had, in MiB."""
+    return sum(map(_peak, _family(_processes(), server_pid))) // 1024
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,3 +56,18 @@ def _used(pid: int) -> _Used | None:
     fields = line.rpartition(")")[2].split()  # the name before may contain anything
     # With that of children which have ended: what a backend used is not lost with it.
     return _Used(parent=int(fields[1]), seconds=sum(map(int, fields[11:15])) * _TICK)
+
+
+def _processes() -> dict[int, _Used]:
+    pids = map(int, filter(str.isdigit, os.listdir(_PROC)))
+    return {pid: used for pid in pids if (used := _used(pid))}
+
+
+def _family(used: dict[int, _Used], head: int) -> list[int]:
+    return [pid for pid, each in used.items() if head in (pid, each.parent)]
+
+
+def _peak(pid: int) -> int:
+    """In KiB."""
+    status = (_PROC / str(pid) / "status").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))

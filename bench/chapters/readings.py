@@ -20,6 +20,7 @@ class Readings:
         """The labs go by how many addresses are held, which must be so by now."""
         self._labs = labs
         self._rates: dict[tuple[str, int], float] = {}
+        self._peaks: dict[tuple[str, int], int] = {}
 
     def prepare(self) -> None:
         """Nothing: the stocks are there."""
@@ -32,6 +33,7 @@ class Readings:
                     began = time.monotonic()
                     look(lab)
                     self._rates[title, held] = held / (time.monotonic() - began)
+                    self._peaks[title, held] = lab.peak()
 
     def goals(self) -> Sequence[Goal]:
         """Of the largest stock, in thousands of rows a second."""
@@ -49,7 +51,7 @@ class Readings:
     def section(self) -> str:
         """Rows in a second beside those of the smallest stock first: 1 says that it is linear."""
         smallest = min(self._labs)
-        heads = ["look", "held", f"of the rate at {smallest:,}", "rows/s", "seconds"]
+        heads = ["look", "held", f"of the rate at {smallest:,}", "rows/s", "seconds", "server MiB"]
         rows = [
             [
                 title,
@@ -57,11 +59,13 @@ class Readings:
                 f"{rate / self._rates[title, smallest]:.2f}",
                 f"{rate:.0f}",
                 f"{held / rate:.2f}",
+                f"{self._peaks[title, held]}",
             ]
             for title, held in _in_order(self._rates)
             if (rate := self._rates[title, held])
         ]
-        return "Once in a run, while nothing else is asked:\n\n" + figures.table(heads, rows)
+        text = "Once in a run, while nothing else is asked; of memory, the most there was so far:"
+        return f"{text}\n\n{figures.table(heads, rows)}"
 
 
 def _list(lab: Lab) -> None:
