@@ -21,6 +21,7 @@ from moorage import errors, failures, retries
 from moorage.v1 import history_pb2, resources_pb2
 
 SILENCE = 75.0  # seconds: a server says something every thirty
+_NOTHING_SAID = "the watch ended before it said anything; check that the server is one of Moorage"
 
 _LOG = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Watch:
         self._timeout = timeout
         self._closed = threading.Event()
         self._stream: _Stream | None = None
+        self._heard = 0.0  # when it last said anything, or was listened to again
         self._updates = self._all()
 
     def __iter__(self) -> Self:
@@ -100,29 +102,29 @@ class Watch:
             stream.cancel()
 
     def _all(self) -> Iterator[Update]:
-        step, heard = retries.FIRST_PAUSE, time.monotonic()
+        step, self._heard = retries.FIRST_PAUSE, time.monotonic()
         while not self._closed.is_set():
-            failure: errors.MoorageError | None = None
+            failure, before = None, self._heard
             try:
-                for update in self._connection():
-                    yield update
-                    step, heard = retries.FIRST_PAUSE, time.monotonic()
+                yield from self._connection()
             except errors.MoorageError as error:
                 failure = error
             if self._closed.is_set():
                 return
-            pause = self._pause(failure, step, heard)
-            self._closed.wait(pause)
+            if self._heard > before:
+                step = retries.FIRST_PAUSE
+                if failure is None:
+                    continue  # it has been long enough, or the server is about to go
+            nothing = errors.Unavailable(grpc.StatusCode.UNAVAILABLE, "", _NOTHING_SAID)
+            self._closed.wait(self._pause(failure or nothing, step))
             step = min(2 * step, retries.LONGEST_PAUSE)
 
-    def _pause(self, failure: errors.MoorageError | None, step: float, heard: float) -> float:
+    def _pause(self, failure: errors.MoorageError, step: float) -> float:
         """Return the seconds until the next connection; raises what none can mend."""
-        if failure is None:
-            return 0.0 if step == retries.FIRST_PAUSE else step
         if retries.rule_of(failure) is None:
             raise failure
         pause = retries.pause_after(failure, step)
-        if self._timeout is not None and time.monotonic() + pause >= heard + self._timeout:
+        if self._timeout is not None and time.monotonic() + pause >= self._heard + self._timeout:
             raise failure
         _LOG.info("%s %s; watching again in %.2f s", failure.code.name, failure.reason, pause)
         return pause
@@ -145,6 +147,7 @@ class Watch:
                         held=None if snapshot is None else tuple(snapshot.held),
                     )
                     snapshot = None
+                self._heard = time.monotonic()
 
 
 @dataclass(slots=True)

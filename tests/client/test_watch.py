@@ -117,8 +117,18 @@ def test_with_a_timeout_a_watch_gives_up(peer: peers.Peer, caller: moorage.Clien
     peer.will(peers.refuse(grpc.StatusCode.UNAVAILABLE))
     for _ in range(1000):
         peer.then(peers.refuse(grpc.StatusCode.UNAVAILABLE))
-    with caller.watch(timeout=2) as updates, pytest.raises(moorage.Unavailable):
+    with caller.watch(timeout=0.3) as updates, pytest.raises(moorage.Unavailable):
         next(updates)
+    assert len(peer.calls) > 1
+
+
+def test_with_a_timeout_a_server_that_says_nothing_is_given_up(
+    peer: peers.Peer, caller: moorage.Client
+) -> None:
+    # Each stream ends at once, without a failure.
+    with caller.watch(timeout=0.3) as updates, pytest.raises(moorage.Unavailable) as caught:
+        next(updates)
+    assert "ended before it said anything" in str(caught.value)
     assert len(peer.calls) > 1
 
 
