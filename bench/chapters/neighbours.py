@@ -92,10 +92,12 @@ class Neighbours:
         return _TEXT.format(version=peers.VERSION) + figures.table(heads, rows)
 
     def goals(self) -> Sequence[Goal]:
-        """Where the peer is there, many callers on an empty pool, and one where some are held."""
+        """Where the peer is there: many callers on an empty pool, and where some are held."""
         if self._peer is None:
             return ()
-        _, empty, held = self._rows()
+        (*_, empty), (*_, held) = (
+            [each for each in self._rows() if each.pool == pool] for pool in (_EMPTY, _HELD)
+        )
         return tuple(
             Goal(
                 what=f"rate of go-ipam's on a /16, {row.callers} callers, held: {row.title}",
@@ -106,11 +108,11 @@ class Neighbours:
         )
 
     def _rows(self) -> Sequence[_Row]:
-        some = f"{self._plan.peer_held:,}"
+        some, callers = f"{self._plan.peer_held:,}", self._plan.callers
+        # Where much is held, most callers at once would keep the peer busy for minutes.
         return (
-            _Row(title="none", callers=1, pool=_EMPTY, prefix=peers.EMPTY),
-            _Row(title="none", callers=16, pool=_EMPTY, prefix=peers.EMPTY),
-            _Row(title=some, callers=1, pool=_HELD, prefix=peers.HELD),
+            *(_Row(title="none", callers=e, pool=_EMPTY, prefix=peers.EMPTY) for e in callers),
+            *(_Row(title=some, callers=e, pool=_HELD, prefix=peers.HELD) for e in callers[:-1]),
         )
 
     def _phase(self, row: _Row, call: Call, pool: str) -> Phase:

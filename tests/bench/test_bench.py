@@ -58,7 +58,10 @@ NAMES = {
         for look in ("list, 1,000 a page", "snapshot of a watch", "consistency check")
         for held in ("1,000", "10,000")
     ],
-    "Beside go-ipam": [["none", "1"], ["none", "16"], ["2,000", "1"]],
+    "Beside go-ipam": [
+        *(["none", callers] for callers in ("1", "16", "64")),
+        *(["2,000", callers] for callers in ("1", "16")),
+    ],
 }
 
 
