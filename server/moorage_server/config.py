@@ -65,7 +65,7 @@ class Settings:
         url = database_url or environment.get("DATABASE_URL", "")
         if not url:
             raise SettingsError("DATABASE_URL is not set; give --database-url or set it")
-        return cls(
+        found = cls(
             database_url=url,
             listen=environment.get("MOORAGE_LISTEN", DEFAULT_LISTEN),
             metrics_listen=environment.get("MOORAGE_METRICS_LISTEN", DEFAULT_METRICS_LISTEN),
@@ -74,6 +74,8 @@ class Settings:
             reflection=_flag("MOORAGE_REFLECTION", environment, default=True),
             insecure_bind=_flag("MOORAGE_INSECURE_BIND", environment, default=False),
         )
+        found._check_metrics_ports()
+        return found
 
     def of_process(self, number: int) -> Self:
         """Those of one of several processes, the first of which is 1."""
@@ -94,13 +96,16 @@ class Settings:
             raise SettingsError(
                 f"MOORAGE_PROCESSES is {self.processes}; give 1 to {MOST_PROCESSES}"
             )
-        if self.processes == 1:
-            return
-        if self.listen.startswith("unix:"):
+        if self.processes > 1 and self.listen.startswith("unix:"):
             raise SettingsError(
                 f"MOORAGE_LISTEN is {self.listen!r}: several processes can share a port, but no "
                 "Unix socket; give host:port, or one process"
             )
+
+    def _check_metrics_ports(self) -> None:
+        """Of the command's settings: those of its processes name one of the ports each."""
+        if self.processes == 1:
+            return
         ports = self._metrics_ports
         if int(self.listen.rpartition(":")[2]) in ports or HIGHEST_PORT in ports[:-1]:
             raise SettingsError(

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import dataclasses
 import os
 import pathlib
 import signal
@@ -20,6 +21,7 @@ from harness.several import Command
 from moorage.v1 import pool_service_pb2 as requests
 from moorage.v1 import pool_service_pb2_grpc as stubs
 from moorage.v1 import resources_pb2 as messages
+from moorage_server import config
 from moorage_server.api.server import BindError
 from moorage_server.processes import port
 
@@ -48,6 +50,19 @@ def add(client: moorage.Client, container: str, *, wait: float = 0) -> list[str]
     return addresses_of(
         client.assign(attachment(container), wants, workload=workload, wait=wait, timeout=40)
     )
+
+
+@pytest.mark.parametrize(
+    ("listen", "metrics"), [("127.0.0.1:7716", "127.0.0.1:7712"), ("[::1]:7711", "[::1]:65532")]
+)
+def test_each_process_has_a_metrics_port_and_settings_that_hold(listen: str, metrics: str) -> None:
+    given = {"MOORAGE_LISTEN": listen, "MOORAGE_METRICS_LISTEN": metrics, "MOORAGE_PROCESSES": "4"}
+    whole = config.Settings.read(given, database_url="postgresql://")
+    each = [whole.of_process(number) for number in (1, 2, 3, 4)]
+    assert [config.Settings(**dataclasses.asdict(one)) for one in each] == each
+    host, _, first = metrics.rpartition(":")
+    ports = range(int(first), int(first) + 4)
+    assert [one.metrics_listen for one in each] == [f"{host}:{number}" for number in ports]
 
 
 def test_connections_reach_every_process_and_no_address_is_given_twice(command: Command) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import select
 import subprocess
+import threading
 import urllib.request
 from collections.abc import Iterator
 from typing import IO, Any, cast
@@ -38,11 +39,16 @@ class Command:
         self.metrics: list[str] = said["metrics"]
         self.pids: list[int] = said["processes"]
         self._handles = [os.pidfd_open(pid) for pid in self.pids]
+        # Whoever does not read what they say has them wait for it.
+        self._rest: list[str] = []
+        self._reader = threading.Thread(target=self._rest.extend, args=(self._log,))
+        self._reader.start()
 
     def end(self, seconds: float = 60) -> tuple[int, list[str]]:
         """Its exit status and the rest of its log, which ends when nobody writes it any more."""
-        rest = self.process.communicate(timeout=seconds)[1]
-        return self.process.returncode, rest.splitlines()
+        status = self.process.wait(timeout=seconds)
+        self._reader.join(timeout=seconds)
+        return status, [line.rstrip("\n") for line in self._rest]
 
     def left(self, seconds: float = 60) -> int:
         """How many of its processes have not ended after so long."""
@@ -59,7 +65,8 @@ class Command:
     def close(self) -> None:
         """Ends it, if it has not."""
         self.process.kill()
-        self.process.communicate(timeout=60)
+        self.end()
+        self._log.close()
         for each in self._handles:
             os.close(each)
 

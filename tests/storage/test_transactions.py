@@ -1,10 +1,12 @@
 """Transactions that fail: before COMMIT was sent, while it was under way, and never for sure."""
 
 import concurrent.futures
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -15,6 +17,7 @@ from moorage_server.storage import statements
 
 COUNT = "SELECT count(*) FROM nodes"
 PID = statements.Statement("SELECT pg_backend_pid()")
+PID_OF_NOTHING = statements.Statement("SELECT pid FROM nothing")
 INSERT = sa.text("INSERT INTO nodes (vrf_id, name) VALUES (1, :name)")
 
 
@@ -47,6 +50,20 @@ def test_what_raises_leaves_nothing(store: storage.Database, database: postgres.
     with pytest.raises(errors.ServerBusy):
         store.run(work, limits())
     assert database.scalar(COUNT) == 0
+
+
+def test_what_has_failed_unnoticed_is_not_taken_for_committed(
+    store: storage.Database, database: postgres.Database
+) -> None:
+    def work(transaction: storage.Transaction) -> None:
+        transaction.execute(INSERT, {"name": "n1"})
+        with contextlib.suppress(psycopg.Error):
+            PID_OF_NOTHING.value(transaction)
+
+    with pytest.raises(storage.Fault, match="ended before its COMMIT"):
+        store.run(work, limits())
+    assert database.scalar(COUNT) == 0
+    assert store.run(PID.value, limits()) > 0
 
 
 def test_a_connection_lost_before_commit_is_replaced_and_the_work_done_again(

@@ -6,6 +6,7 @@ terminal or a supervisor sends to all processes of a command is decided on by th
 """
 
 import asyncio
+import contextlib
 import json
 import sys
 
@@ -17,7 +18,10 @@ from moorage_server.processes import one
 
 def main() -> None:
     """Serves as it is ordered."""
-    orders = json.loads(sys.stdin.buffer.readline())
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return  # the parent has gone before it had any
+    orders = json.loads(line)
     logs.configure(process=orders["process"])
     try:
         asyncio.run(_serve(Settings(**orders["settings"])))
@@ -34,7 +38,9 @@ async def _serve(settings: Settings) -> None:
 
 
 def _report(**what: str) -> None:
-    print(json.dumps(what), flush=True)
+    # A parent that has gone hears nothing; that it has, the input says.
+    with contextlib.suppress(BrokenPipeError):
+        print(json.dumps(what), flush=True)
 
 
 if __name__ == "__main__":

@@ -79,7 +79,8 @@ class Child:
         return f"{self.name} (pid {self.pid}) has ended by itself, {how}; start again"
 
     async def _report(self) -> dict[str, str]:
-        report: dict[str, str] = json.loads(await self._line or b"{}")
+        # Whoever stops waiting for it leaves it to be asked for once more.
+        report: dict[str, str] = json.loads(await asyncio.shield(self._line) or b"{}")
         return report
 
 

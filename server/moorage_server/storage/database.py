@@ -152,6 +152,9 @@ class Database:
                     connection.invalidate()
                     self._is_stale.set()
                 raise _judged(verdict, error) from error
+            if not statements.are_pending(connection):
+                # The driver would send no COMMIT, or be told of a ROLLBACK, and say neither.
+                raise Fault("the transaction has ended before its COMMIT")
             if self._commits:
                 self._commit(connection)
             return result

@@ -13,8 +13,8 @@ once none with a lower id can appear any more:
    begins later is younger, so others that come and go keep nobody waiting.
 4. What is visible of the ids up to N is numbered; what is not will never be.
 
-Why that is right: an event's id is drawn after the first write of its transaction (the
-block is written before the event), and the sequence caches nothing. So each id up to N
+Why that is right: an event's id is drawn after its transaction has locked a row (the
+block is locked before the event), and the sequence caches nothing. So each id up to N
 was drawn before N was read, by a transaction that had its own id by then, which is
 lower than F. A snapshot whose xmin has passed F was taken when all of those had ended;
 the next statement sees what they committed, and the rest was rolled back. For one

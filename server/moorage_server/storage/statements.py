@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 import sqlalchemy as sa
+from psycopg.pq import TransactionStatus
 from psycopg.rows import RowFactory, namedtuple_row, tuple_row
 
 Parameters = Mapping[str, object]
@@ -86,6 +87,11 @@ class Statement:
 def send(connection: sa.Connection, text: str) -> None:
     """Sends statements without parameters and results, all in one round trip."""
     _driver(connection).execute(text, prepare=False)
+
+
+def are_pending(connection: sa.Connection) -> bool:
+    """Whether statements wait for a COMMIT, and none of them has failed."""
+    return _driver(connection).info.transaction_status is TransactionStatus.INTRANS
 
 
 def _driver(connection: sa.Connection) -> "psycopg.Connection[Any]":
