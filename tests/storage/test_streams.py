@@ -59,3 +59,21 @@ def test_what_is_not_taken_is_broken_off_and_the_connection_serves_the_next(
     with pytest.raises(errors.ServerBusy):
         store.run(work, limits())
     assert store.run(PID.value, limits()) == pids[0]
+
+
+def test_who_takes_rows_slowly_gets_them_all(
+    store: storage.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In all longer than a transaction may stand idle, which it does from fetch to fetch.
+    monkeypatch.setattr(storage, "IDLE_IN_TRANSACTION", 3.0)
+    monkeypatch.setattr(statements, "FETCHED", 2)
+
+    def slowly(row: Sequence[int]) -> int:
+        time.sleep(0.25)
+        return row[0]
+
+    def work(transaction: storage.Transaction) -> list[int]:
+        with NUMBERS.stream(transaction, {"last": 16}, slowly) as rows:
+            return list(rows)
+
+    assert store.run(work, limits(), snapshot=True) == list(range(1, 17))

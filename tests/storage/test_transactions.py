@@ -52,6 +52,21 @@ def test_what_raises_leaves_nothing(store: storage.Database, database: postgres.
     assert database.scalar(COUNT) == 0
 
 
+def test_what_only_reads_is_done_again_when_its_end_is_lost(
+    store: storage.Database, database: postgres.Database
+) -> None:
+    pids = []
+
+    def work(transaction: storage.Transaction) -> int:
+        pids.append(PID.value(transaction))
+        if len(pids) == 1:
+            terminate_others(database)
+        return len(pids)
+
+    assert store.run(work, limits(), snapshot=True) == 2
+    assert pids[0] != pids[1]
+
+
 def test_what_has_failed_unnoticed_is_not_taken_for_committed(
     store: storage.Database, database: postgres.Database
 ) -> None:

@@ -1,8 +1,9 @@
 """What a watch tells -> parts of its messages, serialized: parts that are joined are a message."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from moorage.v1 import history_pb2 as messages
+from moorage.v1 import resources_pb2
 from moorage_server.api import encode_held, encode_history, limits, page_tokens
 from moorage_server.domain import feed, history
 from moorage_server.usecases import query
@@ -18,18 +19,19 @@ def held(page: query.Page) -> Iterator[bytes]:
     if len(whole) <= limits.PAGE_BYTES:
         yield whole
         return
-    rest = list(message.held)
-    while rest:
-        few = page_tokens.fitting(rest, limits.PAGE_BYTES)
-        yield messages.WatchAllocationsResponse(held=few).SerializeToString()
-        rest = rest[len(few) :]
+    yield from _pieces(message.held)
 
 
 def released(told: Iterable[history.Holding]) -> Iterator[bytes]:
     """What was held at the revision of a snapshot and is not any more."""
-    for each in told:
-        held = encode_history.held(each)
-        yield messages.WatchAllocationsResponse(held=[held]).SerializeToString()
+    return _pieces([encode_history.held(each) for each in told])
+
+
+def _pieces(held: Sequence[resources_pb2.Allocation]) -> Iterator[bytes]:
+    while held:
+        few = page_tokens.fitting(held, limits.PAGE_BYTES)
+        yield messages.WatchAllocationsResponse(held=few).SerializeToString()
+        held = held[len(few) :]
 
 
 def event(told: history.Event) -> bytes:

@@ -125,8 +125,7 @@ class Watching:
         def work() -> None:
             nonlocal end
             end = time.monotonic() + SNAPSHOT_TIME
-            # The database would break off the statement that reads all of it; we do so before.
-            bounds = database.Limits.until(end + 1)
+            bounds = database.Limits.until(end)
             store, compiled = self._desk.store, self._compiled
             told = watch.snapshot(store, bounds, tell, compiled, wanted=wanted)
             put(encode_watch.released(told.released))

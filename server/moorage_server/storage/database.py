@@ -156,7 +156,7 @@ class Database:
                 # The driver would send no COMMIT, or be told of a ROLLBACK, and say neither.
                 raise Fault("the transaction has ended before its COMMIT")
             if self._commits:
-                self._commit(connection)
+                self._commit(connection, only_reads=snapshot)
             return result
 
     def _renew(self, *_: object) -> None:
@@ -190,13 +190,15 @@ class Database:
         )
         statements.send(connection, begin)
 
-    def _commit(self, connection: sa.Connection) -> None:
+    def _commit(self, connection: sa.Connection, *, only_reads: bool) -> None:
         # From here on nothing may be cancelled, and nothing that fails is sent
         # again: the row may be there although we were not told.
         try:
             connection.commit()
         except sa.exc.DBAPIError as error:
-            raise _judged(database_errors.at_commit(error), error) from error
+            # What only reads leaves nothing in doubt.
+            judge = database_errors.before_commit if only_reads else database_errors.at_commit
+            raise _judged(judge(error), error) from error
         if _WARNING in connection.info["warnings"]:
             raise errors.OutcomeUnknown
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from moorage_server.domain import addresses, model
-from moorage_server.storage import database, filters, statements
+from moorage_server.storage import filters, statements
 
 
 class Held(NamedTuple):
@@ -48,10 +48,6 @@ FROM allocations l JOIN attachments a ON a.uid = l.attachment_uid
 WHERE {condition} ORDER BY l.address {bound}
 """
 
-# While rows are on their way a transaction is not idle. A frozen server must not keep one open for
-# longer all the same: PostgreSQL closes a connection of which nothing is taken.
-_NOT_TAKEN = f"SET LOCAL tcp_user_timeout = {database.IDLE_IN_TRANSACTION * 1000:.0f}"
-
 
 def page(
     connection: sa.Connection,
@@ -72,8 +68,7 @@ def page(
 def everything(
     connection: sa.Connection, vrf_id: int, wanted: model.AllocationFilter
 ) -> contextlib.AbstractContextManager[Iterator[Held]]:
-    """Lends all, as they come, like `Statement.stream`."""
-    statements.send(connection, _NOT_TAKEN)
+    """Lends all, like `Statement.stream`."""
     of = filters.held(vrf_id, wanted)
     statement = statements.Statement(_ROWS.format(condition=of.text, bound=""))
     return statement.stream(connection, of.parameters, _made)

@@ -7,7 +7,7 @@ connections, transactions, and queries that are put together.
 
 import contextlib
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -21,7 +21,7 @@ T = TypeVar("T")
 _NAMED: Final = re.compile(r"(?<!:):([a-z_]+[0-9]*)")
 _NONE: Final[Parameters] = {}
 
-CHUNK = 250  # rows of a stream that come at once
+FETCHED = 1000  # rows of a stream that come at once
 
 
 class Statement:
@@ -67,15 +67,15 @@ class Statement:
     def stream(
         self, connection: sa.Connection, parameters: Parameters, make: Callable[[Sequence[Any]], T]
     ) -> Iterator[Iterator[T]]:
-        """Lends what is made of each of its rows, as they come: the database goes on meanwhile.
+        """Lends what is made of each of its rows; so many at once come from the database.
 
-        The connection is of no other use until the end, which breaks off what is not taken, and
-        the transaction with it.
+        Between two fetches the transaction stands idle, as between any two statements: so it
+        ends by itself where nobody goes on taking them.
         """
-        cursor = _driver(connection).cursor(row_factory=lambda _: make)
-        rows: Generator[T, None, None] = cursor.stream(self._sent_text, parameters, size=CHUNK)  # type: ignore[assignment]  # the driver says less of it
-        with contextlib.closing(rows):
-            yield rows
+        cursor = _driver(connection).cursor("stream", row_factory=lambda _: make)
+        cursor.itersize = FETCHED
+        with cursor:
+            yield iter(cursor.execute(self._sent_text, parameters))
 
     def _sent(
         self, connection: sa.Connection, parameters: Parameters, row_factory: RowFactory[Any]
