@@ -60,6 +60,10 @@ class Postgres:
         for each in self._spare:
             self._drop(each)
         self.execute(f"DROP DATABASE IF EXISTS {_TEMPLATE} WITH (FORCE)")
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connections that are kept."""
         self._admin.dispose()
 
     @contextlib.contextmanager

@@ -16,7 +16,7 @@ class Proxy:
         self._address: tuple[str, int] = self._listener.getsockname()
         self._open = threading.Event()
         self._open.set()
-        self._sockets: list[socket.socket] = []
+        self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._acceptor = self._let_in()
 
     @property
@@ -30,10 +30,13 @@ class Proxy:
 
     def drop(self) -> None:
         """Closes every connection, what was held included, and forwards new ones."""
-        for each in self._sockets:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+        for pair in self.pairs():
+            cut(pair)
         self._open.set()
+
+    def pairs(self) -> list[tuple[socket.socket, socket.socket]]:
+        """What is connected now: the sockets of a client and of the server."""
+        return list(self._pairs)
 
     def leave(self) -> None:
         """Is away: whoever is connected is cut off, and nobody gets in."""
@@ -52,8 +55,6 @@ class Proxy:
     def close(self) -> None:
         """Stops listening."""
         self.leave()
-        for each in self._sockets:
-            each.close()
 
     def _let_in(self) -> threading.Thread:
         thread = threading.Thread(target=self._accept, daemon=True)
@@ -68,22 +69,46 @@ class Proxy:
 
     def _forward(self, client: socket.socket) -> None:
         try:
-            server = socket.create_connection(("127.0.0.1", self._to), timeout=5)
+            server = self._reach()
         except OSError:
             client.close()
             return
+        pair = (client, server)
+        self._pairs.add(pair)
+        threading.Thread(target=self._carry, args=(pair,), daemon=True).start()
+
+    def _reach(self) -> socket.socket:
+        server = socket.create_connection(("127.0.0.1", self._to), timeout=5)
         server.settimeout(None)
-        self._sockets += [client, server]
-        threading.Thread(target=self._pump, args=(client, server, False), daemon=True).start()
-        threading.Thread(target=self._pump, args=(server, client, True), daemon=True).start()
+        return server
+
+    def _carry(self, pair: tuple[socket.socket, socket.socket]) -> None:
+        """Forwards both ways, until both have ended."""
+        client, server = pair
+        back = threading.Thread(target=self._pump, args=(server, client, True), daemon=True)
+        back.start()
+        self._pump(client, server, False)
+        back.join()
+        self._pairs.discard(pair)
+        client.close()
+        server.close()
 
     def _pump(self, source: socket.socket, sink: socket.socket, held: bool) -> None:
-        with contextlib.suppress(OSError):
+        try:
             while received := source.recv(65536):
                 if held:
                     self._open.wait()
                 sink.sendall(received)
             sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            cut((source, sink))
+
+
+def cut(pair: tuple[socket.socket, socket.socket]) -> None:
+    """Ends a connection both ways."""
+    for each in pair:
+        with contextlib.suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager

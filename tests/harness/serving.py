@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import os
 import pathlib
 import signal
 import subprocess
@@ -73,13 +74,31 @@ def in_process(
 class Process:
     """The installed program, to be killed at any moment."""
 
-    def __init__(self, database: Database, port: int, log: pathlib.Path) -> None:
-        """Starts serving on a loopback port."""
+    def __init__(
+        self,
+        database: Database,
+        port: int,
+        log: pathlib.Path,
+        *,
+        url: str = "",
+        source: pathlib.Path | None = None,
+    ) -> None:
+        """Starts serving on a loopback port.
+
+        `url` leads to the database by another way, `source` has another server's modules.
+        """
+        modules = {} if source is None else {"PYTHONPATH": str(source)}
         self.target = f"127.0.0.1:{port}"
         self._log = log.open("ab")
         self.process = subprocess.Popen(
-            [PROGRAM, "serve", "--database-url", database.service_url, "--listen", self.target],
+            [
+                PROGRAM,
+                "serve",
+                f"--database-url={url or database.service_url}",
+                f"--listen={self.target}",
+            ],
             stderr=self._log,
+            env=os.environ | modules,
         )
 
     def wait_ready(self, seconds: float = 30) -> None:
