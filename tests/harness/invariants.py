@@ -27,6 +27,19 @@ INVARIANTS = {
         SELECT vrf_id, cidr, entry FROM blocks CROSS JOIN jsonb_array_elements(sticky) AS entry
         WHERE entry->>2 = '' OR (entry->>1)::bigint < (entry->>5)::bigint
             OR jsonb_array_length(entry) <> 6""",
+    "an address that is held is one address, in an open block, in a pool": """
+        SELECT l.vrf_id, l.address, l.block FROM allocations l
+        LEFT JOIN blocks b ON b.vrf_id = l.vrf_id AND b.cidr = l.block
+        LEFT JOIN pools p ON p.vrf_id = b.vrf_id AND p.pool_id = b.pool_id
+        WHERE (l.address <<= b.cidr AND b.cidr <<= p.cidr
+            AND masklen(l.address) = CASE family(l.address) WHEN 4 THEN 32 ELSE 128 END
+            AND NOT l.address <<= inet '::ffff:0:0/96') IS NOT TRUE""",
+    "the pools of a VRF lie apart, and so do their blocks": """
+        SELECT a.name, b.name FROM pools a
+        JOIN pools b ON b.vrf_id = a.vrf_id AND b.pool_id > a.pool_id AND a.cidr && b.cidr
+        UNION ALL
+        SELECT a.cidr::text, b.cidr::text FROM blocks a
+        JOIN blocks b ON b.vrf_id = a.vrf_id AND b.cidr > a.cidr AND a.cidr && b.cidr""",
     "a block is of its pool's block size": """
         SELECT b.vrf_id, b.cidr, p.block_size FROM blocks b JOIN pools p USING (vrf_id, pool_id)
         WHERE masklen(b.cidr) <> p.block_size""",
@@ -45,6 +58,28 @@ INVARIANTS = {
         GROUP BY vrf_id, network, interface, node, pod_uid, cluster HAVING count(*) > 1""",
     "nothing is suspect since a moment that is still to come": """
         SELECT address, suspect_tick FROM allocations, ticks WHERE suspect_tick > tick""",
+    "a release tells of the assignment before it": """
+        SELECT vrf_id, address, event_id, assign_generation FROM (
+            SELECT vrf_id, address, event_id, kind, assign_generation,
+                lag(event_id) OVER (PARTITION BY vrf_id, address ORDER BY event_id) AS before
+            FROM events) AS chain
+        WHERE kind = 'RELEASED' AND assign_generation <> before""",
+    "revisions are dense and in the order of events, and all up to the fence have theirs": """
+        SELECT vrf_id, revision FROM (
+            SELECT vrf_id, revision, event_id, lag(revision) OVER w AS before,
+                lag(event_id) OVER w AS event_before
+            FROM revisions WINDOW w AS (PARTITION BY vrf_id ORDER BY revision)) AS feed
+        WHERE revision <> before + 1 OR event_id <= event_before
+        UNION ALL SELECT e.vrf_id, e.event_id FROM events e CROSS JOIN fence f
+        JOIN (SELECT vrf_id, min(event_id) AS event_id FROM revisions GROUP BY vrf_id) AS kept
+            ON kept.vrf_id = e.vrf_id AND kept.event_id < e.event_id
+        WHERE e.event_id <= f.event_id AND NOT EXISTS (
+            SELECT FROM revisions r WHERE r.vrf_id = e.vrf_id AND r.event_id = e.event_id)
+        UNION ALL SELECT r.vrf_id, r.event_id FROM revisions r CROSS JOIN fence f
+        WHERE r.event_id > f.event_id
+        UNION ALL SELECT r.vrf_id, r.revision FROM revisions r
+        LEFT JOIN revision_heads h ON h.vrf_id = r.vrf_id
+        WHERE (r.revision <= h.revision) IS NOT TRUE""",
     "the events of an address alternate and end where the table is": """
         WITH kept AS (
             -- What began before the oldest month that is left may have lost its beginning.
