@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup serve demo test check format protos bench properties history-campaign feed-campaign \
-	collector-campaign interleavings e2e-cni e2e-cri e2e-kube
+	collector-campaign interleavings chaos seeded-bugs e2e-cni e2e-cri e2e-kube
 
 setup: $(UV)        ## everything into .venv
 	$(UV) sync --locked --all-extras --all-packages --quiet
@@ -47,6 +47,13 @@ interleavings: $(UV) ## every order of the statements of two use cases, for each
 collector-campaign: $(UV) ## a million steps of nodes and their lists: no live address is ever collected
 	MOORAGE_COLLECTOR_STEPS=$${MOORAGE_COLLECTOR_STEPS:-1000000} \
 		$(RUN) pytest -q -rP tests/campaigns/test_collector.py
+
+chaos: $(UV)        ## five minutes of faults of every kind under load, all accounted for
+	MOORAGE_CHAOS_SECONDS=$${MOORAGE_CHAOS_SECONDS:-300} \
+		$(RUN) pytest -q tests/chaos/test_chaos.py
+
+seeded-bugs: $(UV)  ## servers that break one rule each: the chaos finds out every one
+	MOORAGE_SEEDED_BUGS=all $(RUN) pytest -q tests/chaos/test_seeded_bugs.py
 
 bench: $(UV)        ## throughput and latency beside what bounds them
 	$(RUN) python -m bench

@@ -1,0 +1,74 @@
+"""Whether what callers saw of a round can have happened by the rules, and did happen.
+
+Calls are held against each other, against the events that were written meanwhile, and at the end
+against what is held. A round begins and ends at rest, with nothing in doubt, so no more of it has
+to be remembered than what is held and when addresses were given back.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from chaos.faults.scene import Closed
+from chaos.records import Call, Outcome, Told
+from chaos.rounds import NEVER, Event, Held, Holding, Round
+
+# What no fault of its surroundings may make of a server's answer.
+FAULTS = {"INTERNAL", "UNKNOWN", "UNIMPLEMENTED", "DATA_LOSS"}
+
+
+class Checker:
+    """What is remembered from round to round."""
+
+    def __init__(self) -> None:
+        """Nobody holds anything."""
+        self._held: dict[Holding, Held] = {}
+        self._last: dict[str, tuple[int, Held]] = {}  # by address, the newest of earlier rounds
+        self.operations = 0
+        self.unknown = 0
+
+    def judge(
+        self,
+        calls: Iterable[Call],
+        events: Sequence[Event],
+        has: Mapping[str, Told],
+        table: Mapping[Holding, str],
+        closed: Sequence[Closed] = (),
+    ) -> list[str]:
+        """What is wrong with a round: its calls, its events, what nodes have and what is stored."""
+        told = Round(sorted(calls, key=lambda call: call.answered), self._held)
+        self.operations += len(told.calls)
+        self.unknown += sum(call.outcome is Outcome.UNKNOWN for call in told.calls)
+        wrong = [
+            *faults(told.calls),
+            *told.duplicates(),
+            *told.undone(),
+            *told.early(self._last),
+            *told.withheld(closed),
+            *told.against(events),
+            *_at_rest(has, table),
+        ]
+        self._go_on(told, table)
+        return wrong
+
+    def _go_on(self, told: Round, table: Mapping[Holding, str]) -> None:
+        for holding, held in told.held.items():
+            if holding[1] >= self._last.get(holding[0], (0, held))[0]:
+                self._last[holding[0]] = (holding[1], held)
+        self._held = {each: told.held[each] for each in table if each in told.held}
+        for each in self._held.values():
+            each.until = each.released = NEVER
+
+
+def _at_rest(has: Mapping[str, Told], table: Mapping[Holding, str]) -> Iterator[str]:
+    """What was acknowledged and is not stored, and what is stored and nobody has."""
+    known = {holding: container for container, told in has.items() for holding in told}
+    for holding, container in known.items():
+        if table.get(holding) != container:
+            yield f"lost: {container} has {holding}, held by {table.get(holding)}"
+    for holding, container in table.items():
+        if holding not in known:
+            yield f"leaked: {container} holds {holding}, and does not have it"
+
+
+def faults(calls: Iterable[Call]) -> list[str]:
+    """No fault of the surroundings is one of the server."""
+    return [f"a fault: {call}" for call in calls if call.reason in FAULTS]

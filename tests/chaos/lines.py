@@ -1,0 +1,100 @@
+"""How a node speaks to the servers: single tries on the wire, each of which is recorded."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+
+import grpc
+
+from chaos.records import Asked, Call, Outcome, Told, Verb
+from moorage import channel, failures
+from moorage.v1 import allocation_service_pb2 as messages
+from moorage.v1 import allocation_service_pb2_grpc, reconciliation_pb2
+
+Request = (
+    messages.AssignAddressesRequest
+    | messages.ReleaseAddressesRequest
+    | reconciliation_pb2.ReconcileNodeRequest
+)
+Answer = (
+    messages.AssignAddressesResponse
+    | messages.ReleaseAddressesResponse
+    | reconciliation_pb2.ReconcileNodeResponse
+)
+_METHODS = {
+    Verb.ASSIGN: "AssignAddresses",
+    Verb.RELEASE: "ReleaseAddresses",
+    Verb.LIST: "ReconcileNode",
+}
+PATIENCE = 3.0  # seconds of one try
+
+
+@dataclasses.dataclass
+class Sent:
+    """A try that is under way."""
+
+    asked: Asked
+    server: int
+    sent: float
+    future: "grpc.Future[Answer]"
+
+
+class Lines:
+    """The connections of one node, one to each server."""
+
+    def __init__(self, targets: Sequence[str], note: Callable[[Call], None]) -> None:
+        """Connects when first used; `note` is told of every try that has ended."""
+        self._channels = [channel.open_channel(each) for each in targets]
+        self._stubs = [
+            allocation_service_pb2_grpc.AllocationServiceStub(each) for each in self._channels
+        ]
+        self._note = note
+
+    def __len__(self) -> int:
+        """How many servers there may be."""
+        return len(self._stubs)
+
+    def close(self) -> None:
+        """Ends the connections."""
+        for each in self._channels:
+            each.close()
+
+    def send(
+        self, asked: Asked, request: Request, server: int, *, patience: float = PATIENCE
+    ) -> Sent:
+        """Begins a try."""
+        method = getattr(self._stubs[server], _METHODS[asked.verb])
+        began = time.monotonic()
+        return Sent(asked, server, began, method.future(request, timeout=patience))
+
+    def hear(self, sent: Sent) -> Call:
+        """Waits for a try to end."""
+        outcome, reason, told = _heard(sent.future)
+        call = Call(
+            asked=sent.asked,
+            server=sent.server,
+            sent=sent.sent,
+            answered=time.monotonic(),
+            outcome=outcome,
+            reason=reason,
+            told=told,
+        )
+        self._note(call)
+        return call
+
+
+def _heard(future: "grpc.Future[Answer]") -> tuple[Outcome, str, Told]:
+    try:
+        return Outcome.DONE, "", _told(future.result())
+    except grpc.FutureCancelledError:
+        return Outcome.UNKNOWN, "cancelled", ()
+    except grpc.RpcError as error:
+        failure = failures.from_rpc(error)
+        outcome = Outcome.UNKNOWN if failure.in_doubt else Outcome.REFUSED
+        return outcome, failure.reason or failure.code.name, ()
+
+
+def _told(answer: Answer) -> Told:
+    if isinstance(answer, reconciliation_pb2.ReconcileNodeResponse):
+        return tuple((each.address, each.generation) for each in answer.released)
+    return tuple((each.address, each.generation) for each in answer.allocations)

@@ -1,0 +1,139 @@
+"""Servers with one rule taken away each: what the chaos must find out.
+
+A bug is one change in a copy of the server's modules; the server that has it is otherwise the one
+that is installed.
+"""
+
+import dataclasses
+import pathlib
+import shutil
+
+import moorage_server
+from moorage_server.storage import schema
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Bug:
+    """A line that is another one, and the kinds of faults under which that matters."""
+
+    name: str
+    module: str
+    line: str
+    instead: str
+    faults: tuple[str, ...] = ("events rolled back", "server frozen")
+
+    def seed(self, folder: pathlib.Path) -> pathlib.Path:
+        """Makes a server that has it; returns where its modules are."""
+        original = pathlib.Path(moorage_server.__file__).parent
+        copy = folder / "seeded" / original.name
+        shutil.copytree(original, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        # Where an installed server has them.
+        (copy / "migrations").symlink_to(schema.migrations_path())
+        module = copy / self.module
+        text = module.read_text()
+        if text.count(self.line) != 1:
+            raise LookupError(f"{self.module} has {text.count(self.line)} times {self.line!r}")
+        module.write_text(text.replace(self.line, self.instead))
+        return copy.parent
+
+
+BUGS = (
+    Bug(
+        name="a COMMIT whose answer is lost counts as done",
+        module="storage/database.py",
+        line="            raise _judged(database_errors.at_commit(error), error) from error",
+        instead="            return",
+        faults=("cut, commit unsent",),
+    ),
+    Bug(
+        name="a COMMIT whose answer is lost counts as not done",
+        module="storage/errors.py",
+        line="        Verdict.UNKNOWN: errors.OutcomeUnknown,",
+        instead="        Verdict.UNKNOWN: errors.DatabaseUnavailable,",
+        faults=("cut, commit told", "cut, commit sent"),
+    ),
+    Bug(
+        name="a COMMIT does not wait for the disk",
+        module="storage/database.py",
+        line="SET LOCAL timezone = 'UTC';",
+        instead="SET LOCAL timezone = 'UTC'; SET LOCAL synchronous_commit = off;",
+        faults=("postgresql killed",),
+    ),
+    Bug(
+        name="a demoted primary's connections are kept",
+        module="storage/database.py",
+        line="                if verdict in (Verdict.DEMOTED, Verdict.RECONNECT):",
+        instead="                if verdict is Verdict.RECONNECT:",
+        faults=("read only",),
+    ),
+    Bug(
+        name="a tombstone fences nothing",
+        module="domain/identity.py",
+        line="        if not is_newer(request.attempt, record.stamp):",
+        instead="        if record is None:",
+    ),
+    Bug(
+        name="a release is not fenced by its generations",
+        module="domain/identity.py",
+        line="    if not request.generations:\n",
+        instead="    if record.allocations:\n",
+    ),
+    Bug(
+        name="a release is not fenced by when it began",
+        module="domain/identity.py",
+        line="    if record is None or is_older(request.attempt, record.stamp):",
+        instead="    if record is None:",
+    ),
+    Bug(
+        name="an assign is not held against what its attachment has",
+        module="domain/identity.py",
+        line="        raise errors.AttachmentChanged(held, **_facts(request.attachment))\n"
+        "    return record.allocations",
+        instead="        raise errors.AttachmentChanged(held, **_facts(request.attachment))\n"
+        "    return ()",
+    ),
+    Bug(
+        name="addresses do not cool down",
+        module="domain/cooling.py",
+        line="    return cooldown + 1 if cooldown else 0",
+        instead="    return 0",
+    ),
+    Bug(
+        name="every server counts seconds of its own",
+        module="storage/ticks.py",
+        line="WHERE tick = :seen",
+        instead="WHERE tick >= :seen",
+    ),
+    Bug(
+        name="a block is read and not locked",
+        module="storage/looks.py",
+        line="{columns} {source} {tail} FOR UPDATE",
+        instead="{columns} {source} {tail} FOR KEY SHARE",
+    ),
+    Bug(
+        name="an assignment is not told of",
+        module="storage/holdings.py",
+        line="        {whose} FROM new\n)\nINSERT",
+        instead="        {whose} FROM new WHERE position > 0\n)\nINSERT",
+    ),
+    Bug(
+        name="a release is told of and not done",
+        module="storage/holdings.py",
+        line="    removed = _RELEASE.run(connection, parameters)",
+        instead="    removed = len(released)",
+    ),
+    Bug(
+        name="the feed does not wait for those who drew lower numbers",
+        module="storage/fence.py",
+        line='    return bool(_SETTLED.value(connection, {"horizon": within.horizon}))',
+        instead="    return True",
+        faults=("commit delayed", "wire slow"),
+    ),
+    Bug(
+        name="what is remembered of a VRF is trusted",
+        module="storage/catalogs.py",
+        line="if known is None or known.version != row.catalog_version or known.is_over(row.now):",
+        instead="if known is None:",
+        faults=("pool disabled", "reservation made and deleted"),
+    ),
+)
