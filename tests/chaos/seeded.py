@@ -41,7 +41,7 @@ BUGS = (
     Bug(
         name="a COMMIT whose answer is lost counts as done",
         module="storage/database.py",
-        line="            raise _judged(database_errors.at_commit(error), error) from error",
+        line="            raise _judged(judge(error), error) from error",
         instead="            return",
         faults=("cut, commit unsent",),
     ),

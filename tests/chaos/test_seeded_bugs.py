@@ -36,3 +36,8 @@ def test_a_server_that_breaks_a_rule_is_found_out(
             found = (campaign.tally.violations or ["nothing"])[0]
             print(f"\n{bug.name}: found out after {seconds:.0f} s by {found:.300}", flush=True)
     assert campaign.tally.violations
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: str(bug.name))
+def test_the_line_that_a_bug_changes_is_there(tmp_path: pathlib.Path, bug: Bug) -> None:
+    assert bug.instead in (bug.seed(tmp_path) / "moorage_server" / bug.module).read_text()
