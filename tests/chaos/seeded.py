@@ -117,7 +117,7 @@ BUGS = (
         instead="        {whose} FROM new WHERE position > 0\n)\nINSERT",
     ),
     Bug(
-        name="a release is told of and not done",
+        name="a release is acknowledged and not done",
         module="storage/holdings.py",
         line="    removed = _RELEASE.run(connection, parameters)",
         instead="    removed = len(released)",
