@@ -27,7 +27,8 @@ POOLS: Final = {
     "ipv6": flat("fd00::/64"),
     "fixed": flat("10.34.0.0/16"),
     "fixed6": flat("fd00:1::/64"),
-    **{f"crowd-{at}": flat(f"10.64.{at}.0/24") for at in range(CROWD_POOLS)},
+    # Each has room for the largest crowd, should all of it hold addresses at once.
+    **{f"crowd-{at}": flat(f"10.{64 + at // 64}.{at % 64 * 4}.0/22") for at in range(CROWD_POOLS)},
 }
 
 
