@@ -51,7 +51,7 @@ def _options() -> argparse.Namespace:
         action="store_const",
         const=plan.QUICK,
         default=plan.Plan(),
-        help="a rough answer in a minute or two: fewer rows, each kind of them once",
+        help="a rough answer in five minutes: fewer rows, each kind of them once",
     )
     plans.add_argument(
         "--full",
