@@ -1,7 +1,7 @@
 """What is held and what is told of it, changed together: each change has its event.
 
 An event's id is the generation of what it tells of. It is drawn after the block of the address
-was locked and written, so for one address ids grow in the order of the changes, and whoever drew
+was locked, so for one address ids grow in the order of the changes, and whoever drew
 one holds a transaction id that can be waited for.
 """
 
@@ -92,10 +92,10 @@ _RELEASE = statements.Statement(_RELEASE_TEXT.format(**_PARTS))
 
 Grants = Sequence[tuple[model.AssignRequest, Sequence[Placed]]]
 Released = Sequence[tuple[catalog.Shown, Cause]]
-Held = dict[model.AttachmentKey, tuple[model.Allocation, ...]]
+Granted = dict[model.AttachmentKey, tuple[model.Allocation, ...]]
 
 
-def assign(connection: sa.Connection, vrf_id: int, granted: Grants) -> Held:
+def assign(connection: sa.Connection, vrf_id: int, granted: Grants) -> Granted:
     """Writes addresses, in the order asked for, and the attachments that hold them from now on.
 
     That an address is free is the block's lock's to know; that it has but one holder is the

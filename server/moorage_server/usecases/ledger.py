@@ -165,19 +165,19 @@ class Ledger:
         """Notes what is to be remembered of an attachment that is granted nothing."""
         self._pages[mark.key.vrf].marks.append(mark)
 
-    def write(self) -> holdings.Held:
+    def write(self) -> holdings.Granted:
         """Writes everything noted; returns what each attachment was granted.
 
         Blocks go before what is told of their addresses, so that the ids of an address's
         events follow its block's lock; releases before assigns, because an address may be
         in both.
         """
-        granted: holdings.Held = {}
+        granted: holdings.Granted = {}
         for page in self._pages.values():
             granted |= self._write_page(page)
         return granted
 
-    def _write_page(self, page: _Page) -> holdings.Held:
+    def _write_page(self, page: _Page) -> holdings.Granted:
         vrf_id = page.vrf_id
         blocks.write(self._transaction, vrf_id, page.shelf)
         if page.marks:
