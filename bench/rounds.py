@@ -14,6 +14,7 @@ from bench.chapters.paces import Paces
 from bench.chapters.processes import Processes
 from bench.chapters.readings import Readings
 from bench.chapters.rollouts import Rollouts
+from bench.chapters.starts import Starts
 from bench.chapters.stocks import Stocks
 from bench.chapters.watches import Watches
 
@@ -49,6 +50,7 @@ class Run:
             Paces(calls, wanted),
             Processes(processes, wanted),
             Readings(stocks),
+            Starts(calls, wanted, until),
             # What is held for it would be in every snapshot that those who watch the calls get.
             Neighbours(fills, hired, ground, wanted, until),
         )

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
-from bench import figures, peers, plan, stage, usage
+from bench import figures, goipam, peers, plan, stage, usage
 from bench.crew import Crew
 from bench.figures import Figure
 from bench.goals import Goal
@@ -65,9 +65,9 @@ class Neighbours:
         held = self._plan.peer_held
         self._lab.stock([Stock(pool=_HELD, addresses=held, held=held)])
         try:
-            binary = peers.program(build=self._plan.builds_peers)
-            target = self._until.enter_context(peers.serving(self._ground, binary))
-            peers.fill(target, held)
+            binary = peers.program(peers.GO_IPAM, build=self._plan.builds_peers)
+            target = self._until.enter_context(goipam.serving(self._ground, binary))
+            goipam.fill(target, held)
         except peers.UnavailableError as absence:
             self._absence = str(absence)
             return
@@ -89,7 +89,7 @@ class Neighbours:
         heads = ["held of a /16", "callers", "times its rate", "of its p50", "ours/s", "its/s"]
         heads += ["our p50 ms", "its p50 ms", "our p95 ms", "its p95 ms", "failed"]
         rows = [[row.title, str(row.callers), *self._compared(row)] for row in self._rows()]
-        return _TEXT.format(version=peers.VERSION) + figures.table(heads, rows)
+        return _TEXT.format(version=peers.GO_IPAM.version) + figures.table(heads, rows)
 
     def goals(self) -> Sequence[Goal]:
         """Where the peer is there: many callers on an empty pool, and where some are held."""
@@ -111,8 +111,8 @@ class Neighbours:
         some, callers = f"{self._plan.peer_held:,}", self._plan.callers
         # Where much is held, most callers at once would keep the peer busy for minutes.
         return (
-            *(_Row(title="none", callers=e, pool=_EMPTY, prefix=peers.EMPTY) for e in callers),
-            *(_Row(title=some, callers=e, pool=_HELD, prefix=peers.HELD) for e in callers[:-1]),
+            *(_Row(title="none", callers=e, pool=_EMPTY, prefix=goipam.EMPTY) for e in callers),
+            *(_Row(title=some, callers=e, pool=_HELD, prefix=goipam.HELD) for e in callers[:-1]),
         )
 
     def _phase(self, row: _Row, call: Call, pool: str) -> Phase:

@@ -18,6 +18,7 @@ CALLS = [
     "release, node affinity, 16 nodes",
     "refused assign, pool full",
 ]
+VERBS = ("ADD", "DEL", "VERSION")
 # The cells that name a row, for each chapter of the page.
 NAMES = {
     "What one call costs": [[callers, call] for callers in ("1", "16", "64") for call in CALLS],
@@ -57,6 +58,12 @@ NAMES = {
         [look, held]
         for look in ("list, 1,000 a page", "snapshot of a watch", "consistency check")
         for held in ("1,000", "10,000")
+    ],
+    "What a plugin's process costs": [
+        ["bare interpreter"],
+        *([f"with an agent, {verb}"] for verb in VERBS),
+        ["least gRPC client in Python"],
+        *([f"{plugin}, {verb}"] for plugin in ("without one", "host-local") for verb in VERBS),
     ],
     "Beside go-ipam": [
         *(["none", callers] for callers in ("1", "16", "64")),

@@ -6,8 +6,9 @@ agent for a while. Standard library only, and little of it: to start is all that
 A launcher, see `moorage.install.launcher`, says where both are.
 """
 
+# The C module beneath `socket`, whose enums and selectors cost as much as the interpreter's start.
+import _socket
 import os
-import socket
 import time
 
 # An agent that does not turn to a call in this time is busy, or hangs.
@@ -73,26 +74,33 @@ def _forward(agent: str, began: int, stdin: bytes) -> int:
     environment = b"\0".join(b"=".join(pair) for pair in os.environb.items())
     numbers = ((began, 8), (len(environment), 4), (len(stdin), 4))
     header = CALL + b"".join(number.to_bytes(size, "big") for number, size in numbers)
-    with _connect(agent) as connection:
+    connection = _connect(agent)
+    try:
         connection.sendall(header + environment + stdin)
         _receive(connection, 1)
         connection.settimeout(ANSWERED_WITHIN)
         code, size = _receive(connection, 1)[0], int.from_bytes(_receive(connection, 4), "big")
         is_heard = _print(_receive(connection, size))
-        try:
-            if is_heard:
-                connection.send(HEARD)
-            else:
-                # The agent gives back what nobody heard of, and hangs up when it has.
-                connection.shutdown(socket.SHUT_WR)
-                connection.recv(1)
-        except OSError:
-            pass  # what is printed is printed
+        _tell_agent(connection, is_heard)
         return code if is_heard else 1
+    finally:
+        connection.close()
 
 
-def _connect(agent: str) -> socket.socket:
-    connection = socket.socket(socket.AF_UNIX)
+def _tell_agent(connection: _socket.socket, is_heard: bool) -> None:
+    try:
+        if is_heard:
+            connection.send(HEARD)
+        else:
+            # The agent gives back what nobody heard of, and hangs up when it has.
+            connection.shutdown(_socket.SHUT_WR)
+            connection.recv(1)
+    except OSError:
+        pass  # what is printed is printed
+
+
+def _connect(agent: str) -> _socket.socket:
+    connection = _socket.socket(_socket.AF_UNIX)
     connection.settimeout(TAKEN_WITHIN)
     until = time.monotonic() + TAKEN_WITHIN
     while True:
@@ -105,7 +113,7 @@ def _connect(agent: str) -> socket.socket:
             time.sleep(0.01)
 
 
-def _receive(connection: socket.socket, size: int) -> bytes:
+def _receive(connection: _socket.socket, size: int) -> bytes:
     received = b""
     while len(received) < size:
         part = connection.recv(size - len(received))

@@ -1,0 +1,106 @@
+"""go-ipam, another allocator, on the same PostgreSQL: its own server, asked by our callers."""
+
+import contextlib
+import ipaddress
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Final
+
+import psycopg.conninfo
+
+from bench import stage
+from bench.peers import UnavailableError
+
+EMPTY: Final = "10.0.0.0/16"
+HELD: Final = "10.1.0.0/16"
+DATABASE: Final = "goipam"
+
+_START_TIME: Final = 30.0  # seconds
+_METHOD: Final = "http://{target}/api.v1.IpamService/{method}"
+
+
+@contextlib.contextmanager
+def serving(ground: stage.Ground, binary: pathlib.Path) -> Iterator[str]:
+    """A server of it on a database of its own; yields what it listens on."""
+    ground.create(DATABASE)
+    target = f"127.0.0.1:{_free_port()}"
+    environment = os.environ | _settings(ground.conninfo(DATABASE), target)
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(
+        [binary, "postgres"], env=environment, stdout=quiet, stderr=quiet
+    ) as process:
+        try:
+            _await(target, process)
+            yield target
+        finally:
+            process.terminate()
+
+
+def fill(target: str, held: int) -> None:
+    """Makes both prefixes, one empty and one with so many addresses held.
+
+    Its Load takes what its Dump gives: to acquire ten thousand one by one takes minutes.
+    """
+    _call(target, "CreatePrefix", cidr=EMPTY)
+    [empty] = json.loads(_call(target, "Dump")["dump"])
+    _call(target, "DeletePrefix", cidr=EMPTY)
+    # The first and the last of a prefix are never given, and count as taken.
+    network = ipaddress.ip_network(HELD)
+    taken = [*(network[at] for at in range(held + 1)), network[-1]]
+    filled = empty | {"Cidr": HELD, "IPs": dict.fromkeys(map(str, taken), True)}
+    _call(target, "Load", dump=json.dumps([empty, filled]))
+
+
+def _settings(conninfo: str, target: str) -> dict[str, str]:
+    given = psycopg.conninfo.conninfo_to_dict(conninfo)
+    # It has no setting for a socket, but puts the name of the database into a URL as it is; the
+    # last parameter swallows what it adds behind.
+    name = f"{DATABASE}?host={given['host']}&sslmode=disable&application_name=peer"
+    return {
+        "GOIPAM_PG_DBNAME": name,
+        "GOIPAM_PG_HOST": "",
+        "GOIPAM_PG_PORT": str(given["port"]),
+        "GOIPAM_PG_USER": str(given["user"]),
+        "GOIPAM_GRPC_SERVER_ENDPOINT": target,
+        "GOIPAM_METRICS_ENDPOINT": "127.0.0.1:0",
+        "GOIPAM_LOG_LEVEL": "error",
+    }
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        return port
+
+
+def _await(target: str, process: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + _START_TIME
+    while time.monotonic() < end and process.poll() is None:
+        with contextlib.suppress(UnavailableError):
+            _call(target, "Version")
+            return
+        time.sleep(0.1)
+    raise UnavailableError("its server did not start")
+
+
+def _call(target: str, method: str, **fields: str) -> dict[str, str]:
+    request = urllib.request.Request(
+        _METHOD.format(target=target, method=method),
+        data=json.dumps(fields).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=_START_TIME) as answer:
+            said: dict[str, str] = json.load(answer)
+            return said
+    except urllib.error.HTTPError as refused:
+        raise UnavailableError(f"its {method} said: {refused.read().decode()}") from refused
+    except OSError as failure:
+        raise UnavailableError(f"its {method}: {failure}") from failure
