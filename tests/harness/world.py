@@ -2,8 +2,9 @@
 
 import dataclasses
 import datetime
+import types
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from moorage_server.domain import (
@@ -36,6 +37,28 @@ def pool(name: str, cidr: str, **fields: object) -> resources.Pool:
     return dataclasses.replace(made, **fields)  # type: ignore[arg-type]  # checked by the dataclass
 
 
+def compiled(
+    pools: Iterable[resources.Pool],
+    *,
+    reserved: Iterable[str] = (),
+    owned: Mapping[str, str] = types.MappingProxyType({}),
+    configuration: resources.VrfConfiguration = PLAIN,
+) -> catalog.Catalog:
+    """The catalog of a VRF; a pool's number is its place."""
+    texts = [*((text, "") for text in reserved), *owned.items()]
+    hidden = tuple(
+        offers.Reserved(span=addresses.Span.parse(text), owner_key=owner_key)
+        for text, owner_key in texts
+    )
+    return catalog.Catalog(
+        vrf_id=1,
+        vrf="default",
+        version=uuid.uuid4(),
+        offers=tuple(offers.offer(at, each, hidden) for at, each in enumerate(pools, start=1)),
+        configuration=configuration,
+    )
+
+
 class World:
     """Pools, reservations, nodes' labels, and what was written of the blocks."""
 
@@ -47,18 +70,8 @@ class World:
         nodes: Mapping[str, Mapping[str, str]] | None = None,
         configuration: resources.VrfConfiguration = PLAIN,
     ) -> None:
-        texts = [*((text, "") for text in reserved), *(owned or {}).items()]
-        hidden = tuple(
-            offers.Reserved(span=addresses.Span.parse(text), owner_key=owner_key)
-            for text, owner_key in texts
-        )
-        compiled = tuple(offers.offer(at, each, hidden) for at, each in enumerate(pools, start=1))
-        self.catalog = catalog.Catalog(
-            vrf_id=1,
-            vrf="default",
-            version=uuid.uuid4(),
-            offers=compiled,
-            configuration=configuration,
+        self.catalog = compiled(
+            pools, reserved=reserved, owned=owned or {}, configuration=configuration
         )
         self.now = START
         self.tick = 0
@@ -71,7 +84,7 @@ class World:
             each.pool_id: blocks.Frontier(
                 pool_id=each.pool_id, unused=((0, each.pool.block_count),)
             )
-            for each in compiled
+            for each in self.catalog.offers
         }
 
     def assign(
@@ -94,10 +107,10 @@ class World:
         key = model.AttachmentKey(vrf="default", network="n", container_id="c", interface=interface)
         request = model.AssignRequest(attachment=key, addresses=wants, facts=facts)
         asker = Asker.of(request, labels)
-        on = self._shelf()
+        on = self.shelf()
         setting = Setting(pools=self.catalog, asker=asker, shelf=on, patience=patience)
-        placed = self._converse(placement.place(wants, setting), on)
-        self._write(on)
+        placed = self.converse(placement.place(wants, setting), on)
+        self.write(on)
         for each in placed:
             self.held[each.address] = _allocation(request, each)
         self.yielded += [str(each.address) for each in placed if each.yielded]
@@ -106,17 +119,17 @@ class World:
     def release(self, address: str) -> None:
         """Returns an address to its block."""
         allocation = self.held.pop(addresses.parse_address(address))
-        on = self._shelf()
-        self._converse(returns.put_back(allocation, self.catalog, on), on)
-        self._write(on)
+        on = self.shelf()
+        self.converse(returns.put_back(allocation, self.catalog, on), on)
+        self.write(on)
 
     def succeed(self, request: model.AssignRequest, siblings: succession.Siblings) -> list[str]:
         """Places and writes what a new sandbox of a pod is to hold; returns the addresses."""
-        on = self._shelf()
+        on = self.shelf()
         asker = Asker.of(request, self.nodes.get(request.facts.workload.node, {}))
         setting = Setting(pools=self.catalog, asker=asker, shelf=on)
-        placed = self._converse(succession.place(request, siblings, setting), on)
-        self._write(on)
+        placed = self.converse(succession.place(request, siblings, setting), on)
+        self.write(on)
         return [str(each.address) for each in placed]
 
     def is_taken(self, address: str) -> bool:
@@ -129,21 +142,24 @@ class World:
 
     def sweep(self, node: str) -> None:
         """Closes the empty blocks that a node owns in pools which do not select it."""
-        on = self._shelf()
+        on = self.shelf()
         unselecting = self.catalog.unselecting(self.nodes.get(node, {}))
-        self._converse(returns.sweep(node, unselecting, on), on)
-        self._write(on)
+        self.converse(returns.sweep(node, unselecting, on), on)
+        self.write(on)
 
-    def _shelf(self) -> Shelf:
+    def shelf(self) -> Shelf:
+        """What a transaction begins with."""
         return Shelf(self.now, self.tick, self.catalog.hidden_blocks)
 
-    def _write(self, on: Shelf) -> None:
+    def write(self, on: Shelf) -> None:
+        """Commits what was decided."""
         self.blocks |= {block.cidr: block for block in (*on.opened(), *on.changed())}
         for cidr in on.closed():
             del self.blocks[cidr]
         self.frontiers |= {frontier.pool_id: frontier for frontier in on.advanced()}
 
-    def _converse(self, conversation: Conversation[T], on: Shelf) -> T:
+    def converse(self, conversation: Conversation[T], on: Shelf) -> T:
+        """Answers what a decision needs to see until it is made."""
         try:
             need = next(conversation)
             while True:
