@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from chaos.lines import Lines, Request, Sent
 from chaos.papers import Papers, Sandbox
 from chaos.records import Asked, Call, Outcome, Told
+from moorage.v1 import reconciliation_pb2
 
 MOST = 14  # sandboxes of a node
 TRIES = 6
@@ -31,6 +32,7 @@ class Node:
         self._papers = Papers(name, self._chance)
         self.has: dict[str, Sandbox] = {}
         self._doubtful: set[str] = set()
+        self._old_list: reconciliation_pb2.ReconcileNodeRequest | None = None
         self._steps: dict[Callable[[], None], int] = {
             self.add: 30,
             self.remove: 20,
@@ -137,10 +139,13 @@ class Node:
         self._once(self._papers.of_list(request), request)
 
     def list_late(self) -> None:
-        """Says what it had before its newest sandbox, which the list must not harm."""
-        request = self._papers.listing(sorted(self.has))
-        self.add()
-        self._once(self._papers.of_list(request), request)
+        """Says what it had before its newest sandbox, and again later: neither must harm that."""
+        if self._old_list is None:
+            self._old_list = self._papers.listing(sorted(self.has))
+            self.add()
+        self._once(self._papers.of_list(self._old_list), self._old_list)
+        if self._chance.random() < 0.5:
+            self._old_list = None
 
     # What networks and impatience make of it.
 

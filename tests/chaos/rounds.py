@@ -1,13 +1,14 @@
 """The calls of one round, and the rules that they keep, among themselves and with history."""
 
 import dataclasses
+import ipaddress
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from chaos.faults.scene import Closed
 from chaos.records import Call, Outcome, Verb
-from chaos.wants import COOLDOWN
+from chaos.wants import COOLDOWN, RESERVED
 
 Holding = tuple[str, int]  # an address and its generation
 NEVER = float("inf")
@@ -93,7 +94,7 @@ class Round:
             if other and call.may_be_done and call.answered > held.sent:
                 yield call
         for call in self._lists[held.node]:
-            if call.answered > held.sent and _can_collect(call, holding, held.container):
+            if call.answered > held.sent and self._can_collect(call, holding, held.container):
                 yield call
 
     def _can_release(self, call: Call, holding: Holding, container: str) -> bool:
@@ -103,8 +104,18 @@ class Round:
             return False
         if call.outcome is Outcome.DONE:
             return holding in call.told
-        return not any(
-            assign.asked.stamp > asked.stamp > 0 and assign.answered < call.sent
+        return not self._began_before(call, holding, container)
+
+    def _can_collect(self, call: Call, holding: Holding, container: str) -> bool:
+        """Whether a node's list may have released what an attachment held."""
+        open_ended = call.outcome is Outcome.UNKNOWN or holding in call.told
+        spared = container in call.asked.listed or self._began_before(call, holding, container)
+        return open_ended and not spared
+
+    def _began_before(self, call: Call, holding: Holding, container: str) -> bool:
+        """Whether a call began before what it is about was assigned, or assigned again."""
+        return any(
+            assign.asked.stamp > call.asked.stamp > 0 and assign.answered < call.sent
             for assign in self._assigns[container]
             if holding in assign.told
         )
@@ -163,6 +174,8 @@ class Round:
         A pod that had it keeps it, and so does who asked before.
         """
         for (address, generation), held in self.held.items():
+            if ipaddress.ip_address(address) in RESERVED:
+                yield f"withheld: {address} at {generation}, {held}, and it is reserved"
             for each in closed:
                 if held.pod in self._pods_before or not address.startswith(each.prefix):
                     continue
@@ -210,14 +223,10 @@ class Round:
             )
         nodes = {held.node} if held else {c.asked.node for c in self._assigns[container]}
         return event.cause == "RECONCILED" and any(
-            _can_collect(call, holding, container) for node in nodes for call in self._lists[node]
+            self._can_collect(call, holding, container)
+            for node in nodes
+            for call in self._lists[node]
         )
-
-
-def _can_collect(call: Call, holding: Holding, container: str) -> bool:
-    """Whether a node's list may have released what an attachment held."""
-    open_ended = call.outcome is Outcome.UNKNOWN or holding in call.told
-    return open_ended and container not in call.asked.listed
 
 
 def _overlapping(what: str, spans: "list[tuple[float, float, int, Held]]") -> Iterator[str]:

@@ -136,4 +136,36 @@ BUGS = (
         instead="if known is None:",
         faults=("pool disabled", "reservation made and deleted"),
     ),
+    Bug(
+        name="what a refused request took stays taken",
+        module="usecases/batch.py",
+        line="    except (errors.IpamError, Awaited) as refusal:\n        on.undo()\n",
+        instead="    except (errors.IpamError, Awaited) as refusal:\n        on.keep()\n",
+    ),
+    Bug(
+        name="a list does not spare what began after it",
+        module="domain/reconciliation.py",
+        line=" or identity.is_older(request.attempt, record.stamp):\n        return Verdict",
+        instead=":\n        return Verdict",
+        faults=("answers lost", "server frozen"),
+    ),
+    Bug(
+        name="reserved addresses are given like others",
+        module="domain/blocks.py",
+        line="        if not self.free or not hidden.touches(addresses.Span.of(self.cidr)):",
+        instead="        if self.free or not hidden:",
+        faults=("reservation made and deleted", "events rolled back"),
+    ),
+    Bug(
+        name="what is told of many events lacks the first",
+        module="usecases/watch.py",
+        line="vrf, after=cursor.revision, upto=upto)",
+        instead="vrf, after=max(cursor.revision, min(cursor.revision + 1, upto - 1)), upto=upto)",
+    ),
+    Bug(
+        name="an address goes back twice",
+        module="domain/blocks.py",
+        line="        return dataclasses.replace(self, free=(*self.free, ordinal))",
+        instead="        return dataclasses.replace(self, free=(*self.free, ordinal, ordinal))",
+    ),
 )

@@ -9,7 +9,7 @@ from chaos.faults.scene import Closed
 from chaos.records import Asked, Call, Outcome, Told, Verb
 from chaos.rounds import Event
 
-ONE, OTHER = (("10.1.0.1", 1),), (("10.1.0.1", 2),)
+ONE, OTHER = (("10.1.1.1", 1),), (("10.1.1.1", 2),)
 
 
 def assign(
@@ -94,7 +94,7 @@ def test_a_release_that_is_under_way_may_have_freed_it() -> None:
 
 
 def test_another_answer_to_the_same_attachment() -> None:
-    told: Told = (("10.1.0.9", 5),)
+    told: Told = (("10.1.1.9", 5),)
     calls = [assign(at=1), assign(told=told, at=2)]
     events = events_of(("+", "a", ONE), ("+", "a", told))
     assert "twice" in judged(calls, events, {"a": told})

@@ -1,6 +1,7 @@
 """What the chaos is about: its pools, and what nodes ask for of them."""
 
 import dataclasses
+import ipaddress
 import random
 
 import moorage
@@ -9,7 +10,8 @@ from moorage.v1 import allocation_service_pb2 as messages
 from moorage.v1 import resources_pb2 as resources
 
 COOLDOWN = 2  # seconds, of the pool "cool"
-RESERVED = "10.1.0.0/28"  # of the pool "wide": nobody who names no address gets one of these
+# Of the pool "wide": nobody gets one of these, since nobody names one.
+RESERVED = ipaddress.ip_network("10.1.0.0/28")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,7 @@ def set_up(client: moorage.Client) -> None:
             block_affinity=each.affinity,
             cooldown_seconds=each.cooldown,
         )
-    client.create_reservation("kept", resources.Reservation(cidrs=[RESERVED]))
+    client.create_reservation("kept", resources.Reservation(cidrs=[str(RESERVED)]))
 
 
 def some(chance: random.Random) -> list[messages.AddressRequest]:
@@ -56,6 +58,9 @@ def some(chance: random.Random) -> list[messages.AddressRequest]:
         return [calls.want(pools=("wide",)), calls.want(calls.IPV6, pools=("six",))]
     if dice < 0.75:
         return [calls.want(pools=("cool",))]
-    if dice < 0.9:
+    if dice < 0.85:
         return [calls.want(pools=("tight",))]
+    if dice < 0.9:
+        # Often refused for the second, when it has the first.
+        return [calls.want(pools=("wide",)), calls.want(pools=("tight",))]
     return [calls.fixed(*chance.sample(_CONTESTED, 2))]

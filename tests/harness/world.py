@@ -191,8 +191,13 @@ class World:
         return needs.Answer(found=usable, contended=bool(found) and not usable)
 
     def _with_room(self, need: needs.Search, on: Shelf) -> list[blocks.Block]:
-        unseen = [each.at(self.tick) for each in self._unseen(on)]
-        return [each for each in unseen if need.suits(each) and each.free]
+        unseen = self._unseen(on)
+        # Where nothing is free, what is ready by now comes into question: as storage looks.
+        return [each for each in unseen if need.suits(each) and each.free] or [
+            each
+            for each in (stored.at(self.tick) for stored in unseen)
+            if need.suits(each) and each.free
+        ]
 
     def _told(self, need: needs.Need, on: Shelf) -> needs.Answer:
         """What is told of without a block."""
