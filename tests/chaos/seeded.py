@@ -143,11 +143,11 @@ BUGS = (
         instead="    except (errors.IpamError, Awaited) as refusal:\n        on.keep()\n",
     ),
     Bug(
-        name="a list does not spare what began after it",
-        module="domain/reconciliation.py",
-        line=" or identity.is_older(request.attempt, record.stamp):\n        return Verdict",
-        instead=":\n        return Verdict",
-        faults=("answers lost", "server frozen"),
+        name="a disabled pool serves who names it",
+        module="domain/catalog.py",
+        line="        if each.pool.disabled:",
+        instead="        if each.pool.disabled and each.affine:",
+        faults=("pool disabled",),
     ),
     Bug(
         name="reserved addresses are given like others",

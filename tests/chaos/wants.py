@@ -33,6 +33,7 @@ RANGES = (
 )
 # Addresses that everybody wants: whoever asks gets one of them, or is refused.
 _CONTESTED = [f"10.2.0.{at}" for at in range(8, 16)]
+_CONTESTED_IPV6 = ("fd00:6::1", "fd00:6::2")
 
 
 def set_up(client: moorage.Client) -> None:
@@ -62,5 +63,5 @@ def some(chance: random.Random) -> list[messages.AddressRequest]:
         return [calls.want(pools=("tight",))]
     if dice < 0.9:
         # Often refused for the second, when it has the first.
-        return [calls.want(pools=("wide",)), calls.want(pools=("tight",))]
+        return [calls.want(pools=("wide",)), calls.fixed(chance.choice(_CONTESTED_IPV6))]
     return [calls.fixed(*chance.sample(_CONTESTED, 2))]

@@ -143,16 +143,16 @@ def adopt(cidr: str, *, node: str = "n1", **holders: str) -> Actor:
 
 
 def collected(request: Request, *, batched: bool) -> Actor:
-    """As the collector has it: in a batch, which waits for nothing, then alone."""
+    """As the collector has it: in a batch, which waits for nothing, then in turn; or alone."""
 
     def call(
         store: databases.Database, limits: databases.Limits, compiled: catalogs.Catalogs
     ) -> Answer:
         outcome: batch.Outcome = batch.Deferred.DEFERRED
-        waiting = not batched
+        locking = batch.Locking.SKIPPING if batched else batch.Locking.WAITING
         while outcome is batch.Deferred.DEFERRED:
-            (outcome,) = batch.run(store, limits, [request], compiled=compiled, waiting=waiting)
-            waiting = True
+            (outcome,) = batch.run(store, limits, [request], compiled=compiled, locking=locking)
+            locking = batch.Locking.IN_TURN if batched else batch.Locking.WAITING
         if isinstance(outcome, errors.IpamError):
             raise outcome
         assert isinstance(outcome, tuple)

@@ -106,8 +106,9 @@ class Stored:
 
     def answer(self, request: Request) -> Answer:
         """Assigns or releases."""
+        alone = batch.Locking.WAITING
         [outcome] = batch.run(
-            self._store, _limits(), [request], compiled=self._catalogs, waiting=True
+            self._store, _limits(), [request], compiled=self._catalogs, locking=alone
         )
         if isinstance(outcome, errors.IpamError):
             return outcome.reason

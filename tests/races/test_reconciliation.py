@@ -101,7 +101,7 @@ class _Found:
             self._limits(),
             [self._leak.release],
             compiled=self._compiled,
-            waiting=True,
+            locking=batch.Locking.WAITING,
         )
         assert isinstance(outcome, tuple)
         return len(outcome)

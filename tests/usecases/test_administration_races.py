@@ -23,6 +23,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Future = concurrent.futures.Future
 
+ALONE = batch.Locking.WAITING
 PATIENCE = 20.0  # seconds: on a busy machine, too, it is the test that decides who waits
 POOL_A = Target(vrf="default", name="a", resource="vrfs/default/pools/a")
 BLUE = Target(vrf="blue", name="blue", resource="vrfs/blue")
@@ -117,14 +118,14 @@ def assign(
         addresses=(world.any_ipv4(),),
         facts=model.Facts(workload=model.Workload(node=node)),
     )
-    return batch.run(store, limits, [request], compiled=catalogs.Catalogs(), waiting=True)
+    return batch.run(store, limits, [request], compiled=catalogs.Catalogs(), locking=ALONE)
 
 
 def release(
     store: databases.Database, limits: databases.Limits, container_id: str
 ) -> list[batch.Outcome]:
     request = model.ReleaseRequest(attachment=attachment(container_id))
-    return batch.run(store, limits, [request], compiled=catalogs.Catalogs(), waiting=True)
+    return batch.run(store, limits, [request], compiled=catalogs.Catalogs(), locking=ALONE)
 
 
 def refusal_of(future: "Future[Any]") -> errors.IpamError:  # whatever the use case returns

@@ -127,7 +127,8 @@ def test_one_that_waits_for_its_locks_takes_them_in_their_order(
 
     def run() -> list[batch.Outcome]:
         compiled = catalogs.Catalogs()
-        return batch.run(store, limits(), release_both, compiled=compiled, waiting=True)
+        alone = batch.Locking.WAITING
+        return batch.run(store, limits(), release_both, compiled=compiled, locking=alone)
 
     with database.connect() as first, concurrent.futures.ThreadPoolExecutor(1) as thread:
         first.execute(sa.text("SELECT FROM blocks WHERE cidr = '10.0.0.0/28' FOR UPDATE"))

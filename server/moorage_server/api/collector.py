@@ -2,15 +2,17 @@
 
 One batch runs at a time, on a thread of its own; the next begins when it has
 committed, with whatever has arrived meanwhile. So a lone call never waits, and a
-crowd shares one commit. What a batch had to leave because of a lock is run again
-alone on the other threads, where it may wait. What has to wait for another's release
-is kept aside by its own call, and comes again as if it were new.
+crowd shares one commit. What has to wait for another's release is kept aside by its
+own call, and comes again as if it were new.
+
+What a batch had to leave because of a lock waits for it meanwhile: together, in turn with what
+others of the VRF have left, since who holds it is most often a batch of another server, which
+ends in milliseconds. What is then still locked is run alone, on the other threads.
 """
 
 import asyncio
 import collections
 import concurrent.futures
-import dataclasses
 import functools
 import time
 from collections.abc import Callable, Sequence
@@ -19,17 +21,19 @@ import structlog
 
 from moorage_server.api import chores
 from moorage_server.api.desk import Desk
+from moorage_server.api.tickets import Queue, Ticket
 from moorage_server.api.vigils import Vigils
 from moorage_server.domain import errors, model
 from moorage_server.domain.patience import Awaited
 from moorage_server.storage import catalogs, database
 from moorage_server.usecases import batch
+from moorage_server.usecases.batch import Locking
 from moorage_server.usecases.ledger import Request, Shown
 
-BATCH_SIZE = 128
 WAITING_CALLS = 4096  # more are refused at once with SERVER_BUSY
 BATCH_LOCK_WAIT = 0.1  # seconds; a batch waits for no lock on purpose, this is a backstop
 BATCH_TIME = 5.0  # seconds
+TURN_LOCK_WAIT = 1.0  # seconds that a batch of what was left waits for one lock
 LAST_TRY = 0.25  # seconds of a call's time that it does not wait for a predecessor
 
 # What would end every request of a batch alike; with any other error of a batch its
@@ -37,28 +41,6 @@ LAST_TRY = 0.25  # seconds of a call's time that it does not wait for a predeces
 _ENDS_ALL = (errors.DatabaseUnavailable, errors.OutcomeUnknown)
 
 _log = structlog.get_logger()
-
-
-@dataclasses.dataclass(slots=True, kw_only=True)
-class _Ticket:
-    """A waiting call; `begun` once a transaction has it."""
-
-    request: Request
-    deadline: float
-    answer: "asyncio.Future[Shown]"
-    begun: bool = False
-
-    def expire(self) -> None:
-        """Its time is up."""
-        self.tell(errors.OutcomeUnknown() if self.begun else errors.DeadlineTooShort())
-
-    def tell(self, outcome: Shown | BaseException) -> None:
-        if self.answer.done():
-            return  # the caller has gone; what was committed stays, and answers its retry
-        if isinstance(outcome, BaseException):
-            self.answer.set_exception(outcome)
-        else:
-            self.answer.set_result(outcome)
 
 
 class Collector:
@@ -71,9 +53,9 @@ class Collector:
         self._desk = desk
         self._committed = committed
         self._compiled = compiled
-        self._queue: collections.deque[_Ticket] = collections.deque()
-        self._arrived = asyncio.Event()
-        self._thread = concurrent.futures.ThreadPoolExecutor(1, "batch")
+        self._queue, self._left = Queue(), Queue()
+        # One each for what is new and for what was left.
+        self._threads = concurrent.futures.ThreadPoolExecutor(2, "batch")
         # Half of the threads may wait for locks; the others are for everything else.
         self._alone = asyncio.Semaphore(desk.threads // 2)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -81,20 +63,22 @@ class Collector:
 
     def start(self) -> None:
         """Begins to work on the running loop."""
-        self._spawn(self._work())
+        for queue, locking in ((self._queue, Locking.SKIPPING), (self._left, Locking.IN_TURN)):
+            self._spawn(self._work(queue, locking))
 
     async def close(self) -> None:
         """Stops working; calls still waiting are told that the server is going away."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for ticket in self._queue:
-            ticket.tell(errors.DatabaseUnavailable())
-        self._thread.shutdown(wait=True)
+        for queue in (self._queue, self._left):
+            queue.close(errors.DatabaseUnavailable())
+        self._threads.shutdown(wait=True)
 
     async def submit(self, request: Request, deadline: float) -> Shown:
         """The outcome of a request; `deadline` is on time.monotonic()'s clock."""
-        if len(self._queue) + len(self._tasks) + self._vigils.resting >= WAITING_CALLS:
+        waiting = len(self._queue) + len(self._left) + len(self._tasks)
+        if waiting + self._vigils.resting >= WAITING_CALLS:
             raise errors.ServerBusy
         if isinstance(request, model.AssignRequest) and request.wait:
             return await self._patiently(request, deadline)
@@ -118,9 +102,8 @@ class Collector:
 
     async def _try(self, request: Request, deadline: float) -> Shown:
         loop = asyncio.get_running_loop()
-        ticket = _Ticket(request=request, deadline=deadline, answer=loop.create_future())
-        self._queue.append(ticket)
-        self._arrived.set()
+        ticket = Ticket(request=request, deadline=deadline, answer=loop.create_future())
+        self._queue.add(ticket)
         # A database that is frozen answers nothing, not even that time is up. The loop's clock
         # is time.monotonic(), and asyncio.wait_for costs several times as much.
         expiry = loop.call_at(deadline, ticket.expire)
@@ -129,60 +112,39 @@ class Collector:
         finally:
             expiry.cancel()
 
-    async def _work(self) -> None:
+    async def _work(self, queue: Queue, locking: Locking) -> None:
         while True:
-            await self._arrived.wait()
-            tickets = self._take()
-            if tickets and not await chores.survived(
-                functools.partial(self._run_batch, tickets), "a batch was lost"
+            tickets = await queue.next()
+            if not await chores.survived(
+                functools.partial(self._run_batch, tickets, locking), "a batch was lost"
             ):
                 # What became of it nobody knows; a retry will be told.
                 for ticket in tickets:
                     ticket.tell(errors.OutcomeUnknown())
 
-    def _take(self) -> list[_Ticket]:
-        """The calls for the next batch: at most one for each attachment."""
-        taken: dict[model.AttachmentKey, _Ticket] = {}
-        left: list[_Ticket] = []
-        while self._queue and len(taken) < BATCH_SIZE:
-            ticket = self._queue.popleft()
-            if ticket.answer.done():
-                continue
-            if time.monotonic() >= ticket.deadline:
-                ticket.tell(errors.DeadlineTooShort())
-            elif ticket.request.attachment in taken:
-                left.append(ticket)
-            else:
-                ticket.begun = True
-                taken[ticket.request.attachment] = ticket
-        self._queue.extendleft(reversed(left))
-        if not self._queue:
-            self._arrived.clear()
-        return list(taken.values())
-
-    async def _run_batch(self, tickets: list[_Ticket]) -> None:
+    async def _run_batch(self, tickets: list[Ticket], locking: Locking) -> None:
         limits = database.Limits(
-            lock=BATCH_LOCK_WAIT,
+            lock=TURN_LOCK_WAIT if locking is Locking.IN_TURN else BATCH_LOCK_WAIT,
             statement=BATCH_TIME,
             deadline=time.monotonic() + BATCH_TIME,
         )
-        work = self._transaction(tickets, limits, waiting=False)
-        ran = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        work = self._transaction(tickets, limits, locking)
+        ran = asyncio.get_running_loop().run_in_executor(self._threads, work)
         await asyncio.wait([ran])
         error = ran.exception()
         if error is None:
-            outcomes = ran.result()
+            self._tell(tickets, ran.result())
         elif isinstance(error, _ENDS_ALL):
-            outcomes = [error] * len(tickets)
+            self._tell(tickets, [error] * len(tickets))
         else:
-            # One of them breaks a rule, or waits where none should; alone it harms
+            # One of them breaks a rule, or waits for what is not given; alone it harms
             # nobody else.
             _log.info("batch failed, running its requests alone", why=repr(error))
-            outcomes = [batch.Deferred.DEFERRED] * len(tickets)
-        self._tell(tickets, outcomes)
+            for ticket in tickets:
+                self._spawn(self._run_alone(ticket))
 
     def _tell(
-        self, tickets: list[_Ticket], outcomes: Sequence[batch.Outcome | BaseException]
+        self, tickets: list[Ticket], outcomes: Sequence[batch.Outcome | BaseException]
     ) -> None:
         # A repeated call changes nothing and is told of as well, which does no harm.
         if any(isinstance(outcome, tuple) and outcome for outcome in outcomes):
@@ -197,11 +159,11 @@ class Collector:
         )
         for ticket, outcome in pairs:
             if outcome is batch.Deferred.DEFERRED:
-                self._spawn(self._run_alone(ticket))
+                self._left.add(ticket)
             else:
                 ticket.tell(outcome)
 
-    async def _run_alone(self, ticket: _Ticket) -> None:
+    async def _run_alone(self, ticket: Ticket) -> None:
         outcome: batch.Outcome | BaseException = batch.Deferred.DEFERRED
         async with self._alone:
             while outcome is batch.Deferred.DEFERRED and not ticket.answer.done():
@@ -209,18 +171,18 @@ class Collector:
         if outcome is not batch.Deferred.DEFERRED:
             self._tell([ticket], [outcome])
 
-    async def _once(self, ticket: _Ticket) -> batch.Outcome | BaseException:
+    async def _once(self, ticket: Ticket) -> batch.Outcome | BaseException:
         limits = database.Limits.until(ticket.deadline)
-        work = self._transaction([ticket], limits, waiting=True)
+        work = self._transaction([ticket], limits, Locking.WAITING)
         (ran,) = await asyncio.gather(self._desk.call(work), return_exceptions=True)
         return ran if isinstance(ran, BaseException) else ran[0]
 
     def _transaction(
-        self, tickets: list[_Ticket], limits: database.Limits, *, waiting: bool
+        self, tickets: list[Ticket], limits: database.Limits, locking: Locking
     ) -> Callable[[], list[batch.Outcome]]:
         requests = [ticket.request for ticket in tickets]
         return lambda: batch.run(
-            self._desk.store, limits, requests, compiled=self._compiled, waiting=waiting
+            self._desk.store, limits, requests, compiled=self._compiled, locking=locking
         )
 
     def _spawn(self, work: "collections.abc.Coroutine[None, None, None]") -> None:

@@ -21,6 +21,7 @@ class Class(enum.IntEnum):
     HISTORY = 4  # taken by the function that keeps history, in the migrations
     FEED = 5
     POD_INTERFACE = 6
+    TURN = 7
 
 
 _LOCK = statements.Statement("SELECT pg_advisory_xact_lock(:class, :number)")

@@ -1,7 +1,7 @@
 """Many assigns and releases in one transaction, each failing alone.
 
-A batch never waits for a lock: whatever it would have to wait for is handed back
-as DEFERRED and run again alone, waiting, while other batches go on.
+A batch of new requests never waits for a lock: whatever it would have to wait for is handed
+back as DEFERRED and run again, waiting, while other batches go on.
 """
 
 import enum
@@ -13,6 +13,14 @@ from moorage_server.domain.setting import Contended
 from moorage_server.storage import catalogs, database
 from moorage_server.usecases import assign, foresight, release
 from moorage_server.usecases.ledger import Ledger, Request
+
+
+class Locking(enum.Enum):
+    """What is done about locks that others hold."""
+
+    SKIPPING = "what is locked is left out"
+    IN_TURN = "they are waited for, when all others of the VRF that do so are done"
+    WAITING = "they are waited for"
 
 
 class Deferred(enum.Enum):
@@ -33,16 +41,19 @@ def run(
     requests: Sequence[Request],
     *,
     compiled: catalogs.Catalogs,
-    waiting: bool,
+    locking: Locking,
 ) -> list[Outcome]:
     """One outcome for each request, in order; no two may be of one attachment.
 
-    Raises what ends the whole transaction. With `waiting`, for one request alone,
-    locks are waited for; it is deferred only where what it waited for has changed.
+    Raises what ends the whole transaction. Where locks are waited for, a request is deferred
+    only if what it waited for has changed. WAITING is for one request alone: several would
+    take them in orders of their own.
     """
 
     def work(transaction: database.Transaction) -> tuple[list[Outcome], set[catalogs.Sweep]]:
-        ledger = Ledger(transaction, compiled, waiting=waiting)
+        ledger = Ledger(transaction, compiled, waiting=locking is not Locking.SKIPPING)
+        if locking is Locking.IN_TURN:
+            ledger.take_turn(requests)
         return _decide(ledger, requests), ledger.swept
 
     outcomes, swept = store.run(work, limits)
@@ -53,7 +64,6 @@ def run(
 def _decide(ledger: Ledger, requests: Sequence[Request]) -> list[Outcome]:
     locked = ledger.open(requests)
     if len(requests) > 1:
-        # Never for one that waits for locks: these would be taken out of their order.
         foreseen = foresight.of(ledger, (each for each in requests if each.attachment in locked))
         for vrf, wanted in foreseen.items():
             ledger.foresee(vrf, wanted)

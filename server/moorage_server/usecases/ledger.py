@@ -19,6 +19,7 @@ from moorage_server.storage import (
     catalogs,
     database,
     holdings,
+    locks,
     sandboxes,
 )
 
@@ -57,6 +58,15 @@ class Ledger:
         self._siblings: dict[model.AttachmentKey, succession.Siblings] = {}
         self._pages: dict[str, _Page] = {}
         self.swept: set[catalogs.Sweep] = set()
+
+    def take_turn(self, requests: Sequence[Request]) -> None:
+        """Waits until nobody else is in the middle of waiting for locks in these VRFs.
+
+        Whoever takes turns waits only for those who wait for nothing, so no two of them wait
+        for each other, in whatever order they come to their locks.
+        """
+        for vrf in sorted({each.attachment.vrf for each in requests}):
+            locks.take(self._transaction, locks.Class.TURN, vrf)
 
     def open(self, requests: Sequence[Request]) -> set[model.AttachmentKey]:
         """Locks the attachments and reads what decisions depend on; returns those locked."""

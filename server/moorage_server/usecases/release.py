@@ -15,7 +15,8 @@ def release(ledger: Ledger, request: model.ReleaseRequest) -> tuple[model.Alloca
     attachment = request.attachment
     record = ledger.record(attachment)
     released = identity.releasable(request, record)
-    for each in released:
+    # In order of their blocks, as every release locks them; those of one keep theirs.
+    for each in sorted(released, key=lambda held: (held.block.version, held.block)):
         returning = returns.put_back(each, pools, ledger.shelf(attachment.vrf))
         ledger.converse(attachment.vrf, returning)
     if released:
