@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup serve demo test check format protos bench properties history-campaign feed-campaign \
-	collector-campaign interleavings chaos seeded-bugs e2e-cni e2e-cri e2e-kube
+	collector-campaign interleavings chaos seeded-bugs overload soak e2e-cni e2e-cri e2e-kube
 
 setup: $(UV)        ## everything into .venv
 	$(UV) sync --locked --all-extras --all-packages --quiet
@@ -54,6 +54,14 @@ chaos: $(UV)        ## five minutes of faults of every kind under load, all acco
 
 seeded-bugs: $(UV)  ## servers that break one rule each: the chaos finds out every one
 	MOORAGE_SEEDED_BUGS=all $(RUN) pytest -q tests/chaos/test_seeded_bugs.py
+
+overload: $(UV)     ## five minutes of three times as many pods as can be served
+	MOORAGE_OVERLOAD_SECONDS=$${MOORAGE_OVERLOAD_SECONDS:-300} \
+		$(RUN) pytest -q tests/load/test_overload.py
+
+soak: $(UV)         ## an hour under a steady load: nothing grows
+	MOORAGE_SOAK_SECONDS=$${MOORAGE_SOAK_SECONDS:-3600} \
+		$(RUN) pytest -q tests/load/test_soak.py
 
 bench: $(UV)        ## throughput and latency beside what bounds them
 	$(RUN) python -m bench

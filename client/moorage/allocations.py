@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import grpc
 from google.protobuf import duration_pb2
 
-from moorage import attempts, calls, names
+from moorage import attempts, calls, gate, names
 from moorage.v1 import (
     allocation_service_pb2,
     allocation_service_pb2_grpc,
@@ -29,6 +29,7 @@ class Allocations(calls.Calls):
     def __init__(self, channel: grpc.Channel, timeout: float) -> None:
         super().__init__(channel, timeout)
         self._allocations = allocation_service_pb2_grpc.AllocationServiceStub(channel)
+        self._gate = gate.Gate()
 
     def assign(  # noqa: PLR0913 - one for each field of the request, and all but two by name
         self,
@@ -64,7 +65,8 @@ class Allocations(calls.Calls):
             vrf=vrf,
             attempt=attempt,
         )
-        return list(self._call(self._allocations.AssignAddresses, request, timeout).allocations)
+        assign = self._allocations.AssignAddresses
+        return list(self._call(assign, request, timeout, gate=self._gate).allocations)
 
     def explain_assign(  # noqa: PLR0913 - those of assign
         self,

@@ -13,6 +13,7 @@ import grpc
 from google.protobuf import field_mask_pb2
 
 from moorage import errors, failures, retries
+from moorage import gate as gates
 
 
 class _Listing(Protocol):
@@ -49,9 +50,10 @@ class Calls:
         timeout: float | None,
         *,
         creates: bool = False,
+        gate: gates.Gate | None = None,
     ) -> _Response:
         limit = self._timeout if timeout is None else timeout
-        return retries.call(method, request, timeout=limit, creates=creates)
+        return retries.call(method, request, timeout=limit, creates=creates, gate=gate)
 
     def _pages(
         self,

@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeVar
 import grpc
 
 from moorage import errors, failures, jitter
+from moorage import gate as gates
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 2.0
@@ -80,6 +81,7 @@ def call(
     *,
     timeout: float,
     creates: bool = False,
+    gate: gates.Gate | None = None,
 ) -> _Response:
     """Call `method` until it answers, fails for good, or `timeout` seconds are over.
 
@@ -90,7 +92,7 @@ def call(
     told: errors.MoorageError | None = None
     while True:
         try:
-            return _send(method, request, deadline - time.monotonic())
+            return _pass(gate, method, request, deadline)
         except errors.MoorageError as error:
             in_doubt = in_doubt or error.in_doubt
             if told is not None and error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -106,6 +108,25 @@ def call(
             _LOG.info("%s %s; trying again in %.2f s", error.code.name, error.reason, pause)
         time.sleep(pause)
         step = min(2 * step, LONGEST_PAUSE)
+
+
+def _pass(
+    gate: gates.Gate | None,
+    method: grpc.UnaryUnaryMultiCallable[_Request, _Response],
+    request: _Request,
+    deadline: float,
+) -> _Response:
+    if gate is None:
+        return _send(method, request, deadline - time.monotonic())
+    gate.enter(deadline - time.monotonic())
+    failure: errors.MoorageError | None = None
+    try:
+        return _send(method, request, deadline - time.monotonic())
+    except errors.MoorageError as error:
+        failure = error
+        raise
+    finally:
+        gate.leave(failure)
 
 
 def _send(

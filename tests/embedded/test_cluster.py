@@ -30,7 +30,7 @@ def test_a_second_start_keeps_rows_and_settings(tmp_path: pathlib.Path, query: Q
         assert query(served, cluster.OWNER_ROLE, "SELECT number FROM kept") == [(1,)]
         settings = ("fsync", "full_page_writes", "synchronous_commit", "max_connections")
         found = [query(served, cluster.SERVICE_ROLE, f"SHOW {name}") for name in settings]
-        assert found == [[("on",)], [("on",)], [("on",)], [("200",)]]
+        assert found == [[("on",)], [("on",)], [("on",)], [("220",)]]
 
 
 def test_a_stop_leaves_no_process_and_may_be_repeated(tmp_path: pathlib.Path) -> None:

@@ -20,8 +20,9 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from moorage_server.api import chores
+from moorage_server.api.admission import Admission, Class
 from moorage_server.api.desk import Desk
-from moorage_server.api.tickets import Queue, Ticket
+from moorage_server.api.tickets import Queue, Ticket, class_of
 from moorage_server.api.vigils import Vigils
 from moorage_server.domain import errors, model
 from moorage_server.domain.patience import Awaited
@@ -30,10 +31,14 @@ from moorage_server.usecases import batch
 from moorage_server.usecases.batch import Locking
 from moorage_server.usecases.ledger import Request, Shown
 
-WAITING_CALLS = 4096  # more are refused at once with SERVER_BUSY
+WAITING_CALLS = 4096  # more are refused at once with SERVER_BUSY; of releases twice as many
 BATCH_LOCK_WAIT = 0.1  # seconds; a batch waits for no lock on purpose, this is a backstop
 BATCH_TIME = 5.0  # seconds
 TURN_LOCK_WAIT = 1.0  # seconds that a batch of what was left waits for one lock
+# After a batch of so many the loop alone has the interpreter, until nobody has come for a moment.
+# Who waits outside, in gRPC's own queue, is of no class yet: releases would wait with all others.
+LARGE_BATCH = 32
+MOMENT = 0.001  # seconds
 LAST_TRY = 0.25  # seconds of a call's time that it does not wait for a predecessor
 
 # What would end every request of a batch alike; with any other error of a batch its
@@ -47,13 +52,18 @@ class Collector:
     """The queue of assigns and releases of one server process."""
 
     def __init__(
-        self, desk: Desk, compiled: catalogs.Catalogs, committed: Callable[[], None]
+        self,
+        desk: Desk,
+        admission: Admission,
+        compiled: catalogs.Catalogs,
+        committed: Callable[[], None],
     ) -> None:
         """Uses the desk's threads for what runs alone; tells when something was `committed`."""
         self._desk = desk
+        self._admission = admission
         self._committed = committed
         self._compiled = compiled
-        self._queue, self._left = Queue(), Queue()
+        self._queue, self._left = Queue(admission), Queue(admission)
         # One each for what is new and for what was left.
         self._threads = concurrent.futures.ThreadPoolExecutor(2, "batch")
         # Half of the threads may wait for locks; the others are for everything else.
@@ -63,8 +73,8 @@ class Collector:
 
     def start(self) -> None:
         """Begins to work on the running loop."""
-        for queue, locking in ((self._queue, Locking.SKIPPING), (self._left, Locking.IN_TURN)):
-            self._spawn(self._work(queue, locking))
+        self._spawn(self._work())
+        self._spawn(self._work_off())
 
     async def close(self) -> None:
         """Stops working; calls still waiting are told that the server is going away."""
@@ -77,9 +87,7 @@ class Collector:
 
     async def submit(self, request: Request, deadline: float) -> Shown:
         """The outcome of a request; `deadline` is on time.monotonic()'s clock."""
-        waiting = len(self._queue) + len(self._left) + len(self._tasks)
-        if waiting + self._vigils.resting >= WAITING_CALLS:
-            raise errors.ServerBusy
+        self._require_room(class_of(request))
         if isinstance(request, model.AssignRequest) and request.wait:
             return await self._patiently(request, deadline)
         return await self._try(request, deadline)
@@ -103,6 +111,7 @@ class Collector:
     async def _try(self, request: Request, deadline: float) -> Shown:
         loop = asyncio.get_running_loop()
         ticket = Ticket(request=request, deadline=deadline, answer=loop.create_future())
+        self._admission.waiting[ticket.of] += 1
         self._queue.add(ticket)
         # A database that is frozen answers nothing, not even that time is up. The loop's clock
         # is time.monotonic(), and asyncio.wait_for costs several times as much.
@@ -111,16 +120,46 @@ class Collector:
             return await ticket.answer
         finally:
             expiry.cancel()
+            if not ticket.begun:
+                self._admission.waiting[ticket.of] -= 1
 
-    async def _work(self, queue: Queue, locking: Locking) -> None:
+    def _require_room(self, of: Class) -> None:
+        present = len(self._queue) + len(self._left) + len(self._tasks) + self._vigils.resting
+        most = 2 * WAITING_CALLS if of is Class.RELEASE else WAITING_CALLS
+        if present >= most:
+            self._admission.refuse(of)
+        elif self._admission.admits(of):
+            return
+        raise errors.ServerBusy
+
+    async def _work(self) -> None:
         while True:
-            tickets = await queue.next()
-            if not await chores.survived(
-                functools.partial(self._run_batch, tickets, locking), "a batch was lost"
-            ):
-                # What became of it nobody knows; a retry will be told.
-                for ticket in tickets:
-                    ticket.tell(errors.OutcomeUnknown())
+            tickets = await self._queue.next()
+            began = time.monotonic()
+            await self._survive(tickets, Locking.SKIPPING)
+            if len(tickets) >= LARGE_BATCH:
+                await self._let_in(time.monotonic() - began)
+            if len(tickets) == BATCH_SIZE:
+                self._admission.served(BATCH_SIZE, time.monotonic() - began)
+
+    async def _work_off(self) -> None:
+        while True:
+            await self._survive(await self._left.next(), Locking.IN_TURN)
+
+    async def _let_in(self, longest: float) -> None:
+        """Returns when nobody has come for a moment, or as much time has gone as may be given."""
+        until, came = time.monotonic() + longest, -1
+        while came != self._admission.came and time.monotonic() < until:
+            came = self._admission.came
+            await asyncio.sleep(MOMENT)
+
+    async def _survive(self, tickets: list[Ticket], locking: Locking) -> None:
+        if not await chores.survived(
+            functools.partial(self._run_batch, tickets, locking), "a batch was lost"
+        ):
+            # What became of it nobody knows; a retry will be told.
+            for ticket in tickets:
+                ticket.tell(errors.OutcomeUnknown())
 
     async def _run_batch(self, tickets: list[Ticket], locking: Locking) -> None:
         limits = database.Limits(

@@ -8,12 +8,14 @@ tells of what it finds while it goes on has nothing to commit, and is ended.
 
 import asyncio
 import concurrent.futures
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 import grpc.aio
 
+from moorage_server.api.admission import Admission, Class
 from moorage_server.domain import errors
 from moorage_server.storage import database
 from moorage_server.storage.interruption import Interruption
@@ -49,13 +51,18 @@ class Change(Protocol):
 class Desk:
     """The database threads."""
 
-    def __init__(self, store: database.Database, *, threads: int) -> None:
-        """`threads` use cases run at the same time."""
+    def __init__(self, store: database.Database, admission: Admission, *, threads: int) -> None:
+        """`threads` use cases run at the same time, a quarter of them queries."""
         self.store = store
         self.threads = threads
+        self._admission = admission
+        # What reads much would else take the interpreter from the batch, and threads from all.
+        self._queries = asyncio.Semaphore(max(2, threads // 4))
         self._threads = concurrent.futures.ThreadPoolExecutor(threads, "database")
         # One at a time, beside the others: a look at everything takes long.
         self._streams = concurrent.futures.ThreadPoolExecutor(1, "stream")
+        # Whether all is well is asked for beside all the rest: a server that is busy is ready.
+        self._probes = concurrent.futures.ThreadPoolExecutor(1, "probe")
 
     async def run(
         self,
@@ -64,8 +71,27 @@ class Desk:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """The result of a use case, within the call's deadline."""
-        return await self._run(self.store, context, use_case, *args, **kwargs)
+        """The result of a query, within the call's deadline."""
+        if not self._admission.admits(Class.QUERY):
+            raise errors.ServerBusy
+        deadline = deadline_of(context)
+        async with self._turn(deadline):
+            return await self._run(self.store, deadline, use_case, *args, **kwargs)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, deadline: float) -> AsyncIterator[None]:
+        """Waits for the turn of a query."""
+        self._admission.waiting[Class.QUERY] += 1
+        try:
+            await asyncio.wait_for(self._queries.acquire(), deadline - time.monotonic())
+        except TimeoutError:
+            raise errors.DeadlineTooShort from None
+        finally:
+            self._admission.waiting[Class.QUERY] -= 1
+        try:
+            yield
+        finally:
+            self._queries.release()
 
     async def change(
         self,
@@ -77,17 +103,16 @@ class Desk:
     ) -> T:
         """The result of a use case that changes something, or would, if only asked to validate."""
         store = self.store.rehearsing() if request.validate_only else self.store
-        return await self._run(store, context, use_case, *args, **kwargs)
+        return await self._run(store, deadline_of(context), use_case, *args, **kwargs)
 
     async def _run(
         self,
         store: database.Database,
-        context: Context,
+        deadline: float,
         use_case: Callable[Concatenate[database.Database, database.Limits, P], T],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        deadline = deadline_of(context)
         limits = database.Limits.until(deadline)
         running = self.call(lambda: use_case(store, limits, *args, **kwargs))
         try:
@@ -138,8 +163,13 @@ class Desk:
         """The result of blocking work, done in a database thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
+    async def probe(self, work: Callable[[], T]) -> T:
+        """The result of blocking work that waits behind no call."""
+        return await asyncio.get_running_loop().run_in_executor(self._probes, work)
+
     def close(self) -> None:
         """Waits for the transactions under way."""
+        self._probes.shutdown(wait=True, cancel_futures=True)
         self._streams.shutdown(wait=True, cancel_futures=True)
         self._threads.shutdown(wait=True, cancel_futures=True)
 

@@ -68,7 +68,7 @@ RETRY_DELAYS_MS: dict[type[errors.IpamError], int] = {
     errors.Contention: 50,
     errors.DatabaseUnavailable: 500,
     errors.OutcomeUnknown: 100,
-    errors.ServerBusy: 200,
+    errors.ServerBusy: 1000,
 }
 
 
@@ -85,7 +85,8 @@ def status(error: errors.IpamError) -> status_pb2.Status:
         details.append(error_details_pb2.BadRequest(field_violations=violations))
     delay = RETRY_DELAYS_MS.get(type(error))
     if delay is not None:
-        retry = duration_pb2.Duration(nanos=delay * 1_000_000)
+        retry = duration_pb2.Duration()
+        retry.FromMilliseconds(delay)
         details.append(error_details_pb2.RetryInfo(retry_delay=retry))
     return status_pb2.Status(
         code=code_pb2.Code.Value(CODES[type(error)].name),
@@ -105,8 +106,15 @@ def refusal(action: str, error: BaseException) -> errors.IpamError:
 
 async def abort(context: desk.Context, error: errors.IpamError) -> NoReturn:
     """Ends a call with an error."""
+    await context.abort(*ending(error))
+
+
+def ending(
+    error: errors.IpamError,
+) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes]]]:
+    """How a call ends with an error: code, message, trailers."""
     trailer = ((STATUS_TRAILER, status(error).SerializeToString()),)
-    await context.abort(CODES[type(error)], error.message, trailer)
+    return CODES[type(error)], error.message, trailer
 
 
 def _packed(detail: protobuf.Message) -> any_pb2.Any:

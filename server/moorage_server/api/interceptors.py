@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 import grpc
 import grpc.aio
@@ -11,6 +11,7 @@ from google.protobuf import message
 
 from moorage_server.api import desk
 from moorage_server.api import errors as statuses
+from moorage_server.api.admission import Admission
 from moorage_server.domain import errors
 
 Question = TypeVar("Question")
@@ -31,8 +32,9 @@ class _Unreadable:
 class Boundary(grpc.aio.ServerInterceptor):
     """The outermost interceptor: nothing but a published reason leaves the server."""
 
-    def __init__(self) -> None:
+    def __init__(self, admission: Admission) -> None:
         """Has wrapped nothing yet."""
+        self._admission = admission
         # Asked anew for each call, and the same each time.
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
@@ -46,12 +48,23 @@ class Boundary(grpc.aio.ServerInterceptor):
         """Wraps methods of ours; those of health and reflection go through."""
         method = handler_call_details.method
         if method in self._wrapped:
-            return self._wrapped[method]
+            turned_away = self._admission.turns_away(method)
+            return _TURNED_AWAY if turned_away else self._wrapped[method]
         handler = await continuation(handler_call_details)
         if handler is None or "/moorage." not in method:
             return handler
         wrapped = self._wrapped[method] = _wrapped(method.rpartition("/")[2], handler)
         return wrapped
+
+
+async def _turn_away(_: object, context: desk.Context) -> NoReturn:
+    await context.abort(*_BUSY)
+
+
+# The same for all of them: to write it anew costs as much as to send it.
+_BUSY = statuses.ending(errors.ServerBusy())
+# A call whose requests come as a stream is answered before any of them is read.
+_TURNED_AWAY: "grpc.RpcMethodHandler[Any, Any]" = grpc.stream_unary_rpc_method_handler(_turn_away)
 
 
 def _wrapped(

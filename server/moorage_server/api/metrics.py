@@ -8,11 +8,11 @@ ones, and a counter says so.
 import concurrent.futures
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import prometheus_client
 import structlog
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from moorage_server.domain import errors
@@ -34,8 +34,9 @@ class Metrics:
         store: database.Database,
         compiled: catalogs.Catalogs,
         watches: Callable[[], float],
+        turned_away: Mapping[str, int],
     ) -> None:
-        """Counts nothing yet; `watches` says how many there are."""
+        """Counts nothing yet; `watches` and `turned_away` say how many there are, or were."""
         self._registry = prometheus_client.CollectorRegistry()
         failures = prometheus_client.Counter(
             "moorage_pool_count_failures", "Times that pools could not be counted.", registry=None
@@ -43,6 +44,7 @@ class Metrics:
         prometheus_client.Gauge(
             "moorage_watches", "Calls of WatchAllocations that last.", registry=self._registry
         ).set_function(watches)
+        self._registry.register(_TurnedAway(turned_away))
         # In this order: a count that fails is told of in the same answer.
         self._pools = _Pools(store, compiled, failures)
         self._registry.register(self._pools)
@@ -68,6 +70,21 @@ class Metrics:
         """Serves no more."""
         self._close()
         self._pools.close()
+
+
+class _TurnedAway(Collector):
+    """How many calls were refused unread, by class."""
+
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterable[Metric]:
+        """The one family."""
+        told = "Calls that were refused with SERVER_BUSY before they were read."
+        family = CounterMetricFamily("moorage_calls_turned_away", told, labels=("class",))
+        for each, count in self._counts.items():
+            family.add_metric((each,), count)
+        yield family
 
 
 class _Pools(Collector):

@@ -24,6 +24,7 @@ from moorage.v1 import (
     vrf_service_pb2_grpc,
 )
 from moorage_server.api.admin_service import AdminService
+from moorage_server.api.admission import Admission
 from moorage_server.api.allocation_service import AllocationService
 from moorage_server.api.chores import Chores, survived
 from moorage_server.api.collector import Collector
@@ -96,18 +97,28 @@ class Server:
         """Connects to the database when first used."""
         self._settings = settings
         self._store = database.Database(settings.database_url, threads=settings.threads)
-        self._desk = Desk(self._store, threads=settings.threads)
+        self._admission = Admission()
+        self._desk = Desk(self._store, self._admission, threads=settings.threads)
         # Alone it refuses a port that another server has; several of one command share theirs,
         # and the command refuses (`processes.port`).
         shares = ("grpc.so_reuseport", int(settings.processes > 1))
-        self._grpc = grpc.aio.server(interceptors=(Boundary(),), options=(*OPTIONS, shares))
+        self._grpc = grpc.aio.server(
+            interceptors=(Boundary(self._admission),), options=(*OPTIONS, shares)
+        )
         self._health = health.aio.HealthServicer()
         self._compiled = catalogs.Catalogs()
         self._watching = Watching(self._desk, self._compiled, rules)
         self._numbering = Numbering(self._store, self._watching.tails.look)
-        self._collector = Collector(self._desk, self._compiled, self._numbering.stir)
+        self._collector = Collector(
+            self._desk, self._admission, self._compiled, self._numbering.stir
+        )
         self._chores = Chores(self._desk)
-        self._metrics = Metrics(self._store, self._compiled, lambda: self._watching.count)
+        self._metrics = Metrics(
+            self._store,
+            self._compiled,
+            lambda: self._watching.count,
+            self._admission.turned_away,
+        )
         self.metrics_address = ""  # where they are served, if they are
         self._reports: asyncio.Task[None] | None = None
 
@@ -182,7 +193,7 @@ class Server:
         try:
             # PostgreSQL's own time-outs do not run while it is frozen.
             async with asyncio.timeout(READINESS_TIMEOUT):
-                await self._desk.call(lambda: readiness.probe(self._store, limits))
+                await self._desk.probe(lambda: readiness.probe(self._store, limits))
             ready = True
         except (errors.IpamError, database.Fault, readiness.NotReady, TimeoutError) as error:
             _log.warning("not ready", why=str(error) or "the database does not answer")

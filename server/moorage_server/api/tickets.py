@@ -3,12 +3,21 @@
 import asyncio
 import collections
 import dataclasses
+import itertools
 import time
 
+from moorage_server.api.admission import Admission, Class
 from moorage_server.domain import errors, model
 from moorage_server.usecases.ledger import Request, Shown
 
 BATCH_SIZE = 128
+
+_FIRST_FIRST = (Class.RELEASE, Class.ASSIGN)
+
+
+def class_of(request: Request) -> Class:
+    """The class of a call with this request."""
+    return Class.ASSIGN if isinstance(request, model.AssignRequest) else Class.RELEASE
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -19,6 +28,11 @@ class Ticket:
     deadline: float
     answer: "asyncio.Future[Shown]"
     begun: bool = False
+
+    @property
+    def of(self) -> Class:
+        """The class of its call."""
+        return class_of(self.request)
 
     def expire(self) -> None:
         """Its time is up."""
@@ -35,20 +49,24 @@ class Ticket:
 
 
 class Queue:
-    """Tickets in the order in which they came."""
+    """Tickets in the order in which they came, those of releases before all others.
 
-    def __init__(self) -> None:
-        """Nobody waits."""
-        self._tickets: collections.deque[Ticket] = collections.deque()
+    What a release gives back may be what an assign waits for.
+    """
+
+    def __init__(self, admission: Admission) -> None:
+        """Nobody waits; who is taken for the first time is told of to `admission`."""
+        self._admission = admission
+        self._tickets = {each: collections.deque[Ticket]() for each in _FIRST_FIRST}
         self._arrived = asyncio.Event()
 
     def __len__(self) -> int:
         """How many wait."""
-        return len(self._tickets)
+        return sum(map(len, self._tickets.values()))
 
     def add(self, ticket: Ticket) -> None:
-        """Behind all others."""
-        self._tickets.append(ticket)
+        """Behind all others of its class."""
+        self._tickets[ticket.of].append(ticket)
         self._arrived.set()
 
     async def next(self) -> list[Ticket]:
@@ -60,14 +78,24 @@ class Queue:
 
     def close(self, refusal: errors.IpamError) -> None:
         """Tells everybody who waits that it is in vain."""
-        for ticket in self._tickets:
+        for ticket in itertools.chain(*self._tickets.values()):
             ticket.tell(refusal)
 
     def _take(self) -> list[Ticket]:
         taken: dict[model.AttachmentKey, Ticket] = {}
+        for queue in self._tickets.values():
+            self._move(queue, taken)
+        if not len(self):
+            self._arrived.clear()
+        return list(taken.values())
+
+    def _move(
+        self, queue: "collections.deque[Ticket]", taken: dict[model.AttachmentKey, Ticket]
+    ) -> None:
+        """Takes what still waits from a queue until a batch is full."""
         left: list[Ticket] = []
-        while self._tickets and len(taken) < BATCH_SIZE:
-            ticket = self._tickets.popleft()
+        while queue and len(taken) < BATCH_SIZE:
+            ticket = queue.popleft()
             if ticket.answer.done():
                 continue
             if time.monotonic() >= ticket.deadline:
@@ -75,9 +103,11 @@ class Queue:
             elif ticket.request.attachment in taken:
                 left.append(ticket)
             else:
-                ticket.begun = True
+                self._begin(ticket)
                 taken[ticket.request.attachment] = ticket
-        self._tickets.extendleft(reversed(left))
-        if not self._tickets:
-            self._arrived.clear()
-        return list(taken.values())
+        queue.extendleft(reversed(left))
+
+    def _begin(self, ticket: Ticket) -> None:
+        if not ticket.begun:
+            ticket.begun = True
+            self._admission.waiting[ticket.of] -= 1

@@ -6,7 +6,7 @@ import shlex
 from moorage_server.embedded import identity, roles
 
 _SETTINGS = (
-    "max_connections=200",
+    "max_connections=220",
     "client_connection_check_interval=1s",
     "timezone=UTC",
     "log_timezone=UTC",

@@ -1,0 +1,97 @@
+"""Who is turned away by a busy server, and who goes first."""
+
+import concurrent.futures
+import threading
+import urllib.request
+from typing import cast
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+import moorage
+from harness import calls, postgres, serving
+from moorage.v1 import allocation_service_pb2 as messages
+from moorage.v1 import allocation_service_pb2_grpc as stubs
+from moorage_server.api import admission, collector
+
+
+def test_who_would_wait_too_long_is_told_so_at_once_and_when_to_come_again(
+    database: postgres.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        serving.in_process(database, metrics_listen="127.0.0.1:0") as server,
+        moorage.Client(server.target) as client,
+        grpc.insecure_channel(server.target) as channel,
+    ):
+        calls.create_pool(client, "a", "10.0.0.0/24")
+        calls.assign(client, "c1")
+        calls.release(client, "c0")
+        monkeypatch.setattr(admission, "LONGEST_WAIT", -1.0)
+        allocations = stubs.AllocationServiceStub(channel)
+        for refused in (
+            lambda: allocations.AssignAddresses(messages.AssignAddressesRequest()),
+            lambda: allocations.ReleaseAddresses(messages.ReleaseAddressesRequest()),
+        ):
+            with pytest.raises(grpc.RpcError) as caught:
+                refused()
+            assert _told(caught.value) == ("SERVER_BUSY", 1.0)  # not even that it is empty
+        assert [each.address for each in client.allocations()] == ["10.0.0.0"]
+        monkeypatch.undo()
+        calls.release(client, "c1")
+        with urllib.request.urlopen(f"http://{server.metrics}/metrics", timeout=10) as answer:
+            told = answer.read().decode()
+        assert 'moorage_calls_turned_away_total{class="assign"} 1.0' in told
+        assert 'moorage_calls_turned_away_total{class="release"} 1.0' in told
+        assert 'moorage_calls_turned_away_total{class="query"} 0.0' in told
+
+
+def test_queries_wait_in_a_line_of_their_own(
+    client: moorage.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls.create_pool(client, "a", "10.0.0.0/24")
+    client.get_pool("a")
+    monkeypatch.setattr(admission, "WAITING_QUERIES", 0)
+    with pytest.raises(moorage.Unavailable) as caught:
+        client.get_pool("a", timeout=0.5)
+    assert caught.value.reason == "SERVER_BUSY"
+    assert calls.addresses_of(calls.assign(client, "c1")) == ["10.0.0.0"]
+
+
+def test_releases_go_before_assigns_that_came_earlier(
+    client: moorage.Client, server: serving.Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls.create_pool(client, "a", "10.0.0.0/24")
+    calls.assign(client, "c0")
+    monkeypatch.setattr(collector, "BATCH_SIZE", 1)
+    submitted, submit = threading.Semaphore(0), collector.Collector.submit
+
+    async def seen(self: collector.Collector, *args: object) -> object:
+        submitted.release()
+        return await submit(self, *args)  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(collector.Collector, "submit", seen)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        with server.database.frozen():
+            waiting = []
+            for container in ("c1", "c2", "c3"):
+                waiting.append(pool.submit(calls.assign, client, container))
+                assert submitted.acquire(timeout=20)
+            gone = pool.submit(calls.release, client, "c0")
+            assert submitted.acquire(timeout=20)
+        for each in waiting:
+            each.result()
+        gone.result()
+    told = server.database.rows("SELECT container_id, kind FROM events ORDER BY event_id")
+    assert [container for container, _ in told] == ["c0", "c1", "c0", "c2", "c3"], told
+
+
+def _told(error: grpc.RpcError) -> tuple[str, float]:
+    status = rpc_status.from_call(cast("grpc.Call", error))
+    assert status is not None
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    for detail in status.details:
+        detail.Unpack(info)
+        detail.Unpack(retry)
+    return info.reason, retry.retry_delay.ToTimedelta().total_seconds()

@@ -1,0 +1,87 @@
+"""Three times as many pods as can be served: what is served stays, releases go first.
+
+`make overload` goes on for five minutes: MOORAGE_OVERLOAD_SECONDS says for how many. What is
+measured is compared with what the same run measured before and after, on the same machine.
+"""
+
+import os
+import statistics
+
+import pytest
+
+from bench import crew
+from load import ground, storm
+from load.storm import ASSIGN, DONE, RELEASE, Seen, Weather
+
+LONG = float(os.environ.get("MOORAGE_OVERLOAD_SECONDS", "0"))
+SECONDS = LONG or 20.0
+BUILD_UP = 5.0  # seconds until the queue is as long as it gets
+CALM = 10.0  # seconds
+WINDOW = 2.0  # seconds
+BUSY = "SERVER_BUSY"
+# Beside the rest of the suite, which has the cores as well, the short form asks for less.
+GOODPUT, RELEASES = (0.8, 1.0) if LONG else (0.5, 3.0)
+
+
+@pytest.mark.xdist_group("load")
+@pytest.mark.timeout(300 + 3 * SECONDS)
+def test_three_times_as_many_as_can_be_served(capsys: pytest.CaptureFixture[str]) -> None:
+    with (
+        ground.built() as stage,
+        crew.hired() as callers,
+        storm.gathered(stage.target, ground.POOL) as weather,
+    ):
+        first = ground.capacity(callers, stage)
+        before = weather.rain(Weather(rate=0.3 * first, seconds=CALM))
+        storms = weather.rain(Weather(rate=3 * first, seconds=SECONDS))
+        after = weather.rain(Weather(rate=0.3 * first, seconds=CALM + WINDOW))
+        capacity = statistics.mean((first, ground.capacity(callers, stage)))
+        bare = weather.rain(Weather(rate=3 * first, seconds=SECONDS, heeds=False)) if LONG else None
+    with capsys.disabled():
+        print(f"\ncapacity {capacity:.0f} pods/s")
+        for name, seen in (("before", before), ("overload", storms), ("after", after)):
+            print(_row(name, seen))
+        if bare is not None:
+            print(_row("nobody heeds", bare), f"{_goodput(bare) / capacity:.0%} of capacity")
+        print(f"served {_goodput(storms) / capacity:.0%} of capacity, normal after ", end="")
+        print(f"{_recovery(before, after)} s", flush=True)
+    assert set(storms.refusals) == {BUSY}
+    assert set(storms.outcomes(ASSIGN)) == {DONE, BUSY}
+    assert set(storms.outcomes(RELEASE)) == {DONE}
+    assert _goodput(storms) >= GOODPUT * capacity
+    assert _p99(storms.latencies(RELEASE)) <= RELEASES
+    assert 4 * statistics.median(storms.latencies(RELEASE)) < statistics.median(
+        storms.latencies(ASSIGN)
+    )
+    assert set(after.outcomes(ASSIGN)) == {DONE}
+    recovery = _recovery(before, after)
+    assert recovery is not None
+    assert recovery <= 10
+
+
+def _goodput(seen: Seen) -> float:
+    """Pods a second that had come and gone, once the queue was there."""
+    ends = [end for end in seen.ends(RELEASE) if BUILD_UP <= end < SECONDS]
+    return len(ends) / (SECONDS - BUILD_UP)
+
+
+def _recovery(before: Seen, after: Seen) -> float | None:
+    """Seconds after which the p99 of an assign is at most twice what it was before."""
+    usual = _p99(before.latencies(ASSIGN))
+    for begin in range(int(CALM) + 1):
+        if _p99(after.latencies(ASSIGN, begin, begin + WINDOW)) <= 2 * usual:
+            return begin
+    return None
+
+
+def _p99(latencies: list[float]) -> float:
+    return statistics.quantiles(latencies, n=100)[98]
+
+
+def _row(name: str, seen: Seen) -> str:
+    told = [f"{name}:"]
+    for kind in (ASSIGN, RELEASE):
+        took = seen.latencies(kind)
+        told.append(f"{kind} {seen.outcomes(kind)}")
+        told.append(f"p50 {statistics.median(took):.3f} p99 {_p99(took):.3f} s,")
+    return " ".join([*told, f"refused tries {dict(seen.refusals)}, load late {seen.late:.3f} s"])
