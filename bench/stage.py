@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -92,7 +93,9 @@ class Ground:
         command = [str(PROGRAM), "serve", "--database-url", url, "--listen", "127.0.0.1:0"]
         command += ["--metrics-listen", "", "--processes", str(processes)]
         with self._log(database).open("wb") as sink:
-            return subprocess.Popen(command, stderr=sink)
+            # Nobody has to hear of its end first.
+            environment = os.environ | {"MOORAGE_DRAIN_SECONDS": "0"}
+            return subprocess.Popen(command, stderr=sink, env=environment)
 
     def _ready(self, database: str, process: "subprocess.Popen[bytes]") -> Stage:
         target = _bound(process, self._log(database))

@@ -136,7 +136,7 @@ def _is_serving(target: str) -> bool:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
+    process.send_signal(signal.SIGINT)  # with SIGTERM it would wait for others to hear of it
     try:
         process.wait(_LONGEST_STOP)
     except subprocess.TimeoutExpired:

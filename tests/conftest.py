@@ -21,6 +21,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 logs.configure(level="WARNING")
 # Servers that run as programs beside each other would want the same port.
 os.environ["MOORAGE_METRICS_LISTEN"] = ""
+# Nobody balances calls between them; who tries what others hear of an end says how long it takes.
+os.environ["MOORAGE_DRAIN_SECONDS"] = "0"
 
 
 @pytest.hookimpl(trylast=True)

@@ -17,6 +17,7 @@ from moorage_server.api.server import BindError
 from moorage_server.embedded import cluster
 from moorage_server.embedded.errors import EmbeddedError
 from moorage_server.processes import one, several
+from moorage_server.processes.ending import Ending
 from moorage_server.storage import schema
 
 _STATE = click.Path(path_type=pathlib.Path, file_okay=False)
@@ -58,7 +59,11 @@ def serve(
     processes: int | None,
     insecure_bind: bool,
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C, then finish the calls under way."""
+    """Serve until SIGTERM or Ctrl-C, then finish the calls under way.
+
+    SIGTERM: not ready from then on, but serving for MOORAGE_DRAIN_SECONDS, 5, until whoever sends
+    calls here has heard of it. A second one shortens what is left.
+    """
     logs.configure()
     if database_url and embedded:
         raise click.UsageError("give --database-url or --embedded, not both")
@@ -154,15 +159,16 @@ def _database(
 
 
 async def _serve(settings: config.Settings, postgres: int | None) -> None:
-    stopping, orphaned = asyncio.Event(), asyncio.Event()
+    ending, orphaned = Ending(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, stopping.set)
+    loop.add_signal_handler(signal.SIGTERM, ending.begin)
+    # Whoever is at the terminal has nobody else who would have to hear of it first.
+    loop.add_signal_handler(signal.SIGINT, ending.skip)
     if postgres is not None:
         # Readable once the process has ended.
         loop.add_reader(os.pidfd_open(postgres), orphaned.set)
-        loop.add_reader(os.pidfd_open(postgres), stopping.set)
+        loop.add_reader(os.pidfd_open(postgres), ending.skip)
     serving = several.serve if settings.processes > 1 else one.serve
-    await serving(settings, stopping)
+    await serving(settings, ending)
     if orphaned.is_set():
         raise EmbeddedError("the embedded PostgreSQL has ended; its log says why; start again")

@@ -8,6 +8,8 @@ from typing import Self
 DEFAULT_LISTEN = "127.0.0.1:7711"
 DEFAULT_METRICS_LISTEN = "127.0.0.1:7712"
 DEFAULT_THREADS = 16
+DEFAULT_DRAIN_SECONDS = 5.0
+LONGEST_DRAIN = 300.0
 MOST_PROCESSES = 64
 HIGHEST_PORT = 65_535
 
@@ -23,7 +25,8 @@ class Settings:
     `listen` is host:port (port 0: any free one) or unix:///path. `threads` is how
     many transactions run at the same time besides the batch, in each of `processes`.
     `metrics_listen` is host:port, or empty for no metrics; of several processes each
-    takes a port, one after the other from there. `insecure_bind` admits plain text
+    takes a port, one after the other from there. `drain_seconds` is how long a server that is to
+    end goes on serving, not ready any more. `insecure_bind` admits plain text
     beyond loopback.
     """
 
@@ -32,6 +35,7 @@ class Settings:
     metrics_listen: str = ""
     threads: int = DEFAULT_THREADS
     processes: int = 1
+    drain_seconds: float = DEFAULT_DRAIN_SECONDS
     reflection: bool = True
     insecure_bind: bool = False
 
@@ -40,6 +44,10 @@ class Settings:
         require_postgresql(self.database_url)
         if not 2 <= self.threads <= 64:
             raise SettingsError(f"MOORAGE_THREADS is {self.threads}; give 2 to 64")
+        if not 0 <= self.drain_seconds <= LONGEST_DRAIN:
+            raise SettingsError(
+                f"MOORAGE_DRAIN_SECONDS is {self.drain_seconds:g}; give 0 to {LONGEST_DRAIN:g}"
+            )
         if not self.listen.startswith("unix:") and not _has_port(self.listen):
             raise SettingsError(
                 f"MOORAGE_LISTEN is {self.listen!r}; give host:port, or unix:///path"
@@ -71,6 +79,7 @@ class Settings:
             metrics_listen=environment.get("MOORAGE_METRICS_LISTEN", DEFAULT_METRICS_LISTEN),
             threads=_number("MOORAGE_THREADS", environment, DEFAULT_THREADS),
             processes=_number("MOORAGE_PROCESSES", environment, 1),
+            drain_seconds=_seconds("MOORAGE_DRAIN_SECONDS", environment, DEFAULT_DRAIN_SECONDS),
             reflection=_flag("MOORAGE_REFLECTION", environment, default=True),
             insecure_bind=_flag("MOORAGE_INSECURE_BIND", environment, default=False),
         )
@@ -145,6 +154,14 @@ def _number(name: str, environment: Mapping[str, str], default: int) -> int:
         return int(text)
     except ValueError:
         raise SettingsError(f"{name} is {text!r}; give a whole number") from None
+
+
+def _seconds(name: str, environment: Mapping[str, str], default: float) -> float:
+    text = environment.get(name, str(default))
+    try:
+        return float(text)
+    except ValueError:
+        raise SettingsError(f"{name} is {text!r}; give seconds") from None
 
 
 def _flag(name: str, environment: Mapping[str, str], *, default: bool) -> bool:

@@ -6,15 +6,19 @@ ones, and a counter says so.
 """
 
 import concurrent.futures
+import socket
+import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from wsgiref import simple_server
 
 import prometheus_client
 import structlog
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from moorage_server.api.health import Health
 from moorage_server.domain import errors
 from moorage_server.domain import usage as domain
 from moorage_server.storage import catalogs, database
@@ -51,12 +55,13 @@ class Metrics:
         self._registry.register(failures)
         self._close: Callable[[], None] = lambda: None
 
-    def start(self, listen: str) -> str:
-        """Serves `/metrics`; returns the address it is bound to. Raises OSError."""
+    def start(self, listen: str, health: Health) -> str:
+        """Serves `/metrics`, `/livez` and `/readyz`; returns the address. Raises OSError."""
         host, _, port = listen.rpartition(":")
-        server, thread = prometheus_client.start_http_server(
-            int(port), addr=host.strip("[]"), registry=self._registry
-        )
+        server = _server(host.strip("[]"), int(port))
+        server.set_app(health.answering(prometheus_client.make_wsgi_app(self._registry)))
+        thread = threading.Thread(target=server.serve_forever, name="http", daemon=True)
+        thread.start()
 
         def close() -> None:
             server.shutdown()
@@ -70,6 +75,31 @@ class Metrics:
         """Serves no more."""
         self._close()
         self._pools.close()
+
+
+class _Server(socketserver.ThreadingMixIn, simple_server.WSGIServer):
+    """A thread for each request: one that counts keeps nobody from asking whether all is well."""
+
+    daemon_threads = True
+    block_on_close = False
+
+
+class _Server6(_Server):
+    """The same for IPv6."""
+
+    address_family = socket.AF_INET6
+
+
+class _Silent(simple_server.WSGIRequestHandler):
+    """Whoever asks every second is not worth a line of the log each time."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing."""
+
+
+def _server(host: str, port: int) -> _Server:
+    made = _Server6 if ":" in host else _Server
+    return made((host, port), _Silent)
 
 
 class _TurnedAway(Collector):

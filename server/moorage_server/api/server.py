@@ -6,7 +6,8 @@ from typing import Final
 
 import grpc.aio
 import structlog
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health as grpc_health
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from moorage.v1 import (
@@ -29,6 +30,7 @@ from moorage_server.api.allocation_service import AllocationService
 from moorage_server.api.chores import Chores, survived
 from moorage_server.api.collector import Collector
 from moorage_server.api.desk import Desk
+from moorage_server.api.health import Health
 from moorage_server.api.interceptors import Boundary
 from moorage_server.api.metrics import Metrics
 from moorage_server.api.node_service import NodeService
@@ -43,6 +45,7 @@ from moorage_server.storage import catalogs, database
 from moorage_server.usecases import readiness
 
 GRACE = 30.0  # seconds that calls under way get to finish
+HURRIED_GRACE = 2.0  # the same, once somebody is in a hurry
 READINESS_PERIOD = 2.0  # seconds between two round trips to the database
 READINESS_TIMEOUT = 5.0
 
@@ -67,6 +70,8 @@ OPTIONS: Final = (
     ("grpc.server.max_pending_requests", 20_000),
     ("grpc.server.max_pending_requests_hard_limit", 20_000),
     ("grpc.max_connection_idle_ms", 300_000),
+    ("grpc.max_connection_age_ms", 300_000),
+    ("grpc.max_connection_age_grace_ms", 1_860_000),
     ("grpc.server_handshake_timeout_ms", 5_000),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
@@ -105,7 +110,8 @@ class Server:
         self._grpc = grpc.aio.server(
             interceptors=(Boundary(self._admission),), options=(*OPTIONS, shares)
         )
-        self._health = health.aio.HealthServicer()
+        self._health = Health()
+        self._statuses = grpc_health.aio.HealthServicer()
         self._compiled = catalogs.Catalogs()
         self._watching = Watching(self._desk, self._compiled, rules)
         self._numbering = Numbering(self._store, self._watching.tails.look)
@@ -120,7 +126,7 @@ class Server:
             self._admission.turned_away,
         )
         self.metrics_address = ""  # where they are served, if they are
-        self._reports: asyncio.Task[None] | None = None
+        self._reports: list[asyncio.Task[None]] = []
 
     async def start(self) -> str:
         """Serves; returns the address it is bound to."""
@@ -131,23 +137,35 @@ class Server:
             raise BindError(self._settings.listen) from error
         if self._settings.metrics_listen:
             try:
-                self.metrics_address = self._metrics.start(self._settings.metrics_listen)
+                self.metrics_address = self._metrics.start(
+                    self._settings.metrics_listen, self._health
+                )
             except OSError as error:
                 raise BindError(self._settings.metrics_listen, "--metrics-listen") from error
+        self._reports.append(asyncio.create_task(self._health.beat()))
         self._collector.start()
         self._numbering.start()
         await self._tell(ready=False)
         await self._chores.start()
         await self._grpc.start()
         await self._report()
-        self._reports = asyncio.create_task(self._keep_reporting())
+        self._reports.append(asyncio.create_task(self._keep_reporting()))
         return _address(self._settings.listen, bound)
+
+    async def go_away(self) -> None:
+        """Says that it is not ready, and will not be; serves all the same, who has not heard."""
+        self._health.is_ready = False
+        await self._statuses.enter_graceful_shutdown()
+
+    async def hurry(self) -> None:
+        """Lets calls under way finish no longer than that; for one that is being stopped."""
+        await self._grpc.stop(HURRIED_GRACE)
 
     async def stop(self, grace: float = GRACE) -> None:
         """Refuses new calls, lets those under way finish, closes the database."""
-        await self._health.enter_graceful_shutdown()
-        if self._reports is not None:
-            self._reports.cancel()
+        await self.go_away()
+        for each in self._reports:
+            each.cancel()
         self._chores.stop()
         # Those who watch go on at another server; they would use up the grace.
         self._watching.stop()
@@ -176,10 +194,10 @@ class Server:
         admin_service_pb2_grpc.add_AdminServiceServicer_to_server(
             AdminService(self._desk, self._numbering, self._compiled), self._grpc
         )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
+        health_pb2_grpc.add_HealthServicer_to_server(self._statuses, self._grpc)
         if self._settings.reflection:
             names = [service.full_name for service in SERVICES]
-            names += [health.SERVICE_NAME, reflection.SERVICE_NAME]
+            names += [grpc_health.SERVICE_NAME, reflection.SERVICE_NAME]
             reflection.enable_server_reflection(names, self._grpc)
 
     async def _keep_reporting(self) -> None:
@@ -201,11 +219,12 @@ class Server:
         await self._tell(ready=ready)
 
     async def _tell(self, *, ready: bool) -> None:
+        self._health.is_ready = ready
         states = health_pb2.HealthCheckResponse
         status = states.SERVING if ready else states.NOT_SERVING
-        await self._health.set("", status)
+        await self._statuses.set("", status)
         for service in SERVICES:
-            await self._health.set(service.full_name, status)
+            await self._statuses.set(service.full_name, status)
 
 
 def _address(listen: str, port: int) -> str:

@@ -1,19 +1,22 @@
 """One of several processes that serve; `several` starts it, and says in what words they speak.
 
-It gets its orders in the first line of its standard input, and stops when that input ends:
-when the parent wants it to, or has gone. Nothing else tells it to stop, so that what a
-terminal or a supervisor sends to all processes of a command is decided on by the parent.
+It gets its orders in the first line of its standard input. With the second it is to go away, as
+with SIGTERM, and when the input ends it stops: the parent wants it to, or has gone. Nothing else
+tells it to stop, so that what a terminal or a supervisor sends to all processes of a command is
+decided on by the parent.
 """
 
 import asyncio
 import contextlib
 import json
+import os
 import sys
 
 from moorage_server import logs
 from moorage_server.api.server import BindError
 from moorage_server.config import Settings
 from moorage_server.processes import one
+from moorage_server.processes.ending import Ending
 
 
 def main() -> None:
@@ -31,10 +34,18 @@ def main() -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    stopping = asyncio.Event()
-    # Nothing more is written there: it becomes readable when it ends.
-    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stopping.set)
-    await one.serve(settings, stopping, lambda _, metrics: _report(metrics=metrics))
+    ending = Ending()
+    loop, orders = asyncio.get_running_loop(), sys.stdin.fileno()
+
+    def hear() -> None:
+        if os.read(orders, 1024):
+            ending.begin()
+        else:
+            loop.remove_reader(orders)
+            ending.skip()
+
+    loop.add_reader(orders, hear)
+    await one.serve(settings, ending, lambda _, metrics: _report(metrics=metrics))
 
 
 def _report(**what: str) -> None:

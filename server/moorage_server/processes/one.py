@@ -7,8 +7,11 @@ from collections.abc import Callable
 import structlog
 
 import moorage_server
-from moorage_server.api.server import Server
+from moorage_server.api.server import GRACE, Server
 from moorage_server.config import Settings
+from moorage_server.processes.ending import Ending, give_up_after
+
+LAST_TRANSACTIONS = 10.0  # seconds for what goes on behind calls that were given up
 
 _log = structlog.get_logger()
 
@@ -18,9 +21,9 @@ def _tell(address: str, metrics: str) -> None:
 
 
 async def serve(
-    settings: Settings, stopping: asyncio.Event, tell: Callable[[str, str], None] = _tell
+    settings: Settings, ending: Ending, tell: Callable[[str, str], None] = _tell
 ) -> None:
-    """Serves until `stopping`, then finishes the calls under way.
+    """Serves until `ending`, then finishes the calls under way.
 
     Once it serves it tells where, and where its metrics are. Raises BindError.
     """
@@ -28,9 +31,25 @@ async def serve(
     address = await server.start()
     _relieve_collector()
     tell(address, server.metrics_address)
-    await stopping.wait()
+    await ending.begun.wait()
+    _log.info("going away")
+    await server.go_away()
+    # Whoever sends calls here hears of it meanwhile, and sends them elsewhere.
+    await ending.rest(settings.drain_seconds)
     _log.info("stopping")
-    await server.stop()
+    limit = give_up_after(GRACE + LAST_TRANSACTIONS)
+    await _stop(server, ending)
+    limit.cancel()
+
+
+async def _stop(server: Server, ending: Ending) -> None:
+    stopping = asyncio.create_task(server.stop())
+    hurrying = asyncio.create_task(ending.again())
+    await asyncio.wait((stopping, hurrying), return_when=asyncio.FIRST_COMPLETED)
+    hurrying.cancel()
+    if not stopping.done():
+        await server.hurry()
+    await stopping
 
 
 def _relieve_collector() -> None:

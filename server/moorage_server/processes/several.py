@@ -18,6 +18,7 @@ import structlog
 import moorage_server
 from moorage_server.config import Settings
 from moorage_server.processes import port
+from moorage_server.processes.ending import Ending
 
 # -P: what lies in the working directory is no module of ours.
 _CHILD = (sys.executable, "-P", "-m", "moorage_server.processes.child")
@@ -56,6 +57,10 @@ class Child:
         """Where they are, once it serves; None where it never will."""
         return (await self._report()).get("metrics")
 
+    def go_away(self) -> None:
+        """Has it say that it is not ready any more."""
+        self._orders.write(b"\n")
+
     async def stop(self) -> None:
         """Has it finish the calls under way and end."""
         self._orders.close()
@@ -84,8 +89,8 @@ class Child:
         return report
 
 
-async def serve(settings: Settings, stopping: asyncio.Event) -> None:
-    """Serves until `stopping`, then has every process finish its calls.
+async def serve(settings: Settings, ending: Ending) -> None:
+    """Serves until `ending`, then has every process finish its calls.
 
     Raises BindError, and ProcessEnded when one of them has ended before it should.
     """
@@ -94,7 +99,11 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         numbers = range(1, settings.processes + 1)
         # Should anything fail here, those that were started end with us.
         children = [await Child.start(number, settings) for number in numbers]
-        lost = await _watch(children, settings, stopping)
+        lost = await _watch(children, settings, ending.begun)
+        if not lost:
+            for each in children:
+                each.go_away()
+            await ending.rest(settings.drain_seconds)
         await asyncio.gather(*(each.stop() for each in children))
     lost += [each for each in children if each.failed and each not in lost]
     if lost:
