@@ -216,6 +216,7 @@ def test_status_is_a_command(own: agents.Agent) -> None:
     assert json.loads(done.stdout) == {
         "pid": own.process.pid,
         "calls": 0,
+        "sent_again": 0,
         "releases_waiting": 0,
         "servers_away": [],
         "namespace_watches": 0,

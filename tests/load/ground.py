@@ -12,15 +12,15 @@ from moorage.v1 import resources_pb2
 
 POOL = "load"
 CALLERS = 256
+LARGE = resources_pb2.Pool(cidr="10.0.0.0/12", block_affinity=resources_pb2.BLOCK_AFFINITY_NODE)
 
 
 @contextlib.contextmanager
-def built(cidr: str = "10.0.0.0/12") -> Iterator[stage.Stage]:
+def built(pool: resources_pb2.Pool = LARGE) -> Iterator[stage.Stage]:
     """With one pool; at the end the database agrees with itself."""
     with stage.built() as made:
         with moorage.Client(made.target) as client:
-            node = resources_pb2.BLOCK_AFFINITY_NODE
-            client.create_pool(POOL, resources_pb2.Pool(cidr=cidr, block_affinity=node))
+            client.create_pool(POOL, pool)
         yield made
         assert not list(audit.history(made.owner_conninfo))
 

@@ -30,8 +30,7 @@ from moorage import gate, jitter
 PROCESSES: Final = 2
 NODES: Final = 16  # of each process, each with a connection of its own
 LEAD: Final = 0.1  # seconds from the word to the start
-PATIENCE: Final = 4.0  # seconds of a pod that comes again when it is turned away
-TIMEOUT: Final = 10.0  # seconds of one call
+TIMEOUT: Final = 30.0  # seconds of one call
 
 ASSIGN: Final = "assign"
 RELEASE: Final = "release"
@@ -44,7 +43,7 @@ _PATHS: Final = {
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Weather:
-    """So many pods a second, each of which holds its address for so long.
+    """So many pods a second, each of which holds its address for so long, or for good.
 
     A pod that `heeds` does as callers of the client library do: it waits for its turn at the gate
     of its node, and comes again after the delay it is told. Others send once, whatever was told.
@@ -52,8 +51,9 @@ class Weather:
 
     rate: float
     seconds: float
-    hold: float = 0.5
+    hold: float | None = 0.5
     heeds: bool = True
+    patience: float = 4.0  # of a pod that comes again when it is turned away
     start: float = 0.0
 
 
@@ -135,11 +135,11 @@ class _Cloud:
         holder = messages.attachment(f"storm-{os.getpid()}-{self._count}")
         request = messages.assign(holder, self._ask, f"node-{self._at}-{node}", 0)
         if weather.heeds:
-            outcome = await self._ask_again(seen, node, request, due + PATIENCE)
+            outcome = await self._ask_again(seen, node, request, due + weather.patience)
         else:
             outcome, _ = await self._call(seen, node, ASSIGN, request)
         seen.add(ASSIGN, outcome, due, time.monotonic())
-        if outcome == DONE:
+        if outcome == DONE and weather.hold is not None:
             await asyncio.sleep(weather.hold)
             await self._release(seen, node, messages.release(holder))
 

@@ -58,9 +58,9 @@ def test_nothing_grows_under_a_steady_load(capsys: pytest.CaptureFixture[str]) -
         try:
             # In parts: what each tells of is not kept for all of the time.
             for _ in range(20):
-                seen = weather.rain(Weather(rate=rate, seconds=SECONDS / 20))
-                outcomes.update(seen.outcomes(ASSIGN))
-                outcomes.update(seen.outcomes(RELEASE))
+                part = weather.rain(Weather(rate=rate, seconds=SECONDS / 20))
+                outcomes.update(part.outcomes(ASSIGN))
+                outcomes.update(part.outcomes(RELEASE))
         finally:
             over.set()
             watching.join()
@@ -104,6 +104,6 @@ def _slope(seen: Sequence[float]) -> float:
 
 
 def _trend(seen: Sequence[float]) -> float:
-    """By how much the last third is above the one before the last two."""
+    """By how much the last third is above the first."""
     third = len(seen) // 3
     return statistics.median(seen[-third:]) - statistics.median(seen[:third])

@@ -4,6 +4,7 @@ import contextlib
 import logging
 
 from moorage import client as clients
+from moorage import retries
 from moorage.agent import logs
 from moorage.agent.journal import Full, Journal
 from moorage.agent.namespaces import Namespaces
@@ -27,6 +28,8 @@ class Node:
         self.journal = journal
         self.sender = Sender(journal, self._send)
         self.namespaces = Namespaces()
+        # Every call to a server that is sent once more.
+        self.repeated = logs.Tally(retries.__name__)
         self._servers = Servers(self.sender.answered)
 
     def start(self) -> None:

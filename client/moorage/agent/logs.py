@@ -35,3 +35,19 @@ def configure(level: int = logging.INFO) -> None:
 def tell(log: logging.Logger, level: int, event: str, **fields: object) -> None:
     """Say that something happened, with what tells it from others of its kind."""
     log.log(level, "%s", event, extra={"fields": fields})
+
+
+class Tally(logging.Handler):
+    """Counts what is said of a kind, and says nothing."""
+
+    def __init__(self, name: str) -> None:
+        """Begins to count what the logger of this name is told."""
+        super().__init__()
+        self.count = 0
+        counted = logging.getLogger(name)
+        counted.addHandler(self)
+        counted.setLevel(logging.INFO)
+
+    def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - that it is said is enough
+        """One more."""
+        self.count += 1

@@ -145,6 +145,7 @@ class Service:
         about = {
             "pid": os.getpid(),
             "calls": self._answered,
+            "sent_again": self._node.repeated.count,
             "releases_waiting": len(waiting),
             "servers_away": sorted(filter(self._node.sender.is_away, servers)),
             "namespace_watches": self._node.namespaces.current(),
