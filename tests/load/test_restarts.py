@@ -126,8 +126,9 @@ def test_a_rolling_restart_fails_no_call(
     through_agent = sum(each.calls for each in runtimes[:WITH_AGENT])
     again, slowest = int(str(status["sent_again"])), max(each.slowest for each in runtimes)
     with capsys.disabled():
-        print(f"\n{sum(each.calls for each in runtimes)} calls, {SERVERS * ROUNDS} restarts; of ", end="")
-        print(f"{through_agent} through the agent {again} were sent again; slowest {slowest:.2f} s")
+        made = sum(each.calls for each in runtimes)
+        print(f"\n{made} calls, {SERVERS * ROUNDS} restarts; slowest {slowest:.2f} s")
+        print(f"of {through_agent} through the agent {again} were sent again")
     assert [failure for each in runtimes for failure in each.failures] == []
     assert status["releases_waiting"] == 0
     assert again <= max(1, through_agent / 100)

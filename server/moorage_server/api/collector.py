@@ -22,7 +22,7 @@ import structlog
 from moorage_server.api import chores
 from moorage_server.api.admission import Admission, Class
 from moorage_server.api.desk import Desk
-from moorage_server.api.tickets import Queue, Ticket, class_of
+from moorage_server.api.tickets import BATCH_SIZE, Queue, Ticket, class_of
 from moorage_server.api.vigils import Vigils
 from moorage_server.domain import errors, model
 from moorage_server.domain.patience import Awaited
