@@ -28,6 +28,7 @@ RAISED: list[errors.IpamError] = [
     errors.ReservationAlreadyExists("v", "r"),
     errors.PoolOverlaps("v", "p", "10.0.0.0/24", "q"),
     errors.VrfInUse("v"),
+    errors.VrfQuarantined("v", "RESTORED", datetime.datetime.now(datetime.UTC)),
     errors.PoolInUse("v", "p", 3),
     errors.FieldImmutable("vrfs/v/pools/p", "cidr"),
     errors.EtagMismatch("vrfs/v/pools/p"),

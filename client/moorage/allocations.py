@@ -135,6 +135,7 @@ class Allocations(calls.Calls):
         network: str = "",
         grace: float | None = None,
         validate_only: bool = False,
+        from_records: bool = False,
         vrf: str = names.DEFAULT_VRF,
         attempt: resources_pb2.AttemptStamp | None = None,
         timeout: float | None = None,
@@ -144,7 +145,8 @@ class Allocations(calls.Calls):
         Only what was assigned for the same `cluster` counts, see `Workload`. What is missing is
         suspect at first, and released when a later list lacks it too, `grace` seconds after; the
         server has a default. `attempt` is when the node began to make the list, on its own clock;
-        it is not taken here, where the list is made already. See `failures` of what is returned; of
+        it is not taken here, where the list is made already. `from_records`: the list was made from
+        what the server said is held, and names nothing else. See `failures` of what is returned; of
         a call that had to be sent again, it tells of the last try alone.
         """
         request = reconciliation_pb2.ReconcileNodeRequest(
@@ -155,6 +157,7 @@ class Allocations(calls.Calls):
             attachments=attachments,
             attempt=attempt,
             validate_only=validate_only,
+            from_records=from_records,
         )
         if grace is not None:
             request.grace.FromNanoseconds(round(grace * 1e9))

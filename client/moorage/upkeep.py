@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import grpc
 
 from moorage import calls, names
-from moorage.v1 import admin_service_pb2, admin_service_pb2_grpc
+from moorage.v1 import admin_service_pb2, admin_service_pb2_grpc, resources_pb2
 
 
 class Upkeep(calls.Calls):
@@ -49,3 +49,20 @@ class Upkeep(calls.Calls):
             validate_only=validate_only,
         )
         return self._call(self._admin.AdoptBlock, request, timeout)
+
+    def get_quarantine(
+        self, *, vrf: str = names.DEFAULT_VRF, timeout: float | None = None
+    ) -> admin_service_pb2.GetQuarantineResponse:
+        """Return why a VRF assigns nothing new, if so, and what it waits for."""
+        request = admin_service_pb2.GetQuarantineRequest(parent=names.vrf(vrf))
+        return self._call(self._admin.GetQuarantine, request, timeout)
+
+    def lift_quarantine(
+        self, reason: str, *, vrf: str = names.DEFAULT_VRF, timeout: float | None = None
+    ) -> list[resources_pb2.Quarantine]:
+        """End every quarantine of a VRF by your word; return those that there were.
+
+        `reason` is kept for whoever asks later why that was safe.
+        """
+        request = admin_service_pb2.LiftQuarantineRequest(parent=names.vrf(vrf), reason=reason)
+        return list(self._call(self._admin.LiftQuarantine, request, timeout).quarantines)

@@ -275,6 +275,45 @@ CREATE TABLE revision_heads (
     CONSTRAINT revision_heads_pkey PRIMARY KEY (vrf_id)
 )
 """,
+    "quarantines": """
+CREATE TABLE quarantines (
+    vrf_id INTEGER NOT NULL,
+    quarantine_id BIGINT GENERATED ALWAYS AS IDENTITY,
+    cause TEXT NOT NULL,
+    message TEXT DEFAULT '' NOT NULL,
+    findings TEXT[] DEFAULT '{}' NOT NULL,
+    begin_time timestamptz DEFAULT clock_timestamp() NOT NULL,
+    begin_tick BIGINT NOT NULL,
+    end_time timestamptz,
+    end_reason TEXT DEFAULT '' NOT NULL,
+    ended_by TEXT DEFAULT '' NOT NULL,
+    CONSTRAINT quarantines_pkey PRIMARY KEY (vrf_id, quarantine_id),
+    CONSTRAINT quarantines_vrf_fkey FOREIGN KEY (vrf_id) REFERENCES vrfs (vrf_id),
+    CONSTRAINT quarantines_cause CHECK (cause IN ('RESTORED', 'WENT_BACK', 'RULES_BROKEN'))
+)
+""",
+    "awaited_lists": """
+CREATE TABLE awaited_lists (
+    vrf_id INTEGER NOT NULL,
+    node TEXT NOT NULL,
+    cluster TEXT NOT NULL,
+    network TEXT NOT NULL,
+    CONSTRAINT awaited_lists_pkey PRIMARY KEY (vrf_id, node, cluster, network),
+    CONSTRAINT awaited_lists_vrf_fkey FOREIGN KEY (vrf_id) REFERENCES vrfs (vrf_id)
+)
+""",
+    "unknown_attachments": """
+CREATE TABLE unknown_attachments (
+    vrf_id INTEGER NOT NULL,
+    network TEXT NOT NULL,
+    container_id TEXT NOT NULL,
+    interface TEXT NOT NULL,
+    node TEXT NOT NULL,
+    cluster TEXT NOT NULL,
+    CONSTRAINT unknown_attachments_pkey PRIMARY KEY (vrf_id, network, container_id, interface),
+    CONSTRAINT unknown_attachments_vrf_fkey FOREIGN KEY (vrf_id) REFERENCES vrfs (vrf_id)
+)
+""",
     "fence": """
 CREATE TABLE fence (
     event_id BIGINT NOT NULL,
@@ -294,6 +333,8 @@ CREATE TABLE ticks (
 }
 
 INDEXES = (
+    "CREATE UNIQUE INDEX quarantines_open_idx ON quarantines (vrf_id, cause)"
+    " WHERE end_time IS NULL",
     "CREATE INDEX blocks_node_room_idx ON blocks (node, vrf_id, pool_id, cidr)"
     " WHERE has_room AND node IS NOT NULL",
     "CREATE INDEX blocks_empty_idx ON blocks (pool_id, vrf_id, cidr) WHERE is_empty",

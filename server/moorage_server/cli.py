@@ -12,7 +12,7 @@ import click
 import structlog
 
 import moorage_server
-from moorage_server import config, logs
+from moorage_server import config, logs, restore
 from moorage_server.api.server import BindError
 from moorage_server.embedded import cluster
 from moorage_server.embedded.errors import EmbeddedError
@@ -26,6 +26,7 @@ _FAILURES = (
     schema.SchemaError,
     EmbeddedError,
     BindError,
+    restore.NotChecked,
     several.ProcessEnded,
 )
 
@@ -65,8 +66,6 @@ def serve(
     calls here has heard of it. A second one shortens what is left.
     """
     logs.configure()
-    if database_url and embedded:
-        raise click.UsageError("give --database-url or --embedded, not both")
     environment = dict(os.environ)
     if listen:
         environment["MOORAGE_LISTEN"] = listen
@@ -89,6 +88,23 @@ def migrate(database_url: str, revision: str) -> None:
         config.require_postgresql(database_url)
         schema.migrate(database_url, revision)
     click.echo(f"schema is at {revision if revision != 'head' else schema.head()}")
+
+
+@program.command("restore-check")
+@click.option("--database-url", help="PostgreSQL to use, as role moorage_service [DATABASE_URL].")
+@click.option("--embedded", type=_STATE, help="The PostgreSQL of our own in this directory.")
+def restore_check(database_url: str | None, embedded: pathlib.Path | None) -> None:
+    """Say that the database was restored from a backup, before anybody serves from it.
+
+    It does not know all that is held. So nothing new is assigned in any VRF until each node that is
+    known has sent the list of what it has, or somebody ends that by `moorctl quarantine lift`;
+    releases go on, and what is held can be assigned again. Cursors of before are refused.
+    """
+    with _reported(), _database(embedded, database_url) as (url, _):
+        awaited = restore.check(config.url_of_database(os.environ, url))
+    for vrf, lists in awaited.items():
+        click.echo(f"vrf/{vrf} is in quarantine; lists awaited: {lists}")
+    click.echo("see `moorctl quarantine show` of each VRF once a server runs", err=True)
 
 
 @program.group()
@@ -145,6 +161,8 @@ def _database(
     state: pathlib.Path | None, database_url: str | None
 ) -> Iterator[tuple[str | None, int | None]]:
     """The URL to serve from; an embedded PostgreSQL runs, migrated, and its pid is told."""
+    if database_url and state:
+        raise click.UsageError("give --database-url or --embedded, not both")
     if state is None:
         yield database_url, None
         return

@@ -70,11 +70,8 @@ class Settings:
     @classmethod
     def read(cls, environment: Mapping[str, str], *, database_url: str | None = None) -> Self:
         """From DATABASE_URL and the MOORAGE_… variables; the argument wins."""
-        url = database_url or environment.get("DATABASE_URL", "")
-        if not url:
-            raise SettingsError("DATABASE_URL is not set; give --database-url or set it")
         found = cls(
-            database_url=url,
+            database_url=url_of_database(environment, database_url),
             listen=environment.get("MOORAGE_LISTEN", DEFAULT_LISTEN),
             metrics_listen=environment.get("MOORAGE_METRICS_LISTEN", DEFAULT_METRICS_LISTEN),
             threads=_number("MOORAGE_THREADS", environment, DEFAULT_THREADS),
@@ -122,6 +119,15 @@ class Settings:
                 f"{ports[0]} to {ports[-1]}; give the first of {self.processes} that are free, "
                 "without the one of MOORAGE_LISTEN"
             )
+
+
+def url_of_database(environment: Mapping[str, str], given: str | None) -> str:
+    """The URL that was given, else that of DATABASE_URL; raises SettingsError."""
+    url = given or environment.get("DATABASE_URL", "")
+    if not url:
+        raise SettingsError("DATABASE_URL is not set; give --database-url or set it")
+    require_postgresql(url)
+    return url
 
 
 def require_postgresql(url: str) -> None:

@@ -13,11 +13,12 @@ from harness import calls, postgres, serving
 from harness.calls import assign, release
 from harness.watches import watching
 from moorage.v1 import resources_pb2 as messages
+from moorage_server import restore
 from moorage_server.api import metrics
 from moorage_server.api.server import BindError
 
 ANY_PORT = "127.0.0.1:0"
-LABELS = ("vrf", "pool", "state")
+LABELS = ("vrf", "pool", "state", "cause")
 Numbers = dict[tuple[str, ...], float]
 
 
@@ -131,3 +132,15 @@ def test_a_port_that_is_taken_is_named(database: postgres.Database) -> None:
             serving.in_process(database, metrics_listen=first.metrics),
         ):
             pass
+
+
+def test_a_vrf_in_quarantine_is_told_with_its_cause(database: postgres.Database) -> None:
+    with (
+        serving.in_process(database, metrics_listen=ANY_PORT) as server,
+        moorage.Client(server.target) as client,
+    ):
+        assert not [name for name, *_ in numbers(server) if name == "moorage_vrf_quarantined"]
+        restore.check(database.service_url)
+        assert math.isclose(numbers(server)["moorage_vrf_quarantined", "default", "RESTORED"], 1)
+        client.lift_quarantine("a test")
+        assert not [name for name, *_ in numbers(server) if name == "moorage_vrf_quarantined"]

@@ -89,10 +89,10 @@ def hold(url: str, seed: int, stop: Event) -> None:
         requests = holder.requests()
         limits = database.Limits(lock=0.5, statement=5, deadline=time.monotonic() + 10)
         with contextlib.suppress(errors.IpamError, database.Fault):
-            outcomes = batch.run(
+            ran = batch.run(
                 store, limits, requests, compiled=compiled, locking=batch.Locking.SKIPPING
             )
-            for asked, outcome in zip(requests, outcomes, strict=True):
+            for asked, outcome in zip(requests, ran.outcomes, strict=True):
                 holder.note(asked, outcome)
     store.close()
 

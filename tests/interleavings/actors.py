@@ -151,7 +151,8 @@ def collected(request: Request, *, batched: bool) -> Actor:
         outcome: batch.Outcome = batch.Deferred.DEFERRED
         locking = batch.Locking.SKIPPING if batched else batch.Locking.WAITING
         while outcome is batch.Deferred.DEFERRED:
-            (outcome,) = batch.run(store, limits, [request], compiled=compiled, locking=locking)
+            ran = batch.run(store, limits, [request], compiled=compiled, locking=locking)
+            (outcome,) = ran.outcomes
             locking = batch.Locking.IN_TURN if batched else batch.Locking.WAITING
         if isinstance(outcome, errors.IpamError):
             raise outcome

@@ -107,9 +107,10 @@ class Stored:
     def answer(self, request: Request) -> Answer:
         """Assigns or releases."""
         alone = batch.Locking.WAITING
-        [outcome] = batch.run(
+        ran = batch.run(
             self._store, _limits(), [request], compiled=self._catalogs, locking=alone
         )
+        [outcome] = ran.outcomes
         if isinstance(outcome, errors.IpamError):
             return outcome.reason
         assert isinstance(outcome, tuple), f"nobody else is there, and yet {outcome}"

@@ -96,13 +96,14 @@ class _Found:
 
     def release(self) -> int:
         """The second step; how many addresses were released."""
-        (outcome,) = batch.run(
+        ran = batch.run(
             self._store,
             self._limits(),
             [self._leak.release],
             compiled=self._compiled,
             locking=batch.Locking.WAITING,
         )
+        (outcome,) = ran.outcomes
         assert isinstance(outcome, tuple)
         return len(outcome)
 

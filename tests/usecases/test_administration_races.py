@@ -118,14 +118,16 @@ def assign(
         addresses=(world.any_ipv4(),),
         facts=model.Facts(workload=model.Workload(node=node)),
     )
-    return batch.run(store, limits, [request], compiled=catalogs.Catalogs(), locking=ALONE)
+    ran = batch.run(store, limits, [request], compiled=catalogs.Catalogs(), locking=ALONE)
+    return ran.outcomes
 
 
 def release(
     store: databases.Database, limits: databases.Limits, container_id: str
 ) -> list[batch.Outcome]:
     request = model.ReleaseRequest(attachment=attachment(container_id))
-    return batch.run(store, limits, [request], compiled=catalogs.Catalogs(), locking=ALONE)
+    ran = batch.run(store, limits, [request], compiled=catalogs.Catalogs(), locking=ALONE)
+    return ran.outcomes
 
 
 def refusal_of(future: "Future[Any]") -> errors.IpamError:  # whatever the use case returns

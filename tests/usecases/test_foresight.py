@@ -128,7 +128,8 @@ def test_one_that_waits_for_its_locks_takes_them_in_their_order(
     def run() -> list[batch.Outcome]:
         compiled = catalogs.Catalogs()
         alone = batch.Locking.WAITING
-        return batch.run(store, limits(), release_both, compiled=compiled, locking=alone)
+        ran = batch.run(store, limits(), release_both, compiled=compiled, locking=alone)
+        return ran.outcomes
 
     with database.connect() as first, concurrent.futures.ThreadPoolExecutor(1) as thread:
         first.execute(sa.text("SELECT FROM blocks WHERE cidr = '10.0.0.0/28' FOR UPDATE"))

@@ -73,6 +73,7 @@ _OWN_CODES = {
     # The server is well, and time alone mends these.
     "POOL_COOLING": Code.TRY_AGAIN_LATER,
     "ADDRESS_COOLING": Code.TRY_AGAIN_LATER,
+    "VRF_QUARANTINED": Code.TRY_AGAIN_LATER,
 }
 
 

@@ -139,6 +139,8 @@ class Rounds:
             [everything[key] for key in sorted(live)],
             cluster=self.uid,
             grace=self.grace,
+            # So it names nothing that the server does not know already.
+            from_records=True,
             vrf=self.vrf,
             timeout=self.permit(),
         )

@@ -33,7 +33,11 @@ def _both(resource: Shown) -> tuple[Cells, Cells]:
 
 
 def _vrf(vrf: resources_pb2.Vrf) -> tuple[Cells, Cells]:
-    narrow = {"NAME": names.id_of(vrf.name), "DESCRIPTION": vrf.description}
+    narrow = {
+        "NAME": names.id_of(vrf.name),
+        "STATE": "QUARANTINED" if vrf.quarantines else "OPEN",
+        "DESCRIPTION": vrf.description,
+    }
     how = vrf.configuration
     return narrow, {
         "AFFINITY": "STRICT" if how.strict_affinity else "BORROWING",

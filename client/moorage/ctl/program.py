@@ -27,6 +27,7 @@ COMMANDS = (
     "history",
     "import",
     "ipam",
+    "quarantine",
     "reconcile",
     "release",
     "show",

@@ -143,15 +143,20 @@ def _show(done: reconciliation_pb2.ReconcileNodeResponse, *, applying: bool) -> 
         for allocation in allocations:
             click.echo(exits.printable(f"{kinds.label_of(allocation)} {state}{_of(allocation)}"))
     for failure in done.failures:
-        attachment = failure.attachment
-        who = f"{attachment.network}/{attachment.container_id}/{attachment.interface}"
-        click.echo(exits.printable(f"attachment/{who} failed: {failure.refusal.message}"))
+        who = _who(failure.attachment)
+        click.echo(exits.printable(f"{who} failed: {failure.refusal.message}"))
+    for each in done.unknown:
+        click.echo(exits.printable(f"{_who(each)} unknown: it has addresses that nobody holds"))
     exits.note(
         f"{done.confirmed_count} confirmed, {len(done.suspects)} suspect, "
         f"{len(done.released)} {verb}, {len(done.failures)} failed"
     )
     if not applying:
         exits.note("nothing was changed; add --apply to do it")
+
+
+def _who(attachment: resources_pb2.Attachment) -> str:
+    return f"attachment/{attachment.network}/{attachment.container_id}/{attachment.interface}"
 
 
 def _of(allocation: resources_pb2.Allocation) -> str:

@@ -16,7 +16,9 @@ import moorage
 from moorage.ctl import kinds
 
 # Chosen by the server, or written in the metadata of a manifest.
-NOT_IN_SPEC = frozenset({"name", "uid", "etag", "createTime", "updateTime", "state", "labels"})
+NOT_IN_SPEC = frozenset(
+    {"name", "uid", "etag", "createTime", "updateTime", "state", "labels", "quarantines"}
+)
 
 _Field = descriptor.FieldDescriptor
 _SCALARS: dict[int, tuple[type, str]] = {

@@ -20,6 +20,189 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class GetQuarantineRequest(_message.Message):
+    """Request of GetQuarantine."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Optional. The VRF, "vrfs/{vrf}"; absent: "vrfs/default"."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetQuarantineRequest: _TypeAlias = GetQuarantineRequest  # noqa: Y015
+
+@_typing.final
+class GetQuarantineResponse(_message.Message):
+    """Response of GetQuarantine."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUARANTINES_FIELD_NUMBER: _builtins.int
+    AWAITED_FIELD_NUMBER: _builtins.int
+    AWAITED_COUNT_FIELD_NUMBER: _builtins.int
+    UNKNOWN_FIELD_NUMBER: _builtins.int
+    UNKNOWN_COUNT_FIELD_NUMBER: _builtins.int
+    awaited_count: _builtins.int
+    """How many are."""
+    unknown_count: _builtins.int
+    """How many there are."""
+    @_builtins.property
+    def quarantines(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Quarantine]:
+        """Every reason; empty where the VRF is in no quarantine."""
+
+    @_builtins.property
+    def awaited(self) -> _containers.RepeatedCompositeFieldContainer[Global___AwaitedList]:
+        """Which lists are awaited: at most 1000 of them."""
+
+    @_builtins.property
+    def unknown(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnknownAttachment]:
+        """What lists have named and nobody holds: at most 1000 of them. Each has
+        addresses that are not known.
+        """
+
+    def __init__(
+        self,
+        *,
+        quarantines: _abc.Iterable[_resources_pb2.Quarantine] | None = ...,
+        awaited: _abc.Iterable[Global___AwaitedList] | None = ...,
+        awaited_count: _builtins.int = ...,
+        unknown: _abc.Iterable[Global___UnknownAttachment] | None = ...,
+        unknown_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaited", b"awaited", "awaited_count", b"awaited_count", "quarantines", b"quarantines", "unknown", b"unknown", "unknown_count", b"unknown_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetQuarantineResponse: _TypeAlias = GetQuarantineResponse  # noqa: Y015
+
+@_typing.final
+class AwaitedList(_message.Message):
+    """The list of a node, to be sent by ReconcileNode. It counts once it arrives later
+    than its grace after the quarantine began: then it has everything that was
+    assigned before.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    NETWORK_FIELD_NUMBER: _builtins.int
+    node: _builtins.str
+    """The node."""
+    cluster: _builtins.str
+    """The cluster of the node; empty for none, or where any will do."""
+    network: _builtins.str
+    """The network; empty where any will do: nothing is known to be held there."""
+    def __init__(
+        self,
+        *,
+        node: _builtins.str = ...,
+        cluster: _builtins.str = ...,
+        network: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "network", b"network", "node", b"node"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AwaitedList: _TypeAlias = AwaitedList  # noqa: Y015
+
+@_typing.final
+class UnknownAttachment(_message.Message):
+    """An attachment that a node has, and that the restored database does not know."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    ATTACHMENT_FIELD_NUMBER: _builtins.int
+    node: _builtins.str
+    """Whose list has named it."""
+    cluster: _builtins.str
+    """The cluster of the node; empty for none."""
+    @_builtins.property
+    def attachment(self) -> _resources_pb2.Attachment:
+        """Which."""
+
+    def __init__(
+        self,
+        *,
+        node: _builtins.str = ...,
+        cluster: _builtins.str = ...,
+        attachment: _resources_pb2.Attachment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "cluster", b"cluster", "node", b"node"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnknownAttachment: _TypeAlias = UnknownAttachment  # noqa: Y015
+
+@_typing.final
+class LiftQuarantineRequest(_message.Message):
+    """Request of LiftQuarantine."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Optional. The VRF, "vrfs/{vrf}"; absent: "vrfs/default"."""
+    reason: _builtins.str
+    """Required. Why it is safe, for whoever asks later; at most 256 characters."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiftQuarantineRequest: _TypeAlias = LiftQuarantineRequest  # noqa: Y015
+
+@_typing.final
+class LiftQuarantineResponse(_message.Message):
+    """Response of LiftQuarantine."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUARANTINES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def quarantines(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Quarantine]:
+        """What was ended; empty where there was nothing."""
+
+    def __init__(
+        self,
+        *,
+        quarantines: _abc.Iterable[_resources_pb2.Quarantine] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["quarantines", b"quarantines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiftQuarantineResponse: _TypeAlias = LiftQuarantineResponse  # noqa: Y015
+
+@_typing.final
 class CheckConsistencyRequest(_message.Message):
     """Request of CheckConsistency."""
 

@@ -45,6 +45,16 @@ class AdminServiceStub(object):
                 request_serializer=moorage_dot_v1_dot_admin__service__pb2.AdoptBlockRequest.SerializeToString,
                 response_deserializer=moorage_dot_v1_dot_admin__service__pb2.AdoptBlockResponse.FromString,
                 _registered_method=True)
+        self.GetQuarantine = channel.unary_unary(
+                '/moorage.v1.AdminService/GetQuarantine',
+                request_serializer=moorage_dot_v1_dot_admin__service__pb2.GetQuarantineRequest.SerializeToString,
+                response_deserializer=moorage_dot_v1_dot_admin__service__pb2.GetQuarantineResponse.FromString,
+                _registered_method=True)
+        self.LiftQuarantine = channel.unary_unary(
+                '/moorage.v1.AdminService/LiftQuarantine',
+                request_serializer=moorage_dot_v1_dot_admin__service__pb2.LiftQuarantineRequest.SerializeToString,
+                response_deserializer=moorage_dot_v1_dot_admin__service__pb2.LiftQuarantineResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer(object):
@@ -85,6 +95,35 @@ class AdminServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetQuarantine(self, request, context):
+        """Tells why a VRF assigns nothing new, and what it waits for.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+        VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LiftQuarantine(self, request, context):
+        """Ends every quarantine of a VRF at once, by the word of whoever calls.
+
+        It assigns again from the next call on, also what somebody may hold of whom
+        it does not know. Who said so, and why, is kept with the quarantine and
+        written to the server's log. A broken rule that was found before does not
+        put the VRF in quarantine again; another one does. Idempotent: where there
+        is no quarantine, nothing is done.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed, or no reason given.
+        VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+        CONTENTION (ABORTED), DATABASE_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE):
+        send the same call again.
+        DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -97,6 +136,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.AdoptBlock,
                     request_deserializer=moorage_dot_v1_dot_admin__service__pb2.AdoptBlockRequest.FromString,
                     response_serializer=moorage_dot_v1_dot_admin__service__pb2.AdoptBlockResponse.SerializeToString,
+            ),
+            'GetQuarantine': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetQuarantine,
+                    request_deserializer=moorage_dot_v1_dot_admin__service__pb2.GetQuarantineRequest.FromString,
+                    response_serializer=moorage_dot_v1_dot_admin__service__pb2.GetQuarantineResponse.SerializeToString,
+            ),
+            'LiftQuarantine': grpc.unary_unary_rpc_method_handler(
+                    servicer.LiftQuarantine,
+                    request_deserializer=moorage_dot_v1_dot_admin__service__pb2.LiftQuarantineRequest.FromString,
+                    response_serializer=moorage_dot_v1_dot_admin__service__pb2.LiftQuarantineResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -154,6 +203,60 @@ class AdminService(object):
             '/moorage.v1.AdminService/AdoptBlock',
             moorage_dot_v1_dot_admin__service__pb2.AdoptBlockRequest.SerializeToString,
             moorage_dot_v1_dot_admin__service__pb2.AdoptBlockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetQuarantine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/moorage.v1.AdminService/GetQuarantine',
+            moorage_dot_v1_dot_admin__service__pb2.GetQuarantineRequest.SerializeToString,
+            moorage_dot_v1_dot_admin__service__pb2.GetQuarantineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LiftQuarantine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/moorage.v1.AdminService/LiftQuarantine',
+            moorage_dot_v1_dot_admin__service__pb2.LiftQuarantineRequest.SerializeToString,
+            moorage_dot_v1_dot_admin__service__pb2.LiftQuarantineResponse.FromString,
             options,
             channel_credentials,
             insecure,

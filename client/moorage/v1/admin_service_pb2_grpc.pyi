@@ -59,6 +59,27 @@ class AdminServiceStub:
     send the same call again.
     DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
     """
+    GetQuarantine: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetQuarantineRequest, _admin_service_pb2.GetQuarantineResponse]
+    """Tells why a VRF assigns nothing new, and what it waits for.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+    VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+    """
+    LiftQuarantine: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.LiftQuarantineRequest, _admin_service_pb2.LiftQuarantineResponse]
+    """Ends every quarantine of a VRF at once, by the word of whoever calls.
+
+    It assigns again from the next call on, also what somebody may hold of whom
+    it does not know. Who said so, and why, is kept with the quarantine and
+    written to the server's log. A broken rule that was found before does not
+    put the VRF in quarantine again; another one does. Idempotent: where there
+    is no quarantine, nothing is done.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed, or no reason given.
+    VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+    CONTENTION (ABORTED), DATABASE_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE):
+    send the same call again.
+    DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -86,6 +107,27 @@ class AdminServiceAsyncStub(AdminServiceStub):
 
     INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed, an address lies
     outside of the block, or is there twice.
+    VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+    CONTENTION (ABORTED), DATABASE_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE):
+    send the same call again.
+    DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+    """
+    GetQuarantine: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetQuarantineRequest, _admin_service_pb2.GetQuarantineResponse]  # type: ignore[assignment]
+    """Tells why a VRF assigns nothing new, and what it waits for.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+    VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+    """
+    LiftQuarantine: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.LiftQuarantineRequest, _admin_service_pb2.LiftQuarantineResponse]  # type: ignore[assignment]
+    """Ends every quarantine of a VRF at once, by the word of whoever calls.
+
+    It assigns again from the next call on, also what somebody may hold of whom
+    it does not know. Who said so, and why, is kept with the quarantine and
+    written to the server's log. A broken rule that was found before does not
+    put the VRF in quarantine again; another one does. Idempotent: where there
+    is no quarantine, nothing is done.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed, or no reason given.
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
     CONTENTION (ABORTED), DATABASE_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE):
     send the same call again.
@@ -127,6 +169,39 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
 
         INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed, an address lies
         outside of the block, or is there twice.
+        VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+        CONTENTION (ABORTED), DATABASE_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE):
+        send the same call again.
+        DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+        """
+
+    @_abc_1.abstractmethod
+    def GetQuarantine(
+        self,
+        request: _admin_service_pb2.GetQuarantineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.GetQuarantineResponse, _abc.Awaitable[_admin_service_pb2.GetQuarantineResponse]]:
+        """Tells why a VRF assigns nothing new, and what it waits for.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+        VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+        """
+
+    @_abc_1.abstractmethod
+    def LiftQuarantine(
+        self,
+        request: _admin_service_pb2.LiftQuarantineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.LiftQuarantineResponse, _abc.Awaitable[_admin_service_pb2.LiftQuarantineResponse]]:
+        """Ends every quarantine of a VRF at once, by the word of whoever calls.
+
+        It assigns again from the next call on, also what somebody may hold of whom
+        it does not know. Who said so, and why, is kept with the quarantine and
+        written to the server's log. A broken rule that was found before does not
+        put the VRF in quarantine again; another one does. Idempotent: where there
+        is no quarantine, nothing is done.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed, or no reason given.
         VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
         CONTENTION (ABORTED), DATABASE_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE):
         send the same call again.

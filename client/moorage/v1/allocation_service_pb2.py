@@ -29,7 +29,7 @@ from moorage.v1 import reconciliation_pb2 as moorage_dot_v1_dot_reconciliation__
 from moorage.v1 import resources_pb2 as moorage_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#moorage/v1/allocation_service.proto\x12\nmoorage.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17moorage/v1/filter.proto\x1a\x18moorage/v1/history.proto\x1a\x1fmoorage/v1/reconciliation.proto\x1a\x1amoorage/v1/resources.proto\"b\n\x0e\x41\x64\x64ressRequest\x12$\n\x06\x66\x61mily\x18\x01 \x01(\x0e\x32\x14.moorage.v1.IpFamily\x12\r\n\x05pools\x18\x02 \x03(\t\x12\x1b\n\x13\x63\x61ndidate_addresses\x18\x03 \x03(\t\"\xca\x03\n\x16\x41ssignAddressesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12*\n\nattachment\x18\x02 \x01(\x0b\x32\x16.moorage.v1.Attachment\x12-\n\taddresses\x18\x03 \x03(\x0b\x32\x1a.moorage.v1.AddressRequest\x12&\n\x08workload\x18\x04 \x01(\x0b\x32\x14.moorage.v1.Workload\x12\x1c\n\x03use\x18\x05 \x01(\x0e\x32\x0f.moorage.v1.Use\x12\x11\n\towner_key\x18\x06 \x01(\t\x12>\n\x06labels\x18\x07 \x03(\x0b\x32..moorage.v1.AssignAddressesRequest.LabelsEntry\x12)\n\x07\x61ttempt\x18\x08 \x01(\x0b\x32\x18.moorage.v1.AttemptStamp\x12\'\n\x04wait\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06sticky\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"F\n\x17\x41ssignAddressesResponse\x12+\n\x0b\x61llocations\x18\x01 \x03(\x0b\x32\x16.moorage.v1.Allocation\"J\n\x14\x45xplainAssignRequest\x12\x32\n\x06\x61ssign\x18\x01 \x01(\x0b\x32\".moorage.v1.AssignAddressesRequest\"\x9d\x01\n\x15\x45xplainAssignResponse\x12+\n\x0b\x61llocations\x18\x01 \x03(\x0b\x32\x16.moorage.v1.Allocation\x12$\n\x07refusal\x18\x02 \x01(\x0b\x32\x13.moorage.v1.Refusal\x12\x31\n\taddresses\x18\x03 \x03(\x0b\x32\x1e.moorage.v1.AddressExplanation\"?\n\x12\x41\x64\x64ressExplanation\x12)\n\x05pools\x18\x01 \x03(\x0b\x32\x1a.moorage.v1.ConsideredPool\"\xac\x01\n\x0e\x43onsideredPool\x12\x0c\n\x04pool\x18\x01 \x01(\t\x12\x0c\n\x04\x63idr\x18\x02 \x01(\t\x12+\n\x0bpassed_over\x18\x03 \x01(\x0e\x32\x16.moorage.v1.PassedOver\x12\x13\n\x0b\x65xplanation\x18\x04 \x01(\t\x12\x11\n\tnext_step\x18\x05 \x01(\t\x12)\n\x06\x63ounts\x18\x06 \x01(\x0b\x32\x19.moorage.v1.AddressCounts\"\x95\x01\n\x17ReleaseAddressesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12*\n\nattachment\x18\x02 \x01(\x0b\x32\x16.moorage.v1.Attachment\x12)\n\x07\x61ttempt\x18\x03 \x01(\x0b\x32\x18.moorage.v1.AttemptStamp\x12\x13\n\x0bgenerations\x18\x04 \x03(\x03\"G\n\x18ReleaseAddressesResponse\x12+\n\x0b\x61llocations\x18\x01 \x03(\x0b\x32\x16.moorage.v1.Allocation\"$\n\x14GetAllocationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"C\n\x15GetAllocationResponse\x12*\n\nallocation\x18\x01 \x01(\x0b\x32\x16.moorage.v1.Allocation\"}\n\x16ListAllocationsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12,\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1c.moorage.v1.AllocationFilter\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"_\n\x17ListAllocationsResponse\x12+\n\x0b\x61llocations\x18\x01 \x03(\x0b\x32\x16.moorage.v1.Allocation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xe8\x01\n\nPassedOver\x12\x1b\n\x17PASSED_OVER_UNSPECIFIED\x10\x00\x12\x19\n\x15PASSED_OVER_NOT_NAMED\x10\x01\x12\x18\n\x14PASSED_OVER_DISABLED\x10\x02\x12\x18\n\x14PASSED_OVER_DRAINING\x10\x03\x12\x16\n\x12PASSED_OVER_MANUAL\x10\x04\x12\x1d\n\x19PASSED_OVER_NODE_SELECTOR\x10\x05\x12\"\n\x1ePASSED_OVER_NAMESPACE_SELECTOR\x10\x06\x12\x13\n\x0fPASSED_OVER_USE\x10\x07\x32\xcb\x07\n\x11\x41llocationService\x12Z\n\x0f\x41ssignAddresses\x12\".moorage.v1.AssignAddressesRequest\x1a#.moorage.v1.AssignAddressesResponse\x12]\n\x10ReleaseAddresses\x12#.moorage.v1.ReleaseAddressesRequest\x1a$.moorage.v1.ReleaseAddressesResponse\x12T\n\rExplainAssign\x12 .moorage.v1.ExplainAssignRequest\x1a!.moorage.v1.ExplainAssignResponse\x12T\n\rGetAllocation\x12 .moorage.v1.GetAllocationRequest\x1a!.moorage.v1.GetAllocationResponse\x12Z\n\x0fListAllocations\x12\".moorage.v1.ListAllocationsRequest\x1a#.moorage.v1.ListAllocationsResponse\x12_\n\x10WatchAllocations\x12#.moorage.v1.WatchAllocationsRequest\x1a$.moorage.v1.WatchAllocationsResponse0\x01\x12l\n\x15ListAllocationHistory\x12(.moorage.v1.ListAllocationHistoryRequest\x1a).moorage.v1.ListAllocationHistoryResponse\x12T\n\rReconcileNode\x12 .moorage.v1.ReconcileNodeRequest\x1a!.moorage.v1.ReconcileNodeResponse\x12\x66\n\x13ListStickyAddresses\x12&.moorage.v1.ListStickyAddressesRequest\x1a\'.moorage.v1.ListStickyAddressesResponse\x12\x66\n\x13\x44\x65leteStickyAddress\x12&.moorage.v1.DeleteStickyAddressRequest\x1a\'.moorage.v1.DeleteStickyAddressResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#moorage/v1/allocation_service.proto\x12\nmoorage.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17moorage/v1/filter.proto\x1a\x18moorage/v1/history.proto\x1a\x1fmoorage/v1/reconciliation.proto\x1a\x1amoorage/v1/resources.proto\"b\n\x0e\x41\x64\x64ressRequest\x12$\n\x06\x66\x61mily\x18\x01 \x01(\x0e\x32\x14.moorage.v1.IpFamily\x12\r\n\x05pools\x18\x02 \x03(\t\x12\x1b\n\x13\x63\x61ndidate_addresses\x18\x03 \x03(\t\"\xf2\x03\n\x16\x41ssignAddressesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12*\n\nattachment\x18\x02 \x01(\x0b\x32\x16.moorage.v1.Attachment\x12-\n\taddresses\x18\x03 \x03(\x0b\x32\x1a.moorage.v1.AddressRequest\x12&\n\x08workload\x18\x04 \x01(\x0b\x32\x14.moorage.v1.Workload\x12\x1c\n\x03use\x18\x05 \x01(\x0e\x32\x0f.moorage.v1.Use\x12\x11\n\towner_key\x18\x06 \x01(\t\x12>\n\x06labels\x18\x07 \x03(\x0b\x32..moorage.v1.AssignAddressesRequest.LabelsEntry\x12)\n\x07\x61ttempt\x18\x08 \x01(\x0b\x32\x18.moorage.v1.AttemptStamp\x12\'\n\x04wait\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06sticky\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x04seen\x18\x0b \x01(\x0b\x32\x18.moorage.v1.FeedPosition\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"r\n\x17\x41ssignAddressesResponse\x12+\n\x0b\x61llocations\x18\x01 \x03(\x0b\x32\x16.moorage.v1.Allocation\x12*\n\x08position\x18\x02 \x01(\x0b\x32\x18.moorage.v1.FeedPosition\"J\n\x14\x45xplainAssignRequest\x12\x32\n\x06\x61ssign\x18\x01 \x01(\x0b\x32\".moorage.v1.AssignAddressesRequest\"\x9d\x01\n\x15\x45xplainAssignResponse\x12+\n\x0b\x61llocations\x18\x01 \x03(\x0b\x32\x16.moorage.v1.Allocation\x12$\n\x07refusal\x18\x02 \x01(\x0b\x32\x13.moorage.v1.Refusal\x12\x31\n\taddresses\x18\x03 \x03(\x0b\x32\x1e.moorage.v1.AddressExplanation\"?\n\x12\x41\x64\x64ressExplanation\x12)\n\x05pools\x18\x01 \x03(\x0b\x32\x1a.moorage.v1.ConsideredPool\"\xac\x01\n\x0e\x43onsideredPool\x12\x0c\n\x04pool\x18\x01 \x01(\t\x12\x0c\n\x04\x63idr\x18\x02 \x01(\t\x12+\n\x0bpassed_over\x18\x03 \x01(\x0e\x32\x16.moorage.v1.PassedOver\x12\x13\n\x0b\x65xplanation\x18\x04 \x01(\t\x12\x11\n\tnext_step\x18\x05 \x01(\t\x12)\n\x06\x63ounts\x18\x06 \x01(\x0b\x32\x19.moorage.v1.AddressCounts\"\xbd\x01\n\x17ReleaseAddressesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12*\n\nattachment\x18\x02 \x01(\x0b\x32\x16.moorage.v1.Attachment\x12)\n\x07\x61ttempt\x18\x03 \x01(\x0b\x32\x18.moorage.v1.AttemptStamp\x12\x13\n\x0bgenerations\x18\x04 \x03(\x03\x12&\n\x04seen\x18\x05 \x01(\x0b\x32\x18.moorage.v1.FeedPosition\"s\n\x18ReleaseAddressesResponse\x12+\n\x0b\x61llocations\x18\x01 \x03(\x0b\x32\x16.moorage.v1.Allocation\x12*\n\x08position\x18\x02 \x01(\x0b\x32\x18.moorage.v1.FeedPosition\"$\n\x14GetAllocationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"C\n\x15GetAllocationResponse\x12*\n\nallocation\x18\x01 \x01(\x0b\x32\x16.moorage.v1.Allocation\"}\n\x16ListAllocationsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12,\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1c.moorage.v1.AllocationFilter\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"_\n\x17ListAllocationsResponse\x12+\n\x0b\x61llocations\x18\x01 \x03(\x0b\x32\x16.moorage.v1.Allocation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xe8\x01\n\nPassedOver\x12\x1b\n\x17PASSED_OVER_UNSPECIFIED\x10\x00\x12\x19\n\x15PASSED_OVER_NOT_NAMED\x10\x01\x12\x18\n\x14PASSED_OVER_DISABLED\x10\x02\x12\x18\n\x14PASSED_OVER_DRAINING\x10\x03\x12\x16\n\x12PASSED_OVER_MANUAL\x10\x04\x12\x1d\n\x19PASSED_OVER_NODE_SELECTOR\x10\x05\x12\"\n\x1ePASSED_OVER_NAMESPACE_SELECTOR\x10\x06\x12\x13\n\x0fPASSED_OVER_USE\x10\x07\x32\xcb\x07\n\x11\x41llocationService\x12Z\n\x0f\x41ssignAddresses\x12\".moorage.v1.AssignAddressesRequest\x1a#.moorage.v1.AssignAddressesResponse\x12]\n\x10ReleaseAddresses\x12#.moorage.v1.ReleaseAddressesRequest\x1a$.moorage.v1.ReleaseAddressesResponse\x12T\n\rExplainAssign\x12 .moorage.v1.ExplainAssignRequest\x1a!.moorage.v1.ExplainAssignResponse\x12T\n\rGetAllocation\x12 .moorage.v1.GetAllocationRequest\x1a!.moorage.v1.GetAllocationResponse\x12Z\n\x0fListAllocations\x12\".moorage.v1.ListAllocationsRequest\x1a#.moorage.v1.ListAllocationsResponse\x12_\n\x10WatchAllocations\x12#.moorage.v1.WatchAllocationsRequest\x1a$.moorage.v1.WatchAllocationsResponse0\x01\x12l\n\x15ListAllocationHistory\x12(.moorage.v1.ListAllocationHistoryRequest\x1a).moorage.v1.ListAllocationHistoryResponse\x12T\n\rReconcileNode\x12 .moorage.v1.ReconcileNodeRequest\x1a!.moorage.v1.ReconcileNodeResponse\x12\x66\n\x13ListStickyAddresses\x12&.moorage.v1.ListStickyAddressesRequest\x1a\'.moorage.v1.ListStickyAddressesResponse\x12\x66\n\x13\x44\x65leteStickyAddress\x12&.moorage.v1.DeleteStickyAddressRequest\x1a\'.moorage.v1.DeleteStickyAddressResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,36 +38,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ASSIGNADDRESSESREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_ASSIGNADDRESSESREQUEST_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_PASSEDOVER']._serialized_start=1861
-  _globals['_PASSEDOVER']._serialized_end=2093
+  _globals['_PASSEDOVER']._serialized_start=2029
+  _globals['_PASSEDOVER']._serialized_end=2261
   _globals['_ADDRESSREQUEST']._serialized_start=195
   _globals['_ADDRESSREQUEST']._serialized_end=293
   _globals['_ASSIGNADDRESSESREQUEST']._serialized_start=296
-  _globals['_ASSIGNADDRESSESREQUEST']._serialized_end=754
-  _globals['_ASSIGNADDRESSESREQUEST_LABELSENTRY']._serialized_start=709
-  _globals['_ASSIGNADDRESSESREQUEST_LABELSENTRY']._serialized_end=754
-  _globals['_ASSIGNADDRESSESRESPONSE']._serialized_start=756
-  _globals['_ASSIGNADDRESSESRESPONSE']._serialized_end=826
-  _globals['_EXPLAINASSIGNREQUEST']._serialized_start=828
-  _globals['_EXPLAINASSIGNREQUEST']._serialized_end=902
-  _globals['_EXPLAINASSIGNRESPONSE']._serialized_start=905
-  _globals['_EXPLAINASSIGNRESPONSE']._serialized_end=1062
-  _globals['_ADDRESSEXPLANATION']._serialized_start=1064
-  _globals['_ADDRESSEXPLANATION']._serialized_end=1127
-  _globals['_CONSIDEREDPOOL']._serialized_start=1130
-  _globals['_CONSIDEREDPOOL']._serialized_end=1302
-  _globals['_RELEASEADDRESSESREQUEST']._serialized_start=1305
-  _globals['_RELEASEADDRESSESREQUEST']._serialized_end=1454
-  _globals['_RELEASEADDRESSESRESPONSE']._serialized_start=1456
-  _globals['_RELEASEADDRESSESRESPONSE']._serialized_end=1527
-  _globals['_GETALLOCATIONREQUEST']._serialized_start=1529
-  _globals['_GETALLOCATIONREQUEST']._serialized_end=1565
-  _globals['_GETALLOCATIONRESPONSE']._serialized_start=1567
-  _globals['_GETALLOCATIONRESPONSE']._serialized_end=1634
-  _globals['_LISTALLOCATIONSREQUEST']._serialized_start=1636
-  _globals['_LISTALLOCATIONSREQUEST']._serialized_end=1761
-  _globals['_LISTALLOCATIONSRESPONSE']._serialized_start=1763
-  _globals['_LISTALLOCATIONSRESPONSE']._serialized_end=1858
-  _globals['_ALLOCATIONSERVICE']._serialized_start=2096
-  _globals['_ALLOCATIONSERVICE']._serialized_end=3067
+  _globals['_ASSIGNADDRESSESREQUEST']._serialized_end=794
+  _globals['_ASSIGNADDRESSESREQUEST_LABELSENTRY']._serialized_start=749
+  _globals['_ASSIGNADDRESSESREQUEST_LABELSENTRY']._serialized_end=794
+  _globals['_ASSIGNADDRESSESRESPONSE']._serialized_start=796
+  _globals['_ASSIGNADDRESSESRESPONSE']._serialized_end=910
+  _globals['_EXPLAINASSIGNREQUEST']._serialized_start=912
+  _globals['_EXPLAINASSIGNREQUEST']._serialized_end=986
+  _globals['_EXPLAINASSIGNRESPONSE']._serialized_start=989
+  _globals['_EXPLAINASSIGNRESPONSE']._serialized_end=1146
+  _globals['_ADDRESSEXPLANATION']._serialized_start=1148
+  _globals['_ADDRESSEXPLANATION']._serialized_end=1211
+  _globals['_CONSIDEREDPOOL']._serialized_start=1214
+  _globals['_CONSIDEREDPOOL']._serialized_end=1386
+  _globals['_RELEASEADDRESSESREQUEST']._serialized_start=1389
+  _globals['_RELEASEADDRESSESREQUEST']._serialized_end=1578
+  _globals['_RELEASEADDRESSESRESPONSE']._serialized_start=1580
+  _globals['_RELEASEADDRESSESRESPONSE']._serialized_end=1695
+  _globals['_GETALLOCATIONREQUEST']._serialized_start=1697
+  _globals['_GETALLOCATIONREQUEST']._serialized_end=1733
+  _globals['_GETALLOCATIONRESPONSE']._serialized_start=1735
+  _globals['_GETALLOCATIONRESPONSE']._serialized_end=1802
+  _globals['_LISTALLOCATIONSREQUEST']._serialized_start=1804
+  _globals['_LISTALLOCATIONSREQUEST']._serialized_end=1929
+  _globals['_LISTALLOCATIONSRESPONSE']._serialized_start=1931
+  _globals['_LISTALLOCATIONSRESPONSE']._serialized_end=2026
+  _globals['_ALLOCATIONSERVICE']._serialized_start=2264
+  _globals['_ALLOCATIONSERVICE']._serialized_end=3235
 # @@protoc_insertion_point(module_scope)

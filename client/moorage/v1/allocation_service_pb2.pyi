@@ -146,6 +146,7 @@ class AssignAddressesRequest(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     WAIT_FIELD_NUMBER: _builtins.int
     STICKY_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Optional. The VRF, "vrfs/{vrf}"; absent: "vrfs/default"."""
     use: _resources_pb2.Use.ValueType
@@ -193,6 +194,13 @@ class AssignAddressesRequest(_message.Message):
         needs owner_key. Absent: not at all.
         """
 
+    @_builtins.property
+    def seen(self) -> _resources_pb2.FeedPosition:
+        """Optional. The highest `position` that an answer to the caller had for this
+        VRF. A server whose database has not come as far puts the VRF in quarantine.
+        Of another epoch, it says nothing.
+        """
+
     def __init__(
         self,
         *,
@@ -206,10 +214,11 @@ class AssignAddressesRequest(_message.Message):
         attempt: _resources_pb2.AttemptStamp | None = ...,
         wait: _duration_pb2.Duration | None = ...,
         sticky: _duration_pb2.Duration | None = ...,
+        seen: _resources_pb2.FeedPosition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "attempt", b"attempt", "sticky", b"sticky", "wait", b"wait", "workload", b"workload"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "attempt", b"attempt", "seen", b"seen", "sticky", b"sticky", "wait", b"wait", "workload", b"workload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "attachment", b"attachment", "attempt", b"attempt", "labels", b"labels", "owner_key", b"owner_key", "parent", b"parent", "sticky", b"sticky", "use", b"use", "wait", b"wait", "workload", b"workload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "attachment", b"attachment", "attempt", b"attempt", "labels", b"labels", "owner_key", b"owner_key", "parent", b"parent", "seen", b"seen", "sticky", b"sticky", "use", b"use", "wait", b"wait", "workload", b"workload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -222,18 +231,26 @@ class AssignAddressesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ALLOCATIONS_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def allocations(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Allocation]:
         """One for each address asked for, in the order asked."""
+
+    @_builtins.property
+    def position(self) -> _resources_pb2.FeedPosition:
+        """How far the VRF's feed has come, this assignment included: to be sent with
+        the next call.
+        """
 
     def __init__(
         self,
         *,
         allocations: _abc.Iterable[_resources_pb2.Allocation] | None = ...,
+        position: _resources_pb2.FeedPosition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocations", b"allocations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocations", b"allocations", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -384,6 +401,7 @@ class ReleaseAddressesRequest(_message.Message):
     ATTACHMENT_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
     GENERATIONS_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Optional. The VRF, "vrfs/{vrf}"; absent: "vrfs/default"."""
     @_builtins.property
@@ -404,6 +422,10 @@ class ReleaseAddressesRequest(_message.Message):
         something held leaves no tombstone.
         """
 
+    @_builtins.property
+    def seen(self) -> _resources_pb2.FeedPosition:
+        """Optional. As in AssignAddresses; the release is made all the same."""
+
     def __init__(
         self,
         *,
@@ -411,10 +433,11 @@ class ReleaseAddressesRequest(_message.Message):
         attachment: _resources_pb2.Attachment | None = ...,
         attempt: _resources_pb2.AttemptStamp | None = ...,
         generations: _abc.Iterable[_builtins.int] | None = ...,
+        seen: _resources_pb2.FeedPosition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "attempt", b"attempt"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "attempt", b"attempt", "seen", b"seen"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "attempt", b"attempt", "generations", b"generations", "parent", b"parent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "attempt", b"attempt", "generations", b"generations", "parent", b"parent", "seen", b"seen"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -427,18 +450,24 @@ class ReleaseAddressesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ALLOCATIONS_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def allocations(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Allocation]:
         """What was released, as it was held; empty when nothing was."""
+
+    @_builtins.property
+    def position(self) -> _resources_pb2.FeedPosition:
+        """As in AssignAddresses."""
 
     def __init__(
         self,
         *,
         allocations: _abc.Iterable[_resources_pb2.Allocation] | None = ...,
+        position: _resources_pb2.FeedPosition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocations", b"allocations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocations", b"allocations", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

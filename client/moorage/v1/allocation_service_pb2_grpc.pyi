@@ -49,6 +49,8 @@ class AllocationServiceStub:
     INVALID_REQUEST (INVALID_ARGUMENT): a field is missing, malformed or beyond
     its limit; all violations are listed.
     VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
+    VRF_QUARANTINED (FAILED_PRECONDITION): the VRF assigns nothing new for now;
+    what the attachment holds already is returned all the same.
     NO_ELIGIBLE_POOL (FAILED_PRECONDITION): no pool serves this workload; the
     message says which rule passed over each.
     POOL_DISABLED, POOL_DRAINING, POOL_FAMILY_MISMATCH, POOL_USE_NOT_ALLOWED
@@ -153,6 +155,7 @@ class AllocationServiceStub:
     later list, after the grace, still lacks it. A repeated AssignAddresses, or a
     list that has it, clears the suspicion; a release is fenced by generation.
     One attachment that cannot be released keeps no other from it; see `failures`.
+    A VRF in quarantine waits for these lists; see GetQuarantine.
 
     INVALID_REQUEST (INVALID_ARGUMENT): a field is missing, malformed or beyond
     its limit.
@@ -197,6 +200,8 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     INVALID_REQUEST (INVALID_ARGUMENT): a field is missing, malformed or beyond
     its limit; all violations are listed.
     VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
+    VRF_QUARANTINED (FAILED_PRECONDITION): the VRF assigns nothing new for now;
+    what the attachment holds already is returned all the same.
     NO_ELIGIBLE_POOL (FAILED_PRECONDITION): no pool serves this workload; the
     message says which rule passed over each.
     POOL_DISABLED, POOL_DRAINING, POOL_FAMILY_MISMATCH, POOL_USE_NOT_ALLOWED
@@ -301,6 +306,7 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     later list, after the grace, still lacks it. A repeated AssignAddresses, or a
     list that has it, clears the suspicion; a release is fenced by generation.
     One attachment that cannot be released keeps no other from it; see `failures`.
+    A VRF in quarantine waits for these lists; see GetQuarantine.
 
     INVALID_REQUEST (INVALID_ARGUMENT): a field is missing, malformed or beyond
     its limit.
@@ -348,6 +354,8 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         INVALID_REQUEST (INVALID_ARGUMENT): a field is missing, malformed or beyond
         its limit; all violations are listed.
         VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
+        VRF_QUARANTINED (FAILED_PRECONDITION): the VRF assigns nothing new for now;
+        what the attachment holds already is returned all the same.
         NO_ELIGIBLE_POOL (FAILED_PRECONDITION): no pool serves this workload; the
         message says which rule passed over each.
         POOL_DISABLED, POOL_DRAINING, POOL_FAMILY_MISMATCH, POOL_USE_NOT_ALLOWED
@@ -494,6 +502,7 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         later list, after the grace, still lacks it. A repeated AssignAddresses, or a
         list that has it, clears the suspicion; a release is fenced by generation.
         One attachment that cannot be released keeps no other from it; see `failures`.
+        A VRF in quarantine waits for these lists; see GetQuarantine.
 
         INVALID_REQUEST (INVALID_ARGUMENT): a field is missing, malformed or beyond
         its limit.

@@ -180,6 +180,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED. More has piled up for this watch than is kept for it.
     Metadata: vrf. Come back with the last cursor, or with a narrower filter.
     """
+    ERROR_REASON_VRF_QUARANTINED: _ErrorReason.ValueType  # 44
+    """FAILED_PRECONDITION. The VRF assigns nothing new: its database was restored,
+    or has gone back in time, or breaks a rule about who holds an address.
+    Metadata: vrf, cause (a QuarantineCause without its prefix), begin_time (RFC
+    3339). GetQuarantine says what it waits for; ask again then. LiftQuarantine
+    ends it at once.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed."""
@@ -335,5 +342,12 @@ again without a cursor, and replace what was made of the old one.
 ERROR_REASON_CONSUMER_TOO_SLOW: ErrorReason.ValueType  # 43
 """RESOURCE_EXHAUSTED. More has piled up for this watch than is kept for it.
 Metadata: vrf. Come back with the last cursor, or with a narrower filter.
+"""
+ERROR_REASON_VRF_QUARANTINED: ErrorReason.ValueType  # 44
+"""FAILED_PRECONDITION. The VRF assigns nothing new: its database was restored,
+or has gone back in time, or breaks a rule about who holds an address.
+Metadata: vrf, cause (a QuarantineCause without its prefix), begin_time (RFC
+3339). GetQuarantine says what it waits for; ask again then. LiftQuarantine
+ends it at once.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

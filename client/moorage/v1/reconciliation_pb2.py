@@ -28,7 +28,7 @@ from moorage.v1 import error_reason_pb2 as moorage_dot_v1_dot_error__reason__pb2
 from moorage.v1 import resources_pb2 as moorage_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmoorage/v1/reconciliation.proto\x12\nmoorage.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmoorage/v1/error_reason.proto\x1a\x1amoorage/v1/resources.proto\"\xef\x01\n\x14ReconcileNodeRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\x0f\n\x07network\x18\x03 \x01(\t\x12+\n\x0b\x61ttachments\x18\x04 \x03(\x0b\x32\x16.moorage.v1.Attachment\x12)\n\x07\x61ttempt\x18\x05 \x01(\x0b\x32\x18.moorage.v1.AttemptStamp\x12(\n\x05grace\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\x12\x0f\n\x07\x63luster\x18\x08 \x01(\t\"\xb4\x01\n\x15ReconcileNodeResponse\x12\x17\n\x0f\x63onfirmed_count\x18\x01 \x01(\x05\x12(\n\x08suspects\x18\x02 \x03(\x0b\x32\x16.moorage.v1.Allocation\x12(\n\x08released\x18\x03 \x03(\x0b\x32\x16.moorage.v1.Allocation\x12.\n\x08\x66\x61ilures\x18\x04 \x03(\x0b\x32\x1c.moorage.v1.ReconcileFailure\"d\n\x10ReconcileFailure\x12*\n\nattachment\x18\x01 \x01(\x0b\x32\x16.moorage.v1.Attachment\x12$\n\x07refusal\x18\x02 \x01(\x0b\x32\x13.moorage.v1.Refusal\"\xa9\x01\n\x07Refusal\x12\'\n\x06reason\x18\x01 \x01(\x0e\x32\x17.moorage.v1.ErrorReason\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x33\n\x08metadata\x18\x03 \x03(\x0b\x32!.moorage.v1.Refusal.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa4\x01\n\rStickyAddress\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x0c\n\x04pool\x18\x03 \x01(\t\x12\x11\n\towner_key\x18\x04 \x01(\t\x12\x0f\n\x07network\x18\x05 \x01(\t\x12\x11\n\tinterface\x18\x06 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"f\n\x1aListStickyAddressesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\towner_key\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"k\n\x1bListStickyAddressesResponse\x12\x33\n\x10sticky_addresses\x18\x01 \x03(\x0b\x32\x19.moorage.v1.StickyAddress\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"*\n\x1a\x44\x65leteStickyAddressRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"P\n\x1b\x44\x65leteStickyAddressResponse\x12\x31\n\x0esticky_address\x18\x01 \x01(\x0b\x32\x19.moorage.v1.StickyAddressb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmoorage/v1/reconciliation.proto\x12\nmoorage.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmoorage/v1/error_reason.proto\x1a\x1amoorage/v1/resources.proto\"\xad\x02\n\x14ReconcileNodeRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\x0f\n\x07network\x18\x03 \x01(\t\x12+\n\x0b\x61ttachments\x18\x04 \x03(\x0b\x32\x16.moorage.v1.Attachment\x12)\n\x07\x61ttempt\x18\x05 \x01(\x0b\x32\x18.moorage.v1.AttemptStamp\x12(\n\x05grace\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\x12\x0f\n\x07\x63luster\x18\x08 \x01(\t\x12&\n\x04seen\x18\t \x01(\x0b\x32\x18.moorage.v1.FeedPosition\x12\x14\n\x0c\x66rom_records\x18\n \x01(\x08\"\x89\x02\n\x15ReconcileNodeResponse\x12\x17\n\x0f\x63onfirmed_count\x18\x01 \x01(\x05\x12(\n\x08suspects\x18\x02 \x03(\x0b\x32\x16.moorage.v1.Allocation\x12(\n\x08released\x18\x03 \x03(\x0b\x32\x16.moorage.v1.Allocation\x12.\n\x08\x66\x61ilures\x18\x04 \x03(\x0b\x32\x1c.moorage.v1.ReconcileFailure\x12*\n\x08position\x18\x05 \x01(\x0b\x32\x18.moorage.v1.FeedPosition\x12\'\n\x07unknown\x18\x06 \x03(\x0b\x32\x16.moorage.v1.Attachment\"d\n\x10ReconcileFailure\x12*\n\nattachment\x18\x01 \x01(\x0b\x32\x16.moorage.v1.Attachment\x12$\n\x07refusal\x18\x02 \x01(\x0b\x32\x13.moorage.v1.Refusal\"\xa9\x01\n\x07Refusal\x12\'\n\x06reason\x18\x01 \x01(\x0e\x32\x17.moorage.v1.ErrorReason\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x33\n\x08metadata\x18\x03 \x03(\x0b\x32!.moorage.v1.Refusal.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa4\x01\n\rStickyAddress\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x0c\n\x04pool\x18\x03 \x01(\t\x12\x11\n\towner_key\x18\x04 \x01(\t\x12\x0f\n\x07network\x18\x05 \x01(\t\x12\x11\n\tinterface\x18\x06 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"f\n\x1aListStickyAddressesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\towner_key\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"k\n\x1bListStickyAddressesResponse\x12\x33\n\x10sticky_addresses\x18\x01 \x03(\x0b\x32\x19.moorage.v1.StickyAddress\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"*\n\x1a\x44\x65leteStickyAddressRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"P\n\x1b\x44\x65leteStickyAddressResponse\x12\x31\n\x0esticky_address\x18\x01 \x01(\x0b\x32\x19.moorage.v1.StickyAddressb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,23 +38,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REFUSAL_METADATAENTRY']._loaded_options = None
   _globals['_REFUSAL_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_RECONCILENODEREQUEST']._serialized_start=172
-  _globals['_RECONCILENODEREQUEST']._serialized_end=411
-  _globals['_RECONCILENODERESPONSE']._serialized_start=414
-  _globals['_RECONCILENODERESPONSE']._serialized_end=594
-  _globals['_RECONCILEFAILURE']._serialized_start=596
-  _globals['_RECONCILEFAILURE']._serialized_end=696
-  _globals['_REFUSAL']._serialized_start=699
-  _globals['_REFUSAL']._serialized_end=868
-  _globals['_REFUSAL_METADATAENTRY']._serialized_start=821
-  _globals['_REFUSAL_METADATAENTRY']._serialized_end=868
-  _globals['_STICKYADDRESS']._serialized_start=871
-  _globals['_STICKYADDRESS']._serialized_end=1035
-  _globals['_LISTSTICKYADDRESSESREQUEST']._serialized_start=1037
-  _globals['_LISTSTICKYADDRESSESREQUEST']._serialized_end=1139
-  _globals['_LISTSTICKYADDRESSESRESPONSE']._serialized_start=1141
-  _globals['_LISTSTICKYADDRESSESRESPONSE']._serialized_end=1248
-  _globals['_DELETESTICKYADDRESSREQUEST']._serialized_start=1250
-  _globals['_DELETESTICKYADDRESSREQUEST']._serialized_end=1292
-  _globals['_DELETESTICKYADDRESSRESPONSE']._serialized_start=1294
-  _globals['_DELETESTICKYADDRESSRESPONSE']._serialized_end=1374
+  _globals['_RECONCILENODEREQUEST']._serialized_end=473
+  _globals['_RECONCILENODERESPONSE']._serialized_start=476
+  _globals['_RECONCILENODERESPONSE']._serialized_end=741
+  _globals['_RECONCILEFAILURE']._serialized_start=743
+  _globals['_RECONCILEFAILURE']._serialized_end=843
+  _globals['_REFUSAL']._serialized_start=846
+  _globals['_REFUSAL']._serialized_end=1015
+  _globals['_REFUSAL_METADATAENTRY']._serialized_start=968
+  _globals['_REFUSAL_METADATAENTRY']._serialized_end=1015
+  _globals['_STICKYADDRESS']._serialized_start=1018
+  _globals['_STICKYADDRESS']._serialized_end=1182
+  _globals['_LISTSTICKYADDRESSESREQUEST']._serialized_start=1184
+  _globals['_LISTSTICKYADDRESSESREQUEST']._serialized_end=1286
+  _globals['_LISTSTICKYADDRESSESRESPONSE']._serialized_start=1288
+  _globals['_LISTSTICKYADDRESSESRESPONSE']._serialized_end=1395
+  _globals['_DELETESTICKYADDRESSREQUEST']._serialized_start=1397
+  _globals['_DELETESTICKYADDRESSREQUEST']._serialized_end=1439
+  _globals['_DELETESTICKYADDRESSRESPONSE']._serialized_start=1441
+  _globals['_DELETESTICKYADDRESSRESPONSE']._serialized_end=1521
 # @@protoc_insertion_point(module_scope)

@@ -38,6 +38,8 @@ class ReconcileNodeRequest(_message.Message):
     GRACE_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     CLUSTER_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
+    FROM_RECORDS_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Optional. The VRF, "vrfs/{vrf}"; absent: "vrfs/default"."""
     node: _builtins.str
@@ -52,6 +54,11 @@ class ReconcileNodeRequest(_message.Message):
     """Optional. Whose the node is, as Workload.cluster has it: what was assigned for
     another one, or for none where this says one, is left alone. Absent: only
     what was assigned for none.
+    """
+    from_records: _builtins.bool
+    """Optional. True: the list was made from what a server said is held, so it
+    cannot name anything else: a VRF in quarantine goes on waiting for one that
+    can.
     """
     @_builtins.property
     def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Attachment]:
@@ -77,6 +84,10 @@ class ReconcileNodeRequest(_message.Message):
         until the node's lists have it. Even with 0, another list is needed.
         """
 
+    @_builtins.property
+    def seen(self) -> _resources_pb2.FeedPosition:
+        """Optional. As in AssignAddresses; the list is judged all the same."""
+
     def __init__(
         self,
         *,
@@ -88,10 +99,12 @@ class ReconcileNodeRequest(_message.Message):
         grace: _duration_pb2.Duration | None = ...,
         validate_only: _builtins.bool = ...,
         cluster: _builtins.str = ...,
+        seen: _resources_pb2.FeedPosition | None = ...,
+        from_records: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "grace", b"grace"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "grace", b"grace", "seen", b"seen"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "attempt", b"attempt", "cluster", b"cluster", "grace", b"grace", "network", b"network", "node", b"node", "parent", b"parent", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "attempt", b"attempt", "cluster", b"cluster", "from_records", b"from_records", "grace", b"grace", "network", b"network", "node", b"node", "parent", b"parent", "seen", b"seen", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -107,6 +120,8 @@ class ReconcileNodeResponse(_message.Message):
     SUSPECTS_FIELD_NUMBER: _builtins.int
     RELEASED_FIELD_NUMBER: _builtins.int
     FAILURES_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    UNKNOWN_FIELD_NUMBER: _builtins.int
     confirmed_count: _builtins.int
     """Attachments of the node that are in the list, or began after it was made."""
     @_builtins.property
@@ -127,6 +142,17 @@ class ReconcileNodeResponse(_message.Message):
         another call works on it, say; everything else is done.
         """
 
+    @_builtins.property
+    def position(self) -> _resources_pb2.FeedPosition:
+        """As in AssignAddresses."""
+
+    @_builtins.property
+    def unknown(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Attachment]:
+        """What the list has and nobody holds, while the VRF is in quarantine: at most
+        100 of them. It has addresses that are not known: adopt them by AdoptBlock,
+        or let it end. Until then the quarantine lasts.
+        """
+
     def __init__(
         self,
         *,
@@ -134,10 +160,12 @@ class ReconcileNodeResponse(_message.Message):
         suspects: _abc.Iterable[_resources_pb2.Allocation] | None = ...,
         released: _abc.Iterable[_resources_pb2.Allocation] | None = ...,
         failures: _abc.Iterable[Global___ReconcileFailure] | None = ...,
+        position: _resources_pb2.FeedPosition | None = ...,
+        unknown: _abc.Iterable[_resources_pb2.Attachment] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed_count", b"confirmed_count", "failures", b"failures", "released", b"released", "suspects", b"suspects"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed_count", b"confirmed_count", "failures", b"failures", "position", b"position", "released", b"released", "suspects", b"suspects", "unknown", b"unknown"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -211,6 +211,42 @@ keeps its allocations until they are released.
 """
 Global___PoolState: _TypeAlias = PoolState  # noqa: Y015
 
+class _QuarantineCause:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _QuarantineCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_QuarantineCause.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    QUARANTINE_CAUSE_UNSPECIFIED: _QuarantineCause.ValueType  # 0
+    """Never sent."""
+    QUARANTINE_CAUSE_RESTORED: _QuarantineCause.ValueType  # 1
+    """Its database was restored from a backup, as whoever did so has said."""
+    QUARANTINE_CAUSE_WENT_BACK: _QuarantineCause.ValueType  # 2
+    """Its database has gone back in time without a word: somebody knows of more
+    changes than there are.
+    """
+    QUARANTINE_CAUSE_RULES_BROKEN: _QuarantineCause.ValueType  # 3
+    """What is stored of it breaks a rule about who holds an address; see
+    CheckConsistency.
+    """
+
+class QuarantineCause(_QuarantineCause, metaclass=_QuarantineCauseEnumTypeWrapper):
+    """Why nothing new is assigned in a VRF."""
+
+QUARANTINE_CAUSE_UNSPECIFIED: QuarantineCause.ValueType  # 0
+"""Never sent."""
+QUARANTINE_CAUSE_RESTORED: QuarantineCause.ValueType  # 1
+"""Its database was restored from a backup, as whoever did so has said."""
+QUARANTINE_CAUSE_WENT_BACK: QuarantineCause.ValueType  # 2
+"""Its database has gone back in time without a word: somebody knows of more
+changes than there are.
+"""
+QUARANTINE_CAUSE_RULES_BROKEN: QuarantineCause.ValueType  # 3
+"""What is stored of it breaks a rule about who holds an address; see
+CheckConsistency.
+"""
+Global___QuarantineCause: _TypeAlias = QuarantineCause  # noqa: Y015
+
 @_typing.final
 class VrfConfiguration(_message.Message):
     """How blocks of a VRF are dealt out. Effective on the next request, whatever
@@ -308,6 +344,7 @@ class Vrf(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     CONFIGURATION_FIELD_NUMBER: _builtins.int
+    QUARANTINES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, "vrfs/{vrf}". The id is a DNS-1123 label of at most 63
     characters. Output only; chosen on creation through vrf_id.
@@ -336,6 +373,10 @@ class Vrf(_message.Message):
     def configuration(self) -> Global___VrfConfiguration:
         """Optional. Absent: every default."""
 
+    @_builtins.property
+    def quarantines(self) -> _containers.RepeatedCompositeFieldContainer[Global___Quarantine]:
+        """Why nothing new is assigned here; empty where it is. Output only."""
+
     def __init__(
         self,
         *,
@@ -347,14 +388,84 @@ class Vrf(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         configuration: Global___VrfConfiguration | None = ...,
+        quarantines: _abc.Iterable[Global___Quarantine] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "create_time", b"create_time", "description", b"description", "etag", b"etag", "labels", b"labels", "name", b"name", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "create_time", b"create_time", "description", b"description", "etag", b"etag", "labels", b"labels", "name", b"name", "quarantines", b"quarantines", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Vrf: _TypeAlias = Vrf  # noqa: Y015
+
+@_typing.final
+class Quarantine(_message.Message):
+    """One reason for which nothing new is assigned in a VRF: what is held can be
+    assigned again and released, and blocks can be adopted.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAUSE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    BEGIN_TIME_FIELD_NUMBER: _builtins.int
+    AWAITS_LISTS_FIELD_NUMBER: _builtins.int
+    cause: Global___QuarantineCause.ValueType
+    """Why."""
+    message: _builtins.str
+    """What was seen, for people."""
+    awaits_lists: _builtins.bool
+    """Whether it ends by itself, once every node that is known has sent its list
+    and no list names what is not held; see GetQuarantine.
+    """
+    @_builtins.property
+    def begin_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when."""
+
+    def __init__(
+        self,
+        *,
+        cause: Global___QuarantineCause.ValueType = ...,
+        message: _builtins.str = ...,
+        begin_time: _timestamp_pb2.Timestamp | None = ...,
+        awaits_lists: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaits_lists", b"awaits_lists", "begin_time", b"begin_time", "cause", b"cause", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Quarantine: _TypeAlias = Quarantine  # noqa: Y015
+
+@_typing.final
+class FeedPosition(_message.Message):
+    """How far the feed of a VRF had come, at least, when a call was answered. Every
+    server that answers later has come as far; one that has not works on a
+    database that has gone back in time.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EPOCH_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.str
+    """Which history it is a position of."""
+    revision: _builtins.int
+    """How many events there were, at least: some may not have their revision yet."""
+    def __init__(
+        self,
+        *,
+        epoch: _builtins.str = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FeedPosition: _TypeAlias = FeedPosition  # noqa: Y015
 
 @_typing.final
 class Route(_message.Message):

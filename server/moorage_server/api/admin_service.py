@@ -2,13 +2,17 @@
 
 from collections.abc import AsyncIterator
 
+import structlog
+
 from moorage.v1 import admin_service_pb2 as messages
 from moorage.v1 import admin_service_pb2_grpc
-from moorage_server.api import decode_admin, encode_admin
+from moorage_server.api import decode_admin, encode_admin, encode_resources
 from moorage_server.api.desk import Context, Desk
 from moorage_server.api.numbering import Numbering
 from moorage_server.storage import catalogs
-from moorage_server.usecases import adopt, consistency
+from moorage_server.usecases import adopt, consistency, quarantine
+
+_log = structlog.get_logger()
 
 
 class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
@@ -24,7 +28,7 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
         self, request: messages.CheckConsistencyRequest, context: Context
     ) -> AsyncIterator[messages.CheckConsistencyResponse]:
         """Tells what breaks the rules, rule by rule."""
-        vrf = decode_admin.checked_vrf(request)
+        vrf = decode_admin.vrf(request)
         async for checked in self._desk.stream(context, consistency.check, vrf=vrf):
             for each in encode_admin.checked(checked):
                 yield each
@@ -37,3 +41,21 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
         decision = await self._desk.run(context, adopt.adopt, self._compiled, wanted)
         self._numbering.stir()
         return encode_admin.adopted(decision)
+
+    async def GetQuarantine(
+        self, request: messages.GetQuarantineRequest, context: Context
+    ) -> messages.GetQuarantineResponse:
+        """Tells why a VRF assigns nothing new, and what it waits for."""
+        vrf = decode_admin.vrf(request)
+        return encode_admin.report(await self._desk.run(context, quarantine.show, vrf=vrf))
+
+    async def LiftQuarantine(
+        self, request: messages.LiftQuarantineRequest, context: Context
+    ) -> messages.LiftQuarantineResponse:
+        """Ends every quarantine of a VRF by the word of whoever calls."""
+        vrf, reason = decode_admin.lifted(request)
+        by = context.peer()
+        ended = await self._desk.run(context, quarantine.lift, vrf=vrf, reason=reason, by=by)
+        for each in ended:
+            _log.warning("quarantine lifted", vrf=vrf, cause=each.cause, reason=reason, by=by)
+        return messages.LiftQuarantineResponse(quarantines=map(encode_resources.quarantined, ended))

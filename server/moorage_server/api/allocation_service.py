@@ -6,6 +6,7 @@ from typing import TypeVar
 from moorage.v1 import allocation_service_pb2 as messages
 from moorage.v1 import allocation_service_pb2_grpc, history_pb2, reconciliation_pb2
 from moorage_server.api import (
+    backward,
     decode,
     decode_history,
     decode_reconciliation,
@@ -47,7 +48,7 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
         """Assigns addresses to one attachment."""
         wanted = decode.assign_request(request)
         held = await self._collector.submit(wanted, deadline_of(context))
-        return _with(messages.AssignAddressesResponse(), held)
+        return self._told(messages.AssignAddressesResponse(), held, wanted.attachment.vrf)
 
     async def ReleaseAddresses(
         self, request: messages.ReleaseAddressesRequest, context: Context
@@ -55,7 +56,7 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
         """Releases the addresses of one attachment."""
         wanted = decode.release_request(request)
         released = await self._collector.submit(wanted, deadline_of(context))
-        return _with(messages.ReleaseAddressesResponse(), released)
+        return self._told(messages.ReleaseAddressesResponse(), released, wanted.attachment.vrf)
 
     async def ExplainAssign(
         self, request: messages.ExplainAssignRequest, context: Context
@@ -71,10 +72,19 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
         """Releases what a node does not have any more."""
         wanted = decode_reconciliation.reconcile_request(request)
         found = await self._desk.run(context, reconcile.find, self._compiled, wanted)
+        if found.lost:
+            await backward.shut(self._desk, wanted.vrf, found.lost)
         if wanted.validate_only:
             would = [shown for leak in found.leaks for shown in leak.held]
-            return encode_reconciliation.reconciled(found, would, ())
-        deadline = deadline_of(context)
+            answer = encode_reconciliation.reconciled(found, would, ())
+        else:
+            answer = await self._released(found, deadline_of(context))
+        encode.position(self._compiled.positions.of(wanted.vrf), answer.position)
+        return answer
+
+    async def _released(
+        self, found: reconcile.Findings, deadline: float
+    ) -> reconciliation_pb2.ReconcileNodeResponse:
         released, failures = await leaks.release(self._collector, found.leaks, deadline)
         busy = [leaks.Failure(attachment=each, refusal=errors.Contention()) for each in found.busy]
         return encode_reconciliation.reconciled(found, released, [*failures, *busy])
@@ -171,8 +181,8 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
             sticky_address=encode.sticky_address(kept)
         )
 
-
-def _with(answer: _Answer, shown: Iterable[catalog.Shown]) -> _Answer:
-    for each in shown:
-        encode.allocation(each, answer.allocations.add())
-    return answer
+    def _told(self, answer: _Answer, shown: Iterable[catalog.Shown], vrf: str) -> _Answer:
+        for each in shown:
+            encode.allocation(each, answer.allocations.add())
+        encode.position(self._compiled.positions.of(vrf), answer.position)
+        return answer

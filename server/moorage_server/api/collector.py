@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from moorage_server.api import chores
+from moorage_server.api import backward, chores
 from moorage_server.api.admission import Admission, Class
 from moorage_server.api.desk import Desk
 from moorage_server.api.tickets import BATCH_SIZE, Queue, Ticket, class_of
@@ -172,7 +172,7 @@ class Collector:
         await asyncio.wait([ran])
         error = ran.exception()
         if error is None:
-            self._tell(tickets, ran.result())
+            self._tell(tickets, await self._heeded(ran.result()))
         elif isinstance(error, _ENDS_ALL):
             self._tell(tickets, [error] * len(tickets))
         else:
@@ -214,11 +214,17 @@ class Collector:
         limits = database.Limits.until(ticket.deadline)
         work = self._transaction([ticket], limits, Locking.WAITING)
         (ran,) = await asyncio.gather(self._desk.call(work), return_exceptions=True)
-        return ran if isinstance(ran, BaseException) else ran[0]
+        return ran if isinstance(ran, BaseException) else (await self._heeded(ran))[0]
+
+    async def _heeded(self, ran: batch.Ran) -> Sequence[batch.Outcome]:
+        """The outcomes; nobody is told, and no batch begun, before what went back is shut."""
+        for vrf, seen in ran.lost.items():
+            await backward.shut(self._desk, vrf, seen)
+        return ran.outcomes
 
     def _transaction(
         self, tickets: list[Ticket], limits: database.Limits, locking: Locking
-    ) -> Callable[[], list[batch.Outcome]]:
+    ) -> Callable[[], batch.Ran]:
         requests = [ticket.request for ticket in tickets]
         return lambda: batch.run(
             self._desk.store, limits, requests, compiled=self._compiled, locking=locking

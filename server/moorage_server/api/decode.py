@@ -33,6 +33,7 @@ def assign_request(message: allocation_messages.AssignAddressesRequest) -> model
         ),
         attempt=attempt(found, message),
         wait=_seconds(found, "wait", message.wait, limits.WAIT_SECONDS),
+        seen=seen(found, message),
     )
     found.check()
     return request
@@ -52,6 +53,7 @@ def release_request(message: allocation_messages.ReleaseAddressesRequest) -> mod
         attachment=_attachment(found, message.parent, message.attachment),
         attempt=attempt(found, message),
         generations=_generations(found, message.generations),
+        seen=seen(found, message),
     )
     found.check()
     return request
@@ -216,6 +218,22 @@ def attempt(
     if stamp.boot_time_ns <= 0:
         found.add("attempt.boot_time_ns", f"is {stamp.boot_time_ns}; it must be positive")
     return model.AttemptStamp(boot_id=stamp.boot_id, boot_time_ns=stamp.boot_time_ns)
+
+
+def seen(
+    found: Violations,
+    message: allocation_messages.AssignAddressesRequest
+    | allocation_messages.ReleaseAddressesRequest
+    | reconciliation_pb2.ReconcileNodeRequest,
+) -> model.Position | None:
+    """How far the caller has seen the feed come, where its message says so."""
+    if not message.HasField("seen"):
+        return None
+    epoch, revision = message.seen.epoch, message.seen.revision
+    found.text("seen.epoch", epoch, limits.EPOCH_LENGTH, required=True)
+    if revision < 0:
+        found.add("seen.revision", f"is {revision}; send the position as it was told")
+    return model.Position(epoch=epoch, revision=revision)
 
 
 def allocation_filter(

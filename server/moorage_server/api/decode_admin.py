@@ -10,12 +10,21 @@ from moorage_server.domain import addresses, model
 from moorage_server.domain.adoption import Adoption, AdoptRequest
 
 
-def checked_vrf(message: messages.CheckConsistencyRequest) -> str:
-    """The VRF that CheckConsistency looks at."""
+def vrf(message: messages.CheckConsistencyRequest | messages.GetQuarantineRequest) -> str:
+    """The VRF that is to be looked at."""
     found = Violations()
-    vrf = names.parent(found, message.parent)
+    name = names.parent(found, message.parent)
     found.check()
-    return vrf
+    return name
+
+
+def lifted(message: messages.LiftQuarantineRequest) -> tuple[str, str]:
+    """The VRF whose quarantine is to end, and why."""
+    found = Violations()
+    name = names.parent(found, message.parent)
+    reason = found.text("reason", message.reason, limits.DESCRIPTION_LENGTH, required=True)
+    found.check()
+    return name, reason
 
 
 def adopt_request(message: messages.AdoptBlockRequest) -> AdoptRequest:

@@ -25,6 +25,8 @@ def reconcile_request(
         attempt=decode.attempt(found, message),
         grace=_grace(found, message),
         validate_only=message.validate_only,
+        seen=decode.seen(found, message),
+        from_records=message.from_records,
     )
     found.check()
     return request

@@ -51,6 +51,12 @@ def bare(
     return message
 
 
+def position(reached: model.Position | None, message: messages.FeedPosition) -> None:
+    """How far a feed has come, written into its message."""
+    if reached is not None:
+        message.epoch, message.revision = reached.epoch, reached.revision
+
+
 def sticky_address(kept: sticky.StickyAddress) -> reconciliation_pb2.StickyAddress:
     """An address that is kept for its owner."""
     vrf = kept.pool.vrf

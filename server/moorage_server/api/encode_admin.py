@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from moorage.v1 import admin_service_pb2 as messages
-from moorage_server.domain import adoption
+from moorage_server.api import encode, encode_resources
+from moorage_server.domain import adoption, quarantine
 from moorage_server.storage import consistency
 from moorage_server.usecases.consistency import Checked
 
@@ -32,6 +33,27 @@ def adopted(decision: adoption.Decision) -> messages.AdoptBlockResponse:
             )
             for each in decision.conflicts
         ],
+    )
+
+
+def report(found: quarantine.Report) -> messages.GetQuarantineResponse:
+    """Why a VRF is in quarantine, and what it waits for."""
+    return messages.GetQuarantineResponse(
+        quarantines=map(encode_resources.quarantined, found.quarantines),
+        awaited=[
+            messages.AwaitedList(node=each.node, cluster=each.cluster, network=each.network)
+            for each in found.awaited
+        ],
+        awaited_count=found.awaited_count,
+        unknown=[
+            messages.UnknownAttachment(
+                node=each.node,
+                cluster=each.cluster,
+                attachment=encode.attachment(each.attachment),
+            )
+            for each in found.unknown
+        ],
+        unknown_count=found.unknown_count,
     )
 
 

@@ -11,6 +11,7 @@ from moorage_server.usecases.reconcile import Findings
 
 # Two lists share one message.
 _HALF = limits.PAGE_BYTES // 2
+UNKNOWN = 100  # of what nobody holds; GetQuarantine tells of more
 
 
 def reconciled(
@@ -27,6 +28,7 @@ def reconciled(
             )
             for each in failures
         ],
+        unknown=map(encode.attachment, found.unknown[:UNKNOWN]),
     )
 
 

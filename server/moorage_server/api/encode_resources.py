@@ -6,7 +6,7 @@ from google.protobuf import timestamp_pb2
 
 from moorage.v1 import resources_pb2 as messages
 from moorage_server.api import enums, names
-from moorage_server.domain import addresses, resources, usage
+from moorage_server.domain import addresses, quarantine, resources, usage
 
 _MOST = 2**63 - 1
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -30,6 +30,17 @@ def vrf(stored: resources.Vrf) -> messages.Vrf:
             cooldown_seconds=stored.configuration.cooldown,
             history_retention_days=stored.configuration.history_retention,
         ),
+        quarantines=map(quarantined, stored.quarantines),
+    )
+
+
+def quarantined(begun: quarantine.Quarantine) -> messages.Quarantine:
+    """Why nothing new is assigned in a VRF."""
+    return messages.Quarantine(
+        cause=enums.QUARANTINE_CAUSES.encode(begun.cause),
+        message=begun.message,
+        begin_time=timestamp(begun.begin_time),
+        awaits_lists=begun.cause.awaits_lists,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 from moorage.v1 import history_pb2
 from moorage.v1 import resources_pb2 as messages
 from moorage_server.api.violations import Violations
-from moorage_server.domain import addresses, history, model, resources
+from moorage_server.domain import addresses, history, model, quarantine, resources
 
 N = TypeVar("N", bound=int)
 T = TypeVar("T")
@@ -106,4 +106,12 @@ EVENT_CAUSES = Terms(
         history_pb2.ALLOCATION_EVENT_CAUSE_ADOPTED: history.Cause.ADOPTED,
     },
     "one of ALLOCATION_EVENT_CAUSE_...",
+)
+QUARANTINE_CAUSES = Terms(
+    {
+        messages.QUARANTINE_CAUSE_RESTORED: quarantine.Cause.RESTORED,
+        messages.QUARANTINE_CAUSE_WENT_BACK: quarantine.Cause.WENT_BACK,
+        messages.QUARANTINE_CAUSE_RULES_BROKEN: quarantine.Cause.RULES_BROKEN,
+    },
+    "one of QUARANTINE_CAUSE_...",
 )

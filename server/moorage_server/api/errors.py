@@ -32,6 +32,7 @@ CODES: dict[type[errors.IpamError], grpc.StatusCode] = {
     errors.PoolOverlaps: grpc.StatusCode.ALREADY_EXISTS,
     errors.VrfInUse: grpc.StatusCode.FAILED_PRECONDITION,
     errors.PoolInUse: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.VrfQuarantined: grpc.StatusCode.FAILED_PRECONDITION,
     errors.FieldImmutable: grpc.StatusCode.FAILED_PRECONDITION,
     errors.EtagMismatch: grpc.StatusCode.ABORTED,
     errors.NoEligiblePool: grpc.StatusCode.FAILED_PRECONDITION,

@@ -15,7 +15,9 @@ M = TypeVar("M", bound=message.Message)
 FIELD = "update_mask"
 EVERYTHING = "*"
 PATHS = 64  # more than there are fields in any resource
-OUTPUT_ONLY = frozenset({"name", "uid", "etag", "create_time", "update_time", "state"})
+OUTPUT_ONLY = frozenset(
+    {"name", "uid", "etag", "create_time", "update_time", "state", "quarantines"}
+)
 
 
 def decode(

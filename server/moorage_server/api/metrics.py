@@ -6,11 +6,12 @@ ones, and a counter says so.
 """
 
 import concurrent.futures
+import dataclasses
 import socket
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from wsgiref import simple_server
 
 import prometheus_client
@@ -22,7 +23,7 @@ from moorage_server.api.health import Health
 from moorage_server.domain import errors
 from moorage_server.domain import usage as domain
 from moorage_server.storage import catalogs, database
-from moorage_server.usecases import usage
+from moorage_server.usecases import quarantine, usage
 
 FRESH = 5.0  # seconds for which a count is good
 TIME = 5.0  # seconds for a count
@@ -117,8 +118,16 @@ class _TurnedAway(Collector):
         yield family
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Count:
+    """What was counted at one time."""
+
+    pools: Sequence[domain.NamedUsage] = ()
+    quarantines: Sequence[tuple[str, str]] = ()
+
+
 class _Pools(Collector):
-    """What the addresses of each pool are."""
+    """What the addresses of each pool are, and which VRFs assign nothing new."""
 
     def __init__(
         self,
@@ -129,13 +138,13 @@ class _Pools(Collector):
         self._store, self._compiled, self._failures = store, compiled, failures
         self._lock = threading.Lock()
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "metrics")
-        self._counting: concurrent.futures.Future[list[domain.NamedUsage]] | None = None
-        self._counted: list[domain.NamedUsage] = []
+        self._counting: concurrent.futures.Future[_Count] | None = None
+        self._counted = _Count()
         self._good_until = 0.0
 
     def describe(self) -> Iterable[Metric]:
         """The families, without counting."""
-        return _families(())
+        return _families(_Count())
 
     def collect(self) -> Iterable[Metric]:
         """The families with what is in them at the moment."""
@@ -154,7 +163,7 @@ class _Pools(Collector):
         # for longer, and no second count is begun.
         if self._counting is None:
             self._counting = self._thread.submit(self._look)
-        self._counted = []
+        self._counted = _Count()
         try:
             self._counted = self._counting.result(TIME)
         except TimeoutError:
@@ -165,16 +174,21 @@ class _Pools(Collector):
             self._counting = None
         self._good_until = time.monotonic() + FRESH
 
-    def _look(self) -> list[domain.NamedUsage]:
+    def _look(self) -> _Count:
         limits = database.Limits.until(time.monotonic() + TIME)
-        return usage.of_all(self._store, limits, self._compiled)
+        return _Count(
+            pools=usage.of_all(self._store, limits, self._compiled),
+            quarantines=[
+                (vrf, each.cause.value) for vrf, each in quarantine.everywhere(self._store, limits)
+            ],
+        )
 
     def _failed(self, why: str) -> None:
         self._failures.inc()
         _log.warning("pools not counted", why=why)
 
 
-def _families(counted: Iterable[domain.NamedUsage]) -> Iterator[Metric]:
+def _families(counted: _Count) -> Iterator[Metric]:
     addresses = GaugeMetricFamily(
         "moorage_pool_addresses",
         "Addresses of a pool by what they are; reserved ones may be another thing as well.",
@@ -186,10 +200,17 @@ def _families(counted: Iterable[domain.NamedUsage]) -> Iterator[Metric]:
     blocks = GaugeMetricFamily(
         "moorage_pool_open_blocks", "Blocks of a pool that are open.", labels=("vrf", "pool")
     )
-    for each in counted:
+    for each in counted.pools:
         counts, name = each.usage.counts, (each.vrf, each.pool)
         for state in ("assigned", "cooling", "sticky", "reserved", "available"):
             addresses.add_metric((*name, state), getattr(counts, state))
         capacity.add_metric(name, counts.capacity)
         blocks.add_metric(name, each.usage.open_blocks)
-    yield from (addresses, capacity, blocks)
+    quarantined = GaugeMetricFamily(
+        "moorage_vrf_quarantined",
+        "1 for each reason for which a VRF assigns nothing new.",
+        labels=("vrf", "cause"),
+    )
+    for vrf, cause in counted.quarantines:
+        quarantined.add_metric((vrf, cause), 1)
+    yield from (addresses, capacity, blocks, quarantined)

@@ -16,7 +16,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 
 from moorage.v1 import history_pb2 as messages
-from moorage_server.api import decode_watch, encode_watch, handover, limits, tail
+from moorage_server.api import backward, decode_watch, encode_watch, handover, limits, tail
 from moorage_server.api.bell import Bell
 from moorage_server.api.desk import Context, Desk
 from moorage_server.domain import errors, feed, model
@@ -64,14 +64,21 @@ class Watching:
         """The messages of a watch, serialized, until it has lasted long enough."""
         wanted, cursor = decode_watch.watch(request)
         with self._counted():
-            wanted, place = await self._desk.run(
-                context,
-                watch.begin,
-                self._compiled,
-                wanted=wanted,
-                pools=tuple(request.filter.pools),
-                cursor=cursor,
-            )
+            try:
+                wanted, place = await self._desk.run(
+                    context,
+                    watch.begin,
+                    self._compiled,
+                    wanted=wanted,
+                    pools=tuple(request.filter.pools),
+                    cursor=cursor,
+                )
+            except errors.CursorUnknown:
+                if cursor is not None:
+                    # It may be of this history all the same, and ahead of it.
+                    seen = model.Position(epoch=cursor.epoch, revision=cursor.revision)
+                    await backward.shut(self._desk, wanted.vrf, seen)
+                raise
             interest = feed.Interest(
                 filter=dataclasses.replace(wanted, pools=()), pools=place.pools
             )

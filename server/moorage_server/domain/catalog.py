@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from moorage_server.domain import addresses, eligibility, errors, model, resources
 from moorage_server.domain.eligibility import Asker, PassedOver
 from moorage_server.domain.offers import Offer, cidr_of
+from moorage_server.domain.quarantine import Quarantine
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,7 @@ class Catalog:
         offers: tuple[Offer, ...],
         configuration: resources.VrfConfiguration,
         expire_time: datetime.datetime | None = None,
+        quarantines: tuple[Quarantine, ...] = (),
     ) -> None:
         """Takes compiled pools in any order."""
         self.vrf_id = vrf_id
@@ -44,6 +46,7 @@ class Catalog:
         self.version = version
         self.configuration = configuration
         self.expire_time = expire_time
+        self.quarantines = quarantines
         self.offers = sorted(offers, key=lambda each: (-each.pool.priority, each.name))
         # Blocks in these have nothing to give; one look passes over all of them.
         self.hidden_blocks = tuple(
@@ -60,6 +63,11 @@ class Catalog:
     def is_over(self, now: datetime.datetime) -> bool:
         """Whether a reservation has expired since this was compiled."""
         return self.expire_time is not None and self.expire_time <= now
+
+    def require_open(self) -> None:
+        """Raises VrfQuarantined where nothing new is assigned."""
+        for each in self.quarantines:
+            raise errors.VrfQuarantined(self.vrf, each.cause, each.begin_time)
 
     def by_id(self, pool_id: int) -> Offer:
         """The pool with this row id."""

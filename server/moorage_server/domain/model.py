@@ -135,10 +135,19 @@ def owner_of(owner_key: str) -> str:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """How far the feed of a VRF has come at least: so many events there are in this history."""
+
+    epoch: str
+    revision: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AssignRequest:
     """Addresses wanted for one attachment, all or none of them.
 
-    `wait`: for how many seconds, at most, for what a predecessor still holds.
+    `wait`: for how many seconds, at most, for what a predecessor still holds. `seen`: what the
+    caller was told last of how far the feed had come.
     """
 
     attachment: AttachmentKey
@@ -146,6 +155,7 @@ class AssignRequest:
     facts: Facts = Facts()
     attempt: AttemptStamp | None = None
     wait: float = 0.0
+    seen: Position | None = None
 
     @property
     def pod_interface(self) -> PodInterface | None:
@@ -166,6 +176,7 @@ class ReleaseRequest:
     attempt: AttemptStamp | None = None
     generations: frozenset[int] = frozenset()
     suspected_until: int | None = None
+    seen: Position | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

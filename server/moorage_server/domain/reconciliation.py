@@ -23,7 +23,8 @@ class ReconcileRequest:
     """A node's list: all that it has, of one network or, where that is empty, of every one.
 
     What is of another `cluster` is none of it: a node there may have the same name. `attempt` is
-    when it began to make the list.
+    when it began to make the list. `from_records`: it was made from what is recorded, and can
+    name nothing else.
     """
 
     vrf: str
@@ -34,6 +35,8 @@ class ReconcileRequest:
     attempt: model.AttemptStamp | None = None
     grace: int = DEFAULT_GRACE
     validate_only: bool = False
+    seen: model.Position | None = None
+    from_records: bool = False
 
     def concerns(self, record: identity.Record | None) -> bool:
         """Whether the list should have an attachment of which this is remembered.

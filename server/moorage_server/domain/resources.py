@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from moorage_server.domain import addresses
 from moorage_server.domain.model import Use
+from moorage_server.domain.quarantine import Quarantine
 
 NEVER = datetime.datetime.fromtimestamp(0, datetime.UTC)
 DEFAULT_BLOCK_SIZE = {addresses.Family.IPV4: 26, addresses.Family.IPV6: 122}
@@ -101,6 +102,7 @@ class Vrf(Stored):
     description: str = ""
     configuration: VrfConfiguration = VrfConfiguration()
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    quarantines: tuple[Quarantine, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,16 +11,19 @@ from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
 
-from moorage_server.domain import catalog, offers
-from moorage_server.storage import arrays, pools, reservations, statements, vrfs
+from moorage_server.domain import catalog, model, offers
+from moorage_server.storage import arrays, pools, quarantines, reservations, statements, vrfs
+from moorage_server.storage.positions import Positions
 
 _SCOPES = statements.Statement("""
 SELECT v.vrf_id, v.name AS vrf, v.catalog_version, v.strict_affinity, v.auto_allocate_blocks,
     v.max_blocks_per_node, v.cooldown_seconds, v.history_retention_days,
+    CAST(v.epoch AS text) AS epoch, coalesce(h.revision, 0) AS head,
     clock_timestamp() AS now, (SELECT tick FROM ticks) AS tick, asked.node,
     n.uid AS node_uid, n.version AS node_version, n.labels
 FROM unnest(CAST(:vrfs AS text[]), CAST(:nodes AS text[])) AS asked (vrf, node)
 JOIN vrfs v ON v.name = asked.vrf
+LEFT JOIN revision_heads h ON h.vrf_id = v.vrf_id
 LEFT JOIN nodes n ON n.vrf_id = v.vrf_id AND n.name = asked.node
 """)
 
@@ -30,10 +33,11 @@ class Scope:
     """What one node's requests in one VRF are decided in, and when.
 
     `now` is by the database's clock, which may be set; `tick` counts seconds that have
-    passed, see `storage.ticks`.
+    passed, see `storage.ticks`. `position` is how far the feed has come.
     """
 
     catalog: catalog.Catalog
+    position: model.Position
     node: str
     node_state: tuple[uuid.UUID | None, int]
     node_labels: Mapping[str, str]
@@ -50,7 +54,9 @@ Sweep = tuple[uuid.UUID, str, tuple[uuid.UUID | None, int]]
 
 
 class Catalogs:
-    """The catalogs compiled so far, one for each VRF, and whose blocks were looked through."""
+    """What a process knows from one transaction to the next: the catalogs compiled so far, one for
+    each VRF, whose blocks were looked through, and how far the feeds have come.
+    """
 
     def __init__(self) -> None:
         """Begins empty."""
@@ -58,6 +64,8 @@ class Catalogs:
         # Nodes that own no empty block of a pool which does not select them, as far as
         # catalog and node are in these states. Only saves looking with every request.
         self.swept: set[Sweep] = set()
+        # How far the feeds had come when this process looked last.
+        self.positions = Positions()
 
     def scopes(
         self, connection: sa.Connection, asked: Collection[tuple[str, str]]
@@ -71,6 +79,7 @@ class Catalogs:
         return {
             (row.vrf, row.node): Scope(
                 catalog=self._current(connection, row),
+                position=model.Position(epoch=row.epoch, revision=row.head),
                 node=row.node,
                 node_state=(row.node_uid, row.node_version or 0),
                 node_labels=row.labels or {},
@@ -103,4 +112,5 @@ def _compile(connection: sa.Connection, row: arrays.Row) -> catalog.Catalog:
         offers=compiled,
         configuration=vrfs.configuration(row),
         expire_time=expire_time,
+        quarantines=quarantines.begun(connection, row.vrf_id),
     )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from moorage_server.domain import errors, resources
-from moorage_server.storage import arrays, locks, stored, tables
+from moorage_server.storage import arrays, locks, quarantines, stored, tables
 from moorage_server.storage import errors as database_errors
 
 _TABLE = tables.vrfs
@@ -71,7 +71,13 @@ def get(connection: sa.Connection, vrf: str) -> resources.Vrf:
     row = connection.execute(sa.select(_TABLE).where(_TABLE.c.name == vrf)).one_or_none()
     if row is None:
         raise errors.VrfNotFound(vrf)
-    return _vrf(row)
+    return _vrf(connection, row)
+
+
+def names(connection: sa.Connection) -> dict[str, int]:
+    """Every VRF in order of name, and its row id."""
+    rows = connection.execute(sa.select(_TABLE.c.name, _TABLE.c.vrf_id).order_by(_TABLE.c.name))
+    return {row.name: row.vrf_id for row in rows}
 
 
 def page(
@@ -79,7 +85,7 @@ def page(
 ) -> list[resources.Vrf]:
     """VRFs in order of name, from the one behind `after`."""
     query = stored.page(sa.select(_TABLE), _TABLE, labels=labels, after=after, limit=limit)
-    return [_vrf(row) for row in connection.execute(query)]
+    return [_vrf(connection, row) for row in connection.execute(query).all()]
 
 
 def create(connection: sa.Connection, vrf: resources.Vrf) -> None:
@@ -106,7 +112,14 @@ def has_pools(connection: sa.Connection, vrf: str) -> bool:
 
 def delete(connection: sa.Connection, vrf: str) -> None:
     """Removes a VRF without pools and all that is in it; its history stays."""
-    for table in (tables.reservations, tables.nodes, tables.attachments):
+    for table in (
+        tables.reservations,
+        tables.nodes,
+        tables.attachments,
+        tables.quarantines,
+        tables.awaited_lists,
+        tables.unknown_attachments,
+    ):
         connection.execute(table.delete().where(table.c.vrf_id == id_of(vrf)))
     connection.execute(_TABLE.delete().where(_TABLE.c.name == vrf))
 
@@ -134,10 +147,11 @@ def _fields(vrf: resources.Vrf) -> dict[str, object]:
     }
 
 
-def _vrf(row: arrays.Row) -> resources.Vrf:
+def _vrf(connection: sa.Connection, row: arrays.Row) -> resources.Vrf:
     return resources.Vrf(
         name=row.name,
         description=row.description,
         configuration=configuration(row),
+        quarantines=quarantines.begun(connection, row.vrf_id),
         **stored.common(row),
     )

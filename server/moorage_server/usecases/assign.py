@@ -11,6 +11,7 @@ def assign(ledger: Ledger, request: model.AssignRequest) -> tuple[model.Allocati
 
     Raises the IpamError that says why not, Awaited, or Contended.
     """
+    # A takeover is new as well: in a database that went back, the sibling may have let go.
     pools = ledger.scope(request).catalog
     record, siblings = ledger.record(request.attachment), ledger.siblings(request.attachment)
     succession.check(request, record, siblings)
@@ -21,6 +22,7 @@ def assign(ledger: Ledger, request: model.AssignRequest) -> tuple[model.Allocati
     if any(each.suspect_tick is not None for each in held):
         held = ledger.trust(held)
     if not held:
+        ledger.require_open(request)
         ledger.sweep(request)
         wanted = succession.place(request, siblings, ledger.setting(request))
         placed = ledger.converse(request.attachment.vrf, wanted)

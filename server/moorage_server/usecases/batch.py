@@ -4,6 +4,7 @@ A batch of new requests never waits for a lock: whatever it would have to wait f
 back as DEFERRED and run again, waiting, while other batches go on.
 """
 
+import dataclasses
 import enum
 from collections.abc import Mapping, Sequence
 
@@ -35,6 +36,16 @@ _Decision = Held | _Refused
 Outcome = tuple[catalog.Shown, ...] | _Refused
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """One outcome for each request, in order; and how far somebody has seen VRFs, of which there
+    is less now.
+    """
+
+    outcomes: list[Outcome]
+    lost: Mapping[str, model.Position]
+
+
 def run(
     store: database.Database,
     limits: database.Limits,
@@ -42,23 +53,25 @@ def run(
     *,
     compiled: catalogs.Catalogs,
     locking: Locking,
-) -> list[Outcome]:
-    """One outcome for each request, in order; no two may be of one attachment.
+) -> Ran:
+    """Decides on requests, no two of one attachment, and writes what comes of it.
 
     Raises what ends the whole transaction. Where locks are waited for, a request is deferred
     only if what it waited for has changed. WAITING is for one request alone: several would
     take them in orders of their own.
     """
 
-    def work(transaction: database.Transaction) -> tuple[list[Outcome], set[catalogs.Sweep]]:
+    def work(transaction: database.Transaction) -> tuple[list[Outcome], Ledger]:
         ledger = Ledger(transaction, compiled, waiting=locking is not Locking.SKIPPING)
         if locking is Locking.IN_TURN:
             ledger.take_turn(requests)
-        return _decide(ledger, requests), ledger.swept
+        return _decide(ledger, requests), ledger
 
-    outcomes, swept = store.run(work, limits)
-    compiled.swept |= swept
-    return outcomes
+    outcomes, ledger = store.run(work, limits)
+    compiled.swept |= ledger.swept
+    for vrf, reached in ledger.reached.items():
+        compiled.positions.note(vrf, ledger.lost.get(vrf, reached))
+    return Ran(outcomes=outcomes, lost=ledger.lost)
 
 
 def _decide(ledger: Ledger, requests: Sequence[Request]) -> list[Outcome]:

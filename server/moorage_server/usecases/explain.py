@@ -61,6 +61,7 @@ def _decision(
         held = identity.replay(request, record, pools)
         if held:
             return pools.show(held), None
+        ledger.require_open(request)
         ledger.sweep(request)
         wanted = succession.place(request, siblings, ledger.setting(request))
         placed = ledger.converse(request.attachment.vrf, wanted)

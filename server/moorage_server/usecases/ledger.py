@@ -4,10 +4,19 @@
 """
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 
-from moorage_server.domain import catalog, errors, identity, model, needs, returns, succession
+from moorage_server.domain import (
+    catalog,
+    errors,
+    identity,
+    model,
+    needs,
+    quarantine,
+    returns,
+    succession,
+)
 from moorage_server.domain.eligibility import Asker
 from moorage_server.domain.history import Cause
 from moorage_server.domain.setting import Conversation, Patience, Placed, Setting
@@ -20,6 +29,7 @@ from moorage_server.storage import (
     database,
     holdings,
     locks,
+    positions,
     sandboxes,
 )
 
@@ -35,12 +45,19 @@ class _Page:
     vrf_id: int
     shelf: Shelf
     inquiry: blocks.Inquiry
+    position: model.Position
     released: list[tuple[catalog.Shown, Cause]] = dataclasses.field(default_factory=list)
     trusted: list[model.Allocation] = dataclasses.field(default_factory=list)
     marks: list[attachments.Mark] = dataclasses.field(default_factory=list)
     granted: list[tuple[model.AssignRequest, list[Placed]]] = dataclasses.field(
         default_factory=list
     )
+
+    @property
+    def reached(self) -> model.Position:
+        """How far the feed has come, at least, with what is noted here."""
+        events = len(self.released) + sum(len(placed) for _, placed in self.granted)
+        return dataclasses.replace(self.position, revision=self.position.revision + events)
 
 
 class Ledger:
@@ -58,6 +75,8 @@ class Ledger:
         self._siblings: dict[model.AttachmentKey, succession.Siblings] = {}
         self._pages: dict[str, _Page] = {}
         self.swept: set[catalogs.Sweep] = set()
+        # How far somebody has seen the feeds of VRFs whose database has gone back since.
+        self.lost: dict[str, model.Position] = {}
 
     def take_turn(self, requests: Sequence[Request]) -> None:
         """Waits until nobody else is in the middle of waiting for locks in these VRFs.
@@ -74,6 +93,8 @@ class Ledger:
         pods = sandboxes.of(requests)
         locked = attachments.lock(self._transaction, keys, sandboxes=pods, waiting=self._waiting)
         locked -= sandboxes.behind_others(pods)
+        # Before anything is read: whatever comes is not behind it, unless time went back.
+        known = {key.vrf: self._compiled.positions.of(key.vrf) for key in keys}
         # Statements of their own, after the lock was given: from now on nobody but
         # this transaction changes what these attachments hold, so the catalog read
         # here knows every pool that their records speak of.
@@ -92,7 +113,32 @@ class Ledger:
                     busy=frozenset(keys),
                     waiting=self._waiting,
                 )
+        self._look_back(requests, known)
         return {key for key in locked if key not in pods or key in self._siblings}
+
+    def _look_back(
+        self, requests: Sequence[Request], known: Mapping[str, model.Position | None]
+    ) -> None:
+        for vrf, page in self._pages.items():
+            seen = [each.seen for each in requests if each.attachment.vrf == vrf]
+            furthest = positions.furthest(page.position, [known[vrf], *seen])
+            if furthest.revision > page.position.revision and positions.is_ahead(
+                self._transaction, page.vrf_id, furthest
+            ):
+                self.lost[vrf] = furthest
+
+    def require_open(self, request: Request) -> None:
+        """Raises VrfQuarantined where nothing new is assigned."""
+        scope = self.scope(request)
+        scope.catalog.require_open()
+        if request.attachment.vrf in self.lost:
+            cause = quarantine.Cause.WENT_BACK
+            raise errors.VrfQuarantined(request.attachment.vrf, cause, scope.now)
+
+    @property
+    def reached(self) -> dict[str, model.Position]:
+        """How far the feed of each VRF has come, at least, once all that was noted is committed."""
+        return {vrf: page.reached for vrf, page in self._pages.items()}
 
     def foresee(self, vrf: str, wanted: Collection[needs.Foreseen]) -> None:
         """Has what decisions in a VRF will ask for looked for at once."""
@@ -102,7 +148,7 @@ class Ledger:
     def _page(self, scope: catalogs.Scope) -> _Page:
         vrf_id, on = scope.catalog.vrf_id, Shelf(scope.now, scope.tick, scope.catalog.hidden_blocks)
         inquiry = blocks.Inquiry(self._transaction, vrf_id, on, waiting=self._waiting)
-        return _Page(vrf_id=vrf_id, shelf=on, inquiry=inquiry)
+        return _Page(vrf_id=vrf_id, shelf=on, inquiry=inquiry, position=scope.position)
 
     def scope(self, request: Request) -> catalogs.Scope:
         """What a request is decided in; raises VrfNotFound."""

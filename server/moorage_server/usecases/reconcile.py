@@ -9,7 +9,15 @@ from collections.abc import Mapping, Sequence
 
 from moorage_server.domain import catalog, errors, identity, model, reconciliation
 from moorage_server.domain.reconciliation import ReconcileRequest, Verdict
-from moorage_server.storage import allocations, attachments, catalogs, database, node_holdings
+from moorage_server.storage import (
+    allocations,
+    attachments,
+    catalogs,
+    database,
+    node_holdings,
+    positions,
+)
+from moorage_server.usecases import quarantine
 
 # A transaction locks what it changes, and others wait or go elsewhere meanwhile.
 AT_ONCE = 256
@@ -28,13 +36,17 @@ class Leak:
 class Findings:
     """What a list says of its node's attachments, by now all written down but for the leaks.
 
-    `busy`: those that another transaction works on, of which nothing was written.
+    `busy`: those that another transaction works on, of which nothing was written. `unknown`: what
+    the list has and nobody holds, where that is looked for. `lost`: how far somebody has seen the
+    VRF, of which there is less now.
     """
 
     confirmed_count: int = 0
     suspects: tuple[catalog.Shown, ...] = ()
     leaks: tuple[Leak, ...] = ()
     busy: tuple[model.AttachmentKey, ...] = ()
+    unknown: tuple[model.AttachmentKey, ...] = ()
+    lost: model.Position | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +78,15 @@ def find(
     With validate_only, nothing is written.
     """
 
-    def look(transaction: database.Transaction) -> list[_Judged]:
-        return _look(transaction, compiled, request)
+    known = compiled.positions.of(request.vrf)
+
+    def look(transaction: database.Transaction) -> _Look:
+        return _look(transaction, compiled, request, known)
 
     # One moment, so that the catalog knows every pool that the records speak of.
-    judged = store.run(look, limits, snapshot=True)
+    looked = store.run(look, limits, snapshot=True)
+    compiled.positions.note(request.vrf, looked.lost or looked.position)
+    judged = looked.judged
     busy: list[model.AttachmentKey] = []
     if not request.validate_only:
         changing = [each.attachment for each in judged if each.changed]
@@ -80,17 +96,41 @@ def find(
             noted, left = store.run(note, limits)
             judged += noted
             busy += left
-    return _findings(request, judged, busy)
+    unknown = quarantine.hear(store, limits, request) if looked.is_quarantined else ()
+    found = _findings(request, judged, busy)
+    return dataclasses.replace(found, unknown=unknown, lost=looked.lost)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What a list says at one moment, and what else is to be known of its VRF."""
+
+    judged: list[_Judged]
+    is_quarantined: bool
+    position: model.Position
+    lost: model.Position | None
 
 
 def _look(
-    transaction: database.Transaction, compiled: catalogs.Catalogs, request: ReconcileRequest
-) -> list[_Judged]:
+    transaction: database.Transaction,
+    compiled: catalogs.Catalogs,
+    request: ReconcileRequest,
+    known: model.Position | None,
+) -> _Look:
     scope = _scope(transaction, compiled, request)
+    seen = positions.furthest(scope.position, [known, request.seen])
+    is_lost = seen.revision > scope.position.revision and positions.is_ahead(
+        transaction, scope.catalog.vrf_id, seen
+    )
     records = node_holdings.of_node(
         transaction, scope.catalog.vrf_id, request.vrf, request.node, network=request.network
     )
-    return _judged(request, records, scope)
+    return _Look(
+        judged=_judged(request, records, scope),
+        is_quarantined=bool(scope.catalog.quarantines),
+        position=scope.position,
+        lost=seen if is_lost else None,
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ from moorage_server.domain.errors.assignment import (
     PoolExhausted,
     PoolFamilyMismatch,
     PoolUseNotAllowed,
+    VrfQuarantined,
 )
 from moorage_server.domain.errors.call import (
     Contention,
@@ -99,4 +100,5 @@ __all__ = [
     "VrfAlreadyExists",
     "VrfInUse",
     "VrfNotFound",
+    "VrfQuarantined",
 ]

@@ -1,7 +1,8 @@
 """Refusals of an assign: no pool serves, an address cannot be had, nothing is left."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from moorage_server.domain.errors.ipam_error import IpamError, listed, rfc3339
 
@@ -245,6 +246,36 @@ class PoolExhausted(IpamError):
             + (f"passed over: {others}; " if others else "")
             + "add a pool or release allocations",
             **facts,
+        )
+
+
+_LISTS = "every node has sent its list (`moorctl quarantine show` tells whose is missing)"
+
+
+class VrfQuarantined(IpamError):
+    """Nothing new is assigned in the VRF for now."""
+
+    reason = "VRF_QUARANTINED"
+
+    # What happened, and what ends it.
+    _WHY: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "RESTORED": ("its database was restored from a backup", _LISTS),
+        "WENT_BACK": ("its database has gone back in time", _LISTS),
+        "RULES_BROKEN": (
+            "what is stored of it breaks a rule about who holds an address",
+            "it is repaired (`moorctl quarantine show` tells what was found)",
+        ),
+    }
+
+    def __init__(self, vrf: str, cause: str, begin_time: datetime.datetime) -> None:
+        """Says since when, why, and what ends it."""
+        why, until = self._WHY[cause]
+        super().__init__(
+            f'VRF "{vrf}" is in quarantine since {rfc3339(begin_time)}: {why}; nothing new is '
+            f"assigned until {until}, or `moorctl quarantine lift` ends it",
+            vrf=vrf,
+            cause=cause,
+            begin_time=rfc3339(begin_time),
         )
 
 

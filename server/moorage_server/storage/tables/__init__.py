@@ -19,6 +19,11 @@ from moorage_server.storage.tables.administration import (
 from moorage_server.storage.tables.columns import metadata
 from moorage_server.storage.tables.holdings import allocations, attachments, blocks
 from moorage_server.storage.tables.journal import events, fence, revision_heads, revisions, ticks
+from moorage_server.storage.tables.quarantine import (
+    awaited_lists,
+    quarantines,
+    unknown_attachments,
+)
 
 SERVICE_ROLE = "moorage_service"
 
@@ -27,6 +32,7 @@ __all__ = [
     "Constraint",
     "allocations",
     "attachments",
+    "awaited_lists",
     "blocks",
     "events",
     "fence",
@@ -34,9 +40,11 @@ __all__ = [
     "nodes",
     "pool_frontiers",
     "pools",
+    "quarantines",
     "reservations",
     "revision_heads",
     "revisions",
     "ticks",
+    "unknown_attachments",
     "vrfs",
 ]
