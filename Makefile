@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup serve demo test check format protos bench properties history-campaign feed-campaign \
-	collector-campaign interleavings chaos seeded-bugs overload soak e2e-cni e2e-cri e2e-kube
+	collector-campaign interleavings chaos seeded-bugs overload soak restore-trials e2e-cni e2e-cri e2e-kube
 
 setup: $(UV)        ## everything into .venv
 	$(UV) sync --locked --all-extras --all-packages --quiet
@@ -63,6 +63,10 @@ overload: $(UV)     ## five minutes of three times as many pods as can be served
 soak: $(UV)         ## an hour under a steady load: nothing grows
 	MOORAGE_SOAK_SECONDS=$${MOORAGE_SOAK_SECONDS:-3600} \
 		$(RUN) pytest -q tests/load/test_soak.py
+
+restore-trials: $(UV) ## fifty older backups restored under running nodes: each noticed in time
+	MOORAGE_RESTORE_TRIALS=$${MOORAGE_RESTORE_TRIALS:-50} \
+		$(RUN) pytest -q -rP tests/restore
 
 bench: $(UV)        ## throughput and latency beside what bounds them
 	$(RUN) python -m bench

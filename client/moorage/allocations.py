@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
 
 import grpc
 from google.protobuf import duration_pb2
 
-from moorage import attempts, calls, gate, names
+from moorage import attempts, calls, gate, names, positions
 from moorage.v1 import (
     allocation_service_pb2,
     allocation_service_pb2_grpc,
@@ -22,14 +23,46 @@ from moorage.v1 import (
 
 Seconds = float | datetime.timedelta
 
+_Request = TypeVar(
+    "_Request",
+    allocation_service_pb2.AssignAddressesRequest,
+    allocation_service_pb2.ReleaseAddressesRequest,
+    reconciliation_pb2.ReconcileNodeRequest,
+)
+_Response = TypeVar(
+    "_Response",
+    allocation_service_pb2.AssignAddressesResponse,
+    allocation_service_pb2.ReleaseAddressesResponse,
+    reconciliation_pb2.ReconcileNodeResponse,
+)
+
 
 class Allocations(calls.Calls):
     """Addresses, and the attachments that hold them."""
 
-    def __init__(self, channel: grpc.Channel, timeout: float) -> None:
+    def __init__(
+        self, channel: grpc.Channel, timeout: float, seen: positions.Seen | None = None
+    ) -> None:
         super().__init__(channel, timeout)
         self._allocations = allocation_service_pb2_grpc.AllocationServiceStub(channel)
         self._gate = gate.Gate()
+        self._seen = seen or positions.Seen()
+
+    def _answer(
+        self,
+        method: grpc.UnaryUnaryMultiCallable[_Request, _Response],
+        request: _Request,
+        timeout: float | None,
+        *,
+        through: gate.Gate | None = None,
+    ) -> _Response:
+        """Show the server how far the feed had come, and learn how far it has."""
+        known = self._seen.of(request.parent)
+        if known is not None:
+            request.seen.CopyFrom(known)
+        answer = self._call(method, request, timeout, gate=through)
+        self._seen.note(request.parent, answer.position)
+        return answer
 
     def assign(  # noqa: PLR0913 - one for each field of the request, and all but two by name
         self,
@@ -66,7 +99,7 @@ class Allocations(calls.Calls):
             attempt=attempt,
         )
         assign = self._allocations.AssignAddresses
-        return list(self._call(assign, request, timeout, gate=self._gate).allocations)
+        return list(self._answer(assign, request, timeout, through=self._gate).allocations)
 
     def explain_assign(  # noqa: PLR0913 - those of assign
         self,
@@ -124,7 +157,7 @@ class Allocations(calls.Calls):
             attempt=attempt or attempts.stamp(),
             generations=generations,
         )
-        return list(self._call(self._allocations.ReleaseAddresses, request, timeout).allocations)
+        return list(self._answer(self._allocations.ReleaseAddresses, request, timeout).allocations)
 
     def reconcile_node(  # noqa: PLR0913 - one for each field of the request, and all but two by name
         self,
@@ -161,7 +194,7 @@ class Allocations(calls.Calls):
         )
         if grace is not None:
             request.grace.FromNanoseconds(round(grace * 1e9))
-        return self._call(self._allocations.ReconcileNode, request, timeout)
+        return self._answer(self._allocations.ReconcileNode, request, timeout)
 
     def get_allocation(
         self, address: names.Address, *, vrf: str = names.DEFAULT_VRF, timeout: float | None = None

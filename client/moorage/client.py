@@ -13,7 +13,7 @@ from typing import Self
 import grpc
 from google.protobuf import timestamp_pb2
 
-from moorage import administration, allocations, names, watch
+from moorage import administration, allocations, names, positions, watch
 from moorage import channel as channels
 from moorage.v1 import filter_pb2, history_pb2
 
@@ -31,6 +31,8 @@ class Client(allocations.Allocations, administration.Administration):
     "unix:/run/moorage/server.sock". `timeout` is how many seconds one call may take, its retries
     included; every method takes another one for a single call, and a listing has it for each page.
     A `channel` that is given, one with TLS say, takes the place of `target` and stays open.
+    `seen` is where it is kept how far the server's history had come, which every call that assigns
+    or releases shows the server: by default in memory.
 
     Resources are named by id and VRF, or by their full name, which then wins over `vrf`. What a
     method returns is as the server stored it. Every method can raise a `moorage.MoorageError`.
@@ -42,9 +44,11 @@ class Client(allocations.Allocations, administration.Administration):
         *,
         timeout: float = DEFAULT_TIMEOUT,
         channel: grpc.Channel | None = None,
+        seen: positions.Seen | None = None,
     ) -> None:
         self._owns_channel = channel is None
-        super().__init__(channels.open_channel(target) if channel is None else channel, timeout)
+        opened = channels.open_channel(target) if channel is None else channel
+        super().__init__(opened, timeout, seen)
 
     def __enter__(self) -> Self:
         """Return the client itself."""

@@ -1,5 +1,6 @@
 """Clients that are kept warm: for how long, and what makes a new one of them."""
 
+import pathlib
 from collections.abc import Iterator
 
 import pytest
@@ -17,9 +18,9 @@ def answered() -> list[str]:
 
 
 @pytest.fixture
-def kept(answered: list[str]) -> Iterator[Servers]:
+def kept(answered: list[str], tmp_path: pathlib.Path) -> Iterator[Servers]:
     """The clients of an agent."""
-    warm = Servers(answered.append)
+    warm = Servers(answered.append, str(tmp_path))
     yield warm
     warm.close()
 

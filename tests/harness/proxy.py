@@ -52,6 +52,11 @@ class Proxy:
         self._listener = socket.create_server(self._address)
         self._acceptor = self._let_in()
 
+    def lead_to(self, port: int) -> None:
+        """Whoever comes from now on is forwarded to another port; who is there is cut off."""
+        self._to = port
+        self.drop()
+
     def close(self) -> None:
         """Stops listening."""
         self.leave()

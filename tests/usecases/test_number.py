@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import sqlalchemy as sa
 
-from harness import postgres
+from harness import postgres, restoring
 from moorage_server.storage import database as storage
 from moorage_server.storage import fence
 from moorage_server.usecases import number
@@ -118,6 +118,23 @@ def test_others_that_come_and_go_keep_nobody_waiting(
             before.rollback()
             assert numbered().vrf_ids == (1,)
     assert feed_of(history) == ["told"]
+
+
+def test_what_was_in_view_of_a_database_says_nothing_of_the_one_that_takes_its_place(
+    history: postgres.Database, numbered: Pass
+) -> None:
+    with restoring.backup(history) as backup:
+        with writing(history), writing(history) as writer:
+            tell(writer, "lost")
+            writer.commit()
+            assert numbered() == number.Numbered(more=True)
+        backup.restore()
+    with writing(history) as writer:
+        tell(writer, "of the same id")
+        numbered()
+        writer.commit()
+    numbered()
+    assert feed_of(history) == ["of the same id"]
 
 
 def test_what_is_rolled_back_leaves_no_gap(history: postgres.Database, numbered: Pass) -> None:

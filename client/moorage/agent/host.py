@@ -23,14 +23,14 @@ _LOG = logging.getLogger(__name__)
 class Node:
     """What all calls of a node share."""
 
-    def __init__(self, journal: Journal) -> None:
-        """Begins with `start`."""
+    def __init__(self, journal: Journal, seen: str) -> None:
+        """Begins with `start`; `seen` is the folder for how far servers' histories had come."""
         self.journal = journal
         self.sender = Sender(journal, self._send)
         self.namespaces = Namespaces()
         # Every call to a server that is sent once more.
         self.repeated = logs.Tally(retries.__name__)
-        self._servers = Servers(self.sender.answered)
+        self._servers = Servers(self.sender.answered, seen)
 
     def start(self) -> None:
         """Send what waits."""

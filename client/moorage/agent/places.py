@@ -39,6 +39,13 @@ def status_of(path: pathlib.Path) -> pathlib.Path:
     return path.with_name(f"{path.name}.status")
 
 
+def seen_beside(journal: pathlib.Path) -> pathlib.Path:
+    """Make the folder for how far servers' histories had come, beside a journal. Raises Unfit."""
+    folder = journal.with_name("seen")
+    _make(folder)
+    return folder
+
+
 @contextlib.contextmanager
 def held(folder: pathlib.Path) -> Iterator[None]:
     """Have a folder that nobody else can enter, and no other agent has. Raises Unfit."""

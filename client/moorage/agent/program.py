@@ -60,7 +60,7 @@ def _serve(listeners: places.Listeners, stop: socket.socket, folder: pathlib.Pat
     # Not before the socket listens: to load gRPC takes as long as some calls can wait.
     from moorage.agent import host, journal, service  # noqa: PLC0415
 
-    node = host.Node(journal.Journal(folder))
+    node = host.Node(journal.Journal(folder), os.fspath(places.seen_beside(folder)))
     node.start()
     logs.tell(_LOG, logging.INFO, "serves", pid=os.getpid(), releases_waiting=len(node.journal))
     left = service.Service(node).run(listeners, stop)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import moorage
 from moorage import client as clients
+from moorage import positions
 
 # Configurations name one server, or two while they change.
 MOST = 16
@@ -14,18 +15,22 @@ MOST = 16
 class _Warm:
     """An open client, who uses it now, and whether it goes when nobody does any more."""
 
-    def __init__(self, target: str) -> None:
-        self.client = clients.Client(target)
+    def __init__(self, target: str, seen: str) -> None:
+        self.client = clients.Client(target, seen=positions.Kept(seen, target))
         self.users = 0
         self.is_given_up = False
 
 
 class Servers:
-    """Lends clients to threads; `answered` is told of every target that has just answered."""
+    """Lends clients to threads; `answered` is told of every target that has just answered.
 
-    def __init__(self, answered: Callable[[str], None]) -> None:
+    How far its history had come is kept in the folder `seen`.
+    """
+
+    def __init__(self, answered: Callable[[str], None], seen: str) -> None:
         """Connects to nobody yet."""
         self._answered = answered
+        self._seen = seen
         self._lock = threading.Lock()
         self._warm: dict[str, _Warm] = {}
 
@@ -56,7 +61,7 @@ class Servers:
 
     def _take(self, target: str) -> _Warm:
         with self._lock:
-            warm = self._warm.pop(target, None) or _Warm(target)
+            warm = self._warm.pop(target, None) or _Warm(target, self._seen)
             self._warm[target] = warm  # the one that was used last comes last
             warm.users += 1
             while len(self._warm) > MOST:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from moorage.cni.release import Release
 
 
+# Beside the journal of an agent, which makes it; who has no agent makes it by hand.
+SEEN = "/var/lib/moorage/seen"
+
 # Never reached: whoever calls says for how long.
 _TIMEOUT = 10.0
 
@@ -50,15 +53,20 @@ class Host(Protocol):
 
 
 class Direct:
-    """The process of one call: all is made for it, and nothing outlives it."""
+    """The process of one call: all is made for it, and nothing outlives it but how far the server's
+    history had come, in files of the folder `seen`, where that is there.
+    """
+
+    def __init__(self, seen: str = SEEN) -> None:
+        self._seen = seen
 
     @contextlib.contextmanager
     def server(self, target: str) -> "Iterator[allocations.Allocations]":
         """Opens a connection, which closes with the context."""
-        from moorage import allocations, channel  # noqa: PLC0415 - loads gRPC
+        from moorage import allocations, channel, positions  # noqa: PLC0415 - loads gRPC
 
         with channel.open_channel(target) as opened:
-            yield allocations.Allocations(opened, _TIMEOUT)
+            yield allocations.Allocations(opened, _TIMEOUT, positions.Kept(self._seen, target))
 
     def kubernetes(self, cluster: "settings.Cluster", deadline: "Deadline") -> "kubernetes.Api":
         """Opens a connection; every question is asked."""

@@ -13,12 +13,13 @@ import sqlalchemy as sa
 
 from moorage_server.domain import catalog, model, offers
 from moorage_server.storage import arrays, pools, quarantines, reservations, statements, vrfs
-from moorage_server.storage.positions import Positions
+from moorage_server.storage.positions import Positions, Standing
 
 _SCOPES = statements.Statement("""
 SELECT v.vrf_id, v.name AS vrf, v.catalog_version, v.strict_affinity, v.auto_allocate_blocks,
     v.max_blocks_per_node, v.cooldown_seconds, v.history_retention_days,
     CAST(v.epoch AS text) AS epoch, coalesce(h.revision, 0) AS head,
+    pg_postmaster_start_time() AS start_time, pg_backend_pid() AS pid,
     clock_timestamp() AS now, (SELECT tick FROM ticks) AS tick, asked.node,
     n.uid AS node_uid, n.version AS node_version, n.labels
 FROM unnest(CAST(:vrfs AS text[]), CAST(:nodes AS text[])) AS asked (vrf, node)
@@ -33,11 +34,11 @@ class Scope:
     """What one node's requests in one VRF are decided in, and when.
 
     `now` is by the database's clock, which may be set; `tick` counts seconds that have
-    passed, see `storage.ticks`. `position` is how far the feed has come.
+    passed, see `storage.ticks`. `standing` is where the feed is.
     """
 
     catalog: catalog.Catalog
-    position: model.Position
+    standing: Standing
     node: str
     node_state: tuple[uuid.UUID | None, int]
     node_labels: Mapping[str, str]
@@ -79,7 +80,7 @@ class Catalogs:
         return {
             (row.vrf, row.node): Scope(
                 catalog=self._current(connection, row),
-                position=model.Position(epoch=row.epoch, revision=row.head),
+                standing=_standing(row),
                 node=row.node,
                 node_state=(row.node_uid, row.node_version or 0),
                 node_labels=row.labels or {},
@@ -97,6 +98,15 @@ class Catalogs:
             # Whatever is kept of other versions will not be asked for again.
             self.swept.clear()
         return known
+
+
+def _standing(row: arrays.Row) -> Standing:
+    return Standing(
+        vrf=row.vrf,
+        vrf_id=row.vrf_id,
+        position=model.Position(epoch=row.epoch, revision=row.head),
+        backend=(row.start_time, row.pid),
+    )
 
 
 def _compile(connection: sa.Connection, row: arrays.Row) -> catalog.Catalog:

@@ -36,9 +36,16 @@ from moorage_server.storage import locks, statements
 
 _NAME = "feed"  # one lock for all VRFs: what holds one of them up holds up all
 
+# With which PostgreSQL it is, since it was started, and which of its databases.
 _REACH = statements.Statement("""
-SELECT f.event_id AS fenced, s.last_value AS drawn FROM events_event_id_seq s CROSS JOIN fence f
+SELECT f.event_id AS fenced, s.last_value AS drawn,
+    pg_postmaster_start_time() || ' ' || d.oid AS place
+FROM events_event_id_seq s CROSS JOIN fence f JOIN pg_database d ON d.datname = current_database()
 WHERE s.is_called AND s.last_value > f.event_id
+""")
+_HERE = statements.Statement("""
+SELECT pg_postmaster_start_time() || ' ' || d.oid = :place FROM pg_database d
+WHERE d.datname = current_database()
 """)
 _HORIZON = statements.Statement("SELECT CAST(pg_current_xact_id() AS text)")
 # Asked in transactions without an id of their own: a new snapshot for each statement.
@@ -72,10 +79,14 @@ RETURNING vrf_id
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """The last id that was `drawn` before a transaction id, the `horizon`."""
+    """The last id that was `drawn` before a transaction id, the `horizon`, in one `place`.
+
+    In any other, a restored database or a promoted standby, both mean something else.
+    """
 
     drawn: int
     horizon: str
+    place: str
 
 
 def reach(connection: sa.Connection) -> Reach | None:
@@ -84,7 +95,13 @@ def reach(connection: sa.Connection) -> Reach | None:
     if found is None:
         return None
     # A statement of its own: the ids were drawn before the horizon is.
-    return Reach(drawn=found.drawn, horizon=_HORIZON.value(connection))
+    horizon: str = _HORIZON.value(connection)
+    return Reach(drawn=found.drawn, horizon=horizon, place=found.place)
+
+
+def is_here(connection: sa.Connection, within: Reach) -> bool:
+    """Whether a reach is of the database that this is a connection to."""
+    return bool(_HERE.value(connection, {"place": within.place}))
 
 
 def is_settled(connection: sa.Connection, within: Reach) -> bool:

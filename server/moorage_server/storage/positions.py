@@ -5,8 +5,14 @@ now was told by a database that this one is a copy of, of before. Events get the
 a moment after they are committed (`storage.fence`). So where somebody has seen more than is
 numbered, what is not numbered yet is counted too: numbering takes from the one what it adds
 to the other, in one transaction, and the sum is what was ever committed.
+
+That costs a query, so it is made only where it may tell something: once for each backend of
+PostgreSQL, as what one of them serves never goes back, and whenever a caller has seen more
+than this process knows of.
 """
 
+import dataclasses
+import datetime
 import threading
 from collections.abc import Iterable
 
@@ -15,6 +21,8 @@ import sqlalchemy as sa
 from moorage_server.domain import model
 from moorage_server.storage import statements
 
+_MOST_BACKENDS = 10_000  # behind a pooler there may be many, and they come and go
+
 _REACHED = statements.Statement("""
 SELECT CAST(v.epoch AS text) AS epoch, coalesce(h.revision, 0) + (SELECT count(*) FROM events e
     WHERE e.event_id > f.event_id AND e.vrf_id = v.vrf_id) AS revision
@@ -22,14 +30,29 @@ FROM vrfs v CROSS JOIN fence f LEFT JOIN revision_heads h ON h.vrf_id = v.vrf_id
 WHERE v.vrf_id = :vrf_id
 """)
 
+# When its PostgreSQL was started, and its process.
+Backend = tuple[datetime.datetime, int]
+Seen = Iterable[model.Position | None]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where the feed of a VRF is by what is numbered of it, as a backend has read it."""
+
+    vrf: str
+    vrf_id: int
+    position: model.Position
+    backend: Backend
+
 
 class Positions:
-    """The furthest that a process has seen each feed, by VRF; safe to share between threads."""
+    """The furthest that a process knows each feed to have come; safe to share between threads."""
 
     def __init__(self) -> None:
         """Nothing yet."""
         self._lock = threading.Lock()
         self._furthest: dict[str, model.Position] = {}
+        self._looked: set[tuple[str, Backend]] = set()
 
     def of(self, vrf: str) -> model.Position | None:
         """Where a feed was, at least; whatever is read of it from now on is not behind that."""
@@ -40,8 +63,39 @@ class Positions:
         with self._lock:
             self._furthest[vrf] = furthest(position, [self._furthest.get(vrf)])
 
+    def look_back(
+        self, connection: sa.Connection, at: Standing, known: model.Position | None, seen: Seen
+    ) -> tuple[model.Position, bool]:
+        """The furthest that anybody has seen a feed, and whether there is as much of it now.
 
-def furthest(position: model.Position, others: Iterable[model.Position | None]) -> model.Position:
+        `known` is what `of` has said before anything was read.
+        """
+        proved = furthest(at.position, [known])
+        shown = furthest(proved, seen)
+        is_new = (at.vrf, at.backend) not in self._looked
+        if shown.revision == proved.revision and not is_new:
+            return proved, True
+        if shown.revision > at.position.revision and is_ahead(connection, at.vrf_id, shown):
+            self._doubt(at.vrf, shown)
+            return shown, False
+        self._trust(at, shown)
+        return shown, True
+
+    def _doubt(self, vrf: str, shown: model.Position) -> None:
+        """Whatever is read of a VRF is to be held against this from now on."""
+        with self._lock:
+            self._looked = {each for each in self._looked if each[0] != vrf}
+        self.note(vrf, shown)
+
+    def _trust(self, at: Standing, shown: model.Position) -> None:
+        with self._lock:
+            if len(self._looked) >= _MOST_BACKENDS:
+                self._looked.clear()
+            self._looked.add((at.vrf, at.backend))
+        self.note(at.vrf, shown)
+
+
+def furthest(position: model.Position, others: Seen) -> model.Position:
     """The furthest of some positions in the history of the first; others say nothing of it."""
     same = (each for each in others if each is not None and each.epoch == position.epoch)
     return max((position, *same), key=lambda each: each.revision)

@@ -70,7 +70,7 @@ def run(
     outcomes, ledger = store.run(work, limits)
     compiled.swept |= ledger.swept
     for vrf, reached in ledger.reached.items():
-        compiled.positions.note(vrf, ledger.lost.get(vrf, reached))
+        compiled.positions.note(vrf, reached)
     return Ran(outcomes=outcomes, lost=ledger.lost)
 
 

@@ -45,7 +45,8 @@ class _Page:
     vrf_id: int
     shelf: Shelf
     inquiry: blocks.Inquiry
-    position: model.Position
+    standing: positions.Standing
+    before: model.Position  # how far the feed had come, at least, as this transaction began
     released: list[tuple[catalog.Shown, Cause]] = dataclasses.field(default_factory=list)
     trusted: list[model.Allocation] = dataclasses.field(default_factory=list)
     marks: list[attachments.Mark] = dataclasses.field(default_factory=list)
@@ -55,9 +56,9 @@ class _Page:
 
     @property
     def reached(self) -> model.Position:
-        """How far the feed has come, at least, with what is noted here."""
+        """How far it has come, at least, with what is noted here."""
         events = len(self.released) + sum(len(placed) for _, placed in self.granted)
-        return dataclasses.replace(self.position, revision=self.position.revision + events)
+        return dataclasses.replace(self.before, revision=self.before.revision + events)
 
 
 class Ledger:
@@ -121,11 +122,11 @@ class Ledger:
     ) -> None:
         for vrf, page in self._pages.items():
             seen = [each.seen for each in requests if each.attachment.vrf == vrf]
-            furthest = positions.furthest(page.position, [known[vrf], *seen])
-            if furthest.revision > page.position.revision and positions.is_ahead(
-                self._transaction, page.vrf_id, furthest
-            ):
-                self.lost[vrf] = furthest
+            page.before, is_there = self._compiled.positions.look_back(
+                self._transaction, page.standing, known[vrf], seen
+            )
+            if not is_there:
+                self.lost[vrf] = page.before
 
     def require_open(self, request: Request) -> None:
         """Raises VrfQuarantined where nothing new is assigned."""
@@ -148,7 +149,13 @@ class Ledger:
     def _page(self, scope: catalogs.Scope) -> _Page:
         vrf_id, on = scope.catalog.vrf_id, Shelf(scope.now, scope.tick, scope.catalog.hidden_blocks)
         inquiry = blocks.Inquiry(self._transaction, vrf_id, on, waiting=self._waiting)
-        return _Page(vrf_id=vrf_id, shelf=on, inquiry=inquiry, position=scope.position)
+        return _Page(
+            vrf_id=vrf_id,
+            shelf=on,
+            inquiry=inquiry,
+            standing=scope.standing,
+            before=scope.standing.position,
+        )
 
     def scope(self, request: Request) -> catalogs.Scope:
         """What a request is decided in; raises VrfNotFound."""

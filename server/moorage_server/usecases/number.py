@@ -33,7 +33,7 @@ class Numberer:
         older transaction has not ended yet.
         """
         reach, self._reach = self._reach, None
-        # What fails is begun anew: after a failover, transaction ids may be others.
+        # What fails is begun anew.
         reach = reach or store.run(fence.reach, limits)
         if reach is None:
             return Numbered()
@@ -44,6 +44,8 @@ class Numberer:
 
 
 def _number(transaction: database.Transaction, reach: fence.Reach) -> tuple[list[int], bool]:
+    if not fence.is_here(transaction, reach):
+        return [], True
     if not _settles(transaction, reach) or not fence.take(transaction):
         return [], False
     return fence.number(transaction, reach, limit=AT_ONCE)

@@ -15,7 +15,6 @@ from moorage_server.storage import (
     catalogs,
     database,
     node_holdings,
-    positions,
 )
 from moorage_server.usecases import quarantine
 
@@ -85,7 +84,6 @@ def find(
 
     # One moment, so that the catalog knows every pool that the records speak of.
     looked = store.run(look, limits, snapshot=True)
-    compiled.positions.note(request.vrf, looked.lost or looked.position)
     judged = looked.judged
     busy: list[model.AttachmentKey] = []
     if not request.validate_only:
@@ -107,7 +105,6 @@ class _Look:
 
     judged: list[_Judged]
     is_quarantined: bool
-    position: model.Position
     lost: model.Position | None
 
 
@@ -118,18 +115,16 @@ def _look(
     known: model.Position | None,
 ) -> _Look:
     scope = _scope(transaction, compiled, request)
-    seen = positions.furthest(scope.position, [known, request.seen])
-    is_lost = seen.revision > scope.position.revision and positions.is_ahead(
-        transaction, scope.catalog.vrf_id, seen
-    )
     records = node_holdings.of_node(
         transaction, scope.catalog.vrf_id, request.vrf, request.node, network=request.network
+    )
+    before, is_there = compiled.positions.look_back(
+        transaction, scope.standing, known, [request.seen]
     )
     return _Look(
         judged=_judged(request, records, scope),
         is_quarantined=bool(scope.catalog.quarantines),
-        position=scope.position,
-        lost=seen if is_lost else None,
+        lost=None if is_there else before,
     )
 
 
