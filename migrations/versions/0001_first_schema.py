@@ -330,6 +330,14 @@ CREATE TABLE ticks (
     CONSTRAINT ticks_one CHECK (one)
 )
 """,
+    "verifications": """
+CREATE TABLE verifications (
+    extent TEXT NOT NULL,
+    tick BIGINT NOT NULL,
+    CONSTRAINT verifications_pkey PRIMARY KEY (extent),
+    CONSTRAINT verifications_extent CHECK (extent IN ('PART', 'WHOLE'))
+)
+""",
 }
 
 INDEXES = (
@@ -489,6 +497,7 @@ def upgrade() -> None:
     op.execute("INSERT INTO vrfs (name, description) VALUES ('default', 'The default VRF')")
     op.execute("INSERT INTO fence (event_id) VALUES (0)")
     op.execute("INSERT INTO ticks (tick) VALUES (0)")
+    op.execute("INSERT INTO verifications (extent, tick) VALUES ('PART', 0), ('WHOLE', 0)")
 
 
 def downgrade() -> None:

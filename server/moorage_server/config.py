@@ -11,6 +11,9 @@ DEFAULT_THREADS = 16
 DEFAULT_DRAIN_SECONDS = 5.0
 LONGEST_DRAIN = 300.0
 MOST_PROCESSES = 64
+DEFAULT_VERIFY_PART = 60
+DEFAULT_VERIFY_WHOLE = 24 * 3600
+LONGEST_PERIOD = 366 * 24 * 3600
 HIGHEST_PORT = 65_535
 
 
@@ -26,8 +29,9 @@ class Settings:
     many transactions run at the same time besides the batch, in each of `processes`.
     `metrics_listen` is host:port, or empty for no metrics; of several processes each
     takes a port, one after the other from there. `drain_seconds` is how long a server that is to
-    end goes on serving, not ready any more. `insecure_bind` admits plain text
-    beyond loopback.
+    end goes on serving, not ready any more. `insecure_bind` admits plain text beyond loopback.
+    So often, of all servers of a database, one holds a part of what is stored against its rules,
+    or all of it; 0 is never.
     """
 
     database_url: str
@@ -38,6 +42,8 @@ class Settings:
     drain_seconds: float = DEFAULT_DRAIN_SECONDS
     reflection: bool = True
     insecure_bind: bool = False
+    verify_part_seconds: int = DEFAULT_VERIFY_PART
+    verify_whole_seconds: int = DEFAULT_VERIFY_WHOLE
 
     def __post_init__(self) -> None:
         """Refuses what would be unsafe or cannot work."""
@@ -65,6 +71,14 @@ class Settings:
                     f"{name} is {listen!r}: plain text is served on loopback or a Unix "
                     "socket only; set --insecure-bind where the network itself is trusted"
                 )
+        for name, period in (
+            ("MOORAGE_VERIFY_PART_SECONDS", self.verify_part_seconds),
+            ("MOORAGE_VERIFY_WHOLE_SECONDS", self.verify_whole_seconds),
+        ):
+            if not 0 <= period <= LONGEST_PERIOD:
+                raise SettingsError(
+                    f"{name} is {period}; give seconds, at most {LONGEST_PERIOD}, or 0 for never"
+                )
         self._check_processes()
 
     @classmethod
@@ -79,6 +93,12 @@ class Settings:
             drain_seconds=_seconds("MOORAGE_DRAIN_SECONDS", environment, DEFAULT_DRAIN_SECONDS),
             reflection=_flag("MOORAGE_REFLECTION", environment, default=True),
             insecure_bind=_flag("MOORAGE_INSECURE_BIND", environment, default=False),
+            verify_part_seconds=_number(
+                "MOORAGE_VERIFY_PART_SECONDS", environment, DEFAULT_VERIFY_PART
+            ),
+            verify_whole_seconds=_number(
+                "MOORAGE_VERIFY_WHOLE_SECONDS", environment, DEFAULT_VERIFY_WHOLE
+            ),
         )
         found._check_metrics_ports()
         return found

@@ -37,9 +37,17 @@ class Serving:
 
 @contextlib.contextmanager
 def in_process(
-    database: Database, *, threads: int = 4, rules: Rules = RULES, metrics_listen: str = ""
+    database: Database,
+    *,
+    threads: int = 4,
+    rules: Rules = RULES,
+    metrics_listen: str = "",
+    verify_part_seconds: int = 0,
 ) -> Iterator[Serving]:
-    """A server on an event loop in a thread; fast to start. It may be stopped before the end."""
+    """A server on an event loop in a thread; fast to start. It may be stopped before the end.
+
+    It verifies nothing unless told to: what a test breaks it looks for by itself.
+    """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="server")
     thread.start()
@@ -48,6 +56,8 @@ def in_process(
         listen="127.0.0.1:0",
         metrics_listen=metrics_listen,
         threads=threads,
+        verify_part_seconds=verify_part_seconds,
+        verify_whole_seconds=0,
     )
 
     async def start() -> tuple[Server, str]:

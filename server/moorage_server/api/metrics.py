@@ -40,8 +40,9 @@ class Metrics:
         compiled: catalogs.Catalogs,
         watches: Callable[[], float],
         turned_away: Mapping[str, int],
+        counters: Iterable[Collector] = (),
     ) -> None:
-        """Counts nothing yet; `watches` and `turned_away` say how many there are, or were."""
+        """Counts nothing yet; `watches` and `turned_away` say how many, `counters` for themselves."""
         self._registry = prometheus_client.CollectorRegistry()
         failures = prometheus_client.Counter(
             "moorage_pool_count_failures", "Times that pools could not be counted.", registry=None
@@ -54,6 +55,8 @@ class Metrics:
         self._pools = _Pools(store, compiled, failures)
         self._registry.register(self._pools)
         self._registry.register(failures)
+        for each in counters:
+            self._registry.register(each)
         self._close: Callable[[], None] = lambda: None
 
     def start(self, listen: str, health: Health) -> str:

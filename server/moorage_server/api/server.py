@@ -37,11 +37,13 @@ from moorage_server.api.node_service import NodeService
 from moorage_server.api.numbering import Numbering
 from moorage_server.api.pool_service import PoolService
 from moorage_server.api.reservation_service import ReservationService
+from moorage_server.api.verifying import Verifying
 from moorage_server.api.vrf_service import VrfService
 from moorage_server.api.watching import Rules, Watching
 from moorage_server.config import Settings
 from moorage_server.domain import errors
 from moorage_server.storage import catalogs, database
+from moorage_server.storage.verifications import Extent
 from moorage_server.usecases import readiness
 
 GRACE = 30.0  # seconds that calls under way get to finish
@@ -119,11 +121,19 @@ class Server:
             self._desk, self._admission, self._compiled, self._numbering.stir
         )
         self._chores = Chores(self._desk)
+        self._verifying = Verifying(
+            self._store,
+            {
+                Extent.PART: settings.verify_part_seconds,
+                Extent.WHOLE: settings.verify_whole_seconds,
+            },
+        )
         self._metrics = Metrics(
             self._store,
             self._compiled,
             lambda: self._watching.count,
             self._admission.turned_away,
+            self._verifying.counters,
         )
         self.metrics_address = ""  # where they are served, if they are
         self._reports: list[asyncio.Task[None]] = []
@@ -147,6 +157,7 @@ class Server:
         self._numbering.start()
         await self._tell(ready=False)
         await self._chores.start()
+        self._verifying.start()
         await self._grpc.start()
         await self._report()
         self._reports.append(asyncio.create_task(self._keep_reporting()))
@@ -173,6 +184,7 @@ class Server:
         await self._grpc.stop(grace)
         await self._collector.close()
         await self._numbering.close()
+        await self._verifying.close()
         self._watching.close()
         await asyncio.to_thread(self._metrics.close)
         self._desk.close()

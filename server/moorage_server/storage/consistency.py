@@ -10,7 +10,7 @@ import dataclasses
 import sqlalchemy as sa
 
 from moorage_server.domain import addresses
-from moorage_server.storage import history
+from moorage_server.storage import arrays, history
 
 FINDINGS_PER_RULE = 1000
 
@@ -20,7 +20,21 @@ SELECT set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', '
     set_config('enable_mergejoin', 'on', true)
 """)
 
+# Which rows a query looks at: all of a VRF, or those of some blocks of it.
+_WHOLE = {
+    "of_blocks": "b.vrf_id = :vrf_id",
+    "of_allocations": "l.vrf_id = :vrf_id",
+    "of_events": "vrf_id = :vrf_id",
+}
+_SOME = {
+    "of_blocks": "b.vrf_id = :vrf_id AND b.cidr = ANY (CAST(:blocks AS cidr[]))",
+    "of_allocations": "l.vrf_id = :vrf_id AND l.block = ANY (CAST(:blocks AS cidr[]))",
+    "of_events": "vrf_id = :vrf_id AND address = ANY (CAST(:addresses AS inet[]))",
+}
+
 _PARTS = {
+    # Filled in at last, by one of the above.
+    **{each: f"{{{each}}}" for each in _WHOLE},
     "bits": "(CASE family(b.cidr) WHEN 4 THEN 32 ELSE 128 END)",
     "who": "a.network, a.container_id, a.interface",
     "of_pool": "FROM blocks b JOIN pools p ON p.vrf_id = b.vrf_id AND p.pool_id = b.pool_id",
@@ -46,7 +60,7 @@ _PARTS["index"] = _query("""(SELECT div(sum((get_byte(inet_send(b.cidr::inet), a
     FROM generate_series(4, 3 + {bits} / 8) AS at)""")
 _PARTS["size"] = _query("(1 << ({bits} - masklen(b.cidr)))")
 _PARTS["address"] = _query("set_masklen(b.cidr::inet, {bits}) + o.ordinal")
-_PARTS["inside"] = _query("b.vrf_id = :vrf_id AND o.ordinal BETWEEN 0 AND {size} - 1")
+_PARTS["inside"] = _query("{of_blocks} AND o.ordinal BETWEEN 0 AND {size} - 1")
 _PARTS["held"] = _query("""SELECT (l.address - set_masklen(b.cidr::inet, {bits}))::int
     FROM allocations l
     WHERE l.block = b.cidr AND l.vrf_id = b.vrf_id AND l.address <<= b.cidr""")
@@ -59,7 +73,7 @@ FROM blocks b CROSS JOIN LATERAL (
     SELECT ordinal, 'free' FROM ({free}) AS free (ordinal)
     UNION ALL SELECT ordinal, 'cooling' FROM ({cooling}) AS cooling (ordinal)
     UNION ALL SELECT ordinal, 'sticky' FROM ({sticky}) AS sticky (ordinal)) o (ordinal, state)
-WHERE b.vrf_id = :vrf_id AND (o.ordinal IS NULL OR o.ordinal NOT BETWEEN 0 AND {size} - 1)
+WHERE {of_blocks} AND (o.ordinal IS NULL OR o.ordinal NOT BETWEEN 0 AND {size} - 1)
 """)
 _TWICE = """
 SELECT {address} AS address, b.cidr AS block, 0 AS generation,
@@ -80,7 +94,7 @@ SELECT l.address, b.cidr AS block, l.generation,
         host(l.address), l.generation, b.cidr) AS message
 FROM blocks b CROSS JOIN LATERAL ({held} INTERSECT {ordinals}) AS o (ordinal)
 JOIN allocations l ON l.vrf_id = b.vrf_id AND l.address = {address}
-WHERE b.vrf_id = :vrf_id
+WHERE {of_blocks}
 """
 _LOST = _query("""
 SELECT {address} AS address, b.cidr AS block, 0 AS generation,
@@ -88,7 +102,7 @@ SELECT {address} AS address, b.cidr AS block, 0 AS generation,
         ' given', host({address}), b.cidr) AS message
 FROM blocks b CROSS JOIN LATERAL (SELECT generate_series(0, {size} - 1)
     EXCEPT {free} EXCEPT {cooling} EXCEPT {sticky} EXCEPT {held}) AS o (ordinal)
-WHERE b.vrf_id = :vrf_id
+WHERE {of_blocks}
 """)
 _NOT_NEXT = _query("""
 SELECT NULL::inet AS address, b.cidr AS block, 0 AS generation,
@@ -98,47 +112,47 @@ SELECT NULL::inet AS address, b.cidr AS block, 0 AS generation,
 FROM blocks b CROSS JOIN LATERAL (
     SELECT min((entry->>1)::numeric) FROM jsonb_array_elements(b.cooling || b.sticky) AS entry
     WHERE jsonb_typeof(entry->1) = 'number') AS first (ready_tick)
-WHERE b.vrf_id = :vrf_id AND b.next_ready_tick IS DISTINCT FROM first.ready_tick
+WHERE {of_blocks} AND b.next_ready_tick IS DISTINCT FROM first.ready_tick
 """)
 _WITHOUT_BLOCK = """
 SELECT l.address, l.block, l.generation,
     format('%s is held at generation %s in block %s, and no such block is open', host(l.address),
         l.generation, l.block) AS message
 FROM allocations l LEFT JOIN blocks b ON b.vrf_id = l.vrf_id AND b.cidr = l.block
-WHERE l.vrf_id = :vrf_id AND b.cidr IS NULL
+WHERE {of_allocations} AND b.cidr IS NULL
 """
 _OUTSIDE_ITS_BLOCK = """
 SELECT l.address, l.block, l.generation,
     format('%s is held at generation %s in block %s, and does not lie in it', host(l.address),
         l.generation, l.block) AS message
-FROM allocations l WHERE l.vrf_id = :vrf_id AND NOT l.address <<= l.block
+FROM allocations l WHERE {of_allocations} AND NOT l.address <<= l.block
 """
 _WITHOUT_ATTACHMENT = """
 SELECT l.address, l.block, l.generation,
     format('%s is held at generation %s by attachment %s, which is not there', host(l.address),
         l.generation, l.attachment_uid) AS message
 FROM allocations l LEFT JOIN attachments a ON a.uid = l.attachment_uid AND a.vrf_id = l.vrf_id
-WHERE l.vrf_id = :vrf_id AND a.uid IS NULL
+WHERE {of_allocations} AND a.uid IS NULL
 """
 _OUTSIDE_ITS_POOL = """
 SELECT NULL::inet AS address, b.cidr AS block, 0 AS generation,
     format('block %s is of pool %s, and does not lie in it', b.cidr,
         coalesce('"' || p.name || '" ' || p.cidr, b.pool_id || ', which is not there')) AS message
 FROM blocks b LEFT JOIN pools p ON p.vrf_id = b.vrf_id AND p.pool_id = b.pool_id
-WHERE b.vrf_id = :vrf_id AND (b.cidr <<= p.cidr) IS NOT TRUE
+WHERE {of_blocks} AND (b.cidr <<= p.cidr) IS NOT TRUE
 """
 _OTHER_SIZE = _query("""
 SELECT NULL::inet AS address, b.cidr AS block, 0 AS generation,
     format('block %s is not of the block size of pool "%s", which is /%s', b.cidr, p.name,
         p.block_size) AS message
-{of_pool} WHERE b.vrf_id = :vrf_id AND masklen(b.cidr) <> p.block_size
+{of_pool} WHERE {of_blocks} AND masklen(b.cidr) <> p.block_size
 """)
 _OPEN_AND_UNUSED = _query("""
 SELECT NULL::inet AS address, b.cidr AS block, 0 AS generation,
     format('block %s is open, and at the frontier of pool "%s" all the same: it can be opened'
         ' again', b.cidr, p.name) AS message
 {of_pool} JOIN pool_frontiers f ON f.vrf_id = p.vrf_id AND f.pool_id = p.pool_id
-WHERE b.vrf_id = :vrf_id AND f.unused @> {index}
+WHERE {of_blocks} AND f.unused @> {index}
 """)
 _FRONTIER_MISCOUNTS = _query("""
 SELECT NULL::inet AS address, NULL::cidr AS block, 0 AS generation,
@@ -174,7 +188,7 @@ SELECT l.address, l.block, l.generation,
 FROM allocations l LEFT JOIN LATERAL (
     SELECT kind, event_id FROM events e WHERE e.vrf_id = l.vrf_id AND e.address = l.address
     ORDER BY event_id DESC LIMIT 1) AS e ON true
-WHERE l.vrf_id = :vrf_id AND (e.kind = 'ASSIGNED' AND e.event_id = l.generation) IS NOT TRUE
+WHERE {of_allocations} AND (e.kind = 'ASSIGNED' AND e.event_id = l.generation) IS NOT TRUE
     AND NOT (e.event_id IS NULL AND l.assign_time < {kept_since})
 """)
 _NOT_HELD = """
@@ -182,7 +196,7 @@ SELECT e.address, e.block, e.event_id AS generation,
     format('the newest event of %s says that it was assigned to %s, %s, %s at generation %s, and'
         ' nobody holds it', host(e.address), e.network, e.container_id, e.interface, e.event_id)
         AS message
-FROM (SELECT DISTINCT ON (address) * FROM events WHERE vrf_id = :vrf_id
+FROM (SELECT DISTINCT ON (address) * FROM events WHERE {of_events}
     ORDER BY address, event_id DESC) AS e
 LEFT JOIN allocations l ON l.vrf_id = e.vrf_id AND l.address = e.address
 WHERE e.kind = 'ASSIGNED' AND l.address IS NULL
@@ -192,7 +206,7 @@ SELECT e.address, e.block, e.event_id AS generation,
     format('event %s of %s is %s, and the one before it is %s', e.event_id, host(e.address),
         e.kind, coalesce(e.before, 'missing')) AS message
 FROM (SELECT *, lag(kind) OVER (PARTITION BY address ORDER BY event_id) AS before FROM events
-    WHERE vrf_id = :vrf_id) AS e
+    WHERE {of_events}) AS e
 WHERE coalesce(e.before, 'RELEASED') = e.kind
     AND NOT (e.before IS NULL AND e.assign_time < {kept_since})
 """)
@@ -202,11 +216,20 @@ _FIRST = " ORDER BY 2, 1, 4 LIMIT :limit"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """Something that must hold; its query yields address, block, generation and message."""
+    """Something that must hold; its query yields address, block, generation and message.
+
+    `shuts`: where it is broken, an address may be given twice, or nobody can tell who held it.
+    """
 
     name: str
     sentence: str
     query: str
+    shuts: bool
+
+    @property
+    def is_of_blocks(self) -> bool:
+        """Whether it can be held against some blocks of a VRF."""
+        return any(f"{{{each}}}" in self.query for each in _WHOLE)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,8 +242,18 @@ class Finding:
     generation: int = 0
 
 
+# What costs addresses, or misleads who looks, and gives none away twice.
+_HARMLESS = {
+    "ordinal_out_of_range",
+    "address_lost",
+    "next_ready_tick_wrong",
+    "block_of_other_size",
+    "frontier_miscounts",
+    "attachment_held_without_addresses",
+}
+
 RULES = tuple(
-    Rule(name=name, sentence=sentence, query=query)
+    Rule(name=name, sentence=sentence, query=query, shuts=name not in _HARMLESS)
     for name, sentence, query in (
         ("ordinal_out_of_range", "Ordinals of a block lie inside it.", _OUT_OF_RANGE),
         (
@@ -314,10 +347,31 @@ def prepare(connection: sa.Connection) -> None:
     connection.execute(_LOOK_AT_EVERYTHING)
 
 
-def findings(connection: sa.Connection, vrf_id: int, rule: Rule) -> list[Finding]:
-    """What breaks a rule in a VRF, in order of address; the last one says where more is left."""
-    parameters = {"vrf_id": vrf_id, "limit": FINDINGS_PER_RULE + 1}
-    rows = connection.execute(sa.text(rule.query + _FIRST), parameters).all()
+@dataclasses.dataclass(frozen=True, slots=True)
+class Part:
+    """Some blocks of a VRF, with all their addresses."""
+
+    blocks: tuple[addresses.Network, ...]
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Those of the queries."""
+        inside = (str(address) for block in self.blocks for address in block)
+        return {"blocks": arrays.texts(map(str, self.blocks)), "addresses": arrays.texts(inside)}
+
+
+def findings(
+    connection: sa.Connection, vrf_id: int, rule: Rule, part: Part | None = None
+) -> list[Finding]:
+    """What breaks a rule in a VRF or a part of it, in order of address.
+
+    The last one says where more is left.
+    """
+    parameters: dict[str, object] = {"vrf_id": vrf_id, "limit": FINDINGS_PER_RULE + 1}
+    query = rule.query.format(**(_SOME if part else _WHOLE)) + _FIRST
+    if part:
+        parameters |= part.parameters
+    rows = connection.execute(sa.text(query), parameters).all()
     found = [
         Finding(
             address=row.address,

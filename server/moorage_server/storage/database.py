@@ -32,9 +32,10 @@ FIRST_PAUSE = 0.01  # seconds; doubled with every attempt, jittered
 CONNECT_TIMEOUT = 3  # seconds
 IDLE_IN_TRANSACTION = 10.0  # seconds; a frozen server must not hold its locks for longer
 CONNECTION_LIFETIME = 600  # seconds: a new primary and new addresses get noticed
-# Beside one for each thread: the batch, what tells of things while it finds them, the
-# numbering of the feed, its tails, pages and two snapshots, counts and the probe of readiness.
-RESERVE_CONNECTIONS = 9
+# Beside one for each thread: both batches, what tells of things while it finds them, the
+# numbering of the feed, its tails, pages and two snapshots, counts, what verifies, the probe of
+# readiness.
+RESERVE_CONNECTIONS = 11
 
 # Our own: whoever seeds the interpreter's wants to know what comes of it.
 _chance = random.Random()  # noqa: S311  # spreads retries, guards nothing

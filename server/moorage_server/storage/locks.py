@@ -22,6 +22,7 @@ class Class(enum.IntEnum):
     FEED = 5
     POD_INTERFACE = 6
     TURN = 7
+    RULES = 8
 
 
 _LOCK = statements.Statement("SELECT pg_advisory_xact_lock(:class, :number)")

@@ -18,7 +18,14 @@ from moorage_server.storage.tables.administration import (
 )
 from moorage_server.storage.tables.columns import metadata
 from moorage_server.storage.tables.holdings import allocations, attachments, blocks
-from moorage_server.storage.tables.journal import events, fence, revision_heads, revisions, ticks
+from moorage_server.storage.tables.journal import (
+    events,
+    fence,
+    revision_heads,
+    revisions,
+    ticks,
+    verifications,
+)
 from moorage_server.storage.tables.quarantine import (
     awaited_lists,
     quarantines,
@@ -46,5 +53,6 @@ __all__ = [
     "revisions",
     "ticks",
     "unknown_attachments",
+    "verifications",
     "vrfs",
 ]

@@ -108,3 +108,12 @@ ticks = sa.Table(
     sa.Column("one", sa.Boolean, primary_key=True, server_default="true"),
     sa.CheckConstraint("one", name="one"),
 )
+
+# Which tick it was when all that is stored was held against its rules, or a part of it.
+verifications = sa.Table(
+    "verifications",
+    columns.metadata,
+    sa.Column("extent", sa.Text, primary_key=True),
+    sa.Column("tick", sa.BigInteger, nullable=False),
+    columns.one_of("extent", "PART", "WHOLE"),
+)
