@@ -107,9 +107,7 @@ class Stored:
     def answer(self, request: Request) -> Answer:
         """Assigns or releases."""
         alone = batch.Locking.WAITING
-        ran = batch.run(
-            self._store, _limits(), [request], compiled=self._catalogs, locking=alone
-        )
+        ran = batch.run(self._store, _limits(), [request], compiled=self._catalogs, locking=alone)
         [outcome] = ran.outcomes
         if isinstance(outcome, errors.IpamError):
             return outcome.reason
