@@ -55,10 +55,10 @@ chaos: $(UV)        ## five minutes of faults of every kind under load, all acco
 seeded-bugs: $(UV)  ## servers that break one rule each: the chaos finds out every one
 	MOORAGE_SEEDED_BUGS=all $(RUN) pytest -q tests/chaos/test_seeded_bugs.py
 
-overload: $(UV)     ## five minutes of three times as many pods as can be served, avalanche, rolling restart
+overload: $(UV)     ## five minutes of three times as many pods as can be served; before, other trials
 	MOORAGE_OVERLOAD_SECONDS=$${MOORAGE_OVERLOAD_SECONDS:-300} \
 		$(RUN) pytest -q tests/load/test_avalanche.py tests/load/test_restarts.py \
-		tests/load/test_overload.py
+		tests/load/test_clock_steps.py tests/load/test_overload.py
 
 soak: $(UV)         ## an hour under a steady load: nothing grows
 	MOORAGE_SOAK_SECONDS=$${MOORAGE_SOAK_SECONDS:-3600} \
