@@ -34,17 +34,26 @@ def main(agent: str, direct: str, versions: "tuple[str, ...]", patience: float) 
     missed; `versions` of CNI are spoken, the newest is the last.
     """
     began = _boot_clock()
-    _occupy_standard_descriptors()
-    stdin = None
     try:
-        if os.environ.get("CNI_COMMAND"):
-            stdin = _read_stdin()
-            # Tearing the interpreter down would cost as much as the call.
-            os._exit(_forward(agent, began, stdin))
-    except OSError:
-        pass
+        code = _answer(agent, direct, versions, patience, began)
+    except Exception as error:  # the outermost frame: whatever it is, the runtime gets a document
+        code = _tell_fault(error, versions[-1])
+    # Tearing the interpreter down would cost as much as the call.
+    os._exit(code)
+
+
+def _answer(
+    agent: str, direct: str, versions: "tuple[str, ...]", patience: float, began: int
+) -> int:
+    _occupy_standard_descriptors()
+    stdin = _read_stdin() if os.environ.get("CNI_COMMAND") else None
+    if stdin is not None:
+        try:
+            return _forward(agent, began, stdin)
+        except Exception:  # noqa: S110 - a fault of our own too: the other program may have none
+            pass
     _take_over(direct, stdin)
-    os._exit(_answer_alone(agent, direct, versions, patience, began, stdin))
+    return _answer_alone(agent, direct, versions, patience, began, stdin)
 
 
 def _boot_clock() -> int:
@@ -61,11 +70,14 @@ def _occupy_standard_descriptors() -> None:
             os.open(os.devnull, os.O_RDONLY if descriptor else os.O_WRONLY)
 
 
-def _read_stdin() -> bytes:
+def _read_stdin() -> "bytes | None":
     parts, left = [], LONGEST_STDIN
-    while part := os.read(0, min(left, 65536)):
-        parts.append(part)
-        left -= len(part)
+    try:
+        while part := os.read(0, min(left, 65536)):
+            parts.append(part)
+            left -= len(part)
+    except OSError:
+        return None
     return b"".join(parts)
 
 
@@ -125,11 +137,15 @@ def _receive(connection: _socket.socket, size: int) -> bytes:
 
 def _print(document: bytes) -> bool:
     try:
-        while document:
-            document = document[os.write(1, document) :]
+        _write(1, document)
     except OSError:
         return False
     return True
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(descriptor, content) :]
 
 
 def _take_over(direct: str, stdin: "bytes | None") -> None:
@@ -140,13 +156,23 @@ def _take_over(direct: str, stdin: "bytes | None") -> None:
             return
         if stdin is not None:
             # It was read to its end: the other program gets it anew.
-            with open(os.memfd_create("stdin"), "w+b", buffering=0, closefd=False) as anew:
-                anew.write(stdin)
-                anew.seek(0)
-                os.dup2(anew.fileno(), 0)
+            anew = _nameless_file()
+            _write(anew, stdin)
+            os.lseek(anew, 0, os.SEEK_SET)
+            os.dup2(anew, 0)
         os.execv(direct, [direct])  # noqa: S606 - no shell wanted
     except OSError:
         pass
+
+
+def _nameless_file() -> int:
+    try:
+        return os.memfd_create("stdin")
+    except (AttributeError, OSError):  # neither every Python has it nor every kernel
+        import tempfile  # noqa: PLC0415 - costs much, and is needed there alone
+
+        with tempfile.TemporaryFile() as file:
+            return os.dup(file.fileno())
 
 
 def _answer_alone(
@@ -218,6 +244,19 @@ def _version_asked_for(stdin: bytes, versions: "tuple[str, ...]") -> str:
 
 def _fail(version: str, code: int, msg: str, details: str) -> int:
     return _tell({"cniVersion": version, "code": code, "msg": msg, "details": details}, 1)
+
+
+def _tell_fault(error: Exception, version: str) -> int:
+    """As incident.document, with nothing that may fail for want of memory."""
+    frames, trace = [], error.__traceback__
+    while trace:
+        frames.append(f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    said = f"internal error of moorage: {type(error).__name__}"
+    details = f"please report it with this incident: {' > '.join(frames)}"
+    fields = f'"cniVersion": "{version}", "code": 999, "msg": "{said}", "details": "{details}"'
+    _print(f"{{{fields}}}\n".encode())
+    return 1
 
 
 def _tell(document: "dict[str, object]", code: int) -> int:
