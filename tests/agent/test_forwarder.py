@@ -7,17 +7,21 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from agent import spoiled
 from agent.node import Node, address, is_asleep, until
 from cni import agents, program
 from moorage.cni import forwarder, netconf
 from moorage.install import launcher
 
-FOLDER = Path(forwarder.__file__).parent
+OLD, NEW = b'{"cniVersion":"0.4.0"}', b'{"cniVersion":"1.1.0"}'
+# What a process has to start, on a machine that has much else to do.
+STARTING = 3
 BARE = "import sys; print(*sys.modules)"
 
 
@@ -29,7 +33,7 @@ def modules(code: str) -> set[str]:
 
 
 def test_it_loads_nothing_but_the_system_and_its_sockets() -> None:
-    loading = f"import sys; sys.path.append({str(FOLDER)!r}); import forwarder; "
+    loading = f"import sys; sys.path.append({str(spoiled.FOLDER)!r}); import forwarder; "
     assert modules(loading + BARE) - modules(f"import os; {BARE}") == {"forwarder", "_socket"}
 
 
@@ -109,49 +113,94 @@ def say_nothing(connection: socket.socket) -> None:
         pass
 
 
-def patient(path: Path, seconds: float) -> str:
-    """A forwarder that waits for other times."""
-    return (
-        f"import sys; sys.path.append({str(FOLDER)!r}); import forwarder\n"
-        f"forwarder.TAKEN_WITHIN = forwarder.ANSWERED_WITHIN = {seconds}\n"
-        f"forwarder.main({str(path)!r}, {str(agents.DIRECT)!r}, {netconf.VERSIONS}, 30)\n"
-    )
+def say_something_else(connection: socket.socket) -> None:
+    """As a program that is no agent."""
+    connection.recv(1 << 16)
+    connection.sendall(b"H" + b"\0" + (2).to_bytes(4, "big") + b"{}")
+    connection.recv(1)
 
 
-def version(code: str) -> program.Outcome:
-    """A call that needs no server."""
-    done = subprocess.run(
-        [sys.executable, "-IS", "-c", code],
-        input=b'{"cniVersion":"0.4.0"}',
-        env={"CNI_COMMAND": "VERSION"},
-        capture_output=True,
-        check=False,
-    )
-    return program.Outcome(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+def claim_much(connection: socket.socket) -> None:
+    """As one whose answer would fill the memory."""
+    die(connection)
+    connection.sendall(b"\0\xff\xff\xff\xff{}")
+    connection.recv(1)
+
+
+def take(connection: socket.socket) -> None:
+    """As one that is stopped while it works on a call."""
+    die(connection)
+    say_nothing(connection)
+
+
+def drip(connection: socket.socket) -> None:
+    """As one that is never silent for long, and never done."""
+    die(connection)
+    connection.sendall(b"\0" + (50).to_bytes(4, "big"))
+    connection.settimeout(0.1)
+    while True:
+        connection.sendall(b" ")
+        with contextlib.suppress(TimeoutError):
+            if not connection.recv(1):
+                return
+
+
+def hurried(seconds: float) -> str:
+    """What makes a forwarder wait for other times."""
+    return f"forwarder.TAKEN_WITHIN = forwarder.ANSWERED_WITHIN = {seconds}"
 
 
 @pytest.mark.parametrize(
-    "behave", [hang_up, die, die_later, say_nothing], ids=lambda each: each.__name__
+    "behave",
+    [hang_up, die, die_later, say_nothing, say_something_else, drip],
+    ids=lambda each: each.__name__,
 )
 def test_whatever_an_agent_does_the_call_is_answered(
     behave: Callable[[socket.socket], None], tmp_path: Path
 ) -> None:
     path = tmp_path / "run" / "agent.sock"
     with impostor(path, behave):
-        outcome = version(patient(path, 0.5))
+        outcome = spoiled.run(hurried(0.5), "VERSION", OLD, agent=path, direct=agents.DIRECT)
     assert outcome.document["cniVersion"] == "0.4.0"
     assert (outcome.code, outcome.stderr) == (0, b"")
 
 
+def test_an_answer_that_would_fill_the_memory_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "agent.sock"
+    began = time.monotonic()
+    with impostor(path, claim_much):
+        outcome = spoiled.run(hurried(60), "VERSION", OLD, agent=path, direct=agents.DIRECT)
+    assert (outcome.code, outcome.document["cniVersion"]) == (0, "0.4.0")
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(
+    "behave", [hang_up, take, drip, say_nothing], ids=lambda each: each.__name__
+)
+def test_a_status_takes_no_longer_than_it_may_whatever_an_agent_does(
+    behave: Callable[[socket.socket], None], tmp_path: Path
+) -> None:
+    assert forwarder.STATUS_PATIENCE + STARTING < 30
+    path = tmp_path / "run" / "agent.sock"
+    spoil = "forwarder.STATUS_PATIENCE = 1"
+    began = time.monotonic()
+    with impostor(path, behave):
+        outcome = spoiled.run(spoil, "STATUS", NEW, agent=path, patience=1e6)
+    assert time.monotonic() - began < 1 + STARTING
+    assert (outcome.error["code"], outcome.error["cniVersion"]) == (50, "1.1.0")
+    assert "within 1 seconds" in outcome.text
+
+
 def test_a_queue_that_is_full_is_waited_for(own: agents.Agent, tmp_path: Path) -> None:
     path = tmp_path / "full.sock"
+    call = f"forwarder.main({str(path)!r}, {str(agents.DIRECT)!r}, {netconf.VERSIONS}, 30)"
     first = socket.socket(socket.AF_UNIX)
     with socket.socket(socket.AF_UNIX) as listener, first:
         listener.bind(os.fspath(path))
         listener.listen(0)
         first.connect(os.fspath(path))
         with subprocess.Popen(
-            [sys.executable, "-IS", "-c", patient(path, 20)],
+            [sys.executable, "-IS", "-c", f"{spoiled.LOAD}{hurried(20)}\n{call}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={"CNI_COMMAND": "VERSION"},

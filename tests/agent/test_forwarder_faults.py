@@ -2,15 +2,13 @@
 
 import hashlib
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from agent.test_forwarder import FOLDER
-from cni import program
-from moorage.cni import forwarder, netconf
+from agent import spoiled
+from moorage.cni import forwarder
 
 DIGEST = f"#!{sys.executable} -I\nimport hashlib, sys\n" + (
     "print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())\n"
@@ -29,27 +27,13 @@ def digesting(folder: Path) -> Path:
     return path
 
 
-def spoiled(spoil: str, direct: Path, stdin: bytes) -> program.Outcome:
-    """A call with no agent, of a forwarder in whose process something is wrong."""
-    load = f"import os, resource, sys; sys.path.append({str(FOLDER)!r}); import forwarder\n"
-    call = f"forwarder.main('/nowhere/agent.sock', {str(direct)!r}, {netconf.VERSIONS}, 0.1)\n"
-    done = subprocess.run(
-        [sys.executable, "-IS", "-c", f"{load}{spoil}\n{call}"],
-        input=stdin,
-        env=program.CONTAINER | {"CNI_COMMAND": "ADD"},
-        capture_output=True,
-        check=False,
-    )
-    return program.Outcome(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
-
-
 @pytest.mark.parametrize("spoil", WITHOUT.values(), ids=WITHOUT)
 def test_a_python_without_memory_files_passes_the_whole_input_on(
     spoil: str, tmp_path: Path
 ) -> None:
     direct = digesting(tmp_path)
     stdin = os.urandom(1 << 20) * (forwarder.LONGEST_STDIN >> 20)
-    outcome = spoiled(spoil, direct, stdin)
+    outcome = spoiled.run(spoil, "ADD", stdin, direct=direct)
     assert (outcome.code, outcome.stderr) == (0, b"")
     assert outcome.stdout.decode().strip() == hashlib.sha256(stdin).hexdigest()
 
@@ -65,7 +49,7 @@ FAULTS = {
 def test_a_fault_of_its_own_is_one_document_too(name: str, tmp_path: Path) -> None:
     direct = tmp_path / "cannot-be-run"
     direct.touch()
-    outcome = spoiled(FAULTS[name], direct, b"{}")
+    outcome = spoiled.run(FAULTS[name], "ADD", b"{}", direct=direct)
     assert outcome.error["code"] == 999
     assert outcome.error["msg"] == f"internal error of moorage: {name}"
     assert "main:" in str(outcome.error["details"])
@@ -78,6 +62,6 @@ def test_a_machine_without_memory_for_the_input_is_one_document_too(tmp_path: Pa
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + (8 << 20),) * 2)"
     )
-    outcome = spoiled(spoil, digesting(tmp_path), b" " * forwarder.LONGEST_STDIN)
+    outcome = spoiled.run(spoil, "ADD", b" " * forwarder.LONGEST_STDIN, direct=digesting(tmp_path))
     assert outcome.error["msg"] == "internal error of moorage: MemoryError"
     assert outcome.stderr == b""

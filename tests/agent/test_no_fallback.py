@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import spoiled
 from agent.node import Node, address, is_asleep, until
 from cni import agents, program
 from moorage.cni import errors, forwarder, handler, netconf
@@ -170,19 +171,14 @@ def test_a_status_that_comes_while_the_agent_is_replaced_waits_for_the_next(node
     assert result(started) == program.Outcome(code=0, stdout=b"", stderr=b"")
 
 
-def test_a_status_says_that_no_pod_can_be_made_before_a_kubelet_gives_the_runtime_up(
-    absent: agents.Agent,
-) -> None:
-    assert forwarder.STATUS_PATIENCE + forwarder.TAKEN_WITHIN < 30
-    path = absent.alone(FOR_EVER)
-    was, now = (f"STATUS_PATIENCE = {each}".encode() for each in (forwarder.STATUS_PATIENCE, 0.1))
-    assert was in path.read_bytes()
-    path.write_bytes(path.read_bytes().replace(was, now))
-    outcome = call(path, "STATUS", b'{"cniVersion":"1.1.0"}')
+def test_a_status_says_that_no_pod_can_be_made(tmp_path: Path) -> None:
+    spoil, stdin = "forwarder.STATUS_PATIENCE = 1", b'{"cniVersion":"1.1.0"}'
+    agent = tmp_path / "agent.sock"
+    outcome = spoiled.run(spoil, "STATUS", stdin, agent=agent, patience=FOR_EVER)
     assert outcome.error["cniVersion"] == "1.1.0"
     assert outcome.error["code"] == 50
     assert "gives no answer at " in outcome.text
-    assert "within 0.1 seconds" in outcome.text
+    assert "within 1 seconds (FileNotFoundError)" in outcome.text
 
 
 def test_a_call_that_an_agent_is_replaced_under_waits_as_long_as_one_that_came_later(

@@ -15,10 +15,13 @@ import time
 TAKEN_WITHIN = 5.0
 # The handler takes 90 seconds at most.
 ANSWERED_WITHIN = 100.0
-# How long a STATUS waits for an agent, which is longer than one that is replaced is away: the node
+# How long a STATUS takes in all, which is longer than an agent that is replaced is away: the node
 # is not to be taken for one without a network. A kubelet gives a runtime up after 30 seconds.
 STATUS_PATIENCE = 20.0
+FOREVER = float("inf")
 LONGEST_STDIN = 16 << 20
+# No answer is nearly as long; what claims to be is no agent's.
+LONGEST_ANSWER = 1 << 20
 # Between two attempts, where an agent is waited for.
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 0.5
@@ -49,7 +52,7 @@ def _answer(
     stdin = _read_stdin() if os.environ.get("CNI_COMMAND") else None
     if stdin is not None:
         try:
-            return _forward(agent, began, stdin)
+            return _forward(agent, began, stdin, _end(began))
         except Exception:  # noqa: S110 - a fault of our own too: the other program may have none
             pass
     _take_over(direct, stdin)
@@ -81,22 +84,46 @@ def _read_stdin() -> "bytes | None":
     return b"".join(parts)
 
 
-def _forward(agent: str, began: int, stdin: bytes) -> int:
-    """Returns the exit code; raises OSError where the agent does not answer."""
+def _end(began: int) -> float:
+    """When whoever made the call hears no answer any more, on the boot-time clock."""
+    is_status = os.environ.get("CNI_COMMAND") == "STATUS"
+    return _after(began, STATUS_PATIENCE) if is_status else FOREVER
+
+
+def _after(moment: int, seconds: float) -> int:
+    return moment + int(seconds * 1e9)
+
+
+def _forward(agent: str, began: int, stdin: bytes, end: float, until: float = FOREVER) -> int:
+    """Returns the exit code; raises OSError where the agent does not answer.
+
+    It has to turn to the call before `until`, and to answer before `end`.
+    """
     environment = b"\0".join(b"=".join(pair) for pair in os.environb.items())
     numbers = ((began, 8), (len(environment), 4), (len(stdin), 4))
     header = CALL + b"".join(number.to_bytes(size, "big") for number, size in numbers)
-    connection = _connect(agent)
+    until = min(until, end, _after(_boot_clock(), TAKEN_WITHIN))
+    connection = _socket.socket(_socket.AF_UNIX)
     try:
+        _connect(connection, agent, until)
+        _limit(connection, until)
         connection.sendall(header + environment + stdin)
-        _receive(connection, 1)
-        connection.settimeout(ANSWERED_WITHIN)
-        code, size = _receive(connection, 1)[0], int.from_bytes(_receive(connection, 4), "big")
-        is_heard = _print(_receive(connection, size))
+        if _receive(connection, 1, until) != TAKEN:
+            raise ConnectionAbortedError
+        code, document = _answer_of(connection, min(end, _after(_boot_clock(), ANSWERED_WITHIN)))
+        is_heard = _print(document)
         _tell_agent(connection, is_heard)
         return code if is_heard else 1
     finally:
         connection.close()
+
+
+def _answer_of(connection: _socket.socket, until: float) -> "tuple[int, bytes]":
+    code, *length = _receive(connection, 5, until)
+    size = int.from_bytes(length, "big")
+    if size > LONGEST_ANSWER:
+        raise ConnectionAbortedError
+    return code, _receive(connection, size, until)
 
 
 def _tell_agent(connection: _socket.socket, is_heard: bool) -> None:
@@ -111,28 +138,33 @@ def _tell_agent(connection: _socket.socket, is_heard: bool) -> None:
         pass  # what is printed is printed
 
 
-def _connect(agent: str) -> _socket.socket:
-    connection = _socket.socket(_socket.AF_UNIX)
-    connection.settimeout(TAKEN_WITHIN)
-    until = time.monotonic() + TAKEN_WITHIN
+def _connect(connection: _socket.socket, agent: str, until: float) -> None:
+    connection.setblocking(False)
     while True:
         try:
-            connection.connect(agent)
-            return connection
+            return connection.connect(agent)
         except BlockingIOError:  # EAGAIN: too many wait to be let in
-            if time.monotonic() > until:
+            if _boot_clock() > until:
                 raise
             time.sleep(0.01)
 
 
-def _receive(connection: _socket.socket, size: int) -> bytes:
+def _receive(connection: _socket.socket, size: int, until: float) -> bytes:
     received = b""
     while len(received) < size:
+        _limit(connection, until)
         part = connection.recv(size - len(received))
         if not part:
             raise ConnectionResetError
         received += part
     return received
+
+
+def _limit(connection: _socket.socket, until: float) -> None:
+    left = (until - _boot_clock()) / 1e9
+    if left <= 0:
+        raise TimeoutError
+    connection.settimeout(left)
 
 
 def _print(document: bytes) -> bool:
@@ -210,18 +242,19 @@ def _answer_alone(
 
 def _forward_later(agent: str, began: int, stdin: bytes, patience: float) -> int:
     """As _forward, until it succeeds or patience ends, which begins now."""
+    end = _end(began)
     # An agent that took the call and was silent for long is not asked again.
-    until = min(_boot_clock() + int(patience * 1e9), began + int(ANSWERED_WITHIN * 1e9))
+    until = min(_after(_boot_clock(), patience), _after(began, ANSWERED_WITHIN), end)
     error: OSError = TimeoutError()
     pause = FIRST_PAUSE
-    while _boot_clock() < until:
+    while _after(_boot_clock(), pause) < until:
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
         # Each attempt is later than the one before, so that an agent which takes back what nobody
         # heard of leaves alone what this one is told; and earlier than any other call since.
         began += 1
         try:
-            return _forward(agent, began, stdin)
+            return _forward(agent, began, stdin, end, until)
         except OSError as caught:
             error = caught
     raise error
