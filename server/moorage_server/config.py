@@ -50,10 +50,11 @@ class Settings:
         require_postgresql(self.database_url)
         if not 2 <= self.threads <= 64:
             raise SettingsError(f"MOORAGE_THREADS is {self.threads}; give 2 to 64")
-        if not 0 <= self.drain_seconds <= LONGEST_DRAIN:
-            raise SettingsError(
-                f"MOORAGE_DRAIN_SECONDS is {self.drain_seconds:g}; give 0 to {LONGEST_DRAIN:g}"
-            )
+        self._check_listens()
+        self._check_periods()
+        self._check_processes()
+
+    def _check_listens(self) -> None:
         if not self.listen.startswith("unix:") and not _has_port(self.listen):
             raise SettingsError(
                 f"MOORAGE_LISTEN is {self.listen!r}; give host:port, or unix:///path"
@@ -71,6 +72,12 @@ class Settings:
                     f"{name} is {listen!r}: plain text is served on loopback or a Unix "
                     "socket only; set --insecure-bind where the network itself is trusted"
                 )
+
+    def _check_periods(self) -> None:
+        if not 0 <= self.drain_seconds <= LONGEST_DRAIN:
+            raise SettingsError(
+                f"MOORAGE_DRAIN_SECONDS is {self.drain_seconds:g}; give 0 to {LONGEST_DRAIN:g}"
+            )
         for name, period in (
             ("MOORAGE_VERIFY_PART_SECONDS", self.verify_part_seconds),
             ("MOORAGE_VERIFY_WHOLE_SECONDS", self.verify_whole_seconds),
@@ -79,7 +86,6 @@ class Settings:
                 raise SettingsError(
                     f"{name} is {period}; give seconds, at most {LONGEST_PERIOD}, or 0 for never"
                 )
-        self._check_processes()
 
     @classmethod
     def read(cls, environment: Mapping[str, str], *, database_url: str | None = None) -> Self:

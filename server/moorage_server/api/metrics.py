@@ -42,7 +42,7 @@ class Metrics:
         turned_away: Mapping[str, int],
         counters: Iterable[Collector] = (),
     ) -> None:
-        """Counts nothing yet; `watches` and `turned_away` say how many, `counters` for themselves."""
+        """Counts nothing yet; `watches` and `turned_away` say how many, `counters` themselves."""
         self._registry = prometheus_client.CollectorRegistry()
         failures = prometheus_client.Counter(
             "moorage_pool_count_failures", "Times that pools could not be counted.", registry=None
