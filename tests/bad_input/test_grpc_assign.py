@@ -166,6 +166,17 @@ WHO: dict[str, Malformed] = {
             ("attempt.boot_time_ns", "is -1; it must be positive"),
         ],
     ),
+    "a position of no history, before its beginning": (
+        assign(seen=resources.FeedPosition(revision=-1)),
+        [
+            ("seen.epoch", REQUIRED),
+            ("seen.revision", "is -1; send the position as it was told"),
+        ],
+    ),
+    "a position of a history with too long a name": (
+        assign(seen=resources.FeedPosition(epoch="e" * 65)),
+        [("seen.epoch", too_long(65, 64, "e"))],
+    ),
     "too much patience": (
         assign(wait=duration_pb2.Duration(seconds=60, nanos=1000000)),
         [("wait", "is 60.001 seconds; at least 0 and at most 60 are allowed")],

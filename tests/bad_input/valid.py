@@ -57,6 +57,10 @@ WORKLOAD = resources_pb2.Workload(
 ATTEMPT = resources_pb2.AttemptStamp(boot_id="boot-1", boot_time_ns=7)
 
 
+# Of another history, so that it says nothing.
+SEEN = resources_pb2.FeedPosition(epoch="of another", revision=7)
+
+
 def _mask(*paths: str) -> field_mask_pb2.FieldMask:
     return field_mask_pb2.FieldMask(paths=paths)
 
@@ -74,6 +78,7 @@ def _assignment(
         labels={"tier": "front"},
         attempt=ATTEMPT,
         sticky=duration_pb2.Duration(seconds=60),
+        seen=SEEN,
     )
 
 
@@ -88,7 +93,7 @@ _DATA_PATH: dict[str, Sequence[Message]] = {
     ],
     "ReleaseAddresses": [
         allocation_service_pb2.ReleaseAddressesRequest(
-            parent=VRF, attachment=ATTACHMENT, attempt=ATTEMPT, generations=[1, 2]
+            parent=VRF, attachment=ATTACHMENT, attempt=ATTEMPT, generations=[1, 2], seen=SEEN
         )
     ],
     "ReconcileNode": [
@@ -100,6 +105,8 @@ _DATA_PATH: dict[str, Sequence[Message]] = {
             attempt=ATTEMPT,
             grace=duration_pb2.Duration(seconds=60),
             validate_only=True,
+            seen=SEEN,
+            from_records=True,
         ),
         reconciliation_pb2.ReconcileNodeRequest(node="n9"),
     ],
@@ -221,6 +228,8 @@ _VRFS: dict[str, Sequence[Message]] = {
 
 _ADMIN: dict[str, Sequence[Message]] = {
     "CheckConsistency": [admin_service_pb2.CheckConsistencyRequest(parent=VRF)],
+    "GetQuarantine": [admin_service_pb2.GetQuarantineRequest(parent=VRF)],
+    "LiftQuarantine": [admin_service_pb2.LiftQuarantineRequest(parent=VRF, reason="repaired")],
     "AdoptBlock": [
         admin_service_pb2.AdoptBlockRequest(
             parent=VRF,
