@@ -43,6 +43,7 @@ ADOPTED = admin.AdoptedAddress(
     attachment=resources_pb2.Attachment(network="net", container_id="c1", interface="eth0"),
 )
 
+RESTORED = resources_pb2.Quarantine(cause=resources_pb2.QUARANTINE_CAUSE_RESTORED)
 HOLDING = history.Holding(allocation=HELD, release_generation=8)
 NOON = datetime.datetime(2030, 1, 1, 12, tzinfo=datetime.UTC)
 NOON_STAMP = timestamp_pb2.Timestamp(seconds=int(NOON.timestamp()))
@@ -476,6 +477,20 @@ ROWS = [
         ),
         response=admin.AdoptBlockResponse(adopted_count=1),
         result=admin.AdoptBlockResponse(adopted_count=1),
+    ),
+    Row(
+        rpc="AdminService/GetQuarantine",
+        call=lambda client: client.get_quarantine(vrf="blue"),
+        request=admin.GetQuarantineRequest(parent="vrfs/blue"),
+        response=admin.GetQuarantineResponse(quarantines=[RESTORED], awaited_count=1),
+        result=admin.GetQuarantineResponse(quarantines=[RESTORED], awaited_count=1),
+    ),
+    Row(
+        rpc="AdminService/LiftQuarantine",
+        call=lambda client: client.lift_quarantine("repaired", vrf="blue"),
+        request=admin.LiftQuarantineRequest(parent="vrfs/blue", reason="repaired"),
+        response=admin.LiftQuarantineResponse(quarantines=[RESTORED]),
+        result=[RESTORED],
     ),
 ]
 # These send a stamp that no table can foresee; they have tests of their own.

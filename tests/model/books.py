@@ -50,6 +50,10 @@ class Books:
         """What a request is decided in."""
         return types.SimpleNamespace(catalog=self._world.catalog)
 
+    def require_open(self, request: model.AssignRequest) -> None:
+        """Nothing here ever goes back in time."""
+        self.scope(request).catalog.require_open()
+
     def record(self, attachment: model.AttachmentKey) -> identity.Record | None:
         """What is remembered of an attachment."""
         found = self._sandboxes.get(attachment)
