@@ -179,14 +179,6 @@ def test_the_program_of_a_node_with_an_agent_has_its_calls_answered_by_it(
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-@pytest.mark.parametrize("name", ["with blank", "x" * 127])
-def test_an_interpreter_that_no_first_line_can_name_is_refused(name: str) -> None:
-    python = pathlib.Path("/opt", name, "python3")
-    for render in (launcher.direct, lambda python: launcher.forwarding(python, python)):
-        with pytest.raises(errors.InstallError, match="cannot stand in the first line"):
-            render(python)
-
-
 def test_what_somebody_else_has_put_there_is_refused_and_kept(node: Node) -> None:
     node.places.network.write_text("{}")
     with pytest.raises(errors.InstallError, match=r"10-moorage\.conflist is there.*--force"):

@@ -5,26 +5,44 @@ needed, and what it must know stands in its last line. Without an agent it is a 
 package is where its Python finds it.
 """
 
+import importlib.util
 import inspect
+import marshal
+import os
 import pathlib
 
 from moorage.cni import forwarder, netconf
 from moorage.install import errors
 
-# -I: nothing of the runtime's environment reaches the interpreter.
 _DIRECT = """\
-#!{python} -I
+{first_line}
 from moorage.cni.plugin import main
 
 main()
 """
-# -S: no site-packages are looked through.
+# To compile the forwarder anew would cost two thirds of what a call costs above a bare interpreter.
+# Digits, as they are read twice as fast as escapes are; nothing of the library decodes faster.
 _FORWARDING = """\
-#!{python} -IS
-{forwarder}
+{first_line}
+import marshal
+from _frozen_importlib_external import MAGIC_NUMBER
+
+# What runs where COMPILED is another Python's. To change what is run, change SOURCE, and have
+# COMPILED_FOR be b"".
+SOURCE = r'''{source}'''
+# SOURCE for one version of Python, whose number this is: what `marshal` makes of its code.
+COMPILED_FOR = {magic!r}
+COMPILED = '''
+{compiled}
+'''
+if MAGIC_NUMBER == COMPILED_FOR:
+    exec(marshal.loads(bytes.fromhex(COMPILED)))
+else:
+    exec(compile(SOURCE, {name!r}, "exec", optimize=2))
 
 main({socket!r}, {direct!r}, {versions!r}, {patience!r})
 """
+_NAME = "forwarder.py"
 # For how many seconds a call waits for an agent that is away, where nothing else can answer it: one
 # that is replaced finishes what it began (`agent.service.FINISHED_WITHIN`), and the next has to be
 # started. A runtime gives a call a minute or more.
@@ -39,8 +57,8 @@ def direct(python: pathlib.Path) -> bytes:
     Raises:
         InstallError: no kernel can start it.
     """
-    _require_startable(python)
-    return _DIRECT.format(python=python).encode()
+    # -I: nothing of the runtime's environment reaches the interpreter.
+    return _DIRECT.format(first_line=_first_line(python, "-I")).encode()
 
 
 def forwarding(
@@ -53,15 +71,20 @@ def forwarding(
     """The launcher of the program that passes calls on to an agent, or else to the direct one.
 
     That is the one beside `python`, unless told otherwise; where there is none, the agent is waited
-    for.
+    for. It is compiled for the Python that runs this, as `python` may be one of another machine;
+    where that is of another version, it compiles the source at each call.
 
     Raises:
         InstallError: no kernel can start it.
     """
-    _require_startable(python)
+    source = inspect.getsource(forwarder)
     return _FORWARDING.format(
-        python=python,
-        forwarder=inspect.getsource(forwarder),
+        # -S: no site-packages are looked through.
+        first_line=_first_line(python, "-IS"),
+        source=source,
+        magic=importlib.util.MAGIC_NUMBER,
+        compiled=_compiled(source),
+        name=_NAME,
         socket=str(socket),
         direct=str(direct or python.with_name("moorage")),
         versions=netconf.VERSIONS,
@@ -69,11 +92,20 @@ def forwarding(
     ).encode()
 
 
-def _require_startable(python: pathlib.Path) -> None:
+def _compiled(source: str) -> str:
+    code = compile(source, _NAME, "exec", dont_inherit=True, optimize=2)
+    # Later formats depend on who else refers to a constant: the same has to come out each time.
+    return marshal.dumps(code, 2).hex("\n", -48)
+
+
+def _first_line(python: pathlib.Path, flags: str) -> str:
     name = str(python)
-    if len(name) + len("#! -I\n") > _LONGEST_FIRST_LINE or any(map(str.isspace, name)):
+    line = f"#!{name} {flags}"
+    is_plain = name.isprintable() and " " not in name
+    if len(os.fsencode(line + "\n")) > _LONGEST_FIRST_LINE or not is_plain:
         raise errors.unusable(
             python,
             "cannot stand in the first line of a program: it is too long or has blanks",
             "install Moorage in a directory with a shorter name without blanks",
         )
+    return line
