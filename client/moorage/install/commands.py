@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import click
 
 from moorage.cni import settings
-from moorage.install import credentials, errors, installation, launcher, network
+from moorage.install import bytecode, credentials, errors, installation, launcher, network
 
 _PATH = click.Path(path_type=pathlib.Path)
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -153,6 +153,8 @@ def install(
     with _explained():
         known = _account(account, api_server)
         program = launcher.forwarding(python, socket) if socket else launcher.direct(python)
+        if not socket:
+            bytecode.keep()
         _tell(
             installation.install(places, program=program, listed=listed, account=known, force=force)
         )
