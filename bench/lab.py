@@ -90,6 +90,10 @@ class Lab:
     def check(self) -> None:
         """Whether the database agrees with itself, by two accounts of what that means."""
         self.found(audit.history(self.stage.owner_conninfo))
+        self.ask_consistency()
+
+    def ask_consistency(self) -> None:
+        """Whether it does by the server's own account."""
         with self.client() as client:
             told = client.check_consistency(timeout=PATIENCE)
             self.found(each.finding.message for each in told if each.HasField("finding"))

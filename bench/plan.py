@@ -1,6 +1,7 @@
 """What a run measures: every kind of row, and how thorough a run is."""
 
 import dataclasses
+import itertools
 from typing import Final
 
 from bench.work import Ask, Audience, Call, Phase
@@ -10,6 +11,7 @@ NODES: Final = 16
 FULL_POOL: Final = "full"
 FULL_POOL_SIZE: Final = 16
 CROWD_POOLS: Final = 100
+WARM_UP: Final = 0.3  # seconds at most
 
 
 def flat(cidr: str, *, excluded: tuple[str, ...] = ()) -> messages.Pool:
@@ -56,16 +58,18 @@ ASSIGN: Final = Scenario(title=f"assign, {_FLAT}", call=Call.ASSIGN, pool="flat"
 RELEASE: Final = Scenario(title=f"release, {_FLAT}", call=Call.RELEASE, pool="flat")
 REFUSAL: Final = Scenario(title="refused assign, pool full", call=Call.REFUSAL, pool=FULL_POOL)
 
-# In the order they run; a release gives back what the assign before it took.
-SCENARIOS: Final = (
-    EMPTY,
-    COMMIT,
-    ASSIGN,
-    RELEASE,
-    Scenario(title=f"assign, {_NODE}", call=Call.ASSIGN, pool="node", nodes=NODES),
-    Scenario(title=f"release, {_NODE}", call=Call.RELEASE, pool="node", nodes=NODES),
-    REFUSAL,
+# What takes a turn together: a release gives back what the assign before it took.
+TURNS: Final = (
+    (EMPTY,),
+    (COMMIT,),
+    (ASSIGN, RELEASE),
+    (
+        Scenario(title=f"assign, {_NODE}", call=Call.ASSIGN, pool="node", nodes=NODES),
+        Scenario(title=f"release, {_NODE}", call=Call.RELEASE, pool="node", nodes=NODES),
+    ),
+    (REFUSAL,),
 )
+SCENARIOS: Final = tuple(itertools.chain.from_iterable(TURNS))
 # What processes of one server share: with as many nodes as callers, each node is served by one.
 SHARED: Final = (
     *(each for each in SCENARIOS if each.call in (Call.EMPTY, Call.ASSIGN)),
@@ -185,13 +189,14 @@ IDLE: Final = Audience(watches=100)
 class Plan:
     """How thorough a run is; times in seconds."""
 
+    name: str = "default"
     rounds: int = 3
     seconds: float = 1.0
     callers: tuple[int, ...] = (1, 16, 64)
     crowds: tuple[int, ...] = (1, 16, 64, 256, 1000)
     prefixes: tuple[int, ...] = (24, 20, 16, 8)
     percents: tuple[int, ...] = (0, 50, 90, 99, 100)
-    stocks: tuple[int, ...] = (1_000, 10_000, 100_000)
+    stocks: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
     rollout: Rollout = Rollout(pods=1000)
     watching: tuple[Watching, ...] = (
         Watching(audience=IDLE),
@@ -205,9 +210,14 @@ class Plan:
     peer_held: int = 10_000
     builds_peers: bool = True
 
+    @property
+    def warm_up(self) -> float:
+        """Of every row, before the first round: what is done for the first time costs more."""
+        return min(WARM_UP, self.seconds)
 
-FULL: Final = Plan(rounds=15, seconds=1.5, stocks=(1_000, 10_000, 100_000, 1_000_000))
+
 QUICK: Final = Plan(
+    name="quick",
     rounds=2,
     seconds=0.4,
     crowds=(1, 256),

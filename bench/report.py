@@ -19,9 +19,10 @@ _PREFACE: Final = """\
 
 Closed loop from {processes} load processes with one connection for each caller, unless told
 otherwise; the load sends prepared bytes through bare stubs and decodes nothing while it is
-measured. Every figure is the median of {rounds} rounds of {seconds} s in which all rows take
-turns; a ratio is taken within its round. CPU is for one call, of all processes of each side; on a
-shared machine it and the ratios say more than the absolute figures.
+measured. The {plan} plan: every figure is the median of {rounds} rounds of {seconds} s in which all
+rows take turns, those of a chapter in random order; a ratio is taken within its round. CPU is for
+one call, of all processes of each side; on a shared machine it and the ratios say more than the
+absolute figures.
 """
 _GOALS: Final = """\
 ## What is asked, and what was seen
@@ -47,7 +48,10 @@ def page(
 ) -> str:
     """The whole page; `charts` are the files of the chapters that have one, by their titles."""
     preface = _PREFACE.format(
-        processes=crew.PROCESSES, rounds=wanted.rounds, seconds=wanted.seconds
+        processes=crew.PROCESSES,
+        plan=wanted.name,
+        rounds=wanted.rounds,
+        seconds=wanted.seconds,
     )
     asked = [goal for each in chapters if isinstance(each, Held) for goal in each.goals()]
     parts = [preface, _GOALS + goals.table(asked)]
