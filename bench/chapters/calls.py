@@ -1,17 +1,16 @@
 """The calls themselves, beside what bounds them."""
 
 import collections
+import itertools
 import statistics
 from collections.abc import Sequence
 from typing import Final
 
-from bench import figures, plan
+from bench import figures, plan, turns
 from bench.figures import Figure
 from bench.goals import Goal
 from bench.lab import DRAIN_TIME, Lab
 from bench.work import Call
-
-WARM_UP: Final = 0.3  # seconds at most of every scenario, before the first round
 
 _TEXT: Final = """\
 The empty call is grpc.health.v1 Health/Check on the same server, which does not pass through its
@@ -36,7 +35,7 @@ class Calls:
         self._lab.create(plan.POOLS)
         full = self._lab.take(plan.FULL_POOL, plan.FULL_POOL_SIZE, callers=plan.FULL_POOL_SIZE)
         self._lab.compare(plan.POOLS[plan.FULL_POOL].cidr, full.assigned)
-        self._all(min(WARM_UP, self._plan.seconds))
+        self._all(self._plan.warm_up)
         self._figures.clear()
 
     def round(self) -> None:
@@ -56,42 +55,47 @@ class Calls:
     def goals(self) -> Sequence[Goal]:
         """A crowd is held against what bounds it, and one caller against the round trips."""
         most, least = max(self._plan.callers), min(self._plan.callers)
-        assign, release, refusal, empty = (
-            self._figures[each, most]
-            for each in (plan.ASSIGN, plan.RELEASE, plan.REFUSAL, plan.EMPTY)
-        )
-        of_empty = f"of an assign, {most} callers, to an empty call"
+        return (*self._to_empty(most), self._tail(most), *self._alone(least), *self._beside(most))
+
+    def _to_empty(self, callers: int) -> Sequence[Goal]:
+        assign, empty = (self._figures[each, callers] for each in (plan.ASSIGN, plan.EMPTY))
+        what = f"of an assign, {callers} callers, to an empty call"
+        rate = figures.quotient(figures.RATE, assign, empty)
+        cpu = figures.quotient(figures.SERVER_CPU, assign, empty)
         return (
+            Goal(what=f"rate {what}", seen=rate, at_least=0.7),
+            Goal(what=f"server CPU {what}", seen=cpu, at_most=1.5),
+        )
+
+    def _tail(self, callers: int) -> Goal:
+        ratios = [each.p99 / each.p50 for each in self._figures[plan.ASSIGN, callers]]
+        what = f"p99 of an assign, {callers} callers, to its p50"
+        return Goal(what=what, seen=statistics.median(ratios), at_most=4)
+
+    def _alone(self, callers: int) -> Sequence[Goal]:
+        trips = f"p50 of an assign, {_many(callers)}, to an empty call and two insert commits"
+        return (
+            Goal(what=trips, seen=self._to_round_trips(callers), at_most=1),
+            self._release_to_assign(callers),
+        )
+
+    def _beside(self, callers: int) -> Sequence[Goal]:
+        refusal, assign = (self._figures[each, callers] for each in (plan.REFUSAL, plan.ASSIGN))
+        return (
+            self._release_to_assign(callers),
             Goal(
-                what=f"rate {of_empty}",
-                seen=figures.quotient(figures.RATE, assign, empty),
-                at_least=0.7,
-            ),
-            Goal(
-                what=f"server CPU {of_empty}",
-                seen=figures.quotient(figures.SERVER_CPU, assign, empty),
-                at_most=1.5,
-            ),
-            Goal(
-                what=f"p99 of an assign, {most} callers, to its p50",
-                seen=statistics.median(each.p99 / each.p50 for each in assign),
-                at_most=4,
-            ),
-            Goal(
-                what="p50 of an assign, one caller, to an empty call and two insert commits",
-                seen=self._to_round_trips(least),
-                at_most=1,
-            ),
-            Goal(
-                what=f"rate of a release, {most} callers, to an assign",
-                seen=figures.quotient(figures.RATE, release, assign),
-                at_least=1,
-            ),
-            Goal(
-                what=f"p50 of a refusal by a full pool, {most} callers, to an assign",
+                what=f"p50 of a refusal by a full pool, {callers} callers, to an assign",
                 seen=figures.quotient(figures.P50, refusal, assign),
                 at_most=1.5,
             ),
+        )
+
+    def _release_to_assign(self, callers: int) -> Goal:
+        release, assign = (self._figures[each, callers] for each in (plan.RELEASE, plan.ASSIGN))
+        return Goal(
+            what=f"rate of a release, {_many(callers)}, to an assign",
+            seen=figures.quotient(figures.RATE, release, assign),
+            at_least=1,
         )
 
     def _to_round_trips(self, callers: int) -> float:
@@ -103,8 +107,8 @@ class Calls:
         )
 
     def _all(self, seconds: float) -> None:
-        for callers in self._plan.callers:
-            for scenario in plan.SCENARIOS:
+        for callers in turns.shuffled(self._plan.callers):
+            for scenario in itertools.chain(*turns.shuffled(plan.TURNS)):
                 self._one(scenario, callers, seconds)
 
     def _one(self, scenario: plan.Scenario, callers: int, seconds: float) -> None:
@@ -121,3 +125,7 @@ class Calls:
         ratios = [figures.ratio(figures.RATE, own, bound) for bound in bounds]
         absolute = [figures.rate(own), *figures.times(own), *figures.sides(own)]
         return [str(callers), scenario.title, *ratios, *absolute]
+
+
+def _many(callers: int) -> str:
+    return "one caller" if callers == 1 else f"{callers} callers"

@@ -2,7 +2,7 @@
 
 import collections
 
-from bench import figures, plan
+from bench import figures, plan, turns
 from bench.charts import Chart
 from bench.figures import Figure
 from bench.lab import Lab
@@ -25,13 +25,17 @@ class Crowds:
         self._figures: dict[plan.Crowd, list[Figure]] = collections.defaultdict(list)
 
     def prepare(self) -> None:
-        """Everybody connects."""
-        most = max(self._plan.crowds)
-        self._lab.ran(Phase(call=Call.EMPTY, callers=most, seconds=60, calls=2 * most))
+        """Everybody connects, and every pool is used once."""
+        crowd = plan.Crowd(callers=max(self._plan.crowds), pools=plan.CROWD_POOLS)
+        for call in (Call.EMPTY, Call.PAIR):
+            calls, asks = 2 * crowd.callers, crowd.asks
+            self._lab.ran(
+                Phase(call=call, callers=crowd.callers, seconds=60, calls=calls, asks=asks)
+            )
 
     def round(self) -> None:
         """Every crowd."""
-        for crowd in self._rows:
+        for crowd in turns.shuffled(self._rows):
             # A round of all callers takes longer than a short phase.
             seconds = self._plan.seconds * max(1, crowd.callers / 256)
             phase = Phase(call=Call.PAIR, callers=crowd.callers, seconds=seconds, asks=crowd.asks)
@@ -66,7 +70,8 @@ class Crowds:
                 figures.rate(own),
                 *figures.times(own),
             ]
-            for crowd, own in self._figures.items()
+            for crowd in self._rows
+            if (own := self._figures[crowd])
         ]
         text = "Each assigns and releases in turn; a call that fails is told of at the end:\n\n"
         return text + figures.table(heads, rows)

@@ -3,7 +3,7 @@
 import collections
 from collections.abc import Sequence
 
-from bench import figures, plan
+from bench import figures, plan, turns
 from bench.charts import Chart
 from bench.figures import Figure
 from bench.goals import Goal
@@ -24,18 +24,18 @@ class Fills:
         self._figures: dict[plan.Filling, list[Figure]] = collections.defaultdict(list)
 
     def prepare(self) -> None:
-        """The pools, and what is held of them."""
+        """The pools, what is held of them, and a round that does not count."""
         fillings = [each for size in self._sizes for each in size]
         self._lab.create({each.pool: plan.flat(each.cidr) for each in fillings})
         self._lab.stock(
             [Stock(pool=e.pool, addresses=e.strewn, held=e.held) for e in fillings if e.held]
         )
+        self._all(self._plan.warm_up)
+        self._figures.clear()
 
     def round(self) -> None:
         """Every pool."""
-        for size in self._sizes:
-            for filling in size:
-                self._figures[filling].append(self._one(filling))
+        self._all(self._plan.seconds)
 
     def section(self) -> str:
         """Ratios to the empty pool of the same size first."""
@@ -64,9 +64,10 @@ class Fills:
     def goals(self) -> Sequence[Goal]:
         """Of the fullest pools that still have something, the one with the largest ratio."""
         fullest = {size[0]: size[-2] for size in self._sizes if size[-1].is_full}
+        [held] = {each.title for each in fullest.values()}
         return tuple(
             Goal(
-                what=f"{name} of an assign in a pool of which 99 % is held, to an empty one",
+                what=f"{name} of an assign in a pool of which {held} is held, to an empty one",
                 seen=max(
                     figures.quotient(field, self._figures[full], self._figures[empty])
                     for empty, full in fullest.items()
@@ -76,11 +77,16 @@ class Fills:
             for name, field in (("p50", figures.P50), ("p95", figures.P95))
         )
 
-    def _one(self, filling: plan.Filling) -> Figure:
+    def _all(self, seconds: float) -> None:
+        for size in turns.shuffled(self._sizes):
+            for filling in turns.shuffled(size):
+                self._figures[filling].append(self._one(filling, seconds))
+
+    def _one(self, filling: plan.Filling, seconds: float) -> Figure:
         phase = Phase(
             call=Call.REFUSAL if filling.is_full else Call.PAIR,
             callers=filling.callers,
-            seconds=self._plan.seconds,
+            seconds=seconds,
             asks=(Ask(ipv4=filling.pool),),
         )
         return self._lab.measured(phase)[0]

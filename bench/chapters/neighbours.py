@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
-from bench import figures, goipam, peers, plan, stage, usage
+from bench import figures, goipam, peers, plan, stage, turns, usage
 from bench.crew import Crew
 from bench.figures import Figure
 from bench.goals import Goal
@@ -53,6 +53,7 @@ class Neighbours:
         self._ground = ground
         self._plan = wanted
         self._until = until
+        self._most = max(wanted.callers)
         self._peer: Place | None = None
         self._absence = ""
         self._ours: dict[_Row, list[Figure]] = collections.defaultdict(list)
@@ -60,29 +61,22 @@ class Neighbours:
         self._failed: collections.Counter[_Row] = collections.Counter()
 
     def prepare(self) -> None:
-        """Both servers hold the same."""
+        """Both servers hold the same; most callers at once on each do not count."""
         self._lab.create({_EMPTY: plan.flat("10.40.0.0/16"), _HELD: plan.flat("10.41.0.0/16")})
         held = self._plan.peer_held
         self._lab.stock([Stock(pool=_HELD, addresses=held, held=held)])
         try:
-            binary = peers.program(peers.GO_IPAM, build=self._plan.builds_peers)
-            target = self._until.enter_context(goipam.serving(self._ground, binary))
-            goipam.fill(target, held)
+            self._peer = Place(target=self._serve_peer())
         except peers.UnavailableError as absence:
             self._absence = str(absence)
-            return
-        self._peer = Place(target=target)
+        self._measure(next(each for each in self._rows() if each.callers == self._most))
+        for counted in (self._ours, self._theirs, self._failed):
+            counted.clear()
 
     def round(self) -> None:
-        """Ours, then theirs, row by row."""
-        for row in self._rows():
-            self._ours[row].append(self._lab.measured(self._phase(row, Call.PAIR, row.pool))[0])
-            if self._peer is not None:
-                phase = self._phase(row, Call.PEER, row.prefix)
-                sample = self._crew.run(dataclasses.replace(phase, place=self._peer))
-                self._failed[row] += len(sample.failures)
-                idle = usage.Usage(server=0.0, postgres=0.0)
-                self._theirs[row].append(figures.figure(sample, idle))
+        """Ours and theirs, row by row."""
+        for row in turns.shuffled(self._rows()):
+            self._measure(row)
 
     def section(self) -> str:
         """How many times its rate first."""
@@ -92,20 +86,46 @@ class Neighbours:
         return _TEXT.format(version=peers.GO_IPAM.version) + figures.table(heads, rows)
 
     def goals(self) -> Sequence[Goal]:
-        """Where the peer is there: many callers on an empty pool, and where some are held."""
-        if self._peer is None:
-            return ()
+        """Many callers on an empty pool, and where some are held."""
         (*_, empty), (*_, held) = (
             [each for each in self._rows() if each.pool == pool] for pool in (_EMPTY, _HELD)
         )
         return tuple(
             Goal(
-                what=f"rate of go-ipam's on a /16, {row.callers} callers, held: {row.title}",
-                seen=figures.quotient(figures.RATE, self._ours[row], self._theirs[row]),
+                what=f"our rate, of go-ipam's on a /16, {row.callers} callers, held: {row.title}",
+                seen=self._times_its_rate(row),
+                skipped=self._absence,
                 at_least=at_least,
             )
             for row, at_least in ((empty, 10), (held, 100))
         )
+
+    def _times_its_rate(self, row: _Row) -> float | None:
+        if self._peer is None:
+            return None
+        return figures.quotient(figures.RATE, self._ours[row], self._theirs[row])
+
+    def _serve_peer(self) -> str:
+        """Raises UnavailableError."""
+        binary = peers.program(peers.GO_IPAM, build=self._plan.builds_peers)
+        target = self._until.enter_context(goipam.serving(self._ground, binary))
+        goipam.fill(target, self._plan.peer_held)
+        return target
+
+    def _measure(self, row: _Row) -> None:
+        for measure in turns.shuffled((self._measure_ours, self._measure_theirs)):
+            measure(row)
+
+    def _measure_ours(self, row: _Row) -> None:
+        self._ours[row].append(self._lab.measured(self._phase(row, Call.PAIR, row.pool))[0])
+
+    def _measure_theirs(self, row: _Row) -> None:
+        if self._peer is not None:
+            phase = self._phase(row, Call.PEER, row.prefix)
+            sample = self._crew.run(dataclasses.replace(phase, place=self._peer))
+            self._failed[row] += len(sample.failures)
+            idle = usage.Usage(server=0.0, postgres=0.0)
+            self._theirs[row].append(figures.figure(sample, idle))
 
     def _rows(self) -> Sequence[_Row]:
         some, callers = f"{self._plan.peer_held:,}", self._plan.callers

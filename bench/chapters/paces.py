@@ -1,11 +1,14 @@
 """Calls that are sent when they are due, whether or not those before were answered."""
 
 import collections
+from typing import Final
 
-from bench import figures, plan
+from bench import figures, plan, turns
 from bench.figures import Figure
 from bench.lab import Lab
 from bench.work import Ask, Call, Phase
+
+_CLOSED: Final = "closed loop"
 
 
 class Paces:
@@ -19,20 +22,20 @@ class Paces:
         self._figures: dict[str, list[Figure]] = collections.defaultdict(list)
 
     def prepare(self) -> None:
-        """Nothing: the pools are there."""
+        """A closed loop that does not count; the pools are there."""
+        self._one(None)
 
     def round(self) -> None:
-        """The closed loop tells the rate of the others."""
+        """The closed loop is first, because it tells the rate of the others."""
         closed = self._one(None)
-        self._figures["closed loop"].append(closed)
-        for percent in self._plan.paces:
-            paced = self._one(closed.rate * percent / 100)
-            self._figures[f"{percent} % of its rate"].append(paced)
+        self._figures[_CLOSED].append(closed)
+        for percent in turns.shuffled(self._plan.paces):
+            self._figures[_title(percent)].append(self._one(closed.rate * percent / 100))
 
     def section(self) -> str:
         """Latencies beside those of the closed loop first."""
         heads = ["sent", "of p50 of the closed loop", "of p99", "assigns/s", *figures.TIMES]
-        base = self._figures["closed loop"]
+        base = self._figures[_CLOSED]
         rows = [
             [
                 title,
@@ -40,7 +43,8 @@ class Paces:
                 figures.rate(own),
                 *figures.times(own),
             ]
-            for title, own in self._figures.items()
+            for title in (_CLOSED, *map(_title, self._plan.paces))
+            if (own := self._figures[title])
         ]
         text = (
             f"Pairs of assign and release over {max(self._plan.callers)} connections. At a fixed"
@@ -58,3 +62,7 @@ class Paces:
             rate=rate,
         )
         return self._lab.measured(phase)[0]
+
+
+def _title(percent: int) -> str:
+    return f"{percent} % of its rate"

@@ -2,10 +2,11 @@
 
 import collections
 import dataclasses
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 
-from bench import figures, plan
+from bench import figures, plan, turns
 from bench.figures import Figure
 from bench.goals import Goal
 from bench.lab import DRAIN_TIME, Lab
@@ -42,14 +43,14 @@ class Processes:
 
     def round(self) -> None:
         """Every call on one server after the other."""
-        for scenario in plan.SHARED:
-            for processes, lab in self._labs.items():
+        for scenario in turns.shuffled(plan.SHARED):
+            for processes, lab in turns.shuffled(self._labs.items()):
                 self._figures[scenario, processes].append(self._one(scenario, lab))
 
     def section(self) -> str:
         """Ratios to the first number, then absolute figures."""
         heads = ["call", "processes", "of the rate of one", "of its CPU", "calls/s"]
-        rows = [self._row(*key) for key in self._figures]
+        rows = [self._row(*key) for key in itertools.product(plan.SHARED, self._labs)]
         text = _TEXT.format(callers=self._callers, cores=os.cpu_count())
         return text + figures.table([*heads, *figures.TIMES, *figures.SIDES], rows)
 

@@ -21,8 +21,10 @@ class Rollouts:
         self._figures: dict[str, list[Figure]] = collections.defaultdict(list)
 
     def prepare(self) -> None:
-        """The pool."""
+        """The pool, and a rollout that does not count: it is the first to open the blocks."""
         self._lab.create({_POOL: self._rollout.pool})
+        self.round()
+        self._figures.clear()
 
     def round(self) -> None:
         """All start, all are replaced, all go, all start at once."""

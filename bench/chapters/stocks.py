@@ -4,7 +4,7 @@ import collections
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from bench import figures, plan
+from bench import figures, plan, turns
 from bench.charts import Chart
 from bench.figures import Figure
 from bench.goals import Goal
@@ -36,12 +36,12 @@ class Stocks:
 
     def round(self) -> None:
         """Every server."""
-        for held, lab in self._labs.items():
+        for held, lab in turns.shuffled(self._labs.items()):
             self._figures[held].append(self._one(lab))
 
     def section(self) -> str:
         """Ratios to the smallest stock first."""
-        smallest = min(self._figures)
+        smallest = min(self._labs)
         heads = ["held", f"of p50 at {smallest:,}", "of p95", "assigns/s", *figures.TIMES]
         base = self._figures[smallest]
         rows = [
@@ -51,7 +51,8 @@ class Stocks:
                 figures.rate(own),
                 *figures.times(own),
             ]
-            for held, own in self._figures.items()
+            for held in self._labs
+            if (own := self._figures[held])
         ]
         text = f"{CALLERS} callers, each assigning and releasing in turn:\n\n"
         return text + figures.table(heads, rows)
@@ -63,16 +64,16 @@ class Stocks:
             name="stocks",
             across="addresses held",
             upward="ms",
-            steps=[f"{held:,}" for held in self._figures],
+            steps=[f"{held:,}" for held in self._labs],
             curves={
-                name: [1e3 * figures.median(field, each) for each in self._figures.values()]
+                name: [1e3 * figures.median(field, self._figures[held]) for held in self._labs]
                 for name, field in fields.items()
             },
         )
 
     def goals(self) -> Sequence[Goal]:
         """The largest stock."""
-        most, least = max(self._figures), min(self._figures)
+        most, least = max(self._labs), min(self._labs)
         ratio = figures.quotient(figures.P50, self._figures[most], self._figures[least])
         what = f"p50 of an assign where {most:,} are held, to where {least:,} are"
         return (Goal(what=what, seen=ratio, at_most=1.2),)
