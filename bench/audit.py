@@ -1,9 +1,15 @@
-"""Whether any address was given twice: what callers were told beside what the database holds."""
+"""Whether any address was given twice.
+
+What callers were told beside what the database holds, and beside what others were told.
+"""
 
 import collections
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 
 import psycopg
+
+from bench.work import Holding
 
 _HELD = "SELECT host(address) FROM allocations WHERE address <<= %s::cidr"
 
@@ -32,6 +38,18 @@ def told(conninfo: str, cidr: str, addresses: Sequence[str]) -> list[str]:
         held = {row[0] for row in connection.execute(_HELD, (cidr,))}
     if held != set(addresses):
         found.append(f"{len(addresses)} addresses of {cidr} were given, {len(held)} are held")
+    return found
+
+
+def overlaps(holdings: Iterable[Holding]) -> list[str]:
+    """What is wrong with what callers held for a while, whichever process they are in."""
+    found = []
+    for address, several in itertools.groupby(sorted(holdings), key=lambda each: each.address):
+        free = 0.0  # when all those that were told it before had begun to release it
+        for each in several:
+            if each.began < free:
+                found.append(f"{address} was given to a caller while another held it")
+            free = max(free, each.ended)
     return found
 
 

@@ -79,6 +79,7 @@ def _together(samples: Sequence[Sample], start: float) -> Sample:
     return Sample(
         latencies=tuple(chained(each.latencies for each in samples)),
         assigned=tuple(chained(each.assigned for each in samples)),
+        holdings=tuple(chained(each.holdings for each in samples)),
         failures=tuple(chained(each.failures for each in samples)),
         end=max(each.end for each in samples) - start,
         cpu=sum(each.cpu for each in samples),

@@ -19,7 +19,7 @@ PATIENCE: Final = 300.0  # seconds for a call that looks at everything
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Verdict:
-    """What was wrong, and how many addresses were compared with the database, in the whole run."""
+    """What was wrong, and how many addresses were compared, in the whole run."""
 
     findings: list[str] = dataclasses.field(default_factory=list)
     compared: int = 0
@@ -70,9 +70,11 @@ class Lab:
         return figure(sample, self._used().since(before)), sample
 
     def ran(self, phase: Phase) -> Sample:
-        """One phase; what failed is found."""
+        """One phase; what failed is found, and what two callers held at once."""
         sample = self._crew.run(dataclasses.replace(phase, place=self.stage.place))
-        self.found(f"{phase.call}, {phase.asks[0]}: {each}" for each in sample.failures)
+        wrong = (*sample.failures, *audit.overlaps(sample.holdings))
+        self.found(f"{phase.call}, {phase.asks[0]}: {each}" for each in wrong)
+        self._verdict.compared += len(sample.holdings)
         return sample
 
     @contextlib.contextmanager

@@ -2,18 +2,20 @@
 
 import asyncio
 import collections
+import itertools
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Final, Protocol
 
 import grpc
 import grpc.aio
 import psycopg
 
 from bench import messages
-from bench.work import Ask, Call, Phase, Sample
-from moorage.v1 import allocation_service_pb2 as requests
+from bench.work import Ask, Call, Holding, Phase, Sample
 from moorage.v1 import resources_pb2 as resources
+
+REFUSED: Final = "POOL_EXHAUSTED"
 
 Held = collections.deque[bytes]  # what releases them
 
@@ -47,6 +49,8 @@ class Loop:
         self._left = phase.calls
         self._latencies: list[float] = []
         self._answers: list[bytes] = []
+        self._meanwhile: list[tuple[bytes, float, float]] = []
+        self._refusals: list[grpc.aio.Metadata] = []
         self._failures: list[str] = []
         self._end = 0.0
         self._step = _STEPS[phase.call]
@@ -60,14 +64,25 @@ class Loop:
 
     def sample(self, cpu: float) -> Sample:
         """What was seen; reading the answers is left until nothing is measured any more."""
-        answers = map(requests.AssignAddressesResponse.FromString, self._answers)
+        assigned = map(messages.assigned, self._answers)
         return Sample(
             latencies=tuple(self._latencies),
-            assigned=tuple(each.address for answer in answers for each in answer.allocations),
-            failures=tuple(self._failures),
+            assigned=tuple(itertools.chain.from_iterable(assigned)),
+            holdings=tuple(self._holdings()),
+            failures=(*self._failures, *self._other_refusals()),
             end=self._end,
             cpu=cpu,
         )
+
+    def _holdings(self) -> Iterator[Holding]:
+        is_peer = self._phase.call is Call.PEER
+        for answer, began, ended in self._meanwhile:
+            told = [messages.peer_address(answer)] if is_peer else messages.assigned(answer)
+            yield from (Holding(address, began, ended) for address in told)
+
+    def _other_refusals(self) -> Iterator[str]:
+        reasons = map(messages.reason, self._refusals)
+        return (f"refused for {each!r}, not {REFUSED}" for each in reasons if each != REFUSED)
 
     async def _turns(self, caller: Caller) -> None:
         end = self._phase.start + self._phase.seconds
@@ -132,35 +147,45 @@ class Loop:
             if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
                 raise
             self._answered(due)
+            self._refusals.append(error.trailing_metadata())
         else:
             self._failures.append("the pool is full and yet gave an address")
 
     async def _pair(self, caller: Caller, due: float) -> None:
         holder, request = self._next(caller)
-        await caller.call("assign", request)
-        self._answered(due)
-        await caller.call("release", messages.release(holder))
+        answer = await caller.call("assign", request)
+        began, release = self._answered(due), messages.release(holder)
+        self._held_since(began, answer)
+        await caller.call("release", release)
 
     async def _mix(self, caller: Caller, due: float) -> None:
         holder, request = self._next(caller)
         answer = await caller.call("assign", request)
+        began, look_up = self._answered(due), messages.look_up(answer)
+        due = time.monotonic()
+        await caller.call("look_up", look_up)
         self._answered(due)
-        for method, then in (
-            ("look_up", messages.look_up(answer)),
-            ("release", messages.release(holder)),
-        ):
-            due = time.monotonic()
-            await caller.call(method, then)
-            self._answered(due)
+        due = self._held_since(began, answer)
+        await caller.call("release", messages.release(holder))
+        self._answered(due)
 
     async def _peer(self, caller: Caller, due: float) -> None:
         prefix = self._ask(caller).ipv4
         answer = await caller.call("peer_acquire", messages.peer_acquire(prefix))
-        self._answered(due)
-        await caller.call("peer_release", messages.peer_release(prefix, answer))
+        began, release = self._answered(due), messages.peer_release(prefix, answer)
+        self._held_since(began, answer)
+        await caller.call("peer_release", release)
 
-    def _answered(self, due: float) -> None:
-        self._latencies.append(time.monotonic() - due)
+    def _answered(self, due: float) -> float:
+        now = time.monotonic()
+        self._latencies.append(now - due)
+        return now
+
+    def _held_since(self, began: float, answer: bytes) -> float:
+        """Until now, when the release is sent: after that another caller may be told the same."""
+        now = time.monotonic()
+        self._meanwhile.append((answer, began, now))
+        return now
 
     def _next(self, caller: Caller) -> tuple[resources.Attachment, bytes]:
         return caller.next_assign(

@@ -1,9 +1,13 @@
 """What callers send, as bytes: requests of ours, and the two of go-ipam that are compared."""
 
 import ipaddress
+from collections.abc import Iterable, Sequence
 from typing import Final
 
+from google.rpc import error_details_pb2, status_pb2
+
 from bench.work import Ask
+from moorage import failures
 from moorage.v1 import allocation_service_pb2 as requests
 from moorage.v1 import resources_pb2 as resources
 
@@ -34,6 +38,21 @@ def assign(holder: resources.Attachment, ask: Ask, node: str, number: int) -> by
 def release(holder: resources.Attachment) -> bytes:
     """A ReleaseAddressesRequest."""
     return requests.ReleaseAddressesRequest(attachment=holder).SerializeToString()
+
+
+def assigned(answer: bytes) -> Sequence[str]:
+    """The addresses in an AssignAddressesResponse."""
+    allocations = requests.AssignAddressesResponse.FromString(answer).allocations
+    return [each.address for each in allocations]
+
+
+def reason(metadata: Iterable[tuple[str, str | bytes]]) -> str:
+    """Why a call was refused, by what came behind its answer."""
+    carried = dict(metadata).get(failures.DETAILS_KEY)
+    status = status_pb2.Status.FromString(carried if isinstance(carried, bytes) else b"")
+    info = error_details_pb2.ErrorInfo()
+    any(detail.Unpack(info) for detail in status.details)
+    return info.reason
 
 
 def look_up(answer: bytes) -> bytes:

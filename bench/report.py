@@ -31,9 +31,10 @@ What is missed is bold; docs/performance.md says by what it is bound.
 
 """
 _NOTHING_FOUND: Final = (
-    "Uniqueness: {compared} assigned addresses compared with the database, phase by phase, and all "
-    "events and the server's own check of every database at the end: no address was held twice, "
-    "and no call failed.\n"
+    "Uniqueness: {compared} assigned addresses compared, phase by phase, with the database, or"
+    " where they were released again with what other callers had at the time; all events and the"
+    " server's own check of every database at the end: no address was held twice, and no call"
+    " failed.\n"
 )
 
 

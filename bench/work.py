@@ -5,6 +5,7 @@ Shared by the coordinator and the load processes, so everything here can be pick
 
 import dataclasses
 import enum
+from typing import NamedTuple
 
 
 class Call(enum.StrEnum):
@@ -72,17 +73,27 @@ class Audience:
     of_everything: bool = False
 
 
+class Holding(NamedTuple):
+    """An address, from when a caller was told it to when the caller began to release it."""
+
+    address: str
+    began: float
+    ended: float
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """What came of one phase in one process, or of several together.
 
     `latencies` are seconds, one for each answered call; `assigned` the addresses that
-    callers were told; `failures` what should have been answered otherwise. `end` is on
+    callers were told and kept, `holdings` what they had for a while, on time.monotonic()'s
+    clock; `failures` what should have been answered otherwise. `end` is on
     the phase's clock; in several samples together, seconds since its start.
     """
 
     latencies: tuple[float, ...] = ()
     assigned: tuple[str, ...] = ()
+    holdings: tuple[Holding, ...] = ()
     failures: tuple[str, ...] = ()
     end: float = 0.0
     cpu: float = 0.0
