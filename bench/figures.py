@@ -40,11 +40,15 @@ TIMES: Final = ("p50 ms", "p95 ms", "p99 ms")
 SIDES: Final = ("server CPU µs", "PostgreSQL CPU µs", "load CPU µs")
 
 
+class NoAnswersError(Exception):
+    """In a whole phase no call was answered: there is nothing to make a figure of."""
+
+
 def figure(sample: Sample, used: Usage) -> Figure:
-    """The figure of one phase."""
+    """The figure of one phase; raises NoAnswersError."""
     count = len(sample.latencies)
     if count == 0:
-        raise RuntimeError(f"a phase saw no answers: {sample.failures[:1]}; give it more time")
+        raise NoAnswersError(f"a phase saw no answers: {sample.failures[:1]}; give it more time")
     # Twice, because percentiles are of two values at least and a short phase may see one.
     percentiles = statistics.quantiles(sample.latencies * 2, n=100, method="inclusive")
     return Figure(

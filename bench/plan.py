@@ -10,6 +10,9 @@ from moorage.v1 import resources_pb2 as messages
 NODES: Final = 16
 FULL_POOL: Final = "full"
 FULL_POOL_SIZE: Final = 16
+SMALL_POOL: Final = "small"
+EXACT_POOL: Final = "replaced"
+EXACT_POOL_SIZE: Final = 256
 CROWD_POOLS: Final = 100
 WARM_UP: Final = 0.3  # seconds at most
 
@@ -25,6 +28,8 @@ POOLS: Final = {
     "flat": flat("10.0.0.0/12"),
     "node": messages.Pool(cidr="10.16.0.0/12", block_affinity=messages.BLOCK_AFFINITY_NODE),
     FULL_POOL: flat("10.32.0.0/28"),
+    SMALL_POOL: flat("10.36.0.0/26"),
+    EXACT_POOL: flat("10.37.0.0/24"),
     "ipv4": flat("10.33.0.0/16"),
     "ipv6": flat("fd00::/64"),
     "fixed": flat("10.34.0.0/16"),
@@ -42,11 +47,19 @@ class Scenario:
     call: Call
     pool: str = ""
     nodes: int = 1
+    callers: int | None = None  # where it is not for the chapter to say
+    calls: int | None = None
 
     def phase(self, *, callers: int, seconds: float) -> Phase:
         """The stretch of load that measures it."""
-        asks = (Ask(ipv4=self.pool),)
-        return Phase(call=self.call, callers=callers, seconds=seconds, asks=asks, nodes=self.nodes)
+        return Phase(
+            call=self.call,
+            callers=self.callers or callers,
+            seconds=seconds,
+            asks=(Ask(ipv4=self.pool),),
+            nodes=self.nodes,
+            calls=self.calls,
+        )
 
 
 EMPTY: Final = Scenario(title="empty call", call=Call.EMPTY)
@@ -74,6 +87,15 @@ SCENARIOS: Final = tuple(itertools.chain.from_iterable(TURNS))
 SHARED: Final = (
     *(each for each in SCENARIOS if each.call in (Call.EMPTY, Call.ASSIGN)),
     Scenario(title="assign, node affinity, 64 nodes", call=Call.ASSIGN, pool="node", nodes=64),
+    # And what they get in each other's way for: few blocks, or none that is free.
+    Scenario(title="pair, one /26, 48 callers", call=Call.PAIR, pool=SMALL_POOL, callers=48),
+    REFUSAL,
+    Scenario(
+        title=f"{EXACT_POOL_SIZE} pods replaced on as many addresses",
+        call=Call.REPLACE,
+        pool=EXACT_POOL,
+        calls=EXACT_POOL_SIZE,
+    ),
 )
 
 
@@ -208,6 +230,7 @@ class Plan:
     paces: tuple[int, ...] = (50, 80)  # percent of the closed loop's rate
     processes: tuple[int, ...] = (1, 2)  # of one server; the first is what others are compared with
     peer_held: int = 10_000
+    peer_crowds: tuple[int, ...] = (1000,)  # callers, beside `callers`, where nothing is held
     builds_peers: bool = True
 
     @property
@@ -227,5 +250,6 @@ QUICK: Final = Plan(
     rollout=Rollout(pods=250),
     watching=(Watching(audience=Audience(watches=100, of_everything=True), call=Call.MIX),),
     peer_held=2_000,
+    peer_crowds=(),
     builds_peers=False,
 )

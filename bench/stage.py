@@ -91,7 +91,8 @@ class Ground:
             self.create(database, template=cluster.DATABASE)
         url = self._postgres.url(role=cluster.SERVICE_ROLE, database=database)
         command = [str(PROGRAM), "serve", "--database-url", url, "--listen", "127.0.0.1:0"]
-        command += ["--metrics-listen", "", "--processes", str(processes)]
+        # Metrics as in production, each process's on a port that is free.
+        command += ["--metrics-listen", "127.0.0.1:0", "--processes", str(processes)]
         with self._log(database).open("wb") as sink:
             # Nobody has to hear of its end first.
             environment = os.environ | {"MOORAGE_DRAIN_SECONDS": "0"}

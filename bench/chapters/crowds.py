@@ -1,10 +1,12 @@
 """Whether many callers get in each other's way."""
 
 import collections
+from collections.abc import Sequence
 
 from bench import figures, plan, turns
 from bench.charts import Chart
 from bench.figures import Figure
+from bench.goals import Goal
 from bench.lab import Lab
 from bench.work import Call, Phase
 
@@ -23,6 +25,7 @@ class Crowds:
             for callers in wanted.crowds
         ]
         self._figures: dict[plan.Crowd, list[Figure]] = collections.defaultdict(list)
+        self._failed: collections.Counter[plan.Crowd] = collections.Counter()
 
     def prepare(self) -> None:
         """Everybody connects, and every pool is used once."""
@@ -39,7 +42,9 @@ class Crowds:
             # A round of all callers takes longer than a short phase.
             seconds = self._plan.seconds * max(1, crowd.callers / 256)
             phase = Phase(call=Call.PAIR, callers=crowd.callers, seconds=seconds, asks=crowd.asks)
-            self._figures[crowd].append(self._lab.measured(phase)[0])
+            figure, sample = self._lab.measured(phase)
+            self._figures[crowd].append(figure)
+            self._failed[crowd] += len(sample.failures)
 
     def chart(self) -> Chart:
         """Rates."""
@@ -57,6 +62,12 @@ class Crowds:
                 for pools in (1, plan.CROWD_POOLS)
             },
         )
+
+    def goals(self) -> Sequence[Goal]:
+        """The largest crowd in the smallest room."""
+        most = max(self._plan.crowds)
+        failed = self._failed[plan.Crowd(callers=most, pools=1)]
+        return (Goal(what=f"failed calls, {most} callers on one pool", seen=failed, at_most=0),)
 
     def section(self) -> str:
         """Ratios to the smallest crowd first."""

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
-from bench import figures, goipam, peers, plan, stage, turns, usage
+from bench import audit, figures, goipam, peers, plan, stage, turns, usage
 from bench.crew import Crew
 from bench.figures import Figure
 from bench.goals import Goal
@@ -17,9 +17,12 @@ from bench.work import Ask, Call, Phase, Place
 _EMPTY: Final = "peer-empty"
 _HELD: Final = "peer-held"
 
+_NONE_ANSWERED: Final = "there was a round in which it answered none"
+_NOT_LOOKED_AT: Final = usage.Usage(server=0.0, postgres=0.0)
 _TEXT: Final = """\
 go-ipam {version}, its own server on a database of its own in the same PostgreSQL. Callers acquire
-and release in turn, by the same code over gRPC; what counts is the acquire. Failed are its calls:
+and release in turn, by the same code over gRPC; what counts is the acquire. Failed are its calls,
+and twice are addresses of it that two callers had at once:
 
 """
 
@@ -59,6 +62,7 @@ class Neighbours:
         self._ours: dict[_Row, list[Figure]] = collections.defaultdict(list)
         self._theirs: dict[_Row, list[Figure]] = collections.defaultdict(list)
         self._failed: collections.Counter[_Row] = collections.Counter()
+        self._twice: collections.Counter[_Row] = collections.Counter()
 
     def prepare(self) -> None:
         """Both servers hold the same; most callers at once on each do not count."""
@@ -70,7 +74,7 @@ class Neighbours:
         except peers.UnavailableError as absence:
             self._absence = str(absence)
         self._measure(next(each for each in self._rows() if each.callers == self._most))
-        for counted in (self._ours, self._theirs, self._failed):
+        for counted in (self._ours, self._theirs, self._failed, self._twice):
             counted.clear()
 
     def round(self) -> None:
@@ -81,27 +85,28 @@ class Neighbours:
     def section(self) -> str:
         """How many times its rate first."""
         heads = ["held of a /16", "callers", "times its rate", "of its p50", "ours/s", "its/s"]
-        heads += ["our p50 ms", "its p50 ms", "our p95 ms", "its p95 ms", "failed"]
+        heads += ["our p50 ms", "its p50 ms", "our p95 ms", "its p95 ms", "failed", "twice"]
         rows = [[row.title, str(row.callers), *self._compared(row)] for row in self._rows()]
         return _TEXT.format(version=peers.GO_IPAM.version) + figures.table(heads, rows)
 
     def goals(self) -> Sequence[Goal]:
         """Many callers on an empty pool, and where some are held."""
+        usual = [each for each in self._rows() if each.callers <= self._most]
         (*_, empty), (*_, held) = (
-            [each for each in self._rows() if each.pool == pool] for pool in (_EMPTY, _HELD)
+            [each for each in usual if each.pool == pool] for pool in (_EMPTY, _HELD)
         )
         return tuple(
             Goal(
                 what=f"our rate, of go-ipam's on a /16, {row.callers} callers, held: {row.title}",
                 seen=self._times_its_rate(row),
-                skipped=self._absence,
+                skipped=self._absence or _NONE_ANSWERED,
                 at_least=at_least,
             )
             for row, at_least in ((empty, 10), (held, 100))
         )
 
     def _times_its_rate(self, row: _Row) -> float | None:
-        if self._peer is None:
+        if self._peer is None or len(self._theirs[row]) < len(self._ours[row]):
             return None
         return figures.quotient(figures.RATE, self._ours[row], self._theirs[row])
 
@@ -124,29 +129,36 @@ class Neighbours:
             phase = self._phase(row, Call.PEER, row.prefix)
             sample = self._crew.run(dataclasses.replace(phase, place=self._peer))
             self._failed[row] += len(sample.failures)
-            idle = usage.Usage(server=0.0, postgres=0.0)
-            self._theirs[row].append(figures.figure(sample, idle))
+            self._twice[row] += len(audit.overlaps(sample.holdings))
+            with contextlib.suppress(figures.NoAnswersError):  # of all its calls, and told of
+                self._theirs[row].append(figures.figure(sample, _NOT_LOOKED_AT))
 
     def _rows(self) -> Sequence[_Row]:
         some, callers = f"{self._plan.peer_held:,}", self._plan.callers
+        many = (*callers, *self._plan.peer_crowds)
         # Where much is held, most callers at once would keep the peer busy for minutes.
         return (
-            *(_Row(title="none", callers=e, pool=_EMPTY, prefix=goipam.EMPTY) for e in callers),
+            *(_Row(title="none", callers=e, pool=_EMPTY, prefix=goipam.EMPTY) for e in many),
             *(_Row(title=some, callers=e, pool=_HELD, prefix=goipam.HELD) for e in callers[:-1]),
         )
 
     def _phase(self, row: _Row, call: Call, pool: str) -> Phase:
-        # Twice as long as elsewhere: some of the peer's calls take that long.
-        seconds, asks = 2 * self._plan.seconds, (Ask(ipv4=pool),)
+        # Twice as long as elsewhere: some of the peer's calls take that long. A crowd's take longer
+        # than any phase, and each of its callers has one.
+        seconds = self._plan.seconds * (2 if row.callers <= self._most else 1)
+        asks = (Ask(ipv4=pool),)
         return Phase(call=call, callers=row.callers, seconds=seconds, asks=asks)
 
     def _compared(self, row: _Row) -> list[str]:
         ours, theirs = self._ours[row], self._theirs[row]
-        if self._peer is None:
+        failed = [str(each[row]) for each in (self._failed, self._twice)]
+        if self._peer is None or len(theirs) < len(ours):
+            why = self._absence or _NONE_ANSWERED
             p50, p95, _ = figures.times(ours)
-            return [f"skipped: {self._absence}", "", figures.rate(ours), "", p50, "", p95, "", ""]
+            failed = failed if self._peer else ["", ""]
+            return [f"skipped: {why}", "", figures.rate(ours), "", p50, "", p95, "", *failed]
         ratios = [figures.ratio(field, ours, theirs) for field in (figures.RATE, figures.P50)]
         times = zip(figures.times(ours)[:2], figures.times(theirs)[:2], strict=True)
         both = [each for pair in times for each in pair]
         rates = [figures.rate(ours), figures.rate(theirs)]
-        return [*ratios, *rates, *both, str(self._failed[row])]
+        return [*ratios, *rates, *both, *failed]

@@ -13,10 +13,12 @@ from bench.lab import DRAIN_TIME, Lab
 from bench.work import Call
 
 _TEXT = """\
-{callers} callers on a server of one process and on one of several, each on a database of its own,
-by turns. Load, server and PostgreSQL share the same {cores} cores: a second process gets what the
-others leave of them. Which process serves a caller is drawn once, when it connects; with 16 nodes
-the callers of each node are served by either, with 64 each node has one caller.
+{callers} callers, unless told otherwise, on a server of one process and on one of several, each on
+a database of its own, by turns. Load, server and PostgreSQL share the same {cores} cores: a second
+process gets what the others leave of them. Which process serves a caller is drawn once, when it
+connects; with 16 nodes the callers of each node are served by either, with 64 each node has one
+caller. A pair is an assign, which is measured, and a release; to be replaced is a release and an
+assign, timed as one.
 
 """
 
@@ -38,6 +40,7 @@ class Processes:
         pools = {each.pool: plan.POOLS[each.pool] for each in plan.SHARED if each.pool}
         for lab in self._labs.values():
             lab.create(pools)
+            lab.take(plan.FULL_POOL, plan.FULL_POOL_SIZE, callers=plan.FULL_POOL_SIZE)
         self.round()
         self._figures.clear()
 
@@ -61,11 +64,15 @@ class Processes:
         return (Goal(what="rate of an assign, two processes, to one", seen=ratio, at_least=1.5),)
 
     def _one(self, scenario: plan.Scenario, lab: Lab) -> Figure:
-        phase = scenario.phase(callers=self._callers, seconds=self._seconds)
+        seconds = DRAIN_TIME if scenario.calls else self._seconds
+        phase = scenario.phase(callers=self._callers, seconds=seconds)
+        if scenario.call is Call.REPLACE:
+            lab.ran(dataclasses.replace(phase, call=Call.ASSIGN))
         figure, sample = lab.measured(phase)
-        if scenario.call is Call.ASSIGN:
+        if scenario.call in (Call.ASSIGN, Call.REPLACE):
             lab.compare(plan.POOLS[scenario.pool].cidr, sample.assigned)
-            lab.ran(dataclasses.replace(phase, call=Call.RELEASE, seconds=DRAIN_TIME))
+            release = dataclasses.replace(phase, call=Call.RELEASE, seconds=DRAIN_TIME, calls=None)
+            lab.ran(release)
         return figure
 
     def _row(self, scenario: plan.Scenario, processes: int) -> list[str]:

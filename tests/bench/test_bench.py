@@ -51,6 +51,9 @@ NAMES = {
             "assign, no affinity",
             "assign, node affinity, 16 nodes",
             "assign, node affinity, 64 nodes",
+            "pair, one /26, 48 callers",
+            "refused assign, pool full",
+            "256 pods replaced on as many addresses",
         ]
         for processes in ("1", "2")
     ],
@@ -86,6 +89,7 @@ GOALS = [
     "p50 of an assign in a pool of which 99 % is held, to an empty one",
     "p95 of an assign in a pool of which 99 % is held, to an empty one",
     "p50 of an assign where 10,000 are held, to where 1,000 are",
+    "failed calls, 256 callers on one pool",
     "p50 of an assign of IPv6, to IPv4",
     "p95 of an assign of IPv6, to IPv4",
     IDLE,
