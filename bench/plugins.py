@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import select
 import signal
 import subprocess
 import sys
@@ -31,7 +32,10 @@ stub.ReleaseAddresses(request, timeout=10)
 os._exit(0)
 """
 
-_PROGRAMS: Final = pathlib.Path(sys.executable).parent
+CALL_TIME: Final = 120.0  # seconds for a process; on a machine that is busy
+AGENT_TIME: Final = 120.0  # seconds until an agent answers
+
+_AGENT: Final = (str(pathlib.Path(sys.executable).parent / "moorage-agent"),)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +63,10 @@ class Cost:
 
 
 @contextlib.contextmanager
-def ours(server: str, place: pathlib.Path) -> Iterator[Sequence[Plugin]]:
+def ours(server: str, pool: str, place: pathlib.Path) -> Iterator[Sequence[Plugin]]:
     """Both forms of our own, for as long as an agent runs for one of them."""
-    socket, ipam = place / "agent.sock", {"type": "moorage", "server": server, "nodename": "n1"}
+    socket = place / "agent.sock"
+    ipam = {"type": "moorage", "server": server, "nodename": "n1", "ipv4_pools": [pool]}
     python = pathlib.Path(sys.executable)
     forwarding = _written(place / "forwarding", launcher.forwarding(python, socket))
     direct = _written(place / "direct", launcher.direct(python))
@@ -87,12 +92,26 @@ def started(command: tuple[str, ...], stdin: bytes, environment: Mapping[str, st
         actions = [(os.POSIX_SPAWN_DUP2, file.fileno(), to) for file, to in ((given, 0), (said, 1))]
         began = time.perf_counter()
         pid = os.posix_spawn(command[0], command, environment, file_actions=actions)
+        in_time = _ends(pid)
         _, status, usage = os.wait4(pid, 0)
         wall = time.perf_counter() - began
         said.seek(0)
         if status:
-            raise RuntimeError(f"{command[0]} failed: {said.read().decode()}")
+            how = "failed" if in_time else f"did not end within {CALL_TIME:.0f} s"
+            raise RuntimeError(f"{command[0]} {how}: {said.read().decode()}")
     return Cost(wall, usage.ru_utime + usage.ru_stime)
+
+
+def _ends(pid: int) -> bool:
+    """Waits until a child ends; one that takes too long is killed."""
+    ending = os.pidfd_open(pid)
+    try:
+        in_time = bool(select.select([ending], [], [], CALL_TIME)[0])
+    finally:
+        os.close(ending)
+    if not in_time:
+        os.kill(pid, signal.SIGKILL)
+    return in_time
 
 
 def _written(path: pathlib.Path, program: bytes) -> pathlib.Path:
@@ -103,14 +122,24 @@ def _written(path: pathlib.Path, program: bytes) -> pathlib.Path:
 
 @contextlib.contextmanager
 def _agent(socket: pathlib.Path, journal: pathlib.Path) -> Iterator[None]:
-    quiet = subprocess.DEVNULL
-    program, places = str(_PROGRAMS / "moorage-agent"), ("--socket", str(socket))
-    command = [program, "serve", *places, "--journal", str(journal)]
-    with subprocess.Popen(command, stderr=quiet) as process:
+    log = socket.with_suffix(".log")
+    command = [*_AGENT, "serve", "--socket", str(socket), "--journal", str(journal)]
+    with log.open("wb") as sink, subprocess.Popen(command, stderr=sink) as process:
         try:
-            ask = [program, "status", *places]
-            while subprocess.run(ask, stdout=quiet, stderr=quiet, check=False).returncode:
-                time.sleep(0.1)
+            _await_agent(socket, process, log)
             yield
         finally:
-            process.send_signal(signal.SIGTERM)
+            process.terminate()
+
+
+def _await_agent(
+    socket: pathlib.Path, process: "subprocess.Popen[bytes]", log: pathlib.Path
+) -> None:
+    ask, quiet = [*_AGENT, "status", "--socket", str(socket)], subprocess.DEVNULL
+    end = time.monotonic() + AGENT_TIME
+    while time.monotonic() < end and process.poll() is None:
+        asked = subprocess.run(ask, stdout=quiet, stderr=quiet, check=False, timeout=AGENT_TIME)
+        if asked.returncode == 0:
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"the agent did not start:\n{log.read_text()}")

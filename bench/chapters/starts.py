@@ -19,6 +19,7 @@ from bench.plugins import Cost, Plugin
 
 POOL: Final = plan.flat("10.42.0.0/16")
 
+_POOL: Final = "plugin"
 _TURNS: Final = 8  # in each round; every turn starts each program once
 _BARE: Final = "bare interpreter"
 _LEAST: Final = "least gRPC client in Python"
@@ -58,8 +59,9 @@ class Starts:
     def prepare(self) -> None:
         """Starts an agent, and each program once, after which nothing has to be read from disk."""
         place = pathlib.Path(self._until.enter_context(tempfile.TemporaryDirectory()))
-        self._lab.create({"plugin": POOL})
-        self._plugins += self._until.enter_context(plugins.ours(self._lab.stage.target, place))
+        self._lab.create({_POOL: POOL})
+        ours = plugins.ours(self._lab.stage.target, _POOL, place)
+        self._plugins += self._until.enter_context(ours)
         try:
             program = peers.program(peers.HOST_LOCAL, build=self._plan.builds_peers)
             self._plugins.append(plugins.host_local(program, POOL.cidr, place / "host-local"))
