@@ -17,8 +17,8 @@ from typing import Final
 from moorage.install import launcher
 
 BARE: Final = (sys.executable, "-I", "-S", "-c", "pass")
-# No Python program that speaks gRPC can cost less.
-LEAST: Final = """\
+# What grpcio and the messages of the API cost a program that does nothing else.
+PLAIN_CLIENT: Final = """\
 import gc, os, sys
 gc.disable()
 import grpc

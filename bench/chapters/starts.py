@@ -22,20 +22,20 @@ POOL: Final = plan.flat("10.42.0.0/16")
 _POOL: Final = "plugin"
 _TURNS: Final = 8  # in each round; every turn starts each program once
 _BARE: Final = "bare interpreter"
-_LEAST: Final = "least gRPC client in Python"
+_PLAIN: Final = "plain gRPC client in Python"
 _WALL: Final = operator.attrgetter("wall")
 _CPU: Final = operator.attrgetter("cpu")
 _TEXT: Final = """\
 Whole processes from their start to their end, as a container runtime starts them, {turns} of each
 in a round, in random order; a ratio is taken within its turn. CPU is of the process itself, without
-agent or server. The least client sends one message to the server, and prints nothing.
+agent or server. The plain client sends one message to the server, and prints nothing.
 
 """
 _VERBS: Final = ("ADD", "DEL", "VERSION")
 _TITLES: Final = (
     _BARE,
     *(f"with an agent, {verb}" for verb in _VERBS),
-    _LEAST,
+    _PLAIN,
     *(f"without one, {verb}" for verb in _VERBS),
     *(f"host-local, {verb}" for verb in _VERBS),
 )
@@ -95,8 +95,8 @@ class Starts:
         )
 
     def _turn(self) -> Sequence[tuple[str, Cost]]:
-        least = (sys.executable, "-I", "-c", plugins.LEAST, self._lab.stage.target)
-        takes = [_plain(_BARE, plugins.BARE), _plain(_LEAST, least)]
+        client = (sys.executable, "-I", "-c", plugins.PLAIN_CLIENT, self._lab.stage.target)
+        takes = [_once(_BARE, plugins.BARE), _once(_PLAIN, client)]
         takes += [_verbs(each, next(self._containers)) for each in self._plugins]
         random.shuffle(takes)
         return [*itertools.chain(*takes)]
@@ -115,7 +115,7 @@ class Starts:
         return statistics.median(map(field, self._costs[title]))
 
 
-def _plain(title: str, command: tuple[str, ...]) -> Iterator[tuple[str, Cost]]:
+def _once(title: str, command: tuple[str, ...]) -> Iterator[tuple[str, Cost]]:
     yield title, plugins.started(command, b"", {})
 
 

@@ -65,7 +65,7 @@ NAMES = {
     "What a plugin's process costs": [
         ["bare interpreter"],
         *([f"with an agent, {verb}"] for verb in VERBS),
-        ["least gRPC client in Python"],
+        ["plain gRPC client in Python"],
         *([f"{plugin}, {verb}"] for plugin in ("without one", "host-local") for verb in VERBS),
     ],
     "Beside go-ipam": [
