@@ -1,6 +1,7 @@
 """Who is turned away by a busy server, and who goes first."""
 
 import concurrent.futures
+import contextlib
 import threading
 import urllib.request
 from typing import cast
@@ -8,13 +9,14 @@ from typing import cast
 import grpc
 import pytest
 from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
 import moorage
 from harness import calls, postgres, serving
 from moorage.v1 import allocation_service_pb2 as messages
 from moorage.v1 import allocation_service_pb2_grpc as stubs
-from moorage_server.api import admission, collector
+from moorage_server.api import admission, collector, server
 
 
 def test_who_would_wait_too_long_is_told_so_at_once_and_when_to_come_again(
@@ -59,8 +61,36 @@ def test_queries_wait_in_a_line_of_their_own(
     assert calls.addresses_of(calls.assign(client, "c1")) == ["10.0.0.0"]
 
 
+def test_a_server_whose_queries_are_all_held_up_is_ready(
+    database: postgres.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "READINESS_PERIOD", 0.01)
+    monkeypatch.setattr(server, "READINESS_TIMEOUT", 2.0)
+    with (
+        serving.in_process(database) as running,
+        moorage.Client(running.target) as client,
+        grpc.insecure_channel(running.target) as channel,
+        concurrent.futures.ThreadPoolExecutor(8) as threads,
+    ):
+        with database.connect() as stranger:
+            stranger.exec_driver_sql("LOCK TABLE pools IN ACCESS EXCLUSIVE MODE")
+            asked = [threads.submit(lambda: list(client.pools())) for _ in range(8)]
+            statuses = health_pb2_grpc.HealthStub(channel).Watch(  # type: ignore[attr-defined]  # not in the stubs
+                health_pb2.HealthCheckRequest(), timeout=4
+            )
+            told = []
+            with contextlib.suppress(grpc.RpcError):  # the time is over
+                for each in statuses:
+                    told.append(each.status)  # noqa: PERF401 - what was told before is kept
+            assert told == [health_pb2.HealthCheckResponse.SERVING]
+            stranger.rollback()
+        for query in asked:
+            with contextlib.suppress(moorage.Unavailable):  # it was held up for long
+                query.result()
+
+
 def test_releases_go_before_assigns_that_came_earlier(
-    client: moorage.Client, server: serving.Serving, monkeypatch: pytest.MonkeyPatch
+    client: moorage.Client, database: postgres.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls.create_pool(client, "a", "10.0.0.0/24")
     calls.assign(client, "c0")
@@ -73,7 +103,7 @@ def test_releases_go_before_assigns_that_came_earlier(
 
     monkeypatch.setattr(collector.Collector, "submit", seen)
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        with server.database.frozen():
+        with database.frozen():
             waiting = []
             for container in ("c1", "c2", "c3"):
                 waiting.append(pool.submit(calls.assign, client, container))
@@ -83,7 +113,7 @@ def test_releases_go_before_assigns_that_came_earlier(
         for each in waiting:
             each.result()
         gone.result()
-    told = server.database.rows("SELECT container_id, kind FROM events ORDER BY event_id")
+    told = database.rows("SELECT container_id, kind FROM events ORDER BY event_id")
     assert [container for container, _ in told] == ["c0", "c1", "c0", "c2", "c3"], told
 
 

@@ -18,8 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 import moorage
 from harness import calls, postgres, serving
 from harness.several import Command
-from harness.watches import watching
-from moorage_server.api import health, server
+from moorage_server.api import health
 
 
 def asked(metrics: str, path: str) -> int:
@@ -145,27 +144,3 @@ def test_one_whose_loop_hangs_does_not_live(
         assert asked(running.metrics, "/livez") == 200
         monkeypatch.setattr(health, "SILENCE", -1.0)
         assert (asked(running.metrics, "/livez"), asked(running.metrics, "/readyz")) == (503, 503)
-
-
-def test_a_connection_that_is_old_is_made_anew_and_no_call_is_lost(
-    database: postgres.Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    young = ("grpc.max_connection_age_ms", 100)
-    options = [young if name == young[0] else (name, value) for name, value in server.OPTIONS]
-    assert young in options
-    monkeypatch.setattr(server, "OPTIONS", tuple(options))
-    with (
-        serving.in_process(database) as running,
-        watching(running.target) as stream,
-        # As the library opens it: gRPC itself sends nothing again.
-        grpc.insecure_channel(running.target, [("grpc.enable_retries", 0)]) as channel,
-    ):
-        stream.until(0)
-        states: list[grpc.ChannelConnectivity] = []
-        channel.subscribe(states.append)
-        check = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]  # not in the stubs
-        end = time.monotonic() + 20
-        while states.count(grpc.ChannelConnectivity.READY) < 5:
-            check(health_pb2.HealthCheckRequest())
-            assert time.monotonic() < end
-        assert stream.call.is_active()

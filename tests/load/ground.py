@@ -1,11 +1,13 @@
 """What is put under load: the installed server on a durable PostgreSQL of its own."""
 
 import contextlib
+import dataclasses
 import statistics
 from collections.abc import Iterator
+from typing import Self
 
 import moorage
-from bench import audit, stage
+from bench import audit, stage, usage
 from bench.crew import Crew
 from bench.work import Ask, Call, Phase
 from moorage.v1 import resources_pb2
@@ -25,8 +27,25 @@ def built(pool: resources_pb2.Pool = LARGE) -> Iterator[stage.Stage]:
         assert not list(audit.history(made.owner_conninfo))
 
 
-def capacity(crew: Crew, of: stage.Stage, *, rounds: int = 2, seconds: float = 3.0) -> float:
-    """How many pods a second it serves at most: each is an assign and a release."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Capacity:
+    """How many pods a second are served at most, each an assign and a release."""
+
+    rate: float
+    cost: float  # seconds of CPU of server and PostgreSQL for each
+
+    def and_then(self, other: Self) -> Self:
+        """The mean of this and of what was measured later."""
+        means = (statistics.mean(each) for each in zip(self, other, strict=True))
+        return type(self)(*means)
+
+    def __iter__(self) -> Iterator[float]:
+        """Rate and cost."""
+        return iter((self.rate, self.cost))
+
+
+def capacity(crew: Crew, of: stage.Stage, *, seconds: float = 6.0) -> Capacity:
+    """What is served to callers who each wait for the last one."""
     phase = Phase(
         call=Call.PAIR,
         callers=CALLERS,
@@ -35,6 +54,9 @@ def capacity(crew: Crew, of: stage.Stage, *, rounds: int = 2, seconds: float = 3
         place=of.place,
         asks=(Ask(ipv4=POOL),),
     )
-    samples = [crew.run(phase) for _ in range(rounds)]
-    assert not [each for sample in samples for each in sample.failures]
-    return statistics.mean(len(each.latencies) / each.end for each in samples)
+    before = usage.look(of.server_pid, of.postgres_pid)
+    sample = crew.run(phase)
+    used = usage.look(of.server_pid, of.postgres_pid).since(before)
+    assert not sample.failures
+    pods = len(sample.latencies)
+    return Capacity(pods / sample.end, (used.server + used.postgres) / pods)

@@ -1,7 +1,10 @@
 """Three times as many pods as can be served: what is served stays, releases go first.
 
 `make overload` goes on for five minutes: MOORAGE_OVERLOAD_SECONDS says for how many. What is
-measured is compared with what the same run measured before and after, on the same machine.
+measured is compared with what the same run measured before and after, on the same machine. How
+much of it the server has beside other work changes from one minute to the next; what a pod costs
+of it does not. So the short form judges by cost alone, and the long one, which wants the machine
+for itself, by time as well.
 """
 
 import os
@@ -9,7 +12,7 @@ import statistics
 
 import pytest
 
-from bench import crew
+from bench import crew, usage
 from load import ground, storm
 from load.storm import ASSIGN, DONE, RELEASE, Seen, Weather
 
@@ -20,8 +23,9 @@ CALM = 10.0  # seconds
 BARE = 60.0  # seconds of callers who heed nothing, whatever they are told; for comparison
 WINDOW = 2.0  # seconds
 BUSY = "SERVER_BUSY"
-# Beside the rest of the suite, which has the cores as well, the short form asks for less.
-GOODPUT, RELEASES = (0.8, 1.0) if LONG else (0.5, 3.0)
+KEPT = 0.8  # of what is served otherwise
+SOON = 1.0  # seconds for nearly every release
+RECOVERED = 10  # seconds
 
 
 @pytest.mark.xdist_group("load")
@@ -33,33 +37,39 @@ def test_three_times_as_many_as_can_be_served(capsys: pytest.CaptureFixture[str]
         storm.gathered(stage.target, ground.POOL) as weather,
     ):
         first = ground.capacity(callers, stage)
-        before = weather.rain(Weather(rate=0.3 * first, seconds=CALM))
-        storms = weather.rain(Weather(rate=3 * first, seconds=SECONDS))
-        after = weather.rain(Weather(rate=0.3 * first, seconds=CALM + WINDOW))
-        capacity = statistics.mean((first, ground.capacity(callers, stage)))
-        bare = weather.rain(Weather(rate=3 * first, seconds=BARE, heeds=False)) if LONG else None
+        before = weather.rain(Weather(rate=0.3 * first.rate, seconds=CALM))
+        used = usage.look(stage.server_pid, stage.postgres_pid)
+        storms = weather.rain(Weather(rate=3 * first.rate, seconds=SECONDS))
+        used = usage.look(stage.server_pid, stage.postgres_pid).since(used)
+        after = weather.rain(Weather(rate=0.3 * first.rate, seconds=CALM + WINDOW))
+        capacity = first.and_then(ground.capacity(callers, stage))
+        bare = (
+            weather.rain(Weather(rate=3 * first.rate, seconds=BARE, heeds=False)) if LONG else None
+        )
+    goodput = _goodput(storms, SECONDS) / capacity.rate
+    efficiency = len(storms.ends(RELEASE)) * capacity.cost / (used.server + used.postgres)
+    recovery = _recovery(before, after)
     with capsys.disabled():
-        print(f"\ncapacity {capacity:.0f} pods/s")
+        print(f"\ncapacity {capacity.rate:.0f} pods/s, {capacity.cost * 1e6:.0f} us of CPU each")
         for name, seen in (("before", before), ("overload", storms), ("after", after)):
             print(_row(name, seen))
         if bare is not None:
-            print(_row("nobody heeds", bare), f"{_goodput(bare, BARE) / capacity:.0%} of capacity")
-        print(
-            f"served {_goodput(storms, SECONDS) / capacity:.0%} of capacity, normal after ", end=""
-        )
-        print(f"{_recovery(before, after)} s", flush=True)
+            print(_row("nobody heeds", bare))
+            print(f"nobody heeds: served {_goodput(bare, BARE) / capacity.rate:.0%} of capacity")
+        print(f"served {goodput:.0%} of capacity, {efficiency:.0%} for the same CPU;", end=" ")
+        print(f"normal after {recovery} s", flush=True)
     assert set(storms.refusals) == {BUSY}
     assert set(storms.outcomes(ASSIGN)) == {DONE, BUSY}
     assert set(storms.outcomes(RELEASE)) == {DONE}
-    assert _goodput(storms, SECONDS) >= GOODPUT * capacity
-    assert _p99(storms.latencies(RELEASE)) <= RELEASES
-    assert 4 * statistics.median(storms.latencies(RELEASE)) < statistics.median(
-        storms.latencies(ASSIGN)
-    )
+    assert efficiency >= KEPT
+    waits = [statistics.median(storms.latencies(each)) for each in (RELEASE, ASSIGN)]
+    assert 2 * waits[0] < waits[1]
     assert set(after.outcomes(ASSIGN)) == {DONE}
-    recovery = _recovery(before, after)
-    assert recovery is not None
-    assert recovery <= 10
+    if LONG:
+        assert goodput >= KEPT
+        assert _p99(storms.latencies(RELEASE)) <= SOON
+        assert recovery is not None
+        assert recovery <= RECOVERED
 
 
 def _goodput(seen: Seen, seconds: float) -> float:

@@ -44,7 +44,7 @@ def test_nothing_grows_under_a_steady_load(capsys: pytest.CaptureFixture[str]) -
         storm.gathered(stage.target, ground.POOL) as weather,
         psycopg.connect(stage.owner_conninfo, autocommit=True) as database,
     ):
-        rate = 0.3 * ground.capacity(callers, stage)
+        rate = 0.3 * ground.capacity(callers, stage).rate
         outcomes: collections.Counter[str] = collections.Counter()
         looks: list[Look] = []
         over = threading.Event()
