@@ -17,8 +17,9 @@ from model.drivers import Core, Driver, Stored
 from model.machine import Histories
 from moorage_server.domain import blocks, cooling, identity, succession
 
-HISTORIES = int(os.environ.get("MOORAGE_MODEL_HISTORIES", "200"))
+HISTORIES = int(os.environ.get("MOORAGE_MODEL_HISTORIES", "150"))
 STEPS = 50
+LONGEST = 300 + HISTORIES  # seconds, on a machine with much else to do
 # What is said in place of a rule.
 TAKEN_AWAY: dict[str, tuple[object, Callable[..., object]]] = {
     "is_newer": (identity, lambda *_: True),
@@ -40,10 +41,12 @@ class Alone(Histories):
         return [Core()]
 
 
+@pytest.mark.timeout(LONGEST)
 def test_the_decisions_alone_keep_the_rules() -> None:
     run_state_machine_as_test(Alone, settings=_settings(HISTORIES))
 
 
+@pytest.mark.timeout(LONGEST)
 def test_on_postgresql_they_come_to_the_same(cluster: postgres.Postgres) -> None:
     class Both(Histories):
         def drivers(self) -> Sequence[Driver]:
