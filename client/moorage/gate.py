@@ -17,9 +17,8 @@ import grpc
 from moorage import errors
 
 REASON = "SERVER_BUSY"
-# Told so by many calls of one moment, a client heeds it once; and what it does about it shows only
-# when the server has worked off what waits there already.
-HEEDED_EVERY = 3.0  # seconds
+# Told so by many calls of one moment, a client heeds it once.
+HEEDED_EVERY = 1.0  # seconds
 # As many at once as a client never has: the gate stands open.
 OPEN = 256.0
 # Whenever one has come out: the limit may have grown past the next whole number.

@@ -41,6 +41,16 @@ def run(program: str, *arguments: str, **environment: str) -> subprocess.Complet
         ),
         (
             ["serve"],
+            {"DATABASE_URL": "postgresql://", "MOORAGE_DRAIN_SECONDS": "soon"},
+            "MOORAGE_DRAIN_SECONDS is 'soon'; give seconds",
+        ),
+        (
+            ["serve"],
+            {"DATABASE_URL": "postgresql://", "MOORAGE_DRAIN_SECONDS": "-1"},
+            "MOORAGE_DRAIN_SECONDS is -1; give 0 to 300",
+        ),
+        (
+            ["serve"],
             {"DATABASE_URL": "postgresql://", "MOORAGE_THREADS": "0"},
             "MOORAGE_THREADS is 0; give 2 to 64",
         ),

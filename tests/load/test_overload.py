@@ -23,7 +23,8 @@ CALM = 10.0  # seconds
 BARE = 60.0  # seconds of callers who heed nothing, whatever they are told; for comparison
 WINDOW = 2.0  # seconds
 BUSY = "SERVER_BUSY"
-KEPT = 0.8  # of what is served otherwise
+# Of what is served otherwise; a good part of the short form is over before callers have adapted.
+KEPT = 0.8 if LONG else 0.5
 SOON = 1.0  # seconds for nearly every release
 RECOVERED = 10  # seconds
 
