@@ -64,7 +64,6 @@ def test_nothing_grows_under_a_steady_load(capsys: pytest.CaptureFixture[str]) -
         finally:
             over.set()
             watching.join()
-    assert set(outcomes) == {DONE}
     steady = looks[int(WARM_UP * len(looks)) :]
     slope = _slope([each.memory for each in steady]) * 3600 / LOOK_EVERY
     with capsys.disabled():
@@ -73,6 +72,8 @@ def test_nothing_grows_under_a_steady_load(capsys: pytest.CaptureFixture[str]) -
         for name in ("descriptors", "threads", "connections"):
             seen = [getattr(each, name) for each in steady]
             print(f"{name} {min(seen)} to {max(seen)}, {_trend(seen):+.1f}", flush=True)
+        print(f"calls {dict(outcomes)}", flush=True)
+    assert set(outcomes) == {DONE}
     for name in ("descriptors", "threads", "connections"):
         assert abs(_trend([getattr(each, name) for each in steady])) < 2
     if LONG:
