@@ -94,15 +94,12 @@ def _after(moment: int, seconds: float) -> int:
     return moment + int(seconds * 1e9)
 
 
-def _forward(agent: str, began: int, stdin: bytes, end: float, until: float = FOREVER) -> int:
-    """Returns the exit code; raises OSError where the agent does not answer.
-
-    It has to turn to the call before `until`, and to answer before `end`.
-    """
+def _forward(agent: str, began: int, stdin: bytes, end: float) -> int:
+    """Returns the exit code; raises OSError where the agent does not answer, before `end`."""
     environment = b"\0".join(b"=".join(pair) for pair in os.environb.items())
     numbers = ((began, 8), (len(environment), 4), (len(stdin), 4))
     header = CALL + b"".join(number.to_bytes(size, "big") for number, size in numbers)
-    until = min(until, end, _after(_boot_clock(), TAKEN_WITHIN))
+    until = min(end, _after(_boot_clock(), TAKEN_WITHIN))
     connection = _socket.socket(_socket.AF_UNIX)
     try:
         _connect(connection, agent, until)
@@ -247,14 +244,14 @@ def _forward_later(agent: str, began: int, stdin: bytes, patience: float) -> int
     until = min(_after(_boot_clock(), patience), _after(began, ANSWERED_WITHIN), end)
     error: OSError = TimeoutError()
     pause = FIRST_PAUSE
-    while _after(_boot_clock(), pause) < until:
+    while _boot_clock() < until:
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
         # Each attempt is later than the one before, so that an agent which takes back what nobody
         # heard of leaves alone what this one is told; and earlier than any other call since.
         began += 1
         try:
-            return _forward(agent, began, stdin, end, until)
+            return _forward(agent, began, stdin, end)
         except OSError as caught:
             error = caught
     raise error
