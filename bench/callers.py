@@ -22,7 +22,7 @@ from bench.work import Ask, Phase, Place, Sample
 from moorage.v1 import resources_pb2 as resources
 
 TIMEOUT: Final = 60.0  # seconds
-BUSY: Final = b"SERVER_BUSY"
+BUSY: Final = "SERVER_BUSY"
 BUSY_PAUSE: Final = 1.0  # seconds that a busy server wants to be left alone
 MOST: Final = 1024  # callers of one place
 OWN_CONNECTION: Final = (("grpc.use_local_subchannel_pool", 1),)
@@ -117,15 +117,10 @@ def _method(channel: grpc.aio.Channel, path: str) -> _Unary:
                 answer: bytes = await call(request, timeout=TIMEOUT)
             except grpc.aio.AioRpcError as error:
                 # As callers of the client library do; the time counts as that of the call.
-                if not _is_busy(error):
+                if messages.reason(error.trailing_metadata() or ()) != BUSY:
                     raise
                 await asyncio.sleep(BUSY_PAUSE)
             else:
                 return answer
 
     return answered
-
-
-def _is_busy(error: grpc.aio.AioRpcError) -> bool:
-    details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin", b"")
-    return BUSY in bytes(details)
