@@ -9,7 +9,6 @@ call (assign and release are idempotent).
 import copy
 import dataclasses
 import random
-import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -19,7 +18,7 @@ import sqlalchemy as sa
 
 from moorage_server.domain import errors
 from moorage_server.storage import errors as database_errors
-from moorage_server.storage import loaders, statements
+from moorage_server.storage import hosts, loaders, pulse, statements
 from moorage_server.storage.errors import Verdict
 
 T = TypeVar("T")
@@ -99,7 +98,11 @@ class Database:
                 "prepare_threshold": 2,
             },
         )
-        self._is_stale = threading.Event()
+        self._lost_until = 0.0  # when the newest connection was made that was lost
+        known = hosts.Hosts()
+        self._pulse = pulse.Pulse(known.another_leads)
+        sa.event.listen(self._engine, "do_connect", known.connect)
+        sa.event.listen(self._engine, "connect", _note_time)
         sa.event.listen(self._engine, "connect", _collect_warnings)
         sa.event.listen(self._engine, "connect", lambda driver, _: loaders.register(driver))
         sa.event.listen(self._engine, "checkout", self._renew)
@@ -116,6 +119,7 @@ class Database:
 
     def close(self) -> None:
         """Closes every connection that is not in use."""
+        self._pulse.close()
         self._engine.dispose()
 
     def run(
@@ -141,8 +145,11 @@ class Database:
         raise AssertionError("unreachable")
 
     def _once(self, work: Callable[[sa.Connection], T], limits: Limits, *, snapshot: bool) -> T:
-        with self._connect() as connection:
+        # The connection is given back first: that may send a ROLLBACK, and wait for its answer.
+        with self._pulse.felt() as line, self._connect() as connection:
+            made = connection.info["made"]
             try:
+                line.take(statements.driver(connection), connection.info["host"])
                 self._begin(connection, limits, snapshot=snapshot)
                 result = work(connection)
             except database_errors.KINDS as error:
@@ -150,8 +157,8 @@ class Database:
                 # A demoted primary keeps its connections and answers pings on them; and where
                 # one connection was lost, the others were as well.
                 if verdict in (Verdict.DEMOTED, Verdict.RECONNECT):
+                    self._lost_until = max(self._lost_until, made)
                     connection.invalidate()
-                    self._is_stale.set()
                 raise _judged(verdict, error) from error
             if not statements.are_pending(connection):
                 # The driver would send no COMMIT, or be told of a ROLLBACK, and say neither.
@@ -160,12 +167,11 @@ class Database:
                 self._commit(connection, only_reads=snapshot)
             return result
 
-    def _renew(self, *_: object) -> None:
-        if self._is_stale.is_set():
-            self._is_stale.clear()
-            # Each connection that is older than this is made anew when its turn comes, and
-            # whoever works on one goes on.
-            raise sa.exc.InvalidatePoolError
+    def _renew(self, _connection: object, record: sa.pool.ConnectionPoolEntry, _: object) -> None:
+        if record.info["made"] <= self._lost_until:
+            # Each connection that is no newer is made anew when its turn comes, and whoever
+            # works on one goes on.
+            raise sa.exc.DisconnectionError
 
     def _connect(self) -> sa.Connection:
         try:
@@ -230,6 +236,10 @@ def _judged(verdict: Verdict, error: database_errors.DatabaseError) -> Exception
     if verdict in (Verdict.RETRY, Verdict.RECONNECT, Verdict.DEMOTED, Verdict.UNAVAILABLE):
         return _Again(refusal)
     return refusal
+
+
+def _note_time(_: object, record: sa.pool.ConnectionPoolEntry) -> None:
+    record.info["made"] = time.monotonic()
 
 
 def _collect_warnings(connection: psycopg.Connection, record: sa.pool.ConnectionPoolEntry) -> None:

@@ -72,7 +72,7 @@ class Statement:
         Between two fetches the transaction stands idle, as between any two statements: so it
         ends by itself where nobody goes on taking them.
         """
-        cursor = _driver(connection).cursor("stream", row_factory=lambda _: make)
+        cursor = driver(connection).cursor("stream", row_factory=lambda _: make)
         cursor.itersize = FETCHED
         with cursor:
             yield iter(cursor.execute(self._sent_text, parameters))
@@ -80,19 +80,20 @@ class Statement:
     def _sent(
         self, connection: sa.Connection, parameters: Parameters, row_factory: RowFactory[Any]
     ) -> psycopg.Cursor[Any]:
-        cursor = _driver(connection).cursor(row_factory=row_factory)
+        cursor = driver(connection).cursor(row_factory=row_factory)
         return cursor.execute(self._sent_text, parameters)
 
 
 def send(connection: sa.Connection, text: str) -> None:
     """Sends statements without parameters and results, all in one round trip."""
-    _driver(connection).execute(text, prepare=False)
+    driver(connection).execute(text, prepare=False)
 
 
 def are_pending(connection: sa.Connection) -> bool:
     """Whether statements wait for a COMMIT, and none of them has failed."""
-    return _driver(connection).info.transaction_status is TransactionStatus.INTRANS
+    return driver(connection).info.transaction_status is TransactionStatus.INTRANS
 
 
-def _driver(connection: sa.Connection) -> "psycopg.Connection[Any]":
+def driver(connection: sa.Connection) -> "psycopg.Connection[Any]":
+    """The driver's connection, in the transaction that SQLAlchemy keeps."""
     return connection.connection.driver_connection  # type: ignore[return-value]  # SQLAlchemy knows no driver

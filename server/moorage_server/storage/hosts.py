@@ -1,0 +1,94 @@
+"""Which of several PostgreSQLs is asked first whether it takes writes.
+
+Where one leads and others follow, all of them are named in the URL. One that is silent costs the
+whole time for a connection each time it is asked, and after a failover that is the one that led
+before. So whoever said no at once is asked before whoever took long, and whoever leads before all.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+
+Host = tuple[str, str]  # with its port
+Connection = sa.engine.interfaces.DBAPIConnection
+Parameters = dict[str, Any]  # of psycopg.connect
+
+_LEADS, _LED = -1.0, 3600.0  # costs of asking, as if in seconds
+
+
+class Hosts:
+    """What is known of the hosts of one URL."""
+
+    def __init__(self) -> None:
+        """Nothing; they are asked in the order of the URL."""
+        self._costs: dict[Host, float] = {}
+        self._connect: Callable[[Host], Connection] | None = None
+
+    def connect(
+        self,
+        dialect: sa.Dialect,
+        record: sa.pool.ConnectionPoolEntry,
+        arguments: list[Any],
+        parameters: Parameters,
+    ) -> Connection:
+        """Connects to the first that can be used; raises what the last one said."""
+        failure = psycopg.OperationalError("no host is named")
+        hosts = _apart(parameters)
+        # Of several, one that follows is none that can be used.
+        wanted = {"target_session_attrs": "read-write"} if len(hosts) > 1 else {}
+
+        def connect(host: Host) -> Connection:
+            return dialect.connect(*arguments, **wanted | parameters | _named(host))
+
+        for host in hosts:
+            self._costs.setdefault(host, 0.0)
+        self._connect = connect
+        for host in sorted(hosts, key=self._costs.__getitem__):
+            try:
+                record.info["host"] = host
+                return self._tried(host, connect)
+            except psycopg.OperationalError as error:
+                failure = error
+        raise failure
+
+    def another_leads(self, host: Host) -> bool:
+        """Whether one takes writes beside this one; from then on it is asked first."""
+        if self._connect is None:
+            return False
+        for other in [each for each in self._costs if each != host]:
+            try:
+                self._tried(other, self._connect).close()
+            except psycopg.OperationalError:
+                continue
+            self._costs[host] = _LED
+            return True
+        return False
+
+    def _tried(self, host: Host, connect: Callable[[Host], Connection]) -> Connection:
+        began = time.monotonic()
+        try:
+            made = connect(host)
+        except psycopg.OperationalError:
+            self._costs[host] = time.monotonic() - began
+            raise
+        self._costs[host] = _LEADS
+        return made
+
+
+def _apart(parameters: Parameters) -> list[Host]:
+    """The hosts with their ports, as libpq reads them."""
+    hosts, ports = str(parameters.get("host", "")), str(parameters.get("port", ""))
+    if "hostaddr" in parameters:  # a third list, which only libpq reads
+        return [(hosts, ports)]
+    return _paired(hosts.split(","), ports.split(","))
+
+
+def _paired(hosts: list[str], ports: list[str]) -> list[Host]:
+    return list(zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=True))
+
+
+def _named(host: Host) -> Parameters:
+    return {name: value for name, value in zip(("host", "port"), host, strict=True) if value}

@@ -1,0 +1,102 @@
+"""Several PostgreSQLs in one URL: who leads is found, and found at once the next time."""
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from chaos.wire import Wire
+from harness import postgres
+from moorage_server.domain import errors
+from moorage_server.storage import database as storage
+from moorage_server.storage import pulse, statements
+
+PID = statements.Statement("SELECT pg_backend_pid()")
+SOON = 1.0  # seconds, less than PostgreSQL's client would wait for whoever is silent
+
+
+@contextlib.contextmanager
+def opened(url: sa.URL) -> Iterator[storage.Database]:
+    """A server's connections."""
+    store = storage.Database(url.render_as_string(hide_password=False), threads=2)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """The port of somebody who accepts connections, and says nothing on them."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def wire_to(database: postgres.Database) -> Iterator[int]:
+    """Another port of the same PostgreSQL: it seems to lead beside itself."""
+    own = among(database).query
+    wire = Wire(f"{own['host']}/.s.PGSQL.{own['port']}")
+    try:
+        yield int(wire.target.rpartition(":")[2])
+    finally:
+        wire.close()
+
+
+def limits(seconds: float = 20.0) -> storage.Limits:
+    """Time for one transaction."""
+    return storage.Limits.until(time.monotonic() + seconds)
+
+
+def among(database: postgres.Database, *ports: int) -> sa.URL:
+    """The URL of loopback ports, and at last of a test's database."""
+    url = sa.make_url(database.service_url)
+    own = (url.query.get("host", url.host), url.query.get("port", url.port))
+    hosts = ",".join([*("127.0.0.1" for _ in ports), str(own[0])])
+    numbers = ",".join(str(each) for each in (*ports, own[1]))
+    query = {"host": hosts, "port": numbers, "target_session_attrs": "read-write"}
+    return url.set(host=None, port=None, query=query)
+
+
+def test_who_was_silent_is_not_asked_again_where_another_leads(
+    database: postgres.Database, silent: int
+) -> None:
+    with opened(among(database, silent)) as store:
+        store.run(PID.value, limits())
+
+        def both(_: storage.Transaction) -> float:
+            began = time.monotonic()
+            store.run(PID.value, limits())  # the first connection is in use
+            return time.monotonic() - began
+
+        assert store.run(both, limits()) < SOON
+
+
+def test_whoever_waits_for_one_that_led_goes_on_with_another_that_leads(
+    database: postgres.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse, "PERIOD", 0.1)
+    monkeypatch.setattr(pulse, "LONG", 0.3)
+    tried = []
+
+    def work(transaction: storage.Transaction) -> None:
+        tried.append(transaction.info["host"][0])
+        if len(tried) == 1:
+            transaction.execute(sa.text("SELECT pg_sleep(20)"))
+
+    with wire_to(database) as port, opened(among(database, port)) as store:
+        store.run(work, limits(30))
+        store.run(work, limits())
+    own = among(database).query["host"]
+    assert tried == ["127.0.0.1", own, own]
+
+
+def test_where_nobody_takes_writes_the_database_is_unavailable(
+    database: postgres.Database, silent: int
+) -> None:
+    database.set("default_transaction_read_only", "on")
+    with opened(among(database, silent)) as store, pytest.raises(errors.DatabaseUnavailable):
+        store.run(PID.value, limits(2.0))
