@@ -18,7 +18,7 @@ from moorage_server.api import metrics
 from moorage_server.api.server import BindError
 
 ANY_PORT = "127.0.0.1:0"
-LABELS = ("vrf", "pool", "state", "cause")
+LABELS = ("vrf", "pool", "state", "cause", "mode")
 Numbers = dict[tuple[str, ...], float]
 
 
@@ -81,6 +81,13 @@ def test_watches_are_counted(database: postgres.Database) -> None:
     ):
         stream.until(0)
         assert numbers(server)["moorage_watches",] == 1
+
+
+def test_what_an_acknowledged_change_outlives_is_told(database: postgres.Database) -> None:
+    with serving.in_process(database, metrics_listen=ANY_PORT) as server:
+        found = numbers(server)
+    modes = {mode: found["moorage_durability", mode] for mode in ("local", "sync", "sync-strict")}
+    assert modes == {"local": 1.0, "sync": 0.0, "sync-strict": 0.0}
 
 
 def test_without_a_database_there_are_no_numbers_of_pools_rather_than_old_ones(

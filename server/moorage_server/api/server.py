@@ -32,6 +32,7 @@ from moorage_server.api.collector import Collector
 from moorage_server.api.desk import Desk
 from moorage_server.api.health import Health
 from moorage_server.api.interceptors import Boundary
+from moorage_server.api.lasting import Lasting
 from moorage_server.api.metrics import Metrics
 from moorage_server.api.node_service import NodeService
 from moorage_server.api.numbering import Numbering
@@ -121,6 +122,7 @@ class Server:
             self._desk, self._admission, self._compiled, self._numbering.stir
         )
         self._chores = Chores(self._desk)
+        self._lasting = Lasting()
         self._verifying = Verifying(
             self._store,
             {
@@ -133,7 +135,7 @@ class Server:
             self._compiled,
             lambda: self._watching.count,
             self._admission.turned_away,
-            self._verifying.counters,
+            (*self._verifying.counters, self._lasting),
         )
         self.metrics_address = ""  # where they are served, if they are
         self._reports: list[asyncio.Task[None]] = []
@@ -223,7 +225,8 @@ class Server:
         try:
             # PostgreSQL's own time-outs do not run while it is frozen.
             async with asyncio.timeout(READINESS_TIMEOUT):
-                await self._desk.probe(lambda: readiness.probe(self._store, limits))
+                found = await self._desk.probe(lambda: readiness.probe(self._store, limits))
+            self._lasting.note(found)
             ready = True
         except (errors.IpamError, database.Fault, readiness.NotReady, TimeoutError) as error:
             _log.warning("not ready", why=str(error) or "the database does not answer")
