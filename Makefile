@@ -6,7 +6,8 @@ UV_VERSION := 0.13.9
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup serve demo test check format protos bench properties history-campaign feed-campaign \
-	collector-campaign interleavings chaos seeded-bugs overload soak restore-trials e2e-cni e2e-cri e2e-kube
+	collector-campaign interleavings chaos seeded-bugs failover overload soak restore-trials e2e-cni e2e-cri \
+	e2e-kube
 
 setup: $(UV)        ## everything into .venv
 	$(UV) sync --locked --all-extras --all-packages --quiet
@@ -54,6 +55,10 @@ chaos: $(UV)        ## five minutes of faults of every kind under load, all acco
 
 seeded-bugs: $(UV)  ## servers that break one rule each: the chaos finds out every one
 	MOORAGE_SEEDED_BUGS=all $(RUN) pytest -q tests/chaos/test_seeded_bugs.py
+
+failover: $(UV)     ## fifty failovers among three PostgreSQLs under load, all accounted for
+	MOORAGE_FAILOVERS=$${MOORAGE_FAILOVERS:-50} \
+		$(RUN) --group failover pytest -q tests/failover
 
 overload: $(UV)     ## five minutes of three times as many pods as can be served; before, other trials
 	MOORAGE_OVERLOAD_SECONDS=$${MOORAGE_OVERLOAD_SECONDS:-300} \

@@ -69,7 +69,7 @@ class Lines:
 
     def hear(self, sent: Sent) -> Call:
         """Waits for a try to end."""
-        outcome, reason, told = _heard(sent.future)
+        outcome, reason, told = heard(sent.future)
         call = Call(
             asked=sent.asked,
             server=sent.server,
@@ -83,7 +83,8 @@ class Lines:
         return call
 
 
-def _heard(future: "grpc.Future[Answer]") -> tuple[Outcome, str, Told]:
+def heard(future: "grpc.Future[Answer]") -> tuple[Outcome, str, Told]:
+    """What came of a try, when it has ended: the outcome, the reason, and what was told."""
     try:
         return Outcome.DONE, "", _told(future.result())
     except grpc.FutureCancelledError:

@@ -1,0 +1,191 @@
+"""One PostgreSQL of the three and the agent that looks after it, and the ways that lead to them."""
+
+import base64
+import contextlib
+import json
+import pathlib
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+from e2e.toolchain import UnavailableError
+from failover.cells import Cell
+from failover.ways import Way, free_port
+from moorage_server.embedded import binaries, cluster
+
+SCOPE = "moorage"
+REPLICATOR = "replicator"
+TTL = 20  # seconds after which a leader that says nothing has been one
+_CLUSTER = {
+    "ttl": TTL,
+    "loop_wait": 5,
+    "retry_timeout": 5,
+    "postgresql": {
+        "use_pg_rewind": True,
+        "remove_data_directory_on_rewind_failure": True,
+        "remove_data_directory_on_diverged_timelines": True,
+        "parameters": {
+            "max_connections": 200,
+            "client_connection_check_interval": "1s",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+        },
+    },
+}
+# Nobody may be left with the only copy: then nothing is written at all. A COMMIT waits for both
+# others, where there are two. Were it for one of them, named beforehand, the other might have to
+# forget first what it has and the next leader has not, and meanwhile nothing would be acknowledged.
+# Were it for any of them, a leader without its agent has been seen to acknowledge what the next one
+# did not have.
+_STRICT = {
+    "synchronous_mode": True,
+    "synchronous_mode_strict": True,
+    "synchronous_node_count": 2,
+}
+_INITDB = [{"encoding": "UTF8"}, {"locale": "C.UTF-8"}, "data-checksums"]
+_MAY_CONNECT = [
+    "local all all trust",
+    "host all all 127.0.0.1/32 scram-sha-256",
+    "host replication all 127.0.0.1/32 scram-sha-256",
+]
+_ASKED = 2.0  # seconds for an answer of an agent
+
+
+def program() -> pathlib.Path:
+    """The agent; raises UnavailableError where it is not installed."""
+    found = pathlib.Path(sys.executable).with_name("patroni")
+    if not found.exists():
+        raise UnavailableError("no patroni in this environment: uv's group `failover` has it")
+    return found
+
+
+class Member:
+    """Its ways: of servers to PostgreSQL, of other members to both, and its own to etcd."""
+
+    def __init__(
+        self, name: str, folder: pathlib.Path, etcd: int, password: str, *, strict: bool
+    ) -> None:
+        """Does not run yet. Where it is not `strict`, what it acknowledges may be its own alone."""
+        self.name, self._folder, self._password = name, folder, password
+        self._cluster = _CLUSTER | (_STRICT if strict else {})
+        self.port, self._rest = free_port(), free_port()
+        with contextlib.ExitStack() as until:
+            self.front, self._peers, self._agents, self._etcd = (
+                until.enter_context(_way(port)) for port in (self.port, self.port, self._rest, etcd)
+            )
+            self._close = until.pop_all()
+        folder.mkdir()
+        self.sockets = folder / "run"
+        self.sockets.mkdir(mode=0o700)
+        self.log = folder / "log"
+        self._settings = folder / "patroni.json"
+        self._settings.write_text(json.dumps(self._configuration()))
+        self._cell: Cell | None = None
+
+    def start(self) -> None:
+        """Runs it, where it does not."""
+        if self._cell is None:
+            # Pids of a cell come again in the next one, and this would be a stranger's.
+            (self._folder / "data" / "postmaster.pid").unlink(missing_ok=True)
+            self._cell = Cell([program(), self._settings], self.log)
+
+    def kill(self) -> None:
+        """Ends PostgreSQL and agent at once."""
+        if self._cell is not None:
+            self._cell.kill()
+            self._cell = None
+
+    def freeze(self) -> None:
+        """PostgreSQL and agent stand still."""
+        assert self._cell is not None
+        self._cell.freeze()
+
+    def abandon(self) -> None:
+        """The agent stands still, and PostgreSQL goes on as it was left."""
+        assert self._cell is not None
+        self._cell.freeze(but="postgres")
+
+    def part(self, *, members: bool, servers: bool) -> None:
+        """Cuts it off from etcd, and from others as well where that is asked for."""
+        others = (self._peers, self._agents) if members else ()
+        for each in (self._etcd, *others, *((self.front,) if servers else ())):
+            each.part()
+
+    def mend(self) -> None:
+        """Runs, goes on, and is reached."""
+        for each in (self.front, self._peers, self._agents, self._etcd):
+            each.mend()
+        if self._cell is not None:
+            self._cell.thaw()
+        self.start()
+
+    def close(self) -> None:
+        """Ends everything."""
+        self.kill()
+        self._close.close()
+
+    def ask(self, path: str, content: object = None) -> Any:  # noqa: ANN401  # JSON
+        """What its agent says, or None; with `content`, what it says to that."""
+        secret = base64.b64encode(f"{SCOPE}:{self._password}".encode()).decode()
+        data = None if content is None else json.dumps(content).encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self._rest}/{path}",
+            data,
+            {"Authorization": f"Basic {secret}", "Content-Type": "application/json"},
+        )
+        patience = _ASKED if content is None else 60.0
+        try:
+            with urllib.request.urlopen(request, timeout=patience) as answer:
+                said = answer.read().decode()
+        except (OSError, urllib.error.URLError):
+            return None
+        return json.loads(said) if said.startswith("{") else said
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is the leader, by its own word and that of etcd."""
+        return self.ask("primary") is not None
+
+    def _configuration(self) -> dict[str, object]:
+        return {
+            "scope": SCOPE,
+            "name": self.name,
+            "restapi": {
+                "listen": f"127.0.0.1:{self._rest}",
+                "connect_address": self._agents.target,
+                "authentication": {"username": SCOPE, "password": self._password},
+            },
+            # As a proxy, or it would ask etcd for the way to it, and take that one.
+            "etcd3": {"proxy": f"http://{self._etcd.target}"},
+            "bootstrap": {"dcs": self._cluster, "initdb": _INITDB},
+            "watchdog": {"mode": "off"},
+            "postgresql": {
+                "listen": f"127.0.0.1:{self.port}",
+                "connect_address": self._peers.target,
+                "data_dir": str(self._folder / "data"),
+                "bin_dir": str(binaries.find().programs),
+                "pgpass": str(self._folder / "pgpass"),
+                "use_unix_socket": True,
+                "pg_hba": _MAY_CONNECT,
+                "authentication": {
+                    "superuser": {"username": cluster.BOOTSTRAP_ROLE, "password": self._password},
+                    "replication": {"username": REPLICATOR, "password": self._password},
+                },
+                "parameters": {
+                    "unix_socket_directories": str(self.sockets),
+                    "unix_socket_permissions": "0700",
+                },
+            },
+        }
+
+
+@contextlib.contextmanager
+def _way(port: int) -> Iterator[Way]:
+    way = Way(port)
+    try:
+        yield way
+    finally:
+        way.mend()
+        way.close()

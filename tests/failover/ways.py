@@ -1,0 +1,22 @@
+"""Connections between parts of the lab, which can be parted: nothing passes, and nobody is told."""
+
+import socket
+
+from chaos.links import Link
+
+
+class Way(Link):
+    """The way to one port. While it is parted, connections are made and stay, and are silent."""
+
+    def part(self) -> None:
+        """From now on nothing passes, in neither direction."""
+        self.hold()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, held: bool) -> None:  # noqa: ARG002
+        super()._pump(source, sink, True)  # both ways, and not only what comes back
+
+
+def free_port() -> int:
+    """A loopback port that nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
