@@ -1,7 +1,6 @@
 """What schedules of a pair come to, held against what the two do one after the other."""
 
 import collections
-import copy
 import dataclasses
 import difflib
 import json
@@ -92,7 +91,8 @@ class Trial:
 
     def _call(self, actor: actors.Actor) -> Call:
         # Each its own, as two servers have: with what was compiled before.
-        compiled = copy.deepcopy(self._warm)
+        compiled = catalogs.Catalogs()
+        compiled._compiled, compiled.swept = dict(self._warm._compiled), set(self._warm.swept)
         return lambda store, limits: actor(store, limits, compiled)
 
     def _judge(self, performance: Performance) -> None:
