@@ -99,7 +99,9 @@ class Allocations(calls.Calls):
             attempt=attempt,
         )
         assign = self._allocations.AssignAddresses
-        return list(self._answer(assign, request, timeout, through=self._gate).allocations)
+        # One that waits for a predecessor takes nothing from the server meanwhile.
+        gate = None if request.HasField("wait") else self._gate
+        return list(self._answer(assign, request, timeout, through=gate).allocations)
 
     def explain_assign(  # noqa: PLR0913 - those of assign
         self,

@@ -125,3 +125,11 @@ def _told(error: grpc.RpcError) -> tuple[str, float]:
         detail.Unpack(info)
         detail.Unpack(retry)
     return info.reason, retry.retry_delay.ToTimedelta().total_seconds()
+
+
+def test_a_database_that_hung_leaves_nobody_turned_away_afterwards() -> None:
+    present = admission.Admission()
+    for _ in range(100):
+        present.served(admission.BATCH_SIZE, seconds=60.0)
+    present.waiting[admission.Class.ASSIGN] = 2 * admission.BATCH_SIZE
+    assert present.admits(admission.Class.ASSIGN), "no batch is ever full again, and tells better"

@@ -78,6 +78,15 @@ def test_it_lives_and_serves_while_others_hear_that_it_is_not_ready(
         assert process.process.wait(timeout=30) == 0
 
 
+def test_whoever_goes_away_is_not_ready_again_whatever_a_look_comes_to() -> None:
+    present = health.Health()
+    present.note(ready=True)
+    assert present.is_ready
+    present.leave()
+    present.note(ready=True)
+    assert not present.is_ready
+
+
 def test_ctrl_c_waits_for_nobody_to_hear_of_it(patient: tuple[serving.Process, str]) -> None:
     process, _ = patient
     process.process.send_signal(signal.SIGINT)

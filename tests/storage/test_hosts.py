@@ -1,6 +1,7 @@
 """Several PostgreSQLs in one URL: who leads is found, and found at once the next time."""
 
 import contextlib
+import pathlib
 import socket
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from chaos.wire import Wire
 from harness import postgres
 from moorage_server.domain import errors
+from moorage_server.embedded import cluster
 from moorage_server.storage import database as storage
 from moorage_server.storage import pulse, statements
 
@@ -37,7 +39,7 @@ def silent() -> Iterator[int]:
 
 @contextlib.contextmanager
 def wire_to(database: postgres.Database) -> Iterator[int]:
-    """Another port of the same PostgreSQL: it seems to lead beside itself."""
+    """Another way to the same PostgreSQL."""
     own = among(database).query
     wire = Wire(f"{own['host']}/.s.PGSQL.{own['port']}")
     try:
@@ -75,11 +77,17 @@ def test_who_was_silent_is_not_asked_again_where_another_leads(
         assert store.run(both, limits()) < SOON
 
 
-def test_whoever_waits_for_one_that_led_goes_on_with_another_that_leads(
-    database: postgres.Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others are asked soon."""
     monkeypatch.setattr(pulse, "PERIOD", 0.1)
     monkeypatch.setattr(pulse, "LONG", 0.3)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_whoever_waits_for_one_that_led_goes_on_with_another_that_leads(
+    tmp_path: pathlib.Path,
+) -> None:
     tried = []
 
     def work(transaction: storage.Transaction) -> None:
@@ -87,11 +95,27 @@ def test_whoever_waits_for_one_that_led_goes_on_with_another_that_leads(
         if len(tried) == 1:
             transaction.execute(sa.text("SELECT pg_sleep(20)"))
 
+    with cluster.Cluster(tmp_path / "1") as one, cluster.Cluster(tmp_path / "2") as other:
+        urls = [sa.make_url(each.url(role=cluster.SERVICE_ROLE)) for each in (one, other)]
+        hosts = [str(each.query["host"]) for each in urls]
+        ports = ",".join(str(each.query["port"]) for each in urls)
+        with opened(urls[0].set(query={"host": ",".join(hosts), "port": ports})) as store:
+            store.run(work, limits(30))
+            store.run(work, limits())
+    assert tried == [hosts[0], hosts[1], hosts[1]]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_one_that_has_two_names_does_not_lead_beside_itself(database: postgres.Database) -> None:
+    tried = []
+
+    def work(transaction: storage.Transaction) -> None:
+        tried.append(transaction.info["host"][0])
+        transaction.execute(sa.text("SELECT pg_sleep(1.5)"))
+
     with wire_to(database) as port, opened(among(database, port)) as store:
         store.run(work, limits(30))
-        store.run(work, limits())
-    own = among(database).query["host"]
-    assert tried == ["127.0.0.1", own, own]
+    assert tried == ["127.0.0.1"]
 
 
 def test_where_nobody_takes_writes_the_database_is_unavailable(

@@ -12,10 +12,13 @@ from typing import Final
 
 import structlog
 
+BATCH_SIZE: Final = 128  # assigns and releases that one transaction has at most
 LONGEST_WAIT: Final = 2.0  # seconds that an assign or a release may have to wait for its turn
 WAITING_QUERIES: Final = 256
 FIRST_PACE: Final = 0.001  # seconds for a call, until something is known
 STEP: Final = 0.2  # of what a full batch tells, to what is known
+# What any batch can tell: else one that hung would have so few let in that none is full again.
+SLOWEST_PACE: Final = LONGEST_WAIT / (4 * BATCH_SIZE)
 TELL_EVERY: Final = 1.0  # seconds between two lines of the log
 
 _log = structlog.get_logger()
@@ -70,7 +73,7 @@ class Admission:
 
     def served(self, calls: int, seconds: float) -> None:
         """A full batch took so long. Smaller ones tell less: most of their time is the commit's."""
-        self._pace += STEP * (seconds / calls - self._pace)
+        self._pace += STEP * (min(seconds / calls, SLOWEST_PACE) - self._pace)
 
     def _has_room(self, of: Class) -> bool:
         if of is Class.QUERY:

@@ -20,9 +20,9 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from moorage_server.api import backward, chores
-from moorage_server.api.admission import Admission, Class
+from moorage_server.api.admission import BATCH_SIZE, Admission, Class
 from moorage_server.api.desk import Desk
-from moorage_server.api.tickets import BATCH_SIZE, Queue, Ticket, class_of
+from moorage_server.api.tickets import Queue, Ticket, class_of
 from moorage_server.api.vigils import Vigils
 from moorage_server.domain import errors, model
 from moorage_server.domain.patience import Awaited
@@ -39,6 +39,7 @@ TURN_LOCK_WAIT = 1.0  # seconds that a batch of what was left waits for one lock
 # Who waits outside, in gRPC's own queue, is of no class yet: releases would wait with all others.
 LARGE_BATCH = 32
 MOMENT = 0.001  # seconds
+LONGEST_INTAKE = 0.1  # seconds
 LAST_TRY = 0.25  # seconds of a call's time that it does not wait for a predecessor
 
 # What would end every request of a batch alike; with any other error of a batch its
@@ -138,7 +139,7 @@ class Collector:
             began = time.monotonic()
             await self._survive(tickets, Locking.SKIPPING)
             if len(tickets) >= LARGE_BATCH:
-                await self._let_in(time.monotonic() - began)
+                await self._let_in(min(time.monotonic() - began, LONGEST_INTAKE))
             if len(tickets) == BATCH_SIZE:
                 self._admission.served(BATCH_SIZE, time.monotonic() - began)
 

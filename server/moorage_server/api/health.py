@@ -22,8 +22,21 @@ class Health:
 
     def __init__(self) -> None:
         """Lives, and is not ready."""
-        self.is_ready = False
+        self._is_well = self._leaves = False
         self._beaten_at = time.monotonic()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is to be sent calls."""
+        return self._is_well and not self._leaves
+
+    def note(self, *, ready: bool) -> None:
+        """What a look at the database has come to."""
+        self._is_well = ready
+
+    def leave(self) -> None:
+        """Is not ready from now on, whatever a look may come to."""
+        self._leaves = True
 
     @property
     def is_alive(self) -> bool:

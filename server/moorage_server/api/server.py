@@ -167,7 +167,7 @@ class Server:
 
     async def go_away(self) -> None:
         """Says that it is not ready, and will not be; serves all the same, who has not heard."""
-        self._health.is_ready = False
+        self._health.leave()
         await self._statuses.enter_graceful_shutdown()
 
     async def hurry(self) -> None:
@@ -234,7 +234,7 @@ class Server:
         await self._tell(ready=ready)
 
     async def _tell(self, *, ready: bool) -> None:
-        self._health.is_ready = ready
+        self._health.note(ready=ready)
         states = health_pb2.HealthCheckResponse
         status = states.SERVING if ready else states.NOT_SERVING
         await self._statuses.set("", status)

@@ -6,11 +6,9 @@ import dataclasses
 import itertools
 import time
 
-from moorage_server.api.admission import Admission, Class
+from moorage_server.api.admission import BATCH_SIZE, Admission, Class
 from moorage_server.domain import errors, model
 from moorage_server.usecases.ledger import Request, Shown
-
-BATCH_SIZE = 128
 
 _FIRST_FIRST = (Class.RELEASE, Class.ASSIGN)
 

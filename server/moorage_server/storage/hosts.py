@@ -26,6 +26,7 @@ class Hosts:
         """Nothing; they are asked in the order of the URL."""
         self._costs: dict[Host, float] = {}
         self._connect: Callable[[Host], Connection] | None = None
+        self._starts: dict[Host, object] = {}  # when the server behind each began, as it said last
 
     def connect(
         self,
@@ -49,7 +50,10 @@ class Hosts:
         for host in sorted(hosts, key=self._costs.__getitem__):
             try:
                 record.info["host"] = host
-                return self._tried(host, connect)
+                made = self._tried(host, connect)
+                if len(hosts) > 1:
+                    self._starts[host] = _start(made)
+                return made
             except psycopg.OperationalError as error:
                 failure = error
         raise failure
@@ -60,11 +64,15 @@ class Hosts:
             return False
         for other in [each for each in self._costs if each != host]:
             try:
-                self._tried(other, self._connect).close()
+                asked = self._tried(other, self._connect)
+                start = _start(asked)
+                asked.close()
             except psycopg.OperationalError:
                 continue
-            self._costs[host] = _LED
-            return True
+            # Two names may lead to one server, as those of two poolers do.
+            if start != self._starts.get(host):
+                self._costs[host] = _LED
+                return True
         return False
 
     def _tried(self, host: Host, connect: Callable[[Host], Connection]) -> Connection:
@@ -76,6 +84,15 @@ class Hosts:
             raise
         self._costs[host] = _LEADS
         return made
+
+
+def _start(made: Connection) -> object:
+    """When its PostgreSQL was started, by which it is known from any other."""
+    cursor = made.cursor()
+    cursor.execute("SELECT pg_postmaster_start_time()")
+    found = cursor.fetchone()
+    cursor.close()
+    return found
 
 
 def _apart(parameters: Parameters) -> list[Host]:

@@ -24,8 +24,10 @@ from moorage_server.storage import statements
 _MOST_BACKENDS = 10_000  # behind a pooler there may be many, and they come and go
 
 _REACHED = statements.Statement("""
-SELECT CAST(v.epoch AS text) AS epoch, coalesce(h.revision, 0) + (SELECT count(*) FROM events e
-    WHERE e.event_id > f.event_id AND e.vrf_id = v.vrf_id) AS revision
+SELECT CAST(v.epoch AS text) AS epoch, coalesce(h.revision, 0) + (SELECT count(*) FROM (
+    SELECT FROM events e WHERE e.event_id > f.event_id AND e.vrf_id = v.vrf_id
+    -- No more than matter are counted.
+    LIMIT greatest(:seen - coalesce(h.revision, 0), 0)) AS unnumbered) AS revision
 FROM vrfs v CROSS JOIN fence f LEFT JOIN revision_heads h ON h.vrf_id = v.vrf_id
 WHERE v.vrf_id = :vrf_id
 """)
@@ -103,6 +105,6 @@ def furthest(position: model.Position, others: Seen) -> model.Position:
 
 def is_ahead(connection: sa.Connection, vrf_id: int, seen: model.Position) -> bool:
     """Whether somebody has seen what there is not, although it is of this history."""
-    reached = _REACHED.row(connection, {"vrf_id": vrf_id})
+    reached = _REACHED.row(connection, {"vrf_id": vrf_id, "seen": seen.revision})
     is_same = reached is not None and reached.epoch == seen.epoch
     return is_same and bool(seen.revision > reached.revision)

@@ -138,15 +138,26 @@ class Pulse:
 
 def answers(peer: Peer, within: float) -> bool:
     """Whether a PostgreSQL gives a sign of life within so many seconds."""
-    address, family = peer
     until = time.monotonic() + within
-    with socket.socket(family) as asking, contextlib.suppress(OSError):
+    with socket.socket(peer[1]) as asking, contextlib.suppress(OSError):
         asking.settimeout(within)
-        asking.connect(address)
+        _connect(asking, peer, until)
         asking.settimeout(max(until - time.monotonic(), 0.01))
         asking.sendall(_ARE_YOU_THERE)
         return bool(asking.recv(1))
     return False
+
+
+def _connect(asking: socket.socket, peer: Peer, until: float) -> None:
+    while True:
+        try:
+            asking.connect(peer[0])
+        except BlockingIOError:  # of a Unix socket: too many wait to be let in
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _host(line: Line) -> Host:

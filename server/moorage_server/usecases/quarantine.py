@@ -70,7 +70,8 @@ def rules_broken(
         passed = quarantines.let_pass(transaction, vrf_id)
         new = [each for each in findings if each not in passed]
         if new:
-            kept = findings[:KEPT]
+            # With what was let pass before, so that in the end all of it can be.
+            kept = new[:KEPT]
             quarantines.begin(transaction, vrf_id, Cause.RULES_BROKEN, new[0], findings=kept)
             vrfs.bump(transaction, vrf)
         return bool(new)

@@ -52,6 +52,8 @@ def verify(
             return None
         with interruption.ends(transaction):
             broken = tuple(_broken(transaction, extent, interruption))
+        if interruption.interrupted:
+            return None  # it is as due as it was
         verifications.done(transaction, extent)
         return Verified(extent=extent, broken=broken)
 
