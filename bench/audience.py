@@ -13,7 +13,8 @@ from typing import Final
 import grpc
 import grpc.aio
 
-from bench.callers import OWN_CONNECTION
+from bench import messages
+from bench.callers import BUSY, BUSY_PAUSE, OWN_CONNECTION
 from bench.work import Audience
 from moorage.v1 import filter_pb2, history_pb2, resources_pb2
 
@@ -68,13 +69,21 @@ class _Watch:
 
     async def _take(self, request: bytes) -> None:
         call: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = self._channel.unary_stream(_WATCH)
-        try:
-            async for _ in call(request):
-                self.begun.set()
-            self.failure = "a watch has ended"
-        except grpc.aio.AioRpcError as error:
-            self.failure = f"{error.code().name}: {error.details()}"
+        while not self.failure:
+            try:
+                async for _ in call(request):
+                    self.begun.set()
+                self.failure = "a watch has ended"
+            except grpc.aio.AioRpcError as error:
+                await self._heed(error)
         self.begun.set()
+
+    async def _heed(self, error: grpc.aio.AioRpcError) -> None:
+        if self.begun.is_set() or messages.reason(error.trailing_metadata() or ()) != BUSY:
+            self.failure = f"{error.code().name}: {error.details()}"
+        else:
+            # Of a thousand that begin at once, as those of the client library do.
+            await asyncio.sleep(BUSY_PAUSE)
 
     async def close(self) -> None:
         self._task.cancel()
