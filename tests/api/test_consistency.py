@@ -11,13 +11,13 @@ from api import refusals
 from harness import calls, postgres, serving
 from moorage.v1 import admin_service_pb2 as messages
 from moorage.v1 import admin_service_pb2_grpc
-from moorage_server.storage import consistency
+from moorage_server.storage import consistency, rules
 
 WAITING = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND wait_event_type = 'Lock'
 """
-RULES = [rule.name for rule in consistency.RULES]
+RULES = [rule.name for rule in rules.RULES]
 
 # Where a table's own constraints would keep it from being broken, they go first.
 UNGUARDED = """

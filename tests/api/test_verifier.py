@@ -13,8 +13,8 @@ import sqlalchemy as sa
 import moorage
 from harness import calls, postgres, serving
 from moorage.v1 import resources_pb2
-from moorage_server.storage import consistency
 from moorage_server.storage import database as databases
+from moorage_server.storage import rules
 from moorage_server.storage.interruption import Interruption
 from moorage_server.storage.verifications import Extent
 from moorage_server.usecases import verify
@@ -194,7 +194,7 @@ def test_a_part_is_of_a_few_blocks_and_no_rule_of_blocks_is_left_out(
     verified = verifying(store, part=1)()
     assert verified is not None
     assert all(len({f.block for f in each.findings}) <= 1 for each in verified.broken)
-    grave = {rule.name for rule in consistency.RULES if rule.shuts and rule.is_of_blocks}
+    grave = {rule.name for rule in rules.RULES if rule.shuts and rule.is_of_blocks}
     assert {"address_free_and_held", "events_out_of_turn", "event_without_allocation"} <= grave
 
 

@@ -129,6 +129,7 @@ class Collector:
         most = 2 * WAITING_CALLS if of is Class.RELEASE else WAITING_CALLS
         if present >= most:
             self._admission.refuse(of)
+        # Asked at the door already; but those of one moment all came through before any waited.
         elif self._admission.admits(of):
             return
         raise errors.ServerBusy

@@ -52,7 +52,7 @@ class Desk:
     """The database threads."""
 
     def __init__(self, store: database.Database, admission: Admission, *, threads: int) -> None:
-        """`threads` use cases run at the same time, a quarter of them queries."""
+        """`threads` use cases run at the same time, a quarter of them by `run`."""
         self.store = store
         self.threads = threads
         self._admission = admission
@@ -71,7 +71,7 @@ class Desk:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """The result of a query, within the call's deadline."""
+        """The result of what waits its turn as queries do, within the call's deadline."""
         if not self._admission.admits(Class.QUERY):
             raise errors.ServerBusy
         deadline = deadline_of(context)

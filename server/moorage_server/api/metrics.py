@@ -39,10 +39,9 @@ class Metrics:
         store: database.Database,
         compiled: catalogs.Catalogs,
         watches: Callable[[], float],
-        turned_away: Mapping[str, int],
-        counters: Iterable[Collector] = (),
+        counters: Iterable[Collector],
     ) -> None:
-        """Counts nothing yet; `watches` and `turned_away` say how many, `counters` themselves."""
+        """Counts nothing yet; `watches` says how many there are, others count in `counters`."""
         self._registry = prometheus_client.CollectorRegistry()
         failures = prometheus_client.Counter(
             "moorage_pool_count_failures", "Times that pools could not be counted.", registry=None
@@ -50,7 +49,6 @@ class Metrics:
         prometheus_client.Gauge(
             "moorage_watches", "Calls of WatchAllocations that last.", registry=self._registry
         ).set_function(watches)
-        self._registry.register(_TurnedAway(turned_away))
         # In this order: a count that fails is told of in the same answer.
         self._pools = _Pools(store, compiled, failures)
         self._registry.register(self._pools)
@@ -106,10 +104,11 @@ def _server(host: str, port: int) -> _Server:
     return made((host, port), _Silent)
 
 
-class _TurnedAway(Collector):
+class TurnedAway(Collector):
     """How many calls were refused unread, by class."""
 
     def __init__(self, counts: Mapping[str, int]) -> None:
+        """Whoever refuses keeps the counts."""
         self._counts = counts
 
     def collect(self) -> Iterable[Metric]:

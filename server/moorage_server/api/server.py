@@ -33,7 +33,7 @@ from moorage_server.api.desk import Desk
 from moorage_server.api.health import Health
 from moorage_server.api.interceptors import Boundary
 from moorage_server.api.lasting import Lasting
-from moorage_server.api.metrics import Metrics
+from moorage_server.api.metrics import Metrics, TurnedAway
 from moorage_server.api.node_service import NodeService
 from moorage_server.api.numbering import Numbering
 from moorage_server.api.pool_service import PoolService
@@ -107,12 +107,7 @@ class Server:
         self._store = database.Database(settings.database_url, threads=settings.threads)
         self._admission = Admission()
         self._desk = Desk(self._store, self._admission, threads=settings.threads)
-        # Alone it refuses a port that another server has; several of one command share theirs,
-        # and the command refuses (`processes.port`).
-        shares = ("grpc.so_reuseport", int(settings.processes > 1))
-        self._grpc = grpc.aio.server(
-            interceptors=(Boundary(self._admission),), options=(*OPTIONS, shares)
-        )
+        self._grpc = _listener(settings, Boundary(self._admission))
         self._health = Health()
         self._statuses = grpc_health.aio.HealthServicer()
         self._compiled = catalogs.Catalogs()
@@ -123,20 +118,10 @@ class Server:
         )
         self._chores = Chores(self._desk)
         self._lasting = Lasting()
-        self._verifying = Verifying(
-            self._store,
-            {
-                Extent.PART: settings.verify_part_seconds,
-                Extent.WHOLE: settings.verify_whole_seconds,
-            },
-        )
-        self._metrics = Metrics(
-            self._store,
-            self._compiled,
-            lambda: self._watching.count,
-            self._admission.turned_away,
-            (*self._verifying.counters, self._lasting),
-        )
+        self._verifying = Verifying(self._store, _periods(settings))
+        turned_away = TurnedAway(self._admission.turned_away)
+        counters = (turned_away, *self._verifying.counters, self._lasting)
+        self._metrics = Metrics(self._store, self._compiled, lambda: self._watching.count, counters)
         self.metrics_address = ""  # where they are served, if they are
         self._reports: list[asyncio.Task[None]] = []
 
@@ -240,6 +225,20 @@ class Server:
         await self._statuses.set("", status)
         for service in SERVICES:
             await self._statuses.set(service.full_name, status)
+
+
+def _listener(settings: Settings, boundary: Boundary) -> grpc.aio.Server:
+    # Alone it refuses a port that another server has; several of one command share theirs,
+    # and the command refuses (`processes.port`).
+    shares = ("grpc.so_reuseport", int(settings.processes > 1))
+    return grpc.aio.server(interceptors=(boundary,), options=(*OPTIONS, shares))
+
+
+def _periods(settings: Settings) -> dict[Extent, int]:
+    return {
+        Extent.PART: settings.verify_part_seconds,
+        Extent.WHOLE: settings.verify_whole_seconds,
+    }
 
 
 def _address(listen: str, port: int) -> str:

@@ -66,8 +66,9 @@ class Catalog:
 
     def require_open(self) -> None:
         """Raises VrfQuarantined where nothing new is assigned."""
-        for each in self.quarantines:
-            raise errors.VrfQuarantined(self.vrf, each.cause, each.begin_time)
+        if self.quarantines:
+            first = self.quarantines[0]
+            raise errors.VrfQuarantined(self.vrf, first.cause, first.begin_time)
 
     def by_id(self, pool_id: int) -> Offer:
         """The pool with this row id."""

@@ -1,10 +1,12 @@
 """Rows of VRFs, and the locks on them that the administration of a VRF begins with."""
 
-from collections.abc import Mapping
+import collections
+from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 
 from moorage_server.domain import errors, resources
+from moorage_server.domain.quarantine import Quarantine
 from moorage_server.storage import arrays, locks, quarantines, stored, tables
 from moorage_server.storage import errors as database_errors
 
@@ -71,7 +73,7 @@ def get(connection: sa.Connection, vrf: str) -> resources.Vrf:
     row = connection.execute(sa.select(_TABLE).where(_TABLE.c.name == vrf)).one_or_none()
     if row is None:
         raise errors.VrfNotFound(vrf)
-    return _vrf(connection, row)
+    return _vrf(row, quarantines.begun(connection, row.vrf_id))
 
 
 def names(connection: sa.Connection) -> dict[str, int]:
@@ -85,7 +87,11 @@ def page(
 ) -> list[resources.Vrf]:
     """VRFs in order of name, from the one behind `after`."""
     query = stored.page(sa.select(_TABLE), _TABLE, labels=labels, after=after, limit=limit)
-    return [_vrf(connection, row) for row in connection.execute(query).all()]
+    rows = connection.execute(query).all()
+    begun = collections.defaultdict[str, list[Quarantine]](list)
+    for name, each in quarantines.begun_anywhere(connection):
+        begun[name].append(each)
+    return [_vrf(row, begun[row.name]) for row in rows]
 
 
 def create(connection: sa.Connection, vrf: resources.Vrf) -> None:
@@ -147,11 +153,11 @@ def _fields(vrf: resources.Vrf) -> dict[str, object]:
     }
 
 
-def _vrf(connection: sa.Connection, row: arrays.Row) -> resources.Vrf:
+def _vrf(row: arrays.Row, begun: Iterable[Quarantine]) -> resources.Vrf:
     return resources.Vrf(
         name=row.name,
         description=row.description,
         configuration=configuration(row),
-        quarantines=quarantines.begun(connection, row.vrf_id),
+        quarantines=tuple(begun),
         **stored.common(row),
     )

@@ -11,7 +11,6 @@ def assign(ledger: Ledger, request: model.AssignRequest) -> tuple[model.Allocati
 
     Raises the IpamError that says why not, Awaited, or Contended.
     """
-    # A takeover is new as well: in a database that went back, the sibling may have let go.
     pools = ledger.scope(request).catalog
     record, siblings = ledger.record(request.attachment), ledger.siblings(request.attachment)
     succession.check(request, record, siblings)
@@ -22,6 +21,7 @@ def assign(ledger: Ledger, request: model.AssignRequest) -> tuple[model.Allocati
     if any(each.suspect_tick is not None for each in held):
         held = ledger.trust(held)
     if not held:
+        # A takeover is new as well: in a database that went back, the sibling may have let go.
         ledger.require_open(request)
         ledger.sweep(request)
         wanted = succession.place(request, siblings, ledger.setting(request))

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 
 from moorage_server.domain import errors
-from moorage_server.storage import consistency, database, vrfs
+from moorage_server.storage import consistency, database, rules, vrfs
 from moorage_server.storage.interruption import Interruption
 
 
@@ -37,13 +37,11 @@ def check(
         vrf_id = vrfs.require_id(transaction, vrf)
         consistency.prepare(transaction)
         with interruption.ends(transaction):
-            for count, rule in enumerate(consistency.RULES, 1):
+            for count, rule in enumerate(rules.RULES, 1):
                 if interruption.interrupted:
                     return
                 found = consistency.findings(transaction, vrf_id, rule)
                 begun = True
-                tell(
-                    Checked(rule=rule.name, findings=found, count=count, of=len(consistency.RULES))
-                )
+                tell(Checked(rule=rule.name, findings=found, count=count, of=len(rules.RULES)))
 
     store.run(work, limits, snapshot=True)

@@ -82,8 +82,9 @@ class Ledger:
     def take_turn(self, requests: Sequence[Request]) -> None:
         """Waits until nobody else is in the middle of waiting for locks in these VRFs.
 
-        Whoever takes turns waits only for those who wait for nothing, so no two of them wait
-        for each other, in whatever order they come to their locks.
+        Batches of new requests wait for nothing, so those who take turns are held up by no batch
+        that waits for them, in whatever order they come to their locks; only a request that is
+        run alone may wait for one of theirs.
         """
         for vrf in sorted({each.attachment.vrf for each in requests}):
             locks.take(self._transaction, locks.Class.TURN, vrf)

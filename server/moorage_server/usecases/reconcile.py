@@ -9,13 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from moorage_server.domain import catalog, errors, identity, model, reconciliation
 from moorage_server.domain.reconciliation import ReconcileRequest, Verdict
-from moorage_server.storage import (
-    allocations,
-    attachments,
-    catalogs,
-    database,
-    node_holdings,
-)
+from moorage_server.storage import allocations, attachments, catalogs, database, node_holdings
 from moorage_server.usecases import quarantine
 
 # A transaction locks what it changes, and others wait or go elsewhere meanwhile.

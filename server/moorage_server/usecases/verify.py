@@ -7,7 +7,7 @@ holds an address assigns nothing new until somebody has looked at it.
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
-from moorage_server.storage import consistency, database, verifications, vrfs
+from moorage_server.storage import consistency, database, rules, verifications, vrfs
 from moorage_server.storage.interruption import Interruption
 from moorage_server.storage.verifications import Extent
 from moorage_server.usecases import quarantine
@@ -18,7 +18,7 @@ class Broken:
     """A rule that is broken in a VRF, and by what."""
 
     vrf: str
-    rule: consistency.Rule
+    rule: rules.Rule
     findings: Sequence[consistency.Finding]
 
 
@@ -68,7 +68,7 @@ def _broken(
         consistency.prepare(transaction)
     for vrf, vrf_id in vrfs.names(transaction).items():
         part = verifications.draw(transaction, vrf_id) if extent is Extent.PART else None
-        for rule in consistency.RULES:
+        for rule in rules.RULES:
             if interruption.interrupted:
                 return
             if part is None or (part.blocks and rule.is_of_blocks):
