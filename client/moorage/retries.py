@@ -55,6 +55,15 @@ RULES = (
         ),
     ),
     Rule(
+        code=grpc.StatusCode.CANCELLED,
+        reason=None,
+        creates=False,
+        why=(
+            "No caller of this client can cancel a call: a server that was about to stop, or a"
+            " proxy, let go of it. What it has done is as unknown as with UNAVAILABLE."
+        ),
+    ),
+    Rule(
         code=grpc.StatusCode.ABORTED,
         reason="CONTENTION",
         creates=True,
@@ -106,6 +115,11 @@ def call(
             if time.monotonic() + pause >= deadline:
                 raise
             _LOG.info("%s %s; trying again in %.2f s", error.code.name, error.reason, pause)
+        except ValueError:
+            # The client was closed since. What was told before that says more.
+            if told is None:
+                raise
+            raise told from None
         time.sleep(pause)
         step = min(2 * step, LONGEST_PAUSE)
 

@@ -53,7 +53,8 @@ class Watch:
 
     It raises `moorage.CursorLost` where the server cannot go on from the cursor, and any other
     `moorage.MoorageError` that a later try does not mend. With a `timeout`, also what failed last,
-    once no server has said anything for so many seconds. `close` may be called from any thread.
+    once no server has said anything for so many seconds. `close` may be called from any thread; a
+    watch ends with its client, too.
     """
 
     def __init__(
@@ -131,7 +132,11 @@ class Watch:
 
     def _connection(self) -> Iterator[Update]:
         """Yield the updates of one connection, which leaves its cursor for the next."""
-        stream = self._stream = self._method(self._request)
+        try:
+            stream = self._stream = self._method(self._request)
+        except ValueError:  # the client was closed, and its watches with it
+            self._closed.set()
+            return
         if self._closed.is_set():
             stream.cancel()
         snapshot = None if self._request.HasField("cursor") else _Snapshot()

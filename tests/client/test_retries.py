@@ -26,6 +26,7 @@ AGAIN = [
     (grpc.StatusCode.UNAVAILABLE, ""),
     (grpc.StatusCode.UNAVAILABLE, "DATABASE_UNAVAILABLE"),
     (grpc.StatusCode.UNAVAILABLE, "OUTCOME_UNKNOWN"),
+    (grpc.StatusCode.CANCELLED, ""),
     (grpc.StatusCode.ABORTED, "CONTENTION"),
     (grpc.StatusCode.RESOURCE_EXHAUSTED, "SERVER_BUSY"),
 ]
@@ -41,7 +42,6 @@ NEVER = [
     (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"),
     (grpc.StatusCode.INTERNAL, "INTERNAL"),
     (grpc.StatusCode.UNKNOWN, ""),
-    (grpc.StatusCode.CANCELLED, ""),
 ]
 
 
@@ -77,7 +77,11 @@ def test_any_other_failure_is_final(
 
 @pytest.mark.parametrize(
     ("code", "reason"),
-    [(grpc.StatusCode.UNAVAILABLE, ""), (grpc.StatusCode.UNAVAILABLE, "OUTCOME_UNKNOWN")],
+    [
+        (grpc.StatusCode.UNAVAILABLE, ""),
+        (grpc.StatusCode.UNAVAILABLE, "OUTCOME_UNKNOWN"),
+        (grpc.StatusCode.CANCELLED, ""),
+    ],
 )
 def test_a_create_in_doubt_is_not_tried_again(
     peer: peers.Peer, caller: moorage.Client, code: grpc.StatusCode, reason: str
@@ -98,6 +102,21 @@ def test_a_create_that_changed_nothing_is_tried_again(
 ) -> None:
     peer.will(peers.refuse(code, reason), CREATED)
     assert caller.create_pool("web", resources_pb2.Pool(cidr="10.0.0.0/24")).uid == "u1"
+
+
+def test_a_call_whose_client_is_closed_is_in_doubt(peer: peers.Peer) -> None:
+    client = moorage.Client(peer.target)
+
+    def close_it(context: grpc.ServicerContext) -> bytes:
+        client.close()
+        return b""
+
+    peer.will(close_it)
+    with pytest.raises(moorage.Unavailable) as caught:
+        client.release(C1)
+    assert (caught.value.code, caught.value.in_doubt) == (grpc.StatusCode.CANCELLED, True)
+    with pytest.raises(ValueError, match="closed"):
+        client.release(C1)
 
 
 def test_every_try_sends_the_same_request_with_the_stamp_of_the_first(
