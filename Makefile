@@ -6,8 +6,8 @@ UV_VERSION := 0.13.9
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup serve demo test check format protos bench properties history-campaign feed-campaign \
-	collector-campaign interleavings chaos seeded-bugs failover overload soak restore-trials e2e-cni e2e-cri \
-	e2e-kube
+	collector-campaign interleavings chaos chaos-night seeded-bugs failover overload soak \
+	restore-trials e2e-cni e2e-cri e2e-kube
 
 setup: $(UV)        ## everything into .venv
 	$(UV) sync --locked --all-extras --all-packages --quiet
@@ -51,6 +51,10 @@ collector-campaign: $(UV) ## a million steps of nodes and their lists: no live a
 
 chaos: $(UV)        ## five minutes of faults of every kind under load, all accounted for
 	MOORAGE_CHAOS_SECONDS=$${MOORAGE_CHAOS_SECONDS:-300} \
+		$(RUN) pytest -q tests/chaos/test_chaos.py
+
+chaos-night: $(UV)  ## the same for a million operations: hours
+	MOORAGE_CHAOS_OPERATIONS=$${MOORAGE_CHAOS_OPERATIONS:-1000000} \
 		$(RUN) pytest -q tests/chaos/test_chaos.py
 
 seeded-bugs: $(UV)  ## servers that break one rule each: the chaos finds out every one
