@@ -314,6 +314,14 @@ CREATE TABLE unknown_attachments (
     CONSTRAINT unknown_attachments_vrf_fkey FOREIGN KEY (vrf_id) REFERENCES vrfs (vrf_id)
 )
 """,
+    "schema_floor": """
+CREATE TABLE schema_floor (
+    revision TEXT NOT NULL,
+    one BOOLEAN DEFAULT 'true' NOT NULL,
+    CONSTRAINT schema_floor_pkey PRIMARY KEY (one),
+    CONSTRAINT schema_floor_one CHECK (one)
+)
+""",
     "fence": """
 CREATE TABLE fence (
     event_id BIGINT NOT NULL,
@@ -476,6 +484,7 @@ $function$
 # History is only added to: whoever holds the service's role can neither change
 # nor remove what happened.
 APPEND_ONLY = ("events", "revisions")
+READ_ONLY = ("alembic_version", "schema_floor")
 
 
 def upgrade() -> None:
@@ -485,19 +494,24 @@ def upgrade() -> None:
     for statement in (*TABLES.values(), *INDEXES):
         op.execute(statement)
     op.execute("CREATE TABLE events_default PARTITION OF events DEFAULT")
-    for table in TABLES:
-        rights = "SELECT, INSERT" if table in APPEND_ONLY else "SELECT, INSERT, UPDATE, DELETE"
-        op.execute(f"GRANT {rights} ON {table} TO {SERVICE_ROLE}")
+    for table in ("alembic_version", *TABLES):
+        op.execute(f"GRANT {_rights(table)} ON {table} TO {SERVICE_ROLE}")
     op.execute(f"GRANT SELECT, USAGE ON SEQUENCE events_event_id_seq TO {SERVICE_ROLE}")
-    op.execute(f"GRANT SELECT ON alembic_version TO {SERVICE_ROLE}")
     op.execute(KEEP_HISTORY)
     op.execute("REVOKE ALL ON FUNCTION keep_history FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION keep_history TO {SERVICE_ROLE}")
     op.execute("SELECT keep_history(1) FROM generate_series(1, 4)")
     op.execute("INSERT INTO vrfs (name, description) VALUES ('default', 'The default VRF')")
+    op.execute("INSERT INTO schema_floor (revision) VALUES ('0001')")
     op.execute("INSERT INTO fence (event_id) VALUES (0)")
     op.execute("INSERT INTO ticks (tick) VALUES (0)")
     op.execute("INSERT INTO verifications (extent, tick) VALUES ('PART', 0), ('WHOLE', 0)")
+
+
+def _rights(table: str) -> str:
+    if table in READ_ONLY:
+        return "SELECT"
+    return "SELECT, INSERT" if table in APPEND_ONLY else "SELECT, INSERT, UPDATE, DELETE"
 
 
 def downgrade() -> None:

@@ -5,6 +5,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import proto_reflection_descriptor_database
 
+import moorage
 from harness import postgres, serving
 from moorage_server.api.server import SERVICES
 from moorage_server.storage import schema
@@ -18,6 +19,14 @@ def status(target: str, service: str = "") -> int:
         return int(check(request).status)
 
 
+def await_status(target: str, wanted: int) -> None:
+    """Returns once the server says so by itself."""
+    with grpc.insecure_channel(target) as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch  # type: ignore[attr-defined]  # not in the stubs
+        statuses = watch(health_pb2.HealthCheckRequest(), timeout=30)
+        assert any(told.status == wanted for told in statuses)
+
+
 @pytest.mark.parametrize("service", ["", *(each.full_name for each in SERVICES)])
 def test_a_server_on_a_current_database_is_serving(server: serving.Serving, service: str) -> None:
     assert status(server.target, service) == health_pb2.HealthCheckResponse.SERVING
@@ -29,7 +38,24 @@ def test_a_server_on_a_database_without_schema_is_up_but_not_serving(
     schema.migrate(database.owner_url, "base")
     with serving.in_process(database) as server:
         assert status(server.target) == health_pb2.HealthCheckResponse.NOT_SERVING
-    schema.migrate(database.owner_url)
+        with moorage.Client(server.target, timeout=30) as client:
+            with pytest.raises(moorage.Unavailable) as refusal:
+                list(client.pools(timeout=0.1))
+            assert refusal.value.reason == "DATABASE_UNAVAILABLE"
+            schema.migrate(database.owner_url)
+            # Let in as soon as the schema is seen, without being started again.
+            assert list(client.pools()) == []
+
+
+def test_a_server_that_the_schema_leaves_behind_lets_nobody_in(
+    server: serving.Serving, database: postgres.Database
+) -> None:
+    database.execute("UPDATE schema_floor SET revision = '9999'")
+    with moorage.Client(server.target) as client:
+        await_status(server.target, health_pb2.HealthCheckResponse.NOT_SERVING)
+        with pytest.raises(moorage.Unavailable) as refusal:
+            list(client.pools(timeout=0.1))
+    assert (refusal.value.reason, refusal.value.in_doubt) == ("DATABASE_UNAVAILABLE", False)
 
 
 def test_a_server_on_a_read_only_database_is_not_serving(

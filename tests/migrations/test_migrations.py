@@ -93,6 +93,7 @@ def test_the_service_may_not_change_history_nor_the_schema(database: postgres.Da
         "ALTER TABLE allocations DROP CONSTRAINT allocations_pkey",
         "CREATE TABLE mine (id int)",
         "UPDATE alembic_version SET version_num = '9999'",
+        "UPDATE schema_floor SET revision = '0000'",
     ):
         with (
             database.connect(database.service_url) as connection,
@@ -120,6 +121,44 @@ def test_an_old_schema_is_refused_with_the_command_that_mends_it(empty: postgres
         r"run: moorage-server migrate --database-url URL-OF-THE-OWNER",
         str(refusal.value),
     )
+
+
+def test_a_schema_that_has_left_this_server_behind_is_refused(empty: postgres.Database) -> None:
+    schema.migrate(empty.owner_url)
+    empty.execute("UPDATE alembic_version SET version_num = '9998'")
+    with empty.connect() as connection:
+        schema.require_current(connection)
+    empty.execute("UPDATE schema_floor SET revision = '9997'")
+    with (
+        empty.connect() as connection,
+        pytest.raises(schema.Misfit, match=r"at schema 9998, which serves servers of 9997 and la"),
+    ):
+        schema.require_current(connection)
+
+
+def test_a_lock_that_others_hold_is_asked_for_until_it_is_free(
+    empty: postgres.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema.migrate(empty.owner_url)
+    with empty.connect() as holder:
+        holder.execute(sa.text("SELECT FROM allocations"))
+        monkeypatch.setattr("time.sleep", lambda _: holder.rollback())
+        schema.migrate(empty.owner_url, "base")
+    assert described(empty) == []
+
+
+def test_a_lock_that_never_gets_free_is_told(
+    empty: postgres.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema.migrate(empty.owner_url)
+    before = described(empty)
+    monkeypatch.setattr(schema, "TRIES", 2)
+    monkeypatch.setattr(schema, "PAUSE", 0)
+    with empty.connect() as holder:
+        holder.execute(sa.text("SELECT FROM allocations"))
+        with pytest.raises(schema.SchemaError, match=r"2 times: .*nothing was changed"):
+            schema.migrate(empty.owner_url, "base")
+    assert described(empty) == before
 
 
 def test_the_installed_program_migrates(empty: postgres.Database, program: str) -> None:

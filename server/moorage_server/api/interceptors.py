@@ -48,23 +48,30 @@ class Boundary(grpc.aio.ServerInterceptor):
         """Wraps methods of ours; those of health and reflection go through."""
         method = handler_call_details.method
         if method in self._wrapped:
+            if not self._admission.is_open:
+                return _SHUT
             turned_away = self._admission.turns_away(method)
             return _TURNED_AWAY if turned_away else self._wrapped[method]
         handler = await continuation(handler_call_details)
         if handler is None or "/moorage." not in method:
             return handler
         wrapped = self._wrapped[method] = _wrapped(method.rpartition("/")[2], handler)
-        return wrapped
+        return wrapped if self._admission.is_open else _SHUT
 
 
-async def _turn_away(_: object, context: desk.Context) -> NoReturn:
-    await context.abort(*_BUSY)
+def _refusing(refusal: errors.IpamError) -> "grpc.RpcMethodHandler[Any, Any]":
+    # The same for all of them: to write it anew costs as much as to send it.
+    ending = statuses.ending(refusal)
+
+    async def refuse(_: object, context: desk.Context) -> NoReturn:
+        await context.abort(*ending)
+
+    # A call whose requests come as a stream is answered before any of them is read.
+    return grpc.stream_unary_rpc_method_handler(refuse)
 
 
-# The same for all of them: to write it anew costs as much as to send it.
-_BUSY = statuses.ending(errors.ServerBusy())
-# A call whose requests come as a stream is answered before any of them is read.
-_TURNED_AWAY: "grpc.RpcMethodHandler[Any, Any]" = grpc.stream_unary_rpc_method_handler(_turn_away)
+_TURNED_AWAY = _refusing(errors.ServerBusy())
+_SHUT = _refusing(errors.DatabaseUnavailable())
 
 
 def _wrapped(

@@ -212,7 +212,10 @@ class Server:
             async with asyncio.timeout(READINESS_TIMEOUT):
                 found = await self._desk.probe(lambda: readiness.probe(self._store, limits))
             self._lasting.note(found)
-            ready = True
+            self._admission.is_open = ready = True
+        except readiness.Misfit as error:
+            _log.error("lets nobody in", why=str(error))
+            self._admission.is_open = ready = False
         except (errors.IpamError, database.Fault, readiness.NotReady, TimeoutError) as error:
             _log.warning("not ready", why=str(error) or "the database does not answer")
             ready = False

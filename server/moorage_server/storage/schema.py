@@ -4,19 +4,36 @@ The statements themselves are in `migrations/`.
 """
 
 import functools
+import itertools
 import pathlib
+import time
+from typing import Final
 
 import alembic.command
 import alembic.config
 import alembic.script
 import alembic.util
+import psycopg.errors
 import sqlalchemy as sa
+import structlog
 
 from moorage_server.storage import tables
+
+# A lock that is not to be had at once (`migrations/env.py`) is asked for again, so often, after so
+# many seconds: whoever waits for one keeps everybody waiting who comes after.
+TRIES: Final = 60
+PAUSE: Final = 1.0
+_IN_THE_WAY: Final = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
+
+_log = structlog.get_logger()
 
 
 class SchemaError(Exception):
     """The database cannot be migrated or served as it is; the message says what to do."""
+
+
+class Misfit(SchemaError):
+    """The schema is another server's."""
 
 
 def migrations_path() -> pathlib.Path:
@@ -41,13 +58,32 @@ def migrate(owner_url: str, revision: str = "head") -> None:
         engine = sa.create_engine(owner_url, poolclass=sa.NullPool)
         with engine.connect() as connection:
             _require_service_role(connection)
-            _migrate(connection, revision)
+            _insist(connection, revision)
     except sa.exc.OperationalError as error:
         raise SchemaError(
             f"cannot reach the database, or not as its owner: {error.orig}"
         ) from error
     except alembic.util.CommandError as error:
         raise SchemaError(f'cannot go to revision "{revision}": {error}') from error
+
+
+def _insist(connection: sa.Connection, revision: str) -> None:
+    for attempt in itertools.count(1):
+        try:
+            _migrate(connection, revision)
+        except sa.exc.OperationalError as error:
+            if not isinstance(error.orig, _IN_THE_WAY):
+                raise
+            if attempt == TRIES:
+                raise SchemaError(
+                    f"others held what the migration needs, {TRIES} times: {error.orig}; nothing"
+                    " was changed; see pg_stat_activity and pg_locks for who, and run it again"
+                ) from error
+            connection.rollback()
+            _log.info("others hold what the migration needs; trying again", attempt=attempt)
+        else:
+            return
+        time.sleep(PAUSE)
 
 
 def _migrate(connection: sa.Connection, revision: str) -> None:
@@ -82,15 +118,21 @@ def require_writable(connection: sa.Connection) -> None:
 
 
 def require_current(connection: sa.Connection) -> None:
-    """Raises SchemaError unless the database is at this server's revision or a newer one.
+    """Raises Misfit unless this server can serve from the database's schema.
 
-    A newer one is the next release's, which keeps this server working until it is
-    replaced: migrations only ever add first. Revisions are numbers of equal length.
+    It can from its own, and from newer ones until one takes away what it needs, which the
+    floor tells. Revisions are numbers of equal length.
     """
     known = connection.scalar(sa.text("SELECT to_regclass('alembic_version') IS NOT NULL"))
     found = connection.scalar(sa.text("SELECT version_num FROM alembic_version")) if known else None
     if found is None or found < head():
-        raise SchemaError(
+        raise Misfit(
             f"the database is at schema {found or 'none'}, this server needs {head()}; "
             "run: moorage-server migrate --database-url URL-OF-THE-OWNER"
+        )
+    floor = connection.scalar(sa.text("SELECT revision FROM schema_floor"))
+    if floor > head():
+        raise Misfit(
+            f"the database is at schema {found}, which serves servers of {floor} and later; "
+            f"this one is of {head()}: install a newer release"
         )

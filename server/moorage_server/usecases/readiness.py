@@ -7,6 +7,10 @@ class NotReady(Exception):
     """The database answers, but not as it should; the message says what to do."""
 
 
+class Misfit(NotReady):
+    """The database has the schema of another server."""
+
+
 def probe(store: database.Database, limits: database.Limits) -> durability.Durability:
     """A write's round trip to the primary, at the right schema; raises what is in the way.
 
@@ -20,5 +24,7 @@ def probe(store: database.Database, limits: database.Limits) -> durability.Durab
 
     try:
         return store.run(work, limits)
+    except schema.Misfit as error:
+        raise Misfit(str(error)) from error
     except schema.SchemaError as error:
         raise NotReady(str(error)) from error

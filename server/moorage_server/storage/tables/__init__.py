@@ -23,6 +23,7 @@ from moorage_server.storage.tables.journal import (
     fence,
     revision_heads,
     revisions,
+    schema_floor,
     ticks,
     verifications,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "reservations",
     "revision_heads",
     "revisions",
+    "schema_floor",
     "ticks",
     "unknown_attachments",
     "verifications",

@@ -117,3 +117,13 @@ verifications = sa.Table(
     sa.Column("tick", sa.BigInteger, nullable=False),
     columns.one_of("extent", "PART", "WHOLE"),
 )
+
+# One row: the schema's oldest revision whose servers may still serve. A migration that takes
+# something away raises it, one that only adds leaves it.
+schema_floor = sa.Table(
+    "schema_floor",
+    columns.metadata,
+    sa.Column("revision", sa.Text, nullable=False),
+    sa.Column("one", sa.Boolean, primary_key=True, server_default="true"),
+    sa.CheckConstraint("one", name="one"),
+)
