@@ -4,6 +4,7 @@ import math
 import threading
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -14,11 +15,14 @@ from harness.calls import assign, release
 from harness.watches import watching
 from moorage.v1 import resources_pb2 as messages
 from moorage_server import restore
-from moorage_server.api import metrics
+from moorage_server.api import metrics, numbering
 from moorage_server.api.server import BindError
 
 ANY_PORT = "127.0.0.1:0"
-LABELS = ("vrf", "pool", "state", "cause", "mode")
+LABELS = (
+    *("vrf", "pool", "state", "cause", "mode"),
+    *("method", "outcome", "of", "locks", "ippool"),
+)
 Numbers = dict[tuple[str, ...], float]
 
 
@@ -70,8 +74,78 @@ def test_pools_are_counted_by_what_their_addresses_are(database: postgres.Databa
         assert found["moorage_pool_capacity", "default", "a"] == 16
         assert found["moorage_pool_open_blocks", "default", "a"] == 1
         assert found["moorage_pool_capacity", "blue", "six"] == 2.0**64
+        calico = ("allocations_in_use", "ippool_size", "ippool_reserved", "blocks")
+        assert [found[f"ipam_{each}", "default", "a"] for each in calico] == [2, 16, 1, 1]
         client.delete_pool("six", vrf="blue")
         assert ("moorage_pool_capacity", "blue", "six") not in numbers(server)
+
+
+def test_calls_are_counted_by_what_came_of_them(database: postgres.Database) -> None:
+    with (
+        serving.in_process(database, metrics_listen=ANY_PORT) as server,
+        moorage.Client(server.target) as client,
+    ):
+        calls.create_pool(client, "a", "10.0.0.0/31", block_size=31)
+        assign(client, "c1")
+        assign(client, "c1", stamp=2)
+        assign(client, "c2")
+        with pytest.raises(moorage.Exhausted):
+            assign(client, "c3")
+        release(client, "c2")
+        release(client, "c2")
+        found = numbers(server)
+    ended = {labels[1:]: found[labels] for labels in found if labels[0] == "moorage_calls_total"}
+    assert ended == {
+        ("CreatePool", "OK"): 1,
+        ("AssignAddresses", "OK"): 3,
+        ("AssignAddresses", "POOL_EXHAUSTED"): 1,
+        ("ReleaseAddresses", "OK"): 2,
+    }
+    assert found["moorage_call_seconds_count", "AssignAddresses"] == 4
+    assert found["moorage_batch_requests_sum",] == 6
+    assert found["moorage_batch_seconds_count", "skipping"] == 6
+    assert found["moorage_requests_without_change_total", "assign"] == 1
+    assert found["moorage_requests_without_change_total", "release"] == 1
+    assert math.isclose(found["moorage_requests_deferred_total",], 0)
+
+
+def test_what_waits_for_a_lock_is_counted(database: postgres.Database) -> None:
+    with (
+        serving.in_process(database, metrics_listen=ANY_PORT) as server,
+        moorage.Client(server.target) as client,
+    ):
+        calls.create_pool(client, "a", "10.0.0.0/31", block_size=31)
+        assign(client, "c1")
+        with database.connect() as other:
+            other.exec_driver_sql("SELECT FROM blocks FOR UPDATE")
+            with ThreadPoolExecutor(1) as threads:
+                second = threads.submit(assign, client, "c2")
+                while not numbers(server)["moorage_requests_deferred_total",]:
+                    pass
+                assert numbers(server)["moorage_oldest_transaction_seconds",] > 0
+                other.rollback()
+                assert second.result()
+        found = numbers(server)
+    assert found["moorage_batch_seconds_count", "in_turn"] == 1
+
+
+def test_a_feed_that_stands_still_is_told(
+    database: postgres.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numbering, "PERIOD", 0.05)
+    with (
+        serving.in_process(database, metrics_listen=ANY_PORT) as server,
+        moorage.Client(server.target) as client,
+    ):
+        calls.create_pool(client, "a", "10.0.0.0/28")
+        with database.connect() as other:
+            other.exec_driver_sql("SELECT FROM fence FOR UPDATE")
+            assign(client, "c1")
+            while numbers(server)["moorage_feed_delay_seconds",] < 1.5:
+                pass
+            other.rollback()
+        while numbers(server)["moorage_feed_delay_seconds",] > 1:
+            pass
 
 
 def test_watches_are_counted(database: postgres.Database) -> None:
@@ -93,13 +167,13 @@ def test_what_an_acknowledged_change_outlives_is_told(database: postgres.Databas
 def test_without_a_database_there_are_no_numbers_of_pools_rather_than_old_ones(
     database: postgres.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metrics, "TIME", 0.2)
     with (
         serving.in_process(database, metrics_listen=ANY_PORT) as server,
         moorage.Client(server.target) as client,
     ):
         calls.create_pool(client, "a", "10.0.0.0/28")
         assert numbers(server)["moorage_pool_capacity", "default", "a"] == 16
+        monkeypatch.setattr(metrics, "TIME", 0.2)
         with database.connect() as other:
             other.exec_driver_sql("BEGIN; LOCK TABLE allocations IN ACCESS EXCLUSIVE MODE")
             found = numbers(server)

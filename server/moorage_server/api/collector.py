@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from moorage_server.api import backward, chores
+from moorage_server.api import backward, chores, measures
 from moorage_server.api.admission import BATCH_SIZE, Admission, Class
 from moorage_server.api.desk import Desk
 from moorage_server.api.tickets import Queue, Ticket, class_of
@@ -57,6 +57,7 @@ class Collector:
         desk: Desk,
         admission: Admission,
         compiled: catalogs.Catalogs,
+        batches: measures.Batches,
         committed: Callable[[], None],
     ) -> None:
         """Uses the desk's threads for what runs alone; tells when something was `committed`."""
@@ -64,6 +65,7 @@ class Collector:
         self._admission = admission
         self._committed = committed
         self._compiled = compiled
+        self._batches = batches
         self._queue, self._left = Queue(admission), Queue(admission)
         # One each for what is new and for what was left.
         self._threads = concurrent.futures.ThreadPoolExecutor(2, "batch")
@@ -220,6 +222,7 @@ class Collector:
 
     async def _heeded(self, ran: batch.Ran) -> Sequence[batch.Outcome]:
         """The outcomes; nobody is told, and no batch begun, before what went back is shut."""
+        self._batches.decided(replays=ran.replays, empty=ran.empty, deferred=ran.deferred)
         for vrf, seen in ran.lost.items():
             await backward.shut(self._desk, vrf, seen)
         return ran.outcomes
@@ -228,9 +231,17 @@ class Collector:
         self, tickets: list[Ticket], limits: database.Limits, locking: Locking
     ) -> Callable[[], batch.Ran]:
         requests = [ticket.request for ticket in tickets]
-        return lambda: batch.run(
-            self._desk.store, limits, requests, compiled=self._compiled, locking=locking
-        )
+
+        def work() -> batch.Ran:
+            began = time.monotonic()
+            try:
+                return batch.run(
+                    self._desk.store, limits, requests, compiled=self._compiled, locking=locking
+                )
+            finally:
+                self._batches.ran(locking, len(requests), time.monotonic() - began)
+
+        return work
 
     def _spawn(self, work: "collections.abc.Coroutine[None, None, None]") -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -9,7 +9,7 @@ import grpc.aio
 import structlog
 from google.protobuf import message
 
-from moorage_server.api import desk
+from moorage_server.api import desk, measures
 from moorage_server.api import errors as statuses
 from moorage_server.api.admission import Admission
 from moorage_server.domain import errors
@@ -32,9 +32,10 @@ class _Unreadable:
 class Boundary(grpc.aio.ServerInterceptor):
     """The outermost interceptor: nothing but a published reason leaves the server."""
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Admission, calls: measures.Calls) -> None:
         """Has wrapped nothing yet."""
         self._admission = admission
+        self._calls = calls
         # Asked anew for each call, and the same each time.
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
@@ -55,8 +56,75 @@ class Boundary(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or "/moorage." not in method:
             return handler
-        wrapped = self._wrapped[method] = _wrapped(method.rpartition("/")[2], handler)
+        wrapped = self._wrapped[method] = self._wrap(method.rpartition("/")[2], handler)
         return wrapped if self._admission.is_open else _SHUT
+
+    def _wrap(
+        self, action: str, handler: "grpc.RpcMethodHandler[Question, Answer]"
+    ) -> "grpc.RpcMethodHandler[Question, Answer]":
+        # The type stubs know only synchronous behaviours, and nothing of what is put in
+        # a message's place.
+        read = cast("Callable[[bytes], Question]", _readable(handler.request_deserializer))
+        if handler.unary_stream is not None:
+            telling = cast("Telling[Question, Answer]", handler.unary_stream)
+            return grpc.unary_stream_rpc_method_handler(
+                self._guard_stream(action, telling),
+                request_deserializer=read,
+                response_serializer=_written(handler.response_serializer),
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            self._guard(action, cast("Behaviour[Question, Answer]", handler.unary_unary)),
+            request_deserializer=read,
+            response_serializer=handler.response_serializer,
+        )
+
+    def _guard(
+        self, action: str, behaviour: Behaviour[Question, Answer]
+    ) -> Behaviour[Question, Answer]:
+        async def call(request: Question | _Unreadable, context: desk.Context) -> Answer:
+            began = time.perf_counter()
+            try:
+                response = await behaviour(_read(request), context)
+            except Exception as error:  # the server's outermost edge
+                refusal = statuses.refusal(action, error)
+            else:
+                self._tell(action, began)
+                return response
+            self._tell(action, began, refusal)
+            return await statuses.abort(context, refusal)
+
+        return call
+
+    def _guard_stream(
+        self, action: str, behaviour: Telling[Question, Answer]
+    ) -> Callable[[Question | _Unreadable, desk.Context], AsyncIterator[Answer]]:
+        async def call(
+            request: Question | _Unreadable, context: desk.Context
+        ) -> AsyncIterator[Answer]:
+            began = time.perf_counter()
+            try:
+                async for response in behaviour(_read(request), context):
+                    yield response
+            except Exception as error:  # the server's outermost edge
+                refusal = statuses.refusal(action, error)
+            else:
+                self._tell(action, began)
+                return
+            self._tell(action, began, refusal)
+            await statuses.abort(context, refusal)
+
+        return call
+
+    def _tell(self, action: str, began: float, refusal: errors.IpamError | None = None) -> None:
+        seconds = time.perf_counter() - began
+        outcome = refusal.reason if refusal else measures.OK
+        self._calls.end(action, outcome, seconds)
+        told = {"action": action, "outcome": outcome, "ms": round(seconds * 1000, 2)}
+        if refusal is None:
+            _log.debug("call", **told)
+            return
+        log = _log.error if isinstance(refusal, _ERRORS) else _log.info
+        log("call", **told, **refusal.metadata)
 
 
 def _refusing(refusal: errors.IpamError) -> "grpc.RpcMethodHandler[Any, Any]":
@@ -72,25 +140,6 @@ def _refusing(refusal: errors.IpamError) -> "grpc.RpcMethodHandler[Any, Any]":
 
 _TURNED_AWAY = _refusing(errors.ServerBusy())
 _SHUT = _refusing(errors.DatabaseUnavailable())
-
-
-def _wrapped(
-    action: str, handler: "grpc.RpcMethodHandler[Question, Answer]"
-) -> "grpc.RpcMethodHandler[Question, Answer]":
-    # The type stubs know only synchronous behaviours, and nothing of what is put in
-    # a message's place.
-    read = cast("Callable[[bytes], Question]", _readable(handler.request_deserializer))
-    if handler.unary_stream is not None:
-        return grpc.unary_stream_rpc_method_handler(
-            _guarded_stream(action, cast("Telling[Question, Answer]", handler.unary_stream)),
-            request_deserializer=read,
-            response_serializer=_written(handler.response_serializer),
-        )
-    return grpc.unary_unary_rpc_method_handler(
-        _guarded(action, cast("Behaviour[Question, Answer]", handler.unary_unary)),
-        request_deserializer=read,
-        response_serializer=handler.response_serializer,
-    )
 
 
 def _readable(
@@ -120,51 +169,7 @@ def _written(
     return write
 
 
-def _guarded(action: str, behaviour: Behaviour[Question, Answer]) -> Behaviour[Question, Answer]:
-    async def call(request: Question | _Unreadable, context: desk.Context) -> Answer:
-        began = time.perf_counter()
-        try:
-            response = await behaviour(_read(request), context)
-        except Exception as error:  # the server's outermost edge
-            refusal = statuses.refusal(action, error)
-        else:
-            _tell(action, began, "OK")
-            return response
-        _tell(action, began, refusal.reason, refusal)
-        return await statuses.abort(context, refusal)
-
-    return call
-
-
-def _guarded_stream(
-    action: str, behaviour: Telling[Question, Answer]
-) -> Callable[[Question | _Unreadable, desk.Context], AsyncIterator[Answer]]:
-    async def call(request: Question | _Unreadable, context: desk.Context) -> AsyncIterator[Answer]:
-        began = time.perf_counter()
-        try:
-            async for response in behaviour(_read(request), context):
-                yield response
-        except Exception as error:  # the server's outermost edge
-            refusal = statuses.refusal(action, error)
-        else:
-            _tell(action, began, "OK")
-            return
-        _tell(action, began, refusal.reason, refusal)
-        await statuses.abort(context, refusal)
-
-    return call
-
-
 def _read(request: Question | _Unreadable) -> Question:
     if isinstance(request, _Unreadable):
         raise errors.InvalidRequest([("", "is not a message of this method")])
     return request
-
-
-def _tell(action: str, began: float, outcome: str, refusal: errors.IpamError | None = None) -> None:
-    milliseconds = round((time.perf_counter() - began) * 1000, 2)
-    if refusal is None:
-        _log.debug("call", action=action, outcome=outcome, ms=milliseconds)
-        return
-    log = _log.error if isinstance(refusal, _ERRORS) else _log.info
-    log("call", action=action, outcome=outcome, ms=milliseconds, **refusal.metadata)

@@ -23,7 +23,7 @@ from moorage_server.api.health import Health
 from moorage_server.domain import errors
 from moorage_server.domain import usage as domain
 from moorage_server.storage import catalogs, database
-from moorage_server.usecases import quarantine, usage
+from moorage_server.usecases import activity, quarantine, usage
 
 FRESH = 5.0  # seconds for which a count is good
 TIME = 5.0  # seconds for a count
@@ -126,6 +126,7 @@ class _Count:
 
     pools: Sequence[domain.NamedUsage] = ()
     quarantines: Sequence[tuple[str, str]] = ()
+    oldest_transaction: float | None = None
 
 
 class _Pools(Collector):
@@ -183,6 +184,7 @@ class _Pools(Collector):
             quarantines=[
                 (vrf, each.cause.value) for vrf, each in quarantine.everywhere(self._store, limits)
             ],
+            oldest_transaction=activity.oldest_transaction(self._store, limits),
         )
 
     def _failed(self, why: str) -> None:
@@ -215,4 +217,25 @@ def _families(counted: _Count) -> Iterator[Metric]:
     )
     for vrf, cause in counted.quarantines:
         quarantined.add_metric((vrf, cause), 1)
-    yield from (addresses, capacity, blocks, quarantined)
+    oldest = GaugeMetricFamily(
+        "moorage_oldest_transaction_seconds",
+        "For how long the oldest transaction of any server has been open.",
+        value=counted.oldest_transaction,
+    )
+    yield from (addresses, capacity, blocks, quarantined, oldest, *_as_calico_says(counted))
+
+
+def _as_calico_says(counted: _Count) -> Iterator[Metric]:
+    """The numbers of pools again, by the names that Calico's dashboards know; without nodes."""
+    labels = ("ippool", "vrf")
+    size = GaugeMetricFamily("ipam_ippool_size", "As moorage_pool_capacity.", labels=labels)
+    reserved = GaugeMetricFamily("ipam_ippool_reserved", "Reserved addresses.", labels=labels)
+    used = GaugeMetricFamily("ipam_allocations_in_use", "Assigned addresses.", labels=labels)
+    blocks = GaugeMetricFamily("ipam_blocks", "As moorage_pool_open_blocks.", labels=labels)
+    for each in counted.pools:
+        counts, name = each.usage.counts, (each.pool, each.vrf)
+        size.add_metric(name, counts.capacity)
+        reserved.add_metric(name, counts.reserved)
+        used.add_metric(name, counts.assigned)
+        blocks.add_metric(name, each.usage.open_blocks)
+    yield from (size, reserved, used, blocks)

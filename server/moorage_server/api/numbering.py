@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 
 import structlog
 
-from moorage_server.api import chores
+from moorage_server.api import chores, measures
 from moorage_server.domain import errors
 from moorage_server.storage import database
 from moorage_server.usecases import number
@@ -25,9 +25,15 @@ _log = structlog.get_logger()
 class Numbering:
     """Numbers on a thread of its own, one pass at a time; every server does."""
 
-    def __init__(self, store: database.Database, tell: Callable[[Collection[int]], None]) -> None:
+    def __init__(
+        self,
+        store: database.Database,
+        feed: measures.Feed,
+        tell: Callable[[Collection[int]], None],
+    ) -> None:
         """Tells of the VRFs, by row id, whose feeds have grown."""
         self._store = store
+        self._feed = feed
         self._tell = tell
         self._numberer = number.Numberer()
         self._stirred = asyncio.Event()
@@ -60,7 +66,8 @@ class Numbering:
             await asyncio.sleep(PACE)
 
     async def _pass(self) -> None:
-        limits = database.Limits.until(time.monotonic() + TIME)
+        began = time.monotonic()
+        limits = database.Limits.until(began + TIME)
         try:
             numbered = await asyncio.get_running_loop().run_in_executor(
                 self._thread, self._numberer.number, self._store, limits
@@ -72,3 +79,5 @@ class Numbering:
             self._tell(numbered.vrf_ids)
         if numbered.more:
             self.stir()
+        else:
+            self._feed.settle(began)

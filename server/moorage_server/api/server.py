@@ -1,6 +1,7 @@
 """Builds the gRPC server: services, the boundary, health, reflection, graceful stop."""
 
 import asyncio
+import itertools
 import time
 from typing import Final
 
@@ -24,6 +25,7 @@ from moorage.v1 import (
     vrf_service_pb2,
     vrf_service_pb2_grpc,
 )
+from moorage_server.api import measures
 from moorage_server.api.admin_service import AdminService
 from moorage_server.api.admission import Admission
 from moorage_server.api.allocation_service import AllocationService
@@ -107,20 +109,22 @@ class Server:
         self._store = database.Database(settings.database_url, threads=settings.threads)
         self._admission = Admission()
         self._desk = Desk(self._store, self._admission, threads=settings.threads)
-        self._grpc = _listener(settings, Boundary(self._admission))
+        calls, batches, feed = measures.Calls(), measures.Batches(), measures.Feed()
+        self._grpc = _listener(settings, Boundary(self._admission, calls))
         self._health = Health()
         self._statuses = grpc_health.aio.HealthServicer()
         self._compiled = catalogs.Catalogs()
         self._watching = Watching(self._desk, self._compiled, rules)
-        self._numbering = Numbering(self._store, self._watching.tails.look)
+        self._numbering = Numbering(self._store, feed, self._watching.tails.look)
         self._collector = Collector(
-            self._desk, self._admission, self._compiled, self._numbering.stir
+            self._desk, self._admission, self._compiled, batches, self._numbering.stir
         )
         self._chores = Chores(self._desk)
         self._lasting = Lasting()
         self._verifying = Verifying(self._store, _periods(settings))
         turned_away = TurnedAway(self._admission.turned_away)
-        counters = (turned_away, *self._verifying.counters, self._lasting)
+        counted = (calls.counters, batches.counters, feed.counters, self._verifying.counters)
+        counters = (*itertools.chain(*counted), turned_away, self._lasting)
         self._metrics = Metrics(self._store, self._compiled, lambda: self._watching.count, counters)
         self.metrics_address = ""  # where they are served, if they are
         self._reports: list[asyncio.Task[None]] = []

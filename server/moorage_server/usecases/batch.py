@@ -44,6 +44,13 @@ class Ran:
 
     outcomes: list[Outcome]
     lost: Mapping[str, model.Position]
+    replays: int  # assigns that were told what is held already
+    empty: int  # releases that had nothing to release
+
+    @property
+    def deferred(self) -> int:
+        """How many requests were not decided."""
+        return sum(each is Deferred.DEFERRED for each in self.outcomes)
 
 
 def run(
@@ -61,20 +68,31 @@ def run(
     take them in orders of their own.
     """
 
-    def work(transaction: database.Transaction) -> tuple[list[Outcome], Ledger]:
+    def work(transaction: database.Transaction) -> tuple[Ledger, list[Outcome], int]:
         ledger = Ledger(transaction, compiled, waiting=locking is not Locking.SKIPPING)
         if locking is Locking.IN_TURN:
             ledger.take_turn(requests)
-        return _decide(ledger, requests), ledger
+        outcomes, granted = _decide(ledger, requests)
+        return ledger, outcomes, len(granted)
 
-    outcomes, ledger = store.run(work, limits)
+    ledger, outcomes, granted = store.run(work, limits)
     compiled.swept |= ledger.swept
     for vrf, reached in ledger.reached.items():
         compiled.positions.note(vrf, reached)
-    return Ran(outcomes=outcomes, lost=ledger.lost)
+    held = [each for each in zip(requests, outcomes, strict=True) if isinstance(each[1], tuple)]
+    assigns = sum(isinstance(request, model.AssignRequest) for request, _ in held)
+    return Ran(
+        outcomes=outcomes,
+        lost=ledger.lost,
+        replays=assigns - granted,
+        empty=sum(not shown for _, shown in held),
+    )
 
 
-def _decide(ledger: Ledger, requests: Sequence[Request]) -> list[Outcome]:
+def _decide(
+    ledger: Ledger, requests: Sequence[Request]
+) -> tuple[list[Outcome], Mapping[model.AttachmentKey, Held]]:
+    """The outcomes, and what attachments were granted by them."""
     locked = ledger.open(requests)
     if len(requests) > 1:
         foreseen = foresight.of(ledger, (each for each in requests if each.attachment in locked))
@@ -85,7 +103,8 @@ def _decide(ledger: Ledger, requests: Sequence[Request]) -> list[Outcome]:
     for request in sorted(requests, key=lambda each: isinstance(each, model.AssignRequest)):
         decisions[request.attachment] = _settle(ledger, request, locked)
     granted = ledger.write()
-    return [_outcome(ledger, each, decisions[each.attachment], granted) for each in requests]
+    outcomes = [_outcome(ledger, each, decisions[each.attachment], granted) for each in requests]
+    return outcomes, granted
 
 
 def _settle(ledger: Ledger, request: Request, locked: set[model.AttachmentKey]) -> _Decision:

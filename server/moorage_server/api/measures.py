@@ -1,0 +1,131 @@
+"""What calls, batches and the feed come to, counted while they happen, for Prometheus.
+
+Each number is of one server process and since its start. What the database knows is counted when
+it is asked for (`api/metrics.py`).
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+import prometheus_client
+from prometheus_client.registry import Collector
+
+from moorage_server.usecases.batch import Locking
+
+OK: Final = "OK"  # the outcome of a call that has no reason to tell
+
+# Seconds. A call that nobody is in the way of takes milliseconds; few callers wait for a minute.
+_SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_REQUESTS: Final = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+class Calls:
+    """How calls end, and after how long."""
+
+    def __init__(self) -> None:
+        """None has ended."""
+        self._seconds = prometheus_client.Histogram(
+            "moorage_call_seconds",
+            "How long calls took, waiting included; streams from their first message to their end.",
+            ("method",),
+            buckets=_SECONDS,
+            registry=None,
+        )
+        self._ended = prometheus_client.Counter(
+            "moorage_calls",
+            "Calls that have ended, by what was told: OK, or the reason of the refusal.",
+            ("method", "outcome"),
+            registry=None,
+        )
+        # To look one up by its labels costs more than to count.
+        self._known: dict[tuple[str, str], Callable[[float], None]] = {}
+        self.counters: tuple[Collector, ...] = (self._seconds, self._ended)
+
+    def end(self, method: str, outcome: str, seconds: float) -> None:
+        """One has ended."""
+        note = self._known.get((method, outcome))
+        if note is None:
+            note = self._known[method, outcome] = self._noting(method, outcome)
+        note(seconds)
+
+    def _noting(self, method: str, outcome: str) -> Callable[[float], None]:
+        ended, took = self._ended.labels(method, outcome), self._seconds.labels(method)
+
+        def note(seconds: float) -> None:
+            ended.inc()
+            took.observe(seconds)
+
+        return note
+
+
+class Batches:
+    """What assigns and releases come to, batch by batch."""
+
+    def __init__(self) -> None:
+        """None has been run."""
+        self._requests = prometheus_client.Histogram(
+            "moorage_batch_requests",
+            "Assigns and releases that one transaction had.",
+            buckets=_REQUESTS,
+            registry=None,
+        )
+        self._seconds = prometheus_client.Histogram(
+            "moorage_batch_seconds",
+            "How long such a transaction took, by whether it waits for locks that others have.",
+            ("locks",),
+            buckets=_SECONDS,
+            registry=None,
+        )
+        self._took = {each: self._seconds.labels(each.name.lower()) for each in Locking}
+        self._deferred = prometheus_client.Counter(
+            "moorage_requests_deferred",
+            "Assigns and releases that a batch left for one that waits for locks.",
+            registry=None,
+        )
+        self._unchanged = prometheus_client.Counter(
+            "moorage_requests_without_change",
+            "Assigns that were told what is held already, and releases that had nothing to release:"
+            " gone before, or fenced off by stamp or generation.",
+            ("of",),
+            registry=None,
+        )
+        self._replays = self._unchanged.labels("assign")
+        self._empty = self._unchanged.labels("release")
+        self.counters: tuple[Collector, ...] = (
+            self._requests,
+            self._seconds,
+            self._deferred,
+            self._unchanged,
+        )
+
+    def ran(self, locking: Locking, requests: int, seconds: float) -> None:
+        """A transaction has ended, in whatever way."""
+        self._requests.observe(requests)
+        self._took[locking].observe(seconds)
+
+    def decided(self, *, replays: int, empty: int, deferred: int) -> None:
+        """So many of its requests changed nothing, or were left."""
+        self._replays.inc(replays)
+        self._empty.inc(empty)
+        self._deferred.inc(deferred)
+
+
+class Feed:
+    """How far the feed is behind."""
+
+    def __init__(self) -> None:
+        """Is not behind: nothing is known yet."""
+        self._settled_at = time.monotonic()
+        delay = prometheus_client.Gauge(
+            "moorage_feed_delay_seconds",
+            "Since when events wait for their number in the feed, at the most; below two where"
+            " all is well.",
+            registry=None,
+        )
+        delay.set_function(lambda: time.monotonic() - self._settled_at)
+        self.counters: tuple[Collector, ...] = (delay,)
+
+    def settle(self, since: float) -> None:
+        """Whatever was committed before then, on time.monotonic()'s clock, is in the feed."""
+        self._settled_at = since
