@@ -60,6 +60,9 @@ class Metrics:
     def start(self, listen: str, health: Health) -> str:
         """Serves `/metrics`, `/livez` and `/readyz`; returns the address. Raises OSError."""
         host, _, port = listen.rpartition(":")
+        prometheus_client.Gauge(
+            "moorage_ready", "1 for a server that is to be sent calls.", registry=self._registry
+        ).set_function(lambda: float(health.is_ready))
         server = _server(host.strip("[]"), int(port))
         server.set_app(health.answering(prometheus_client.make_wsgi_app(self._registry)))
         thread = threading.Thread(target=server.serve_forever, name="http", daemon=True)
