@@ -201,6 +201,25 @@ def test_contact_lost_during_commit_is_an_unknown_outcome_and_never_sent_again(
     assert len(tries) == 1
 
 
+def test_a_commit_that_is_cancelled_leaves_no_transaction_to_whoever_comes_next(
+    store: storage.Database, database: postgres.Database
+) -> None:
+    def work(transaction: storage.Transaction) -> None:
+        transaction.execute(INSERT, {"name": "n1"})
+        driver = statements.driver(transaction)
+
+        def cancelled() -> None:
+            # Where it comes before PostgreSQL has begun to commit, the transaction stays open.
+            driver.execute("SET LOCAL statement_timeout = 1; SELECT pg_sleep(1)")
+
+        driver.commit = cancelled  # type: ignore[method-assign]
+
+    with pytest.raises(errors.OutcomeUnknown):
+        store.run(work, limits())
+    assert store.run(PID.value, limits()) is not None
+    assert database.scalar(COUNT) == 0
+
+
 def test_a_lock_that_is_not_let_go_is_contention(
     store: storage.Database, database: postgres.Database
 ) -> None:

@@ -203,6 +203,9 @@ class Database:
         try:
             connection.commit()
         except sa.exc.DBAPIError as error:
+            # For SQLAlchemy the transaction is over, and no ROLLBACK is sent; but one whose COMMIT
+            # was cancelled early is still open, and would be whoever's has the connection next.
+            connection.invalidate()
             # What only reads leaves nothing in doubt.
             judge = database_errors.before_commit if only_reads else database_errors.at_commit
             raise _judged(judge(error), error) from error
