@@ -12,7 +12,7 @@ import click
 import structlog
 
 import moorage_server
-from moorage_server import config, logs, restore
+from moorage_server import config, doctor, logs, restore
 from moorage_server.api.server import BindError
 from moorage_server.embedded import cluster
 from moorage_server.embedded.errors import EmbeddedError
@@ -26,6 +26,7 @@ _FAILURES = (
     schema.SchemaError,
     EmbeddedError,
     BindError,
+    doctor.NotExamined,
     restore.NotChecked,
     several.ProcessEnded,
 )
@@ -105,6 +106,23 @@ def restore_check(database_url: str | None, embedded: pathlib.Path | None) -> No
     for vrf, lists in awaited.items():
         click.echo(f"vrf/{vrf} is in quarantine; lists awaited: {lists}")
     click.echo("see `moorctl quarantine show` of each VRF once a server runs", err=True)
+
+
+@program.command("doctor")
+@click.option("--database-url", help="PostgreSQL to ask, as role moorage_service [DATABASE_URL].")
+@click.option("--embedded", type=_STATE, help="The PostgreSQL of our own in this directory.")
+def examine(database_url: str | None, embedded: pathlib.Path | None) -> None:
+    """Say whether a database is fit to keep addresses, and what to do where it is not.
+
+    Versions, the schema, the role's rights, what outlives a crash, connections and age. Changes
+    nothing, also while servers run. The exit code is 1 where something is wrong.
+    """
+    with _reported(), _database(embedded, database_url) as (url, _):
+        settings = config.Settings.read(os.environ, database_url=url)
+        findings = doctor.examine(settings.database_url, threads=settings.threads)
+    click.echo(doctor.report(findings))
+    if not doctor.is_fit(findings):
+        sys.exit(1)
 
 
 @program.group()

@@ -1,0 +1,16 @@
+"""Diagnose: whether the database is fit to keep addresses."""
+
+from moorage_server.domain import diagnosis
+from moorage_server.storage import condition, database
+
+
+def diagnose(
+    store: database.Database, limits: database.Limits, *, threads: int
+) -> list[diagnosis.Finding]:
+    """All that was looked at, for servers with so many threads."""
+    needed = threads + database.RESERVE_CONNECTIONS
+
+    def work(transaction: database.Transaction) -> diagnosis.Facts:
+        return condition.facts(transaction, needed=needed)
+
+    return list(diagnosis.examine(store.run(work, limits)))
