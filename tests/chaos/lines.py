@@ -3,13 +3,14 @@
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import grpc
 
 from chaos.records import Asked, Call, Outcome, Told, Verb
 from moorage import channel, failures
 from moorage.v1 import allocation_service_pb2 as messages
-from moorage.v1 import allocation_service_pb2_grpc, reconciliation_pb2
+from moorage.v1 import allocation_service_pb2_grpc, error_reason_pb2, reconciliation_pb2
 
 Request = (
     messages.AssignAddressesRequest
@@ -69,30 +70,47 @@ class Lines:
 
     def hear(self, sent: Sent) -> Call:
         """Waits for a try to end."""
-        outcome, reason, told = heard(sent.future)
+        answer = heard(sent.future)
         call = Call(
             asked=sent.asked,
             server=sent.server,
             sent=sent.sent,
             answered=time.monotonic(),
-            outcome=outcome,
-            reason=reason,
-            told=told,
+            **answer._asdict(),
         )
         self._note(call)
         return call
 
 
-def heard(future: "grpc.Future[Answer]") -> tuple[Outcome, str, Told]:
-    """What came of a try, when it has ended: the outcome, the reason, and what was told."""
+class Heard(NamedTuple):
+    """What came of a try; what is `doubtful`, a list may have released without knowing it."""
+
+    outcome: Outcome
+    reason: str = ""
+    told: Told = ()
+    doubtful: frozenset[str] = frozenset()
+
+
+def heard(future: "grpc.Future[Answer]") -> Heard:
+    """Waits until a try has ended."""
     try:
-        return Outcome.DONE, "", _told(future.result())
+        answer = future.result()
     except grpc.FutureCancelledError:
-        return Outcome.UNKNOWN, "cancelled", ()
+        return Heard(Outcome.UNKNOWN, "cancelled")
     except grpc.RpcError as error:
         failure = failures.from_rpc(error)
         outcome = Outcome.UNKNOWN if failure.in_doubt else Outcome.REFUSED
-        return outcome, failure.reason or failure.code.name, ()
+        return Heard(outcome, failure.reason or failure.code.name)
+    return Heard(Outcome.DONE, told=_told(answer), doubtful=_doubtful(answer))
+
+
+def _doubtful(answer: Answer) -> frozenset[str]:
+    if not isinstance(answer, reconciliation_pb2.ReconcileNodeResponse):
+        return frozenset()
+    unknown = error_reason_pb2.ERROR_REASON_OUTCOME_UNKNOWN
+    return frozenset(
+        each.attachment.container_id for each in answer.failures if each.refusal.reason == unknown
+    )
 
 
 def _told(answer: Answer) -> Told:

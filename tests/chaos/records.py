@@ -49,6 +49,7 @@ class Call:
     outcome: Outcome
     reason: str = ""
     told: Told = ()
+    doubtful: frozenset[str] = frozenset()  # what a list may have released, and does not know
 
     @property
     def may_be_done(self) -> bool:
@@ -63,4 +64,5 @@ class Call:
             f"{' of ' + str(sorted(asked.generations)) if asked.generations else ''}"
             f" by server {self.server}, {self.sent:.4f} to {self.answered:.4f}:"
             f" {self.outcome.name} {self.reason} {dict(self.told) or ''}"
+            f"{' in doubt: ' + str(sorted(self.doubtful)) if self.doubtful else ''}"
         )

@@ -108,7 +108,8 @@ class Round:
 
     def _can_collect(self, call: Call, holding: Holding, container: str) -> bool:
         """Whether a node's list may have released what an attachment held."""
-        open_ended = call.outcome is Outcome.UNKNOWN or holding in call.told
+        in_doubt = call.outcome is Outcome.UNKNOWN or container in call.doubtful
+        open_ended = in_doubt or holding in call.told
         spared = container in call.asked.listed or self._began_before(call, holding, container)
         return open_ended and not spared
 
@@ -195,7 +196,8 @@ class Round:
                 yield f"done though refused: {event}"
         for holding, event in released.items():
             if not self._explained(holding, event):
-                yield f"released by nobody who could: {event}, by {self._released.get(holding)}"
+                known = [*self._releases[event.container], *self._lists_about(holding, event)]
+                yield f"released by nobody who could: {event}; asked: {list(map(str, known))}"
 
     def _untold(
         self, assigned: Mapping[Holding, Event], released: Mapping[Holding, Event]
@@ -221,12 +223,17 @@ class Round:
                 for pod in pods
                 for call in self._of_pod[pod]
             )
-        nodes = {held.node} if held else {c.asked.node for c in self._assigns[container]}
         return event.cause == "RECONCILED" and any(
             self._can_collect(call, holding, container)
-            for node in nodes
-            for call in self._lists[node]
+            for call in self._lists_about(holding, event)
         )
+
+    def _lists_about(self, holding: Holding, event: Event) -> Iterator[Call]:
+        """The lists of the node on which it was, or may have been."""
+        held = self.held.get(holding)
+        nodes = {held.node} if held else {c.asked.node for c in self._assigns[event.container]}
+        for node in nodes:
+            yield from self._lists[node]
 
 
 def _overlapping(what: str, spans: "list[tuple[float, float, int, Held]]") -> Iterator[str]:

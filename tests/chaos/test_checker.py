@@ -43,6 +43,20 @@ def release(
     return Call(asked=asked, server=0, sent=at, answered=at + 0.1, outcome=outcome, told=told)
 
 
+def listing(*listed: str, at: float, told: Told = (), doubtful: tuple[str, ...] = ()) -> Call:
+    """A node's list that took a tenth of a second."""
+    asked = Asked(verb=Verb.LIST, node="n", stamp=9, listed=frozenset(listed))
+    return Call(
+        asked=asked,
+        server=0,
+        sent=at,
+        answered=at + 0.1,
+        outcome=Outcome.DONE,
+        told=told,
+        doubtful=frozenset(doubtful),
+    )
+
+
 def events_of(*happened: tuple[str, str, Told]) -> list[Event]:
     """What history would have: + or -, who, and what."""
     return [
@@ -73,6 +87,22 @@ def judged(
     table = {holding: container for container, told in stored.items() for holding in told}
     wrong = Checker().judge(calls, events, has, table, closed)
     return sorted({each.partition(":")[0] for each in wrong})
+
+
+def test_a_list_releases_what_it_lacks_and_tells_of_or_leaves_in_doubt() -> None:
+    events = [
+        dataclasses.replace(each, cause="RECONCILED" if each.kind == "RELEASED" else each.cause)
+        for each in events_of(("+", "a", ONE), ("-", "a", ONE), ("+", "b", OTHER))
+    ]
+
+    def wrong(collected: Call) -> list[str]:
+        calls = [assign(at=1), collected, assign("b", OTHER, at=3)]
+        return judged(calls, events, {"b": OTHER})
+
+    assert wrong(listing(at=2, told=ONE)) == []
+    assert wrong(listing(at=2, doubtful=("a",))) == []
+    assert wrong(listing(at=2)) == ["released by nobody who could", "twice"]
+    assert "released by nobody who could" in wrong(listing("a", at=2, doubtful=("a",)))
 
 
 def test_what_is_assigned_released_and_assigned_again_is_right() -> None:

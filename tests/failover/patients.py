@@ -31,16 +31,14 @@ class _Ears(grpc.UnaryUnaryClientInterceptor):
     def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:  # noqa: ANN401
         sent = time.monotonic()
         answer = continuation(details, request)
-        outcome, reason, told = heard(answer)
+        told = heard(answer)
         self.calls.append(
             Call(
                 asked=self.asked,
                 server=ANY_SERVER,
                 sent=sent,
                 answered=time.monotonic(),
-                outcome=outcome,
-                reason=reason,
-                told=told,
+                **told._asdict(),
             )
         )
         return answer
