@@ -125,6 +125,30 @@ def test_what_an_operator_has_let_pass_shuts_nothing_again_and_anything_else_doe
         assert second in begun.message
 
 
+def test_what_was_let_pass_and_mended_shuts_again_when_it_comes_back(
+    broken: postgres.Database, store: databases.Database
+) -> None:
+    part, whole = verifying(store, part=1), verifying(store, whole=1)
+    with serving.in_process(broken) as server, moorage.Client(server.target) as client:
+        calls.create_pool(client, "a", "10.0.0.0/28", block_size=28)
+        first, second = (calls.assign(client, each)[0].address for each in ("c1", "c2"))
+        plant(broken, first)
+        plant(broken, second)
+        let_pass(broken, 1)
+        assert shut_by(whole) == ("default",)
+        client.lift_quarantine("the rows are being repaired")
+        let_pass(broken, 1)
+        assert shut_by(whole) == (), "neither is mended yet"
+        broken.execute("UPDATE blocks SET free = free[1:cardinality(free) - 1]")
+        let_pass(broken, 1)
+        assert shut_by(whole) == ()
+        plant(broken, second)
+        let_pass(broken, 1)
+        assert shut_by(part) == ("default",)
+        (begun,) = client.get_vrf("default").quarantines
+        assert second in begun.message
+
+
 def test_what_gives_nothing_away_twice_is_told_and_shuts_nothing(
     broken: postgres.Database, store: databases.Database
 ) -> None:

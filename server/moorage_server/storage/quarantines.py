@@ -3,7 +3,7 @@
 So no assign that has read that there was none ends after one has begun.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -40,6 +40,13 @@ WHERE vrf_id = :vrf_id AND end_time IS NULL AND cause = ANY (CAST(:causes AS tex
 """)
 _LET_PASS = statements.Statement("""
 SELECT DISTINCT unnest(findings) FROM quarantines WHERE vrf_id = :vrf_id AND end_time IS NOT NULL
+""")
+# What is found no more was mended; should it come back, nobody has let that pass.
+_MENDED = statements.Statement("""
+UPDATE quarantines q SET findings = ARRAY(
+    SELECT each FROM unnest(q.findings) AS each WHERE (v.name, each) IN (SELECT vrf, finding
+        FROM unnest(CAST(:vrfs AS text[]), CAST(:found AS text[])) AS still (vrf, finding)))
+FROM vrfs v WHERE v.vrf_id = q.vrf_id AND q.end_time IS NOT NULL AND q.findings <> '{}'
 """)
 _FORGET_AWAITED = statements.Statement("DELETE FROM awaited_lists WHERE vrf_id = :vrf_id")
 _FORGET_UNKNOWN = statements.Statement("DELETE FROM unknown_attachments WHERE vrf_id = :vrf_id")
@@ -129,6 +136,16 @@ def begin(
 def let_pass(connection: sa.Connection, vrf_id: int) -> set[str]:
     """What was found in a VRF, and was assigned in spite of."""
     return set(_LET_PASS.values(connection, {"vrf_id": vrf_id}))
+
+
+def mended(connection: sa.Connection, still: Mapping[str, Sequence[str]]) -> None:
+    """By VRF, what is still found of all that there was; the rest is not let pass any more."""
+    pairs = [(vrf, each) for vrf, found in still.items() for each in found]
+    parameters = {
+        "vrfs": arrays.texts(vrf for vrf, _ in pairs),
+        "found": arrays.texts(each for _, each in pairs),
+    }
+    _MENDED.run(connection, parameters)
 
 
 def end(

@@ -1,6 +1,7 @@
 """Quarantine: begins where a VRF must assign nothing new, ends by lists or by an operator."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 
 from moorage_server.domain import errors, model, quarantine
 from moorage_server.domain.quarantine import Cause, Quarantine
@@ -77,6 +78,13 @@ def rules_broken(
         return bool(new)
 
     return store.run(work, limits)
+
+
+def mended(
+    store: database.Database, limits: database.Limits, still: Mapping[str, Sequence[str]]
+) -> None:
+    """By VRF, what is still found of all that there was; the rest is not let pass any more."""
+    store.run(functools.partial(quarantines.mended, still=still), limits)
 
 
 def lift(

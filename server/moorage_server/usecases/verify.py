@@ -58,7 +58,15 @@ def verify(
         return Verified(extent=extent, broken=broken)
 
     verified = store.run(work, limits)
-    return verified and dataclasses.replace(verified, shut=_shut(store, limits, verified.broken))
+    if verified is None:
+        return None
+    grave = _grave(verified.broken)
+    if verified.extent is Extent.WHOLE:
+        quarantine.mended(store, limits, grave)
+    shut = tuple(
+        vrf for vrf, found in grave.items() if quarantine.rules_broken(store, limits, vrf, found)
+    )
+    return dataclasses.replace(verified, shut=shut)
 
 
 def _broken(
@@ -77,14 +85,11 @@ def _broken(
                     yield Broken(vrf=vrf, rule=rule, findings=found)
 
 
-def _shut(
-    store: database.Database, limits: database.Limits, broken: Sequence[Broken]
-) -> tuple[str, ...]:
+def _grave(broken: Sequence[Broken]) -> dict[str, list[str]]:
+    """By VRF, what says that an address could be given twice."""
     grave: dict[str, list[str]] = {}
     for each in broken:
         if each.rule.shuts:
             told = [f"{each.rule.name}: {finding.message}" for finding in each.findings]
             grave.setdefault(each.vrf, []).extend(told)
-    return tuple(
-        vrf for vrf, found in grave.items() if quarantine.rules_broken(store, limits, vrf, found)
-    )
+    return grave
