@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup serve demo test check format protos bench properties history-campaign feed-campaign \
 	collector-campaign interleavings chaos chaos-night seeded-bugs failover overload soak \
-	restore-trials e2e-cni e2e-cri e2e-kube
+	alerts restore-trials e2e-cni e2e-cri e2e-kube
 
 setup: $(UV)        ## everything into .venv
 	$(UV) sync --locked --all-extras --all-packages --quiet
@@ -72,6 +72,9 @@ overload: $(UV)     ## five minutes of three times as many pods as can be served
 soak: $(UV)         ## an hour under a steady load: nothing grows
 	MOORAGE_SOAK_SECONDS=$${MOORAGE_SOAK_SECONDS:-3600} \
 		$(RUN) pytest -q tests/load/test_soak.py
+
+alerts: $(UV)       ## ten minutes of what goes wrong, and what a real Prometheus makes of it
+	MOORAGE_LIVE_ALERTS=1 $(RUN) pytest -q tests/monitoring/test_bad_nights.py
 
 restore-trials: $(UV) ## fifty older backups restored under running nodes: each noticed in time
 	MOORAGE_RESTORE_TRIALS=$${MOORAGE_RESTORE_TRIALS:-50} \
