@@ -1,4 +1,4 @@
-"""The process around the handler: what it prints, what it loads, and when nobody listens."""
+"""The process around the handler: what it prints, and when nobody listens."""
 
 import json
 import os
@@ -14,72 +14,6 @@ from cni import program, scripted
 from moorage.v1 import resources_pb2
 
 ALLOCATION = resources_pb2.Allocation(address="10.0.0.7", prefix_length=32)
-TELL = "print(*sys.modules, file=sys.stderr)\n"
-CALL = (
-    "import os, sys\n"
-    "from moorage.cni import plugin\n"
-    "os._exit = lambda code: None\n"
-    f"plugin.main()\n{TELL}"
-)
-# The least that a program of these calls can load.
-GRPC = (
-    "import google.rpc.error_details_pb2, grpc, sys\n"
-    "from moorage.v1 import allocation_service_pb2_grpc\n"
-    f"grpc.insecure_channel('127.0.0.1:1')\n{TELL}"
-)
-
-
-@pytest.mark.parametrize(
-    ("verb", "stdin"),
-    [
-        ("VERSION", b'{"cniVersion":"1.0.0"}'),
-        ("ADD", b"{"),
-        ("STATUS", json.dumps(program.config("1.1.0")).encode()),
-        ("GC", json.dumps(program.config("1.1.0")).encode()),
-        ("ADD", json.dumps(program.config("9.9.9")).encode()),
-        ("UPDATE", b""),
-        ("DEL", json.dumps(program.config(ipam={"vrf": "/"})).encode()),
-    ],
-    ids=["version", "broken", "status", "gc", "old", "unknown", "invalid"],
-)
-def test_what_needs_no_server_is_answered_without_loading_grpc(verb: str, stdin: bytes) -> None:
-    loaded = _loaded(CALL, verb, stdin)
-    assert "moorage.cni.handler" in loaded
-    assert not loaded & {"grpc", "google", "google.protobuf", "asyncio", "ssl", "http.client"}
-    assert not loaded & {"yaml", "logging", "socket", "subprocess", "moorage.client", "click"}
-    # To make one class of values costs a process of one call as much as many modules do.
-    assert not loaded & {"dataclasses", "inspect", "pathlib"}
-    assert len(loaded) < 100, sorted(loaded)
-
-
-@pytest.mark.parametrize("verb", ["ADD", "DEL"])
-def test_a_call_to_the_server_loads_hardly_more_than_grpc_does(
-    verb: str, script: scripted.Script
-) -> None:
-    script.allocations = [ALLOCATION]
-    config = program.config(ipam={"server": script.target, "timeout_seconds": 5})
-    loaded = _loaded(CALL, verb, json.dumps(config).encode())
-    assert "grpc" in loaded
-    assert len(script.assigned) + len(script.released) == 1
-    ours = loaded - _loaded(GRPC, verb)
-    others = {name.partition(".")[0].lstrip("_") for name in ours} - {"moorage"}
-    # Of which `random` loads the last three.
-    assert others <= {"gc", "json", "ipaddress", "google", "random", "bisect", "sha512", "sha2"}
-    assert not ours & {"moorage.cni.kubernetes", "moorage.cni.kubeconfig", "moorage.ctl"}
-    assert not ours & {"moorage.client", "moorage.administration", "moorage.pools"}
-    assert len(ours) < 70, sorted(ours)
-
-
-def _loaded(code: str, verb: str, stdin: bytes = b"") -> set[str]:
-    """What such a process has loaded at its end."""
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", code],
-        input=stdin,
-        env=program.CONTAINER | {"CNI_COMMAND": verb},
-        capture_output=True,
-        check=True,
-    )
-    return set(done.stderr.decode().split())
 
 
 def test_an_address_nobody_heard_of_is_released_at_once(script: scripted.Script) -> None:

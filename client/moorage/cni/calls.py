@@ -6,15 +6,19 @@ found its input good.
 
 import ipaddress
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import moorage
 from moorage import allocations, attempts
-from moorage.cni import addresses, constraints, errors, netconf, request, valid_attachments
+from moorage.cni import addresses, constraints, errors, netconf, request
 from moorage.cni.deadline import Deadline
 from moorage.cni.host import Host
 from moorage.cni.invocation import Invocation
 from moorage.cni.release import Release
 from moorage.v1 import filter_pb2, resources_pb2
+
+if TYPE_CHECKING:
+    from moorage.cni import valid_attachments
 
 
 def assign(
@@ -98,7 +102,7 @@ def release(host: Host, release: Release, deadline: Deadline) -> None:
 def reconcile(
     host: Host,
     conf: netconf.NetConf,
-    valid: Iterable[valid_attachments.Pair],
+    valid: "Iterable[valid_attachments.Pair]",
     node_name: str,
     *,
     cluster_uid: str,
