@@ -20,18 +20,17 @@ from bench.peers import UnavailableError
 
 EMPTY: Final = "10.0.0.0/16"
 HELD: Final = "10.1.0.0/16"
-DATABASE: Final = "goipam"
 
 _START_TIME: Final = 30.0  # seconds
 _METHOD: Final = "http://{target}/api.v1.IpamService/{method}"
 
 
 @contextlib.contextmanager
-def serving(ground: stage.Ground, binary: pathlib.Path) -> Iterator[str]:
+def serving(ground: stage.Ground, database: str, binary: pathlib.Path) -> Iterator[str]:
     """A server of it on a database of its own; yields what it listens on."""
-    ground.create(DATABASE)
+    ground.create(database)
     target = f"127.0.0.1:{_free_port()}"
-    environment = os.environ | _settings(ground.conninfo(DATABASE), target)
+    environment = os.environ | _settings(ground.conninfo(database), target)
     quiet = subprocess.DEVNULL
     with subprocess.Popen(
         [binary, "postgres"], env=environment, stdout=quiet, stderr=quiet
@@ -62,7 +61,7 @@ def _settings(conninfo: str, target: str) -> dict[str, str]:
     given = psycopg.conninfo.conninfo_to_dict(conninfo)
     # It has no setting for a socket, but puts the name of the database into a URL as it is; the
     # last parameter swallows what it adds behind.
-    name = f"{DATABASE}?host={given['host']}&sslmode=disable&application_name=peer"
+    name = f"{given['dbname']}?host={given['host']}&sslmode=disable&application_name=peer"
     return {
         "GOIPAM_PG_DBNAME": name,
         "GOIPAM_PG_HOST": "",
