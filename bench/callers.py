@@ -33,8 +33,15 @@ _METHODS: Final = {
     "release": "/moorage.v1.AllocationService/ReleaseAddresses",
     "look_up": "/moorage.v1.AllocationService/GetAllocation",
     "empty": "/grpc.health.v1.Health/Check",
+    "create_pool": "/moorage.v1.PoolService/CreatePool",
+    "delete_pool": "/moorage.v1.PoolService/DeletePool",
+    "delete_node": "/moorage.v1.NodeService/DeleteNode",
     "peer_acquire": "/api.v1.IpamService/AcquireIP",
     "peer_release": "/api.v1.IpamService/ReleaseIP",
+    "peer_create": "/api.v1.IpamService/CreatePrefix",
+    "peer_delete": "/api.v1.IpamService/DeletePrefix",
+    "peer_acquire_child": "/api.v1.IpamService/AcquireChildPrefix",
+    "peer_release_child": "/api.v1.IpamService/ReleaseChildPrefix",
 }
 
 _Holding = tuple[Place, tuple[Ask, ...]]

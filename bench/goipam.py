@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import psycopg.conninfo
@@ -40,6 +40,14 @@ def serving(ground: stage.Ground, database: str, binary: pathlib.Path) -> Iterat
             yield target
         finally:
             process.terminate()
+
+
+def create(target: str, prefixes: Iterable[str], namespace: str = "") -> None:
+    """Makes prefixes, one after the other, and the namespace where one is given."""
+    if namespace:
+        _call(target, "CreateNamespace", namespace=namespace)
+    for prefix in prefixes:
+        _call(target, "CreatePrefix", cidr=prefix, namespace=namespace)
 
 
 def fill(target: str, held: int) -> None:

@@ -11,6 +11,7 @@ from bench.crew import Crew
 from bench.figures import Figure, figure
 from bench.stage import Stage
 from bench.work import Ask, Audience, Call, Phase, Sample
+from moorage import names
 from moorage.v1 import resources_pb2 as messages
 
 DRAIN_TIME: Final = 600.0  # seconds: such a phase ends when its calls are done
@@ -38,11 +39,13 @@ class Lab:
         """A client of the server; close it."""
         return moorage.Client(self.stage.target, timeout=PATIENCE)
 
-    def create(self, pools: Mapping[str, messages.Pool]) -> None:
-        """Creates pools."""
+    def create(self, pools: Mapping[str, messages.Pool], *, vrf: str = names.DEFAULT_VRF) -> None:
+        """Creates pools, and the VRF where it is another."""
         with self.client() as client:
+            if vrf != names.DEFAULT_VRF:
+                client.create_vrf(vrf)
             for name, pool in pools.items():
-                client.create_pool(name, pool)
+                client.create_pool(name, pool, vrf=vrf)
 
     def stock(self, stocks: Sequence[stock.Stock]) -> None:
         """Fills pools that were just created."""

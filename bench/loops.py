@@ -5,34 +5,20 @@ import collections
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import grpc
 import grpc.aio
 import psycopg
 
-from bench import messages
+from bench import errands, messages
+from bench.errands import Caller
 from bench.work import Ask, Call, Holding, Phase, Sample
 from moorage.v1 import resources_pb2 as resources
 
 REFUSED: Final = "POOL_EXHAUSTED"
 
 Held = collections.deque[bytes]  # what releases them
-
-
-class Caller(Protocol):
-    """What a loop needs of a caller."""
-
-    number: int
-
-    async def call(self, method: str, request: bytes) -> bytes:
-        """One call, and its answer."""
-
-    async def commit(self) -> None:
-        """One commit."""
-
-    def next_assign(self, ask: Ask, node: str) -> tuple[resources.Attachment, bytes]:
-        """A new attachment, and the request for its addresses."""
 
 
 class Loop:
@@ -77,7 +63,7 @@ class Loop:
     def _holdings(self) -> Iterator[Holding]:
         is_peer = self._phase.call is Call.PEER
         for answer, began, ended in self._meanwhile:
-            told = [messages.peer_address(answer)] if is_peer else messages.assigned(answer)
+            told = [messages.peer_given(answer)] if is_peer else messages.assigned(answer)
             yield from (Holding(address, began, ended) for address in told)
 
     def _other_refusals(self) -> Iterator[str]:
@@ -106,7 +92,7 @@ class Loop:
             await self._step(self, caller, due)
         except grpc.aio.AioRpcError as error:
             self._failures.append(f"{error.code().name}: {error.details()}")
-        except psycopg.Error as error:
+        except (psycopg.Error, errands.NotRefusedError) as error:
             self._failures.append(str(error))
 
     def _take(self) -> bool:
@@ -176,6 +162,10 @@ class Loop:
         self._held_since(began, answer)
         await caller.call("peer_release", release)
 
+    async def _errand(self, caller: Caller, due: float) -> None:
+        await errands.ERRANDS[self._phase.call](caller, self._ask(caller))
+        self._answered(due)
+
     def _answered(self, due: float) -> float:
         now = time.monotonic()
         self._latencies.append(now - due)
@@ -206,4 +196,5 @@ _STEPS: dict[Call, Callable[[Loop, Caller, float], Awaitable[None]]] = {
     Call.MIX: Loop._mix,
     Call.REPLACE: Loop._replace,
     Call.PEER: Loop._peer,
+    **dict.fromkeys(errands.ERRANDS, Loop._errand),
 }

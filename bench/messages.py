@@ -1,4 +1,4 @@
-"""What callers send, as bytes: requests of ours, and the two of go-ipam that are compared."""
+"""What callers send, as bytes: requests of ours, and those of go-ipam that are compared."""
 
 import ipaddress
 from collections.abc import Iterable, Sequence
@@ -7,13 +7,15 @@ from typing import Final
 from google.rpc import error_details_pb2, status_pb2
 
 from bench.work import Ask
-from moorage import failures
+from moorage import failures, names
 from moorage.v1 import allocation_service_pb2 as requests
+from moorage.v1 import node_service_pb2, pool_service_pb2
 from moorage.v1 import resources_pb2 as resources
 
 FIXED: Final = 1 << 16  # addresses that callers name themselves
 
 _FAMILIES: Final = {4: resources.IP_FAMILY_IPV4, 6: resources.IP_FAMILY_IPV6}
+_VARINT: Final = 0
 _LENGTH_DELIMITED: Final = 2
 
 
@@ -61,6 +63,33 @@ def look_up(answer: bytes) -> bytes:
     return requests.GetAllocationRequest(name=assigned.name).SerializeToString()
 
 
+def create_pool(pool_id: str, cidr: str, vrf: str = names.DEFAULT_VRF) -> bytes:
+    """A CreatePoolRequest."""
+    return pool_service_pb2.CreatePoolRequest(
+        parent=names.vrf(vrf), pool_id=pool_id, pool=resources.Pool(cidr=cidr)
+    ).SerializeToString()
+
+
+def delete_pool(pool_id: str) -> bytes:
+    """A DeletePoolRequest."""
+    return pool_service_pb2.DeletePoolRequest(name=names.pool(pool_id)).SerializeToString()
+
+
+def delete_node(node: str) -> bytes:
+    """A DeleteNodeRequest."""
+    return node_service_pb2.DeleteNodeRequest(name=names.node(node)).SerializeToString()
+
+
+def peer_prefix(cidr: str, namespace: str = "") -> bytes:
+    """go-ipam's CreatePrefixRequest, DeletePrefixRequest, ReleaseChildPrefixRequest."""
+    return _field(1, cidr) + (_field(2, namespace) if namespace else b"")
+
+
+def peer_child(cidr: str, length: int) -> bytes:
+    """go-ipam's AcquireChildPrefixRequest: fields 1 and 2 are the parent and the child's length."""
+    return _field(1, cidr) + bytes([2 << 3 | _VARINT, length])
+
+
 def peer_acquire(prefix: str) -> bytes:
     """go-ipam's AcquireIPRequest: field 1 is the prefix."""
     return _field(1, prefix)
@@ -68,11 +97,11 @@ def peer_acquire(prefix: str) -> bytes:
 
 def peer_release(prefix: str, answer: bytes) -> bytes:
     """go-ipam's ReleaseIPRequest, fields 1 and 2, for what an AcquireIPResponse tells."""
-    return _field(1, prefix) + _field(2, peer_address(answer))
+    return _field(1, prefix) + _field(2, peer_given(answer))
 
 
-def peer_address(answer: bytes) -> str:
-    """The address in an AcquireIPResponse: field 1 of the message that is its field 1."""
+def peer_given(answer: bytes) -> str:
+    """The address, or child prefix, that was acquired: field 1 of the message in field 1."""
     return answer[4 : 4 + answer[3]].decode()
 
 

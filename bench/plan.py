@@ -230,6 +230,7 @@ class Plan:
     paces: tuple[int, ...] = (50, 80)  # percent of the closed loop's rate
     processes: tuple[int, ...] = (1, 2)  # of one server; the first is what others are compared with
     peer_held: int = 10_000
+    peer_pools: int = 500  # beside which another is refused
     peer_crowds: tuple[int, ...] = (1000,)  # callers, beside `callers`, where nothing is held
     builds_peers: bool = True
 
@@ -250,6 +251,7 @@ QUICK: Final = Plan(
     rollout=Rollout(pods=250),
     watching=(Watching(audience=Audience(watches=100, of_everything=True), call=Call.MIX),),
     peer_held=2_000,
+    peer_pools=30,
     peer_crowds=(),
     builds_peers=False,
 )

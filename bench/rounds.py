@@ -9,6 +9,7 @@ from bench.chapters.calls import Calls
 from bench.chapters.crowds import Crowds
 from bench.chapters.fills import Fills
 from bench.chapters.kinds import Kinds
+from bench.chapters.namesakes import Namesakes
 from bench.chapters.neighbours import Neighbours
 from bench.chapters.paces import Paces
 from bench.chapters.processes import Processes
@@ -25,17 +26,17 @@ class Run:
     def __init__(
         self, ground: stage.Ground, wanted: plan.Plan, until: contextlib.ExitStack
     ) -> None:
-        """Opens a server for the calls, fills, each stock and each number of processes."""
+        """Opens servers: for calls, fills, go-ipam's names, each stock and number of processes."""
         self.verdict = lab.Verdict()
         self._plan = wanted
-        names = ("calls", "fills", *(f"stock_{held}" for held in wanted.stocks))
+        names = ("calls", "fills", "namesakes", *(f"stock_{held}" for held in wanted.stocks))
         stages = until.enter_context(ground.houses(*names))
         for each in wanted.processes:
             stages += until.enter_context(ground.houses(f"processes_{each}", processes=each))
         hired = until.enter_context(crew.hired())
         self.stage = stages[0]
         self._labs = [lab.Lab(each, hired, self.verdict) for each in stages]
-        calls, fills, *others = self._labs
+        calls, fills, namesakes, *others = self._labs
         stocks = dict(zip(wanted.stocks, others, strict=False))
         processes = dict(zip(wanted.processes, others[len(stocks) :], strict=True))
         # In the order of the page; the first makes the pools of those that have none of their own.
@@ -53,6 +54,7 @@ class Run:
             Starts(calls, wanted, until),
             # What is held for it would be in every snapshot that those who watch the calls get.
             Neighbours(fills, hired, ground, wanted, until),
+            Namesakes(namesakes, hired, ground, wanted, until),
         )
 
     def run(self, report: Callable[[str], None]) -> None:

@@ -20,6 +20,15 @@ class Call(enum.StrEnum):
     MIX = "assign, look it up, release"
     REPLACE = "release what was assigned and assign anew"
     PEER = "acquire from go-ipam, then release without measuring it"
+    # Several calls, one after the other, whose time is measured as one.
+    POOL = "create a pool, delete it"
+    ADDRESS = "assign, release"
+    BLOCK = "open a block for a node, close it"
+    OVERLAP = "create a pool that overlaps another"
+    PEER_POOL = "create a prefix in go-ipam, delete it"
+    PEER_ADDRESS = "acquire from go-ipam, release"
+    PEER_CHILD = "acquire a child prefix from go-ipam, release it"
+    PEER_OVERLAP = "create a prefix in go-ipam that overlaps another"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +44,14 @@ class Ask:
     """What an assign asks for: an address of each pool that is named.
 
     Or, with `fixed_start`, one that the caller names itself, each time another of the 65,536 from
-    there. Of a peer, `ipv4` is the prefix.
+    there. Of a peer, `ipv4` is the prefix, of which it gives a child of `child_length`; of a pool
+    that is created, its range.
     """
 
     ipv4: str = ""
     ipv6: str = ""
     fixed_start: str = ""
+    child_length: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
