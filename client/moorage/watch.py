@@ -134,7 +134,9 @@ class Watch:
         """Yield the updates of one connection, which leaves its cursor for the next."""
         try:
             stream = self._stream = self._method(self._request)
-        except ValueError:  # the client was closed, and its watches with it
+        except ValueError:
+            if self._stream is None:
+                raise  # it was closed before anything was watched, which nobody means
             self._closed.set()
             return
         if self._closed.is_set():

@@ -110,16 +110,14 @@ def restore_check(database_url: str | None, embedded: pathlib.Path | None) -> No
 
 @program.command("doctor")
 @click.option("--database-url", help="PostgreSQL to ask, as role moorage_service [DATABASE_URL].")
-@click.option("--embedded", type=_STATE, help="The PostgreSQL of our own in this directory.")
-def examine(database_url: str | None, embedded: pathlib.Path | None) -> None:
+def examine(database_url: str | None) -> None:
     """Say whether a database is fit to keep addresses, and what to do where it is not.
 
     Versions, the schema, the role's rights, what outlives a crash, connections and age. Changes
     nothing, also while servers run. The exit code is 1 where something is wrong.
     """
-    with _reported(), _database(embedded, database_url) as (url, _):
-        settings = config.Settings.read(os.environ, database_url=url)
-        findings = doctor.examine(settings.database_url, threads=settings.threads)
+    with _reported():
+        findings = doctor.examine(config.Settings.read(os.environ, database_url=database_url))
     click.echo(doctor.report(findings))
     if not doctor.is_fit(findings):
         sys.exit(1)

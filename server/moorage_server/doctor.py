@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 
+from moorage_server.config import Settings
 from moorage_server.domain import errors
 from moorage_server.domain.diagnosis import Finding, Grade
 from moorage_server.storage import database
@@ -15,12 +16,14 @@ class NotExamined(Exception):
     """The database could not be asked; the message says why."""
 
 
-def examine(database_url: str, *, threads: int) -> list[Finding]:
-    """Looks at a database as servers with so many threads would. Raises NotExamined."""
-    store = database.Database(database_url, threads=1)
+def examine(settings: Settings) -> list[Finding]:
+    """Looks at a database as the processes of a server would. Raises NotExamined."""
+    store = database.Database(settings.database_url, threads=1)
     try:
         limits = database.Limits.until(time.monotonic() + TIME)
-        return diagnose.diagnose(store, limits, threads=threads)
+        return diagnose.diagnose(
+            store, limits, processes=settings.processes, threads=settings.threads
+        )
     except (errors.IpamError, database.Fault) as error:
         raise NotExamined(f"the database cannot be asked: {_innermost(error)}") from error
     finally:

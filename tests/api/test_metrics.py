@@ -21,7 +21,7 @@ from moorage_server.api.server import BindError
 ANY_PORT = "127.0.0.1:0"
 LABELS = (
     *("vrf", "pool", "state", "cause", "mode"),
-    *("method", "outcome", "of", "locks", "ippool"),
+    *("method", "outcome", "of", "locks", "ippool", "extent"),
 )
 Numbers = dict[tuple[str, ...], float]
 
@@ -74,8 +74,8 @@ def test_pools_are_counted_by_what_their_addresses_are(database: postgres.Databa
         assert found["moorage_pool_capacity", "default", "a"] == 16
         assert found["moorage_pool_open_blocks", "default", "a"] == 1
         assert found["moorage_pool_capacity", "blue", "six"] == 2.0**64
-        calico = ("allocations_in_use", "ippool_size", "ippool_reserved", "blocks")
-        assert [found[f"ipam_{each}", "default", "a"] for each in calico] == [2, 16, 1, 1]
+        calico = ("allocations_in_use", "ippool_size", "blocks")
+        assert [found[f"ipam_{each}", "default", "a"] for each in calico] == [2, 16, 1]
         client.delete_pool("six", vrf="blue")
         assert ("moorage_pool_capacity", "blue", "six") not in numbers(server)
 
@@ -94,19 +94,46 @@ def test_calls_are_counted_by_what_came_of_them(database: postgres.Database) -> 
         release(client, "c2")
         release(client, "c2")
         found = numbers(server)
-    ended = {labels[1:]: found[labels] for labels in found if labels[0] == "moorage_calls_total"}
+    ended = {
+        labels[1:]: number
+        for labels, number in found.items()
+        if labels[0] == "moorage_calls_total" and number
+    }
     assert ended == {
         ("CreatePool", "OK"): 1,
         ("AssignAddresses", "OK"): 3,
         ("AssignAddresses", "POOL_EXHAUSTED"): 1,
         ("ReleaseAddresses", "OK"): 2,
     }
+    # Whoever asks by how much it has grown is told of the first as well.
+    for outcome in ("INTERNAL", "OUTCOME_UNKNOWN"):
+        assert math.isclose(found["moorage_calls_total", "GetPool", outcome], 0)
     assert found["moorage_call_seconds_count", "AssignAddresses"] == 4
     assert found["moorage_batch_requests_sum",] == 6
     assert found["moorage_batch_seconds_count", "skipping"] == 6
     assert found["moorage_requests_without_change_total", "assign"] == 1
     assert found["moorage_requests_without_change_total", "release"] == 1
     assert math.isclose(found["moorage_requests_deferred_total",], 0)
+
+
+def test_a_call_whose_caller_has_gone_is_counted_as_such(database: postgres.Database) -> None:
+    with (
+        serving.in_process(database, metrics_listen=ANY_PORT) as server,
+        watching(server.target) as stream,
+    ):
+        stream.until(0)
+        stream.close()
+        while not numbers(server).get(("moorage_calls_total", "WatchAllocations", "CANCELLED")):
+            pass
+
+
+def test_since_when_nobody_has_verified_is_told(database: postgres.Database) -> None:
+    database.execute("UPDATE ticks SET tick = tick + 50")
+    with serving.in_process(database, metrics_listen=ANY_PORT, verify_part_seconds=3600) as server:
+        found = numbers(server)
+    assert found["moorage_verification_age_seconds", "PART"] >= 50
+    assert found["moorage_verification_period_seconds", "PART"] == 3600
+    assert math.isclose(found["moorage_verification_period_seconds", "WHOLE"], 0)
 
 
 def test_what_waits_for_a_lock_is_counted(database: postgres.Database) -> None:
@@ -116,13 +143,13 @@ def test_what_waits_for_a_lock_is_counted(database: postgres.Database) -> None:
     ):
         calls.create_pool(client, "a", "10.0.0.0/31", block_size=31)
         assign(client, "c1")
-        with database.connect() as other:
+        with database.connect(database.service_url) as other:
             other.exec_driver_sql("SELECT FROM blocks FOR UPDATE")
             with ThreadPoolExecutor(1) as threads:
                 second = threads.submit(assign, client, "c2")
                 while not numbers(server)["moorage_requests_deferred_total",]:
                     pass
-                assert numbers(server)["moorage_oldest_transaction_seconds",] > 0
+                assert numbers(server)["moorage_oldest_change_seconds",] > 0
                 other.rollback()
                 assert second.result()
         found = numbers(server)

@@ -53,7 +53,7 @@ def test_a_sound_database_is_told_as_such() -> None:
         ("may_change_history", True, "history", Grade.WRONG),
         ("encrypted", False, "way there", Grade.NOTE),
         ("fsync", False, "fsync", Grade.WRONG),
-        ("full_page_writes", False, "full_page_writes", Grade.WRONG),
+        ("full_page_writes", False, "full_page_writes", Grade.NOTE),
         ("synchronous_commit", "off", "synchronous_commit", Grade.WRONG),
         ("durability", "local", "durability", Grade.NOTE),
         ("checksums", False, "data checksums", Grade.NOTE),

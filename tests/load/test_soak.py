@@ -69,6 +69,8 @@ def test_nothing_grows_under_a_steady_load(capsys: pytest.CaptureFixture[str]) -
     with capsys.disabled():
         print(f"\n{rate:.0f} pods/s for {SECONDS:.0f} s, {len(steady)} looks of {len(looks)}")
         print(f"memory {steady[0].memory:.1f} to {steady[-1].memory:.1f} MiB, {slope:.2f} MiB/h")
+        tenths = [looks[at * (len(looks) - 1) // 10].memory for at in range(11)]
+        print("at each tenth of the time:", *(f"{each:.1f}" for each in tenths))
         for name in ("descriptors", "threads", "connections"):
             seen = [getattr(each, name) for each in steady]
             print(f"{name} {min(seen)} to {max(seen)}, {_trend(seen):+.1f}", flush=True)

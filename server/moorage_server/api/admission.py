@@ -43,10 +43,7 @@ class Admission:
     """Who waits in one server process, and how many were turned away."""
 
     def __init__(self) -> None:
-        """Nobody waits, nobody was turned away, and nobody is let in yet."""
-        # Until the database is known to have a schema of this server's, and whenever it has not:
-        # what is written by the rules of another one may break them without an error.
-        self.is_open = False
+        """Nobody waits, and nobody was turned away."""
         self.waiting = dict.fromkeys(Class, 0)
         self.turned_away: dict[str, int] = dict.fromkeys(Class, 0)
         self.came = 0  # calls, whatever became of them

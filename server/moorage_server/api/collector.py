@@ -222,7 +222,6 @@ class Collector:
 
     async def _heeded(self, ran: batch.Ran) -> Sequence[batch.Outcome]:
         """The outcomes; nobody is told, and no batch begun, before what went back is shut."""
-        self._batches.decided(replays=ran.replays, empty=ran.empty, deferred=ran.deferred)
         for vrf, seen in ran.lost.items():
             await backward.shut(self._desk, vrf, seen)
         return ran.outcomes
@@ -235,11 +234,14 @@ class Collector:
         def work() -> batch.Ran:
             began = time.monotonic()
             try:
-                return batch.run(
+                ran = batch.run(
                     self._desk.store, limits, requests, compiled=self._compiled, locking=locking
                 )
             finally:
                 self._batches.ran(locking, len(requests), time.monotonic() - began)
+            left = ran.deferred if locking is Locking.SKIPPING else 0
+            self._batches.decided(replays=ran.replays, empty=ran.empty, deferred=left)
+            return ran
 
         return work
 

@@ -28,7 +28,7 @@ class Health:
     @property
     def is_ready(self) -> bool:
         """Whether it is to be sent calls."""
-        return self._is_well and not self._leaves
+        return self._is_well and not self._leaves and self.is_alive
 
     def note(self, *, ready: bool) -> None:
         """What a look at the database has come to."""
@@ -59,7 +59,7 @@ class Health:
                 case "/livez":
                     return _answer(respond, well=self.is_alive)
                 case "/readyz":
-                    return _answer(respond, well=self.is_ready and self.is_alive)
+                    return _answer(respond, well=self.is_ready)
                 case _:
                     return otherwise(environment, respond)
 

@@ -49,15 +49,13 @@ class Boundary(grpc.aio.ServerInterceptor):
         """Wraps methods of ours; those of health and reflection go through."""
         method = handler_call_details.method
         if method in self._wrapped:
-            if not self._admission.is_open:
-                return _SHUT
             turned_away = self._admission.turns_away(method)
             return _TURNED_AWAY if turned_away else self._wrapped[method]
         handler = await continuation(handler_call_details)
         if handler is None or "/moorage." not in method:
             return handler
         wrapped = self._wrapped[method] = self._wrap(method.rpartition("/")[2], handler)
-        return wrapped if self._admission.is_open else _SHUT
+        return wrapped
 
     def _wrap(
         self, action: str, handler: "grpc.RpcMethodHandler[Question, Answer]"
@@ -87,6 +85,9 @@ class Boundary(grpc.aio.ServerInterceptor):
                 response = await behaviour(_read(request), context)
             except Exception as error:  # the server's outermost edge
                 refusal = statuses.refusal(action, error)
+            except BaseException:  # the caller has gone
+                self._calls.end(action, measures.CANCELLED, time.perf_counter() - began)
+                raise
             else:
                 self._tell(action, began)
                 return response
@@ -107,6 +108,9 @@ class Boundary(grpc.aio.ServerInterceptor):
                     yield response
             except Exception as error:  # the server's outermost edge
                 refusal = statuses.refusal(action, error)
+            except BaseException:  # the caller has gone
+                self._calls.end(action, measures.CANCELLED, time.perf_counter() - began)
+                raise
             else:
                 self._tell(action, began)
                 return
@@ -127,19 +131,14 @@ class Boundary(grpc.aio.ServerInterceptor):
         log("call", **told, **refusal.metadata)
 
 
-def _refusing(refusal: errors.IpamError) -> "grpc.RpcMethodHandler[Any, Any]":
-    # The same for all of them: to write it anew costs as much as to send it.
-    ending = statuses.ending(refusal)
-
-    async def refuse(_: object, context: desk.Context) -> NoReturn:
-        await context.abort(*ending)
-
-    # A call whose requests come as a stream is answered before any of them is read.
-    return grpc.stream_unary_rpc_method_handler(refuse)
+async def _turn_away(_: object, context: desk.Context) -> NoReturn:
+    await context.abort(*_BUSY)
 
 
-_TURNED_AWAY = _refusing(errors.ServerBusy())
-_SHUT = _refusing(errors.DatabaseUnavailable())
+# The same for all of them: to write it anew costs as much as to send it.
+_BUSY = statuses.ending(errors.ServerBusy())
+# A call whose requests come as a stream is answered before any of them is read.
+_TURNED_AWAY: "grpc.RpcMethodHandler[Any, Any]" = grpc.stream_unary_rpc_method_handler(_turn_away)
 
 
 def _readable(

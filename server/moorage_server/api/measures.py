@@ -5,7 +5,7 @@ it is asked for (`api/metrics.py`).
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import prometheus_client
@@ -14,6 +14,9 @@ from prometheus_client.registry import Collector
 from moorage_server.usecases.batch import Locking
 
 OK: Final = "OK"  # the outcome of a call that has no reason to tell
+CANCELLED: Final = "CANCELLED"  # ... and of one whose caller did not wait for its end
+# Counted from 0 on: whoever asks by how much a number has grown overlooks one that has just begun.
+_FROM_THE_START: Final = (OK, "INTERNAL", "OUTCOME_UNKNOWN")
 
 # Seconds. A call that nobody is in the way of takes milliseconds; few callers wait for a minute.
 _SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -23,24 +26,28 @@ _REQUESTS: Final = (1, 2, 4, 8, 16, 32, 64, 128)
 class Calls:
     """How calls end, and after how long."""
 
-    def __init__(self) -> None:
-        """None has ended."""
+    def __init__(self, methods: Iterable[str]) -> None:
+        """None of these has ended."""
         self._seconds = prometheus_client.Histogram(
             "moorage_call_seconds",
-            "How long calls took, waiting included; streams from their first message to their end.",
+            "How long calls took, with what they waited for on purpose; streams until their end.",
             ("method",),
             buckets=_SECONDS,
             registry=None,
         )
         self._ended = prometheus_client.Counter(
             "moorage_calls",
-            "Calls that have ended, by what was told: OK, or the reason of the refusal.",
+            "Calls that have ended, by what was told: OK, the reason of the refusal, or CANCELLED"
+            " where the caller had gone. Those that were turned away unread are not in it.",
             ("method", "outcome"),
             registry=None,
         )
         # To look one up by its labels costs more than to count.
         self._known: dict[tuple[str, str], Callable[[float], None]] = {}
         self.counters: tuple[Collector, ...] = (self._seconds, self._ended)
+        for method in methods:
+            for outcome in _FROM_THE_START:
+                self._ended.labels(method, outcome)
 
     def end(self, method: str, outcome: str, seconds: float) -> None:
         """One has ended."""
@@ -72,7 +79,8 @@ class Batches:
         )
         self._seconds = prometheus_client.Histogram(
             "moorage_batch_seconds",
-            "How long such a transaction took, by whether it waits for locks that others have.",
+            "How long such a transaction took, repetitions included, by whether it waits for locks"
+            " that others have.",
             ("locks",),
             buckets=_SECONDS,
             registry=None,
@@ -80,7 +88,7 @@ class Batches:
         self._took = {each: self._seconds.labels(each.name.lower()) for each in Locking}
         self._deferred = prometheus_client.Counter(
             "moorage_requests_deferred",
-            "Assigns and releases that a batch left for one that waits for locks.",
+            "Assigns and releases that a batch left, since others had the locks.",
             registry=None,
         )
         self._unchanged = prometheus_client.Counter(

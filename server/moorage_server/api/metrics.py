@@ -129,7 +129,7 @@ class _Count:
 
     pools: Sequence[domain.NamedUsage] = ()
     quarantines: Sequence[tuple[str, str]] = ()
-    oldest_transaction: float | None = None
+    servers: activity.Activity | None = None
 
 
 class _Pools(Collector):
@@ -187,7 +187,7 @@ class _Pools(Collector):
             quarantines=[
                 (vrf, each.cause.value) for vrf, each in quarantine.everywhere(self._store, limits)
             ],
-            oldest_transaction=activity.oldest_transaction(self._store, limits),
+            servers=activity.of_servers(self._store, limits),
         )
 
     def _failed(self, why: str) -> None:
@@ -220,25 +220,36 @@ def _families(counted: _Count) -> Iterator[Metric]:
     )
     for vrf, cause in counted.quarantines:
         quarantined.add_metric((vrf, cause), 1)
+    yield from (addresses, capacity, blocks, quarantined)
+    yield from _of_servers(counted.servers)
+    yield from _as_calico_says(counted)
+
+
+def _of_servers(found: activity.Activity | None) -> Iterator[Metric]:
     oldest = GaugeMetricFamily(
-        "moorage_oldest_transaction_seconds",
-        "For how long the oldest transaction of any server has been open.",
-        value=counted.oldest_transaction,
+        "moorage_oldest_change_seconds",
+        "For how long a transaction of any server has been open that changes something.",
+        value=found.oldest_change if found else None,
     )
-    yield from (addresses, capacity, blocks, quarantined, oldest, *_as_calico_says(counted))
+    ages = GaugeMetricFamily(
+        "moorage_verification_age_seconds",
+        "For how long no server has held what is stored against its rules, all of it or a part.",
+        labels=("extent",),
+    )
+    for extent, age in found.verification_ages.items() if found else ():
+        ages.add_metric((extent.value,), age)
+    yield from (oldest, ages)
 
 
 def _as_calico_says(counted: _Count) -> Iterator[Metric]:
-    """The numbers of pools again, by the names that Calico's dashboards know; without nodes."""
+    """The numbers of pools again, by the names that Calico has for them; without nodes."""
     labels = ("ippool", "vrf")
     size = GaugeMetricFamily("ipam_ippool_size", "As moorage_pool_capacity.", labels=labels)
-    reserved = GaugeMetricFamily("ipam_ippool_reserved", "Reserved addresses.", labels=labels)
     used = GaugeMetricFamily("ipam_allocations_in_use", "Assigned addresses.", labels=labels)
     blocks = GaugeMetricFamily("ipam_blocks", "As moorage_pool_open_blocks.", labels=labels)
     for each in counted.pools:
         counts, name = each.usage.counts, (each.pool, each.vrf)
         size.add_metric(name, counts.capacity)
-        reserved.add_metric(name, counts.reserved)
         used.add_metric(name, counts.assigned)
         blocks.add_metric(name, each.usage.open_blocks)
-    yield from (size, reserved, used, blocks)
+    yield from (size, used, blocks)

@@ -66,8 +66,7 @@ class Numbering:
             await asyncio.sleep(PACE)
 
     async def _pass(self) -> None:
-        began = time.monotonic()
-        limits = database.Limits.until(began + TIME)
+        limits = database.Limits.until(time.monotonic() + TIME)
         try:
             numbered = await asyncio.get_running_loop().run_in_executor(
                 self._thread, self._numberer.number, self._store, limits
@@ -80,4 +79,4 @@ class Numbering:
         if numbered.more:
             self.stir()
         else:
-            self._feed.settle(began)
+            self._feed.settle(numbered.since)

@@ -106,10 +106,15 @@ class Server:
     def __init__(self, settings: Settings, rules: Rules = RULES) -> None:
         """Connects to the database when first used."""
         self._settings = settings
-        self._store = database.Database(settings.database_url, threads=settings.threads)
+        # Whatever has another server's schema is left alone, by calls and by what goes on behind
+        # them: what is written by the rules of another one may break them without an error.
+        self._fits = False
+        self._database = database.Database(settings.database_url, threads=settings.threads)
+        self._store = self._database.while_(lambda: self._fits)
         self._admission = Admission()
         self._desk = Desk(self._store, self._admission, threads=settings.threads)
-        calls, batches, feed = measures.Calls(), measures.Batches(), measures.Feed()
+        methods = (method.name for service in SERVICES for method in service.methods)
+        calls, batches, feed = measures.Calls(methods), measures.Batches(), measures.Feed()
         self._grpc = _listener(settings, Boundary(self._admission, calls))
         self._health = Health()
         self._statuses = grpc_health.aio.HealthServicer()
@@ -146,11 +151,10 @@ class Server:
         self._reports.append(asyncio.create_task(self._health.beat()))
         self._collector.start()
         self._numbering.start()
-        await self._tell(ready=False)
+        await self._report()
         await self._chores.start()
         self._verifying.start()
         await self._grpc.start()
-        await self._report()
         self._reports.append(asyncio.create_task(self._keep_reporting()))
         return _address(self._settings.listen, bound)
 
@@ -214,12 +218,12 @@ class Server:
         try:
             # PostgreSQL's own time-outs do not run while it is frozen.
             async with asyncio.timeout(READINESS_TIMEOUT):
-                found = await self._desk.probe(lambda: readiness.probe(self._store, limits))
+                found = await self._desk.probe(lambda: readiness.probe(self._database, limits))
             self._lasting.note(found)
-            self._admission.is_open = ready = True
+            self._fits = ready = True
         except readiness.Misfit as error:
             _log.error("lets nobody in", why=str(error))
-            self._admission.is_open = ready = False
+            self._fits = ready = False
         except (errors.IpamError, database.Fault, readiness.NotReady, TimeoutError) as error:
             _log.warning("not ready", why=str(error) or "the database does not answer")
             ready = False

@@ -43,7 +43,15 @@ class Verifying:
             ("extent",),
             registry=None,
         )
-        self.counters = (self._violations, self._verifications)
+        every = prometheus_client.Gauge(
+            "moorage_verification_period_seconds",
+            "How often what is stored is held against its rules, as this server is told; 0: never.",
+            ("extent",),
+            registry=None,
+        )
+        for extent, period in periods.items():
+            every.labels(extent.value).set(period)
+        self.counters = (self._violations, self._verifications, every)
 
     def start(self) -> None:
         """Begins to work on the running loop, if anything is ever due."""

@@ -48,8 +48,8 @@ class Facts:
     autovacuum: bool
     durability: str
     synchronous_commit: str
-    connections: int  # that roles without further rights may have, all together
-    needed: int  # that one server process has at the most
+    connections: int  # that this role may have, with others where they share them
+    needed: int  # that a server may have, all its processes together
     encrypted: bool
     local: bool  # reached without a network
     seconds_ahead: float  # of this machine's clock
@@ -73,7 +73,10 @@ def _fitness(facts: Facts) -> Iterator[Finding]:
         advice="15 is the oldest that is tried; upgrade it",
     )
     yield _judge(
-        "schema", facts.misfit or "fits this server", ok=not facts.misfit, advice="see above"
+        "schema",
+        facts.misfit or "fits this server",
+        ok=not facts.misfit,
+        advice="nothing is served from it until it fits",
     )
     yield _judge(
         "writes",
@@ -118,13 +121,19 @@ def _rights(facts: Facts) -> Iterator[Finding]:
 
 
 def _lasting(facts: Facts) -> Iterator[Finding]:
-    for name, is_on in (("fsync", facts.fsync), ("full_page_writes", facts.full_page_writes)):
-        yield _judge(
-            name,
-            "on" if is_on else "off",
-            ok=is_on,
-            advice="a crash loses or garbles what was acknowledged; set it on",
-        )
+    yield _judge(
+        "fsync",
+        "on" if facts.fsync else "off",
+        ok=facts.fsync,
+        advice="a crash loses or garbles what was acknowledged; set it on",
+    )
+    yield _judge(
+        "full_page_writes",
+        "on" if facts.full_page_writes else "off",
+        ok=facts.full_page_writes,
+        advice="a crash garbles tables, unless the storage never writes half a page; set it on",
+        otherwise=Grade.NOTE,
+    )
     yield _judge(
         "synchronous_commit",
         facts.synchronous_commit,
@@ -150,9 +159,9 @@ def _lasting(facts: Facts) -> Iterator[Finding]:
 def _upkeep(facts: Facts) -> Iterator[Finding]:
     yield _judge(
         "connections",
-        f"{facts.connections} for all; a server process has {facts.needed}",
+        f"{facts.connections}; this server may have {facts.needed}",
         ok=facts.connections >= facts.needed,
-        advice="raise max_connections to all processes' and what others need",
+        advice="raise max_connections, or the limit of the role or database, to all servers'",
     )
     yield _judge(
         "autovacuum",

@@ -76,6 +76,13 @@ class Limits:
         )
 
 
+@dataclasses.dataclass(slots=True)
+class _Losses:
+    """What is known of lost connections, by all who share a pool."""
+
+    until: float = 0.0  # when the newest was made that was lost
+
+
 class Database:
     """A pool of connections to one PostgreSQL, and the way to run transactions on it."""
 
@@ -98,7 +105,7 @@ class Database:
                 "prepare_threshold": 2,
             },
         )
-        self._lost_until = 0.0  # when the newest connection was made that was lost
+        self._losses = _Losses()
         known = hosts.Hosts()
         self._pulse = pulse.Pulse(known.another_leads)
         sa.event.listen(self._engine, "do_connect", known.connect)
@@ -107,6 +114,7 @@ class Database:
         sa.event.listen(self._engine, "connect", lambda driver, _: loaders.register(driver))
         sa.event.listen(self._engine, "checkout", self._renew)
         self._commits = True
+        self._is_available: Callable[[], bool] = lambda: True
 
     def rehearsing(self) -> "Database":
         """The same database, where every transaction is rolled back instead of committed.
@@ -116,6 +124,12 @@ class Database:
         rehearsal = copy.copy(self)
         rehearsal._commits = False
         return rehearsal
+
+    def while_(self, holds: Callable[[], bool]) -> "Database":
+        """The same database; while that does not hold, it is not available."""
+        guarded = copy.copy(self)
+        guarded._is_available = holds
+        return guarded
 
     def close(self) -> None:
         """Closes every connection that is not in use."""
@@ -134,6 +148,8 @@ class Database:
         Raises what `work` raises, the IpamError that a failure of the database
         amounts to, or Fault.
         """
+        if not self._is_available():
+            raise errors.DatabaseUnavailable
         for attempt in range(ATTEMPTS):
             try:
                 return self._once(work, limits, snapshot=snapshot)
@@ -157,7 +173,7 @@ class Database:
                 # A demoted primary keeps its connections and answers pings on them; and where
                 # one connection was lost, the others were as well.
                 if verdict in (Verdict.DEMOTED, Verdict.RECONNECT):
-                    self._lost_until = max(self._lost_until, made)
+                    self._losses.until = max(self._losses.until, made)
                     connection.invalidate()
                 raise _judged(verdict, error) from error
             if not statements.are_pending(connection):
@@ -168,7 +184,7 @@ class Database:
             return result
 
     def _renew(self, _connection: object, record: sa.pool.ConnectionPoolEntry, _: object) -> None:
-        if record.info["made"] <= self._lost_until:
+        if record.info["made"] <= self._losses.until:
             # Each connection that is no newer is made anew when its turn comes, and whoever
             # works on one goes on.
             raise sa.exc.DisconnectionError

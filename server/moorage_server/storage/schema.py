@@ -131,7 +131,7 @@ def require_current(connection: sa.Connection) -> None:
             "run: moorage-server migrate --database-url URL-OF-THE-OWNER"
         )
     floor = connection.scalar(sa.text("SELECT revision FROM schema_floor"))
-    if floor > head():
+    if floor is None or floor > head():
         raise Misfit(
             f"the database is at schema {found}, which serves servers of {floor} and later; "
             f"this one is of {head()}: install a newer release"

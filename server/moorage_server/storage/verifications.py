@@ -40,10 +40,15 @@ def take(connection: sa.Connection) -> bool:
     return locks.take(connection, locks.Class.RULES, _NAME, waiting=False)
 
 
+def ages(connection: sa.Connection) -> dict[Extent, int]:
+    """For how many seconds, in which some server ran, nobody has looked; first since the schema."""
+    return {Extent(row.extent): row.age for row in _AGES.rows(connection)}
+
+
 def due(connection: sa.Connection, periods: Mapping[Extent, int]) -> Extent | None:
     """What is to be looked at now, if anything; never what has a period of 0."""
-    ages = {Extent(row.extent): row.age for row in _AGES.rows(connection)}
-    overdue = [each for each in Extent if 0 < periods[each] <= ages[each]]
+    old = ages(connection)
+    overdue = [each for each in Extent if 0 < periods[each] <= old[each]]
     return max(overdue, key=lambda each: each is Extent.WHOLE, default=None)
 
 

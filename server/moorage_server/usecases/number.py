@@ -13,10 +13,14 @@ LONGEST_PAUSE = 0.03
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Numbered:
-    """The VRFs whose feeds have grown, and whether there is more to number."""
+    """The VRFs whose feeds have grown, and whether there is more to number.
+
+    Unless there is, all is numbered that was committed before `since`, on time.monotonic()'s clock.
+    """
 
     vrf_ids: tuple[int, ...] = ()
     more: bool = False
+    since: float = dataclasses.field(default=0.0, compare=False)
 
 
 class Numberer:
@@ -24,7 +28,7 @@ class Numberer:
 
     def __init__(self) -> None:
         """Nothing yet."""
-        self._reach: fence.Reach | None = None
+        self._reach: tuple[fence.Reach, float] | None = None  # and when it was looked for
 
     def number(self, store: database.Database, limits: database.Limits) -> Numbered:
         """Numbers what can be.
@@ -32,15 +36,20 @@ class Numberer:
         Nothing where there is nothing new, where another server is at it, or where an
         older transaction has not ended yet.
         """
-        reach, self._reach = self._reach, None
+        kept, self._reach = self._reach, None
         # What fails is begun anew.
-        reach = reach or store.run(fence.reach, limits)
+        reach, since = kept or _look(store, limits)
         if reach is None:
-            return Numbered()
+            return Numbered(since=since)
         numbered, done = store.run(lambda transaction: _number(transaction, reach), limits)
         if not done:
-            self._reach = reach
-        return Numbered(vrf_ids=tuple(numbered), more=not done)
+            self._reach = reach, since
+        return Numbered(vrf_ids=tuple(numbered), more=not done, since=since)
+
+
+def _look(store: database.Database, limits: database.Limits) -> tuple[fence.Reach | None, float]:
+    since = time.monotonic()
+    return store.run(fence.reach, limits), since
 
 
 def _number(transaction: database.Transaction, reach: fence.Reach) -> tuple[list[int], bool]:
