@@ -180,11 +180,20 @@ def _tolerant() -> Iterator[None]:
         logs.tell(_LOG, logging.WARNING, "left it where it is", error=type(error).__name__)
 
 
+def _is_number(value: object) -> bool:
+    return type(value) is int and 0 <= value < 1 << 63
+
+
+def _is_text(value: object) -> bool:
+    # JSON can spell halves of characters, which no message and no name of a file can carry.
+    return isinstance(value, str) and value.encode(errors="replace").decode() == value
+
+
 def _parse(content: bytes) -> Release:
     document = jsontext.decode(content)
     if not isinstance(document, dict) or document.keys() != set(Release._fields):
         raise ValueError("not the fields of a release")
     for name, value in document.items():
-        if type(value) is not (int if name in _NUMBERS else str):
+        if not (_is_number(value) if name in _NUMBERS else _is_text(value)):
             raise ValueError(f"{name} is of another type")
     return Release(**document)
