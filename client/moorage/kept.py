@@ -66,7 +66,7 @@ def load(path: pathlib.Path, *, vrf: str = names.DEFAULT_VRF) -> mirror.Mirror:
         saved = history_pb2.WatchAllocationsResponse()
     if not saved.cursor.epoch:
         raise Unreadable(f"{path} is not what was saved there; remove it to begin anew")
-    if any(names.vrf(names.vrf_of(each.name)) != names.vrf(vrf) for each in saved.held[:1]):
+    if not all(each.name.startswith(f"{names.vrf(vrf)}/") for each in saved.held[:1]):
         raise Unreadable(f"{path} is of another VRF than {vrf}; remove it to begin anew")
     return mirror.Mirror(saved.held, saved.cursor)
 

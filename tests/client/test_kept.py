@@ -12,6 +12,7 @@ import moorage
 from harness import postgres
 from harness.calls import assign, create_pool, release
 from moorage import kept, mirror
+from moorage.v1 import history_pb2, resources_pb2
 
 OPERATIONS = 4  # of a save: a sync, a rename, another sync, and the end
 RENAME = 1
@@ -157,6 +158,15 @@ def test_a_file_that_is_no_saved_mirror_is_refused(tmp_path: pathlib.Path) -> No
         (tmp_path / "held").write_bytes(content)
         with pytest.raises(kept.Unreadable, match="held is not what was saved there"):
             kept.load(tmp_path / "held")
+
+
+def test_a_mirror_of_what_has_no_name_is_refused(tmp_path: pathlib.Path) -> None:
+    saved = history_pb2.WatchAllocationsResponse(
+        held=[resources_pb2.Allocation(name="x")], cursor=history_pb2.Cursor(epoch="e", revision=1)
+    )
+    (tmp_path / "held").write_bytes(saved.SerializeToString())
+    with pytest.raises(kept.Unreadable, match="is of another VRF"):
+        kept.load(tmp_path / "held")
 
 
 def test_a_mirror_of_another_vrf_is_refused(client: moorage.Client, tmp_path: pathlib.Path) -> None:
