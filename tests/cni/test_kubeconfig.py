@@ -124,7 +124,13 @@ def test_the_current_context_must_lead_to_a_cluster_and_a_user(
         access(file)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "a: [", "a: 'b", "contexts: 1", "\x00", "&a [*a]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "a: [", "a: 'b", "contexts: 1", "\x00", "&a [*a]"),
+        *("a: !!int b", "a: 2020-13-99", "a: " + "{b: " * 1000, "current-context: &a [*a, *a]"),
+    ],
+)
 def test_what_is_no_kubeconfig_is_refused(text: str, tmp_path: Path) -> None:
     file = tmp_path / "kubeconfig"
     file.write_text(text)

@@ -573,6 +573,17 @@ MALFORMED = {
         "must be null or an index of the 0 attributes",
     ),
     "attributes that are none": ({"attributes": "x"}, "spec.attributes", "must be a list"),
+    "a node of many words": ({"affinity": ["host:a"]}, "spec.affinity", "text, not a list"),
+    "a handle that is none": (
+        {"allocations": [0] + [None] * 63, "attributes": [{1: 2, "handle_id": {}}]},
+        "spec.attributes[0].handle_id",
+        "must be text, not a mapping",
+    ),
+    "half a character": (
+        {"allocations": [0] + [None] * 63, "attributes": [{"secondary": {"node": "\ud800"}}]},
+        "spec.attributes[0].secondary",
+        "must be text, not ",
+    ),
     "no CIDR": ({"cidr": "10.244.1.1/26"}, "spec.cidr", "must be a CIDR"),
 }
 

@@ -1,5 +1,6 @@
 """What is refused in a manifest before the server is asked; nobody listens in these tests."""
 
+import itertools
 import pathlib
 
 import pytest
@@ -19,6 +20,15 @@ def manifest(spec: str = "{cidr: 10.0.0.0/24}", *, kind: str = "Pool", **metadat
     )
 
 
+def bomb(before: str, after: str) -> str:
+    """A few mappings of which each names the one before eight times."""
+    first = "a: &a {k: 1, l: 2}\n"
+    return first + "".join(
+        f"{name}: &{name} {{{before}{', '.join([f'*{known}'] * 8)}{after}}}\n"
+        for known, name in itertools.pairwise("abcdefghij")
+    )
+
+
 HERE = "standard input, document 1 (line 1)"
 
 REFUSED = [
@@ -33,6 +43,14 @@ REFUSED = [
     ("\x00", "special characters are not allowed"),
     ("!!python/object:os.system {}", "could not determine a constructor"),
     ("[" * 20_000, "standard input is nested too deeply"),
+    ("a: !!int one", "standard input, line 1, column 4: not a value of int"),
+    ("a: !!bool maybe", "line 1, column 4: not a value of bool"),
+    ("a: 2020-13-99", "line 1, column 4: not a value of timestamp"),
+    ("a: !!timestamp x", "line 1, column 4: not a value of timestamp"),
+    (manifest("{cidr: 0x" + "f" * 4000 + "}"), "a number that is too large"),
+    ('{"a": ' + "9" * 5000 + "}", "standard input, line 1, column 7: not a value of int"),
+    (bomb("<<: [", "]"), "more than 1000 keys are merged"),
+    (f"{bomb('x: [', ']')}kind: *j", "kind: must be one of Vrf, Node, Pool, Reservation"),
     ("", "there is no document in -"),
     ("---\n---\n", "there is no document in -"),
     ("kind: List\nitems: 1", "`items` of a List must be a list"),

@@ -108,12 +108,12 @@ class _Kubeconfig:
 
 
 def _yaml(file: str) -> netconf.Object:
-    import yaml  # noqa: PLC0415 - only this way of configuration pays for it
+    from moorage.cni import yamltext  # noqa: PLC0415 - only this way of configuration pays for it
 
     text = settings.read_text("kubernetes.kubeconfig", file)
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        document = yamltext.decode(text)
+    except ValueError as error:
         raise _refuse(file, "the file is not YAML", "write a kubeconfig") from error
     if not isinstance(document, dict):
         raise _refuse(file, "the file is not a kubeconfig", "write a kubeconfig")
@@ -128,7 +128,7 @@ def _named(
         if isinstance(entry, dict) and name and entry.get("name") == name:
             part = entry.get(singular)
             return part if isinstance(part, dict) else {}
-    wanted = errors.quote(str(name))
+    wanted = errors.quote(name if isinstance(name, str) else "")
     raise _refuse(file, f"{plural} has no {wanted}", "set current-context and what it names")
 
 

@@ -115,10 +115,10 @@ def _kind(given: dict[str, object], place: specs.Place) -> Kind | None:
     version, title = given.get("apiVersion"), given.get("kind")
     if version not in API_VERSIONS:
         place.child("apiVersion").refuse(f"must be {' or '.join(API_VERSIONS)}")
-    known = _KINDS.get(str(version), _V3_KINDS)
+    known = _KINDS.get(version, _V3_KINDS) if isinstance(version, str) else _V3_KINDS
     if isinstance(title, str) and title in known:
         return known[title]
-    hint = specs.near(str(title), list(known))
+    hint = specs.near(title, list(known))
     place.child("kind").refuse(f"must be one of {', '.join(known)}{hint}")
     return None
 

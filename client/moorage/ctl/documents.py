@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import yaml
 
 import moorage
+from moorage.cni import yamltext
 from moorage.ctl import exits
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -34,7 +35,7 @@ class _Twice(ValueError):
     """A key stands twice in one object of JSON."""
 
 
-class _Unambiguous(yaml.constructor.SafeConstructor):
+class _Unambiguous(yamltext.Bounded):
     """YAML without duplicate keys: of two, one would be ignored in silence."""
 
     def construct_mapping(
@@ -127,7 +128,7 @@ def _json(name: str, text: str) -> list[Document] | None:
         return None
     try:
         return list(_decoded(name, text))
-    except json.JSONDecodeError:
+    except ValueError:  # also for a number of too many digits
         return None
 
 
@@ -212,4 +213,4 @@ def _place(name: str, error: yaml.YAMLError) -> str:
 def _problem(error: yaml.YAMLError) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem:
         return error.problem
-    return str(error).splitlines()[0]
+    return next(iter(str(error).splitlines()), "not YAML")

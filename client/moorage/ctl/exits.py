@@ -13,6 +13,9 @@ from dataclasses import dataclass, field, replace
 
 import moorage
 
+# Controls beyond those of ASCII, and those that turn the direction of writing.
+_STEERING = re.compile(r"[\x80-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
 
 class Exit(enum.IntEnum):
     """Exit codes, as documented in `moorctl --help`."""
@@ -149,7 +152,17 @@ def note(text: str) -> None:
 
 def printable(text: str) -> str:
     """Return `text` with control characters spelled out, so that no label can steer a terminal."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]", _spell, text)
+    return re.sub(f"[\\x00-\\x1f\\x7f]|{_STEERING.pattern}", _spell, text)
+
+
+def json_text(value: object, *, indent: int | None = 2) -> str:
+    """Return a value as JSON that people can read, and that steers no terminal either."""
+    return json_printable(json.dumps(value, indent=indent, ensure_ascii=False))
+
+
+def json_printable(text: str) -> str:
+    """Return JSON whose control characters are all escaped; those of ASCII always are."""
+    return _STEERING.sub(lambda match: json.dumps(match[0])[1:-1], text.replace("\x7f", "\\u007f"))
 
 
 def _spell(match: re.Match[str]) -> str:
@@ -176,4 +189,4 @@ def _document(report: Report) -> str:
         "metadata": dict(report.metadata),
         "violations": [violation._asdict() for violation in report.violations],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return json_text(document)

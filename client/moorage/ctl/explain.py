@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 
 import click
@@ -60,7 +59,7 @@ def command(
         )
         if output == "json":
             document = json_format.MessageToDict(response)
-            click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+            click.echo(exits.json_text(document))
             return
         asked = {str(address) for address in addresses}
         origins = [

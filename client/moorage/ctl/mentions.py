@@ -92,6 +92,6 @@ def _kind(given: dict[str, object], place: specs.Place) -> kinds.Kind | calico.K
         return None
     kind = known.get(title) if isinstance(title, str) else None
     if kind is None:
-        hint = specs.near(str(title), list(known))
+        hint = specs.near(title, list(known))
         place.child("kind").refuse(f"must be one of {', '.join(known)}{hint}")
     return kind

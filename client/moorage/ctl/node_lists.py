@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from moorage.ctl import exits
+from moorage.ctl import exits, specs
 from moorage.ctl.ipam import files
 from moorage.v1 import resources_pb2
 
@@ -53,17 +53,17 @@ def _own(item: Mapping[str, object]) -> resources_pb2.Attachment:
 
 def _mapping(value: object) -> Mapping[str, object]:
     if not isinstance(value, dict):
-        raise TypeError(f"{value!r:.60} is no object")
+        raise TypeError(f"{specs.shown(value)} is no object")
     return value
 
 
 def _list(value: object) -> Sequence[object]:
     if not isinstance(value, list):
-        raise TypeError(f"{value!r:.60} is no list")
+        raise TypeError(f"{specs.shown(value)} is no list")
     return value
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r:.60} is no text")
+    if not specs.is_text(value):
+        raise TypeError(f"{specs.shown(value)} is no text")
     return value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import json
 import re
 import time
 
@@ -104,7 +103,7 @@ def command(
             vrf=where.vrf,
         )
     if output == "json":
-        click.echo(json.dumps(json_format.MessageToDict(done), indent=2, ensure_ascii=False))
+        click.echo(exits.json_text(json_format.MessageToDict(done)))
     else:
         _show(done, applying=applying)
     ctx.exit(exits.Exit.DIFFERENT if done.failures else exits.Exit.OK)

@@ -4,7 +4,6 @@ A table is plain text in columns, cut off nowhere, so that it can be searched; i
 chosen in `moorage.ctl.columns`. Large listings are written while they arrive, but for tables.
 """
 
-import json
 import math
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -130,7 +129,7 @@ def _yaml_object(name: str, found: Iterable[dict[str, object]]) -> Iterator[str]
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    return exits.json_text(value)
 
 
 def _yaml(value: object) -> str:

@@ -20,6 +20,9 @@ NOT_IN_SPEC = frozenset(
     {"name", "uid", "etag", "createTime", "updateTime", "state", "labels", "quarantines"}
 )
 
+# What is longer resembles no name; to look for one takes time.
+_LONGEST_WORD = 64
+
 _Field = descriptor.FieldDescriptor
 _SCALARS: dict[int, tuple[type, str]] = {
     _Field.CPPTYPE_INT32: (int, "a whole number"),
@@ -61,13 +64,15 @@ def mapping(value: object, known: list[str], place: Place, owner: str) -> dict[s
         return {}
     for key in value:
         if key not in known:
-            hint = near(str(key), known) or f"; its fields are {', '.join(known) or 'none'}"
+            hint = near(key, known) or f"; its fields are {', '.join(known) or 'none'}"
             place.child(str(key)).refuse(f"is not a field of {owner}{hint}")
     return {key: value[key] for key in known if value.get(key) is not None}
 
 
-def near(word: str, known: list[str]) -> str:
+def near(word: object, known: list[str]) -> str:
     """Return the end of a sentence about an unknown word: what may have been meant."""
+    if not isinstance(word, str) or len(word) > _LONGEST_WORD:
+        return ""
     matches = difflib.get_close_matches(word, known, n=1)
     return f'; did you mean "{matches[0]}"?' if matches else ""
 

@@ -68,7 +68,7 @@ def _json(update: watch.Update) -> Iterator[str]:
     message = history_pb2.WatchAllocationsResponse(
         held=update.held, events=update.events, cursor=update.cursor
     )
-    yield json_format.MessageToJson(message, indent=None, ensure_ascii=False)
+    yield exits.json_printable(json_format.MessageToJson(message, indent=None, ensure_ascii=False))
 
 
 def _text(update: watch.Update) -> Iterator[str]:

@@ -122,7 +122,7 @@ def _take_block(spec: Mapping[str, object], place: specs.Place, pile: _Pile) -> 
     if spec.get("deleted") in (True, "true"):
         pile.notes.append(f"block {cidr} is deleted in Calico, and left out")
         return
-    affinity = str(spec.get("affinity") or "")
+    affinity = _text(spec.get("affinity"), place.child("affinity"))
     node = affinity.removeprefix(_HOST) if affinity.startswith(_HOST) else ""
     block = Block(cidr=cidr, node=node, holdings=_holdings(cidr, spec, place))
     if pile.blocks.setdefault(cidr, block) != block:
@@ -149,24 +149,29 @@ def _holdings(
             continue
         entry = _mapping(attributes[index], place.child("attributes").item(index))
         if not _is_released(entry):
-            found.append(_holding(str(cidr[ordinal]), entry))
+            inside = place.child("attributes").item(index)
+            found.append(_holding(str(cidr[ordinal]), entry, inside))
     return tuple(found)
 
 
 def _is_released(entry: Mapping[str, object]) -> bool:
     """Whether an address was released and only waits to be free again."""
     return any(
-        key.lower().replace("_", "") == "releasedat" and value for key, value in entry.items()
+        str(key).lower().replace("_", "") == "releasedat" and value for key, value in entry.items()
     )
 
 
-def _holding(address: str, entry: Mapping[str, object]) -> holders.Holding:
+def _holding(address: str, entry: Mapping[str, object], place: specs.Place) -> holders.Holding:
     attributes = entry.get("secondary")
     known = attributes if isinstance(attributes, dict) else {}
     return holders.Holding(
         address=address,
-        handle=holders.handle_of(entry.get("handle_id")),
-        attributes={str(key): str(value) for key, value in known.items() if value is not None},
+        handle=_handle(entry.get("handle_id"), place.child("handle_id")),
+        attributes={
+            str(key): _text(value, place.child("secondary"))
+            for key, value in known.items()
+            if value is not None
+        },
     )
 
 
@@ -175,11 +180,12 @@ def _take_affinity(spec: Mapping[str, object], place: specs.Place, pile: _Pile) 
     if cidr is None or state == "pending" or (spec.get("type") or "host") != "host":
         return
     gone = state == "pendingDeletion" or spec.get("deleted") in (True, "true")
-    pile.affinities[str(spec.get("node")), cidr] = not gone
+    pile.affinities[_text(spec.get("node"), place.child("node")), cidr] = not gone
 
 
 def _take_handle(spec: Mapping[str, object], place: specs.Place, pile: _Pile) -> None:
-    counts, handle = spec.get("block") or {}, holders.handle_of(spec.get("handleID"))
+    counts = spec.get("block") or {}
+    handle = _handle(spec.get("handleID"), place.child("handleID"))
     if spec.get("deleted") in (True, "true") or not isinstance(counts, dict):
         return
     for text, count in counts.items():
@@ -235,9 +241,24 @@ def _mapping(value: object, place: specs.Place) -> Mapping[str, object]:
     return {}
 
 
+def _handle(value: object, place: specs.Place) -> str:
+    """Return a handle as it was meant: old data goes on after a carriage return."""
+    return _text(value, place).partition("\r")[0]
+
+
+def _text(value: object, place: specs.Place) -> str:
+    """Return a text, empty if it is absent; a structure is none, and may be without end."""
+    if value is None or isinstance(value, int | float):
+        return "" if value is None else str(value)
+    if specs.is_text(value):
+        return value
+    place.refuse(f"must be text, not {specs.shown(value)}")
+    return ""
+
+
 def _network(value: object, place: specs.Place) -> Network | None:
     try:
-        return manifests.network(str(value), bare=False)
+        return manifests.network(_text(value, place), bare=False)
     except ValueError as error:
         place.refuse(f"must be a CIDR: {error}")
         return None

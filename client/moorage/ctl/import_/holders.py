@@ -83,11 +83,6 @@ def is_adopted_without_sandbox(network: str) -> bool:
     return network in _WITHOUT_SANDBOX
 
 
-def handle_of(text: object) -> str:
-    """Return a handle as it was meant: old data goes on after a carriage return."""
-    return "" if text is None else str(text).partition("\r")[0]
-
-
 def adopted(holding: Holding, origin: Origin) -> admin_service_pb2.AdoptedAddress:
     """Return the address with its holder here, always the same one for the same holding."""
     handle = holding.handle

@@ -44,4 +44,4 @@ def write(path: str, document: dict[str, object]) -> None:
 
 def text(document: dict[str, object]) -> str:
     """Return a document as it is printed and written."""
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return exits.json_text(document)

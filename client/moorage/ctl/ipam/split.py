@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 from collections.abc import Callable, Sequence
 
 import click
@@ -174,7 +173,7 @@ def _put_back(
     try:
         _undo(client, pool, divided)
     except moorage.MoorageError as error:
-        manifest = json.dumps(manifests.write(pool), ensure_ascii=False)
+        manifest = exits.json_text(manifests.write(pool), indent=None)
         return f"could not be put back ({error}) and has to be, from this manifest: {manifest}"
     return "was put back as it was"
 

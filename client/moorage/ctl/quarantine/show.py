@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import click
@@ -23,7 +22,7 @@ def command(where: settings.Settings, output: str) -> None:
     with where.connected(f"show the quarantine of vrf/{where.vrf}") as client:
         found = client.get_quarantine(vrf=where.vrf)
     if output == "json":
-        click.echo(json.dumps(json_format.MessageToDict(found), indent=2, ensure_ascii=False))
+        click.echo(exits.json_text(json_format.MessageToDict(found)))
     elif not found.quarantines:
         exits.note(f"vrf/{where.vrf} is in no quarantine")
     else:

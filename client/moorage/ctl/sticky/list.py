@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 from google.protobuf import json_format
 
@@ -27,7 +25,7 @@ def command(where: settings.Settings, owner: str, output: str) -> None:
         found = list(client.sticky_addresses(owner_key=owner, vrf=where.vrf))
     if output == "json":
         for each in found:
-            click.echo(json.dumps(json_format.MessageToDict(each), ensure_ascii=False))
+            click.echo(exits.json_text(json_format.MessageToDict(each), indent=None))
     elif not found:
         exits.note("there are no sticky addresses to show")
     else:

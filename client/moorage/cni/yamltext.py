@@ -1,0 +1,62 @@
+"""YAML from outside, read strictly and within bounds; what it means is for the callers."""
+
+import yaml
+
+# Numbers: of as many bits as any that is meant. What is much larger cannot even be shown.
+LARGEST_NUMBER = 64
+# How many keys a mapping may take over from others, with "<<": each level multiplies them.
+MOST_MERGED = 1000
+
+_MERGE = "tag:yaml.org,2002:merge"
+# What the constructors raise for "!!int x", "2020-13-99" and the like.
+_NO_VALUE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+class Bounded(yaml.constructor.SafeConstructor):
+    """Builds values of which every one that cannot be is refused where it stands."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
+        """Return the value of a node; raises YAMLError."""
+        try:
+            value: object = super().construct_object(node, deep)
+        except _NO_VALUE as error:
+            raise _refusal(f"not a value of {node.tag.rpartition(':')[2]}", node) from error
+        if type(value) is int and value.bit_length() > LARGEST_NUMBER:
+            raise _refusal("a number that is too large", node)
+        return value
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Take over what "<<" names; raises YAMLError where that is out of all proportion."""
+        for key, value in node.value:
+            if key.tag == _MERGE:
+                self._bound_merge(value)
+        super().flatten_mapping(node)
+
+    def _bound_merge(self, value: yaml.Node) -> None:
+        merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
+        mappings = [each for each in merged if isinstance(each, yaml.MappingNode)]
+        for each in mappings:
+            self.flatten_mapping(each)
+        if sum(len(each.value) for each in mappings) > MOST_MERGED:
+            raise _refusal(f"more than {MOST_MERGED} keys are merged", value)
+
+
+class _Loader(Bounded, yaml.SafeLoader):
+    pass
+
+
+def decode(text: str) -> object:
+    """Decode one document.
+
+    Raises:
+        ValueError: not YAML, or out of bounds; quotes nothing of it, as it may be secret.
+    """
+    try:
+        value: object = yaml.load(text, _Loader)  # noqa: S506 - a safe one
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError("not YAML") from error
+    return value
+
+
+def _refusal(problem: str, node: yaml.Node) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
