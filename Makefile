@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup serve demo test check format protos bench properties history-campaign feed-campaign \
 	collector-campaign interleavings chaos chaos-night seeded-bugs failover overload soak \
-	alerts restore-trials e2e-cni e2e-cri e2e-kube
+	alerts restore-trials fuzz e2e-cni e2e-cri e2e-kube
 
 setup: $(UV)        ## everything into .venv
 	$(UV) sync --locked --all-extras --all-packages --quiet
@@ -79,6 +79,10 @@ alerts: $(UV)       ## ten minutes of what goes wrong, and what a real Prometheu
 restore-trials: $(UV) ## fifty older backups restored under running nodes: each noticed in time
 	MOORAGE_RESTORE_TRIALS=$${MOORAGE_RESTORE_TRIALS:-50} \
 		$(RUN) pytest -q -rP tests/restore
+
+fuzz: $(UV)         ## five million spoiled inputs for every parser, led by coverage: hours
+	MOORAGE_FUZZ_RUNS=$${MOORAGE_FUZZ_RUNS:-5000000} \
+		$(RUN) --group fuzz pytest -q -rP --numprocesses=2 tests/fuzz
 
 bench: $(UV)        ## throughput and latency beside what bounds them
 	$(RUN) python -m bench
