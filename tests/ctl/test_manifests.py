@@ -44,6 +44,7 @@ REFUSED = [
     ("!!python/object:os.system {}", "could not determine a constructor"),
     ("[" * 20_000, "standard input is nested too deeply"),
     ("a: !!int one", "standard input, line 1, column 4: not a value of int"),
+    ("a: !!set b", "standard input, line 1, column 4: expected a mapping node"),
     ("a: !!bool maybe", "line 1, column 4: not a value of bool"),
     ("a: 2020-13-99", "line 1, column 4: not a value of timestamp"),
     ("a: !!timestamp x", "line 1, column 4: not a value of timestamp"),

@@ -25,6 +25,14 @@ class Bounded(yaml.constructor.SafeConstructor):
             raise _refusal("a number that is too large", node)
         return value
 
+    def construct_document(self, node: yaml.Node) -> object:
+        """Return the value of a document; raises YAMLError."""
+        try:
+            value: object = super().construct_document(node)
+        except _NO_VALUE as error:  # of what is built last, such as a set
+            raise _refusal("not a value", node) from error
+        return value
+
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Take over what "<<" names; raises YAMLError where that is out of all proportion."""
         for key, value in node.value:

@@ -43,7 +43,9 @@ class _Unambiguous(yamltext.Bounded):
     ) -> dict[Hashable, object]:
         """Return the mapping, or refuse it at its second key of one name."""
         seen: set[str] = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+        # What is tagged as a set may be none.
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        for key in (key for key, _ in pairs if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
                 raise yaml.MarkedYAMLError(
                     problem=f"the key {key.value!r} stands here twice", problem_mark=key.start_mark
