@@ -80,14 +80,15 @@ def prepared(cluster: postgres.Postgres) -> Iterator[Ground]:
         grpc.insecure_channel(server.target) as channel,
     ):
         with moorage.Client(server.target) as client:
-            _fill(client)
+            fill(client)
         with database.connect() as connection:
             # Every look is a transaction of its own, and sees what was committed before.
             connection.execution_options(isolation_level="AUTOCOMMIT")
             yield Ground(server, channel, connection)
 
 
-def _fill(client: moorage.Client) -> None:
+def fill(client: moorage.Client) -> None:
+    """Gives a server a little of everything."""
     manual = resources_pb2.ASSIGNMENT_MODE_MANUAL
     # Each pool is one way of refusing; "web" and "six" serve everybody.
     calls.create_pool(client, "web", "10.0.0.0/24", excluded_ranges=["10.0.0.200"])

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -92,17 +92,19 @@ class Process:
         *,
         url: str = "",
         source: pathlib.Path | None = None,
+        program: Sequence[str] = (str(PROGRAM),),
     ) -> None:
         """Starts serving on a loopback port.
 
-        `url` leads to the database by another way, `source` has another server's modules.
+        `url` leads to the database by another way, `source` has another server's modules, and
+        `program` starts it otherwise.
         """
         modules = {} if source is None else {"PYTHONPATH": str(source)}
         self.target = f"127.0.0.1:{port}"
         self._log = log.open("ab")
         self.process = subprocess.Popen(
             [
-                PROGRAM,
+                *program,
                 "serve",
                 f"--database-url={url or database.service_url}",
                 f"--listen={self.target}",

@@ -14,8 +14,11 @@ from moorage_server.domain import errors
 
 T = TypeVar("T")
 
-# Control characters and lone surrogates: they end up in logs, terminals and files.
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# Control characters, those that turn the direction of writing included, and lone surrogates: they
+# end up in logs, terminals and files.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
+)
 _SHOWN = 80
 # Bytes. A refusal travels in trailers, violations twice and encoded, and many clients of
 # gRPC drop a call's whole status, reason included, when its trailers exceed 8 KiB.

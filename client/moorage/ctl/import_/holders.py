@@ -40,7 +40,9 @@ _UNKNOWN = "calico-unknown"
 _WITHOUT_SANDBOX = frozenset({_MACHINES, _TUNNELS, _LOAD_BALANCERS, _WINDOWS, _UNKNOWN})
 
 _CNI_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
+)
 _TUNNEL = re.compile(r"(?:ipip|vxlan|vxlan-v6|wireguard|wireguard-v6)-tunnel-addr-(?P<node>.+)")
 _TUNNEL_TYPES = frozenset(
     {
