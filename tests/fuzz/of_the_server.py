@@ -125,15 +125,15 @@ def _span(text: str) -> None:
 
 
 def _tokens(data: bytes) -> None:
-    """A token as it is; what it says, well wrapped; and a last key of that listing."""
-    text = texts.text_of(data)
-    for make, read in _LISTINGS:
-        request = make()
-        digest = page_tokens.digest(request)
-        inner = json.dumps([digest, "key"]).replace('"key"', text).encode(errors="surrogatepass")
-        wrapped = base64.urlsafe_b64encode(inner).decode()
-        for token in (text, wrapped, page_tokens.encode(request, text)):
-            _read_page(make, read, token)
+    """Of which listing, in a byte: a token as it is, what it says, well wrapped, and a last key."""
+    make, read = _LISTINGS[data[0] % len(_LISTINGS)] if data else _LISTINGS[0]
+    text = texts.text_of(data[1:])
+    request = make()
+    digest = page_tokens.digest(request)
+    inner = json.dumps([digest, "key"]).replace('"key"', text).encode(errors="surrogatepass")
+    wrapped = base64.urlsafe_b64encode(inner).decode()
+    for token in (text, wrapped, page_tokens.encode(request, text)):
+        _read_page(make, read, token)
 
 
 def _read_page(
