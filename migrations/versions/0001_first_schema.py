@@ -489,6 +489,7 @@ READ_ONLY = ("alembic_version", "schema_floor")
 
 def upgrade() -> None:
     """Creates everything and grants the service's role what it needs."""
+    op.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     op.execute("CREATE EXTENSION IF NOT EXISTS btree_gist")
     op.execute("CREATE SEQUENCE events_event_id_seq CACHE 1")
     for statement in (*TABLES.values(), *INDEXES):

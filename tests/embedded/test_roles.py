@@ -14,10 +14,8 @@ from moorage_server.embedded import cluster
 Query = Callable[..., list[tuple[object, ...]]]
 
 
-@pytest.mark.parametrize("role", [cluster.OWNER_ROLE, cluster.SERVICE_ROLE])
-def test_neither_the_owner_nor_the_service_is_privileged(
-    served: cluster.Cluster, query: Query, role: str
-) -> None:
+@pytest.mark.parametrize("role", [cluster.OWNER_ROLE, cluster.SERVICE_ROLE, cluster.READER_ROLE])
+def test_none_of_the_roles_is_privileged(served: cluster.Cluster, query: Query, role: str) -> None:
     rights = "rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls, rolcanlogin"
     found = query(served, role, f"SELECT {rights} FROM pg_roles WHERE rolname = current_user")
     assert found == [(False, False, False, False, False, True)]

@@ -23,7 +23,7 @@ _OF_ROWS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
 class Postgres:
-    """A cluster, seen as its superuser, with the two roles of the product."""
+    """A cluster, seen as its superuser, with the roles of the product."""
 
     def __init__(self, admin_url: str, *, strategy: str = "wal_log") -> None:
         """Takes the URL of a superuser on any database, and how copies of one are made."""
@@ -43,7 +43,7 @@ class Postgres:
 
     def prepare(self) -> None:
         """Makes the roles and the migrated template."""
-        for role in (cluster.OWNER_ROLE, cluster.SERVICE_ROLE):
+        for role in (cluster.OWNER_ROLE, cluster.SERVICE_ROLE, cluster.READER_ROLE):
             self.execute(
                 f"DO $$ BEGIN CREATE ROLE {role} LOGIN PASSWORD '{role}';"
                 " EXCEPTION WHEN duplicate_object THEN NULL; END $$"
@@ -129,6 +129,11 @@ class Database:
     def service_url(self) -> str:
         """For the server."""
         return self.postgres.url(cluster.SERVICE_ROLE, self.name)
+
+    @property
+    def reader_url(self) -> str:
+        """For reports."""
+        return self.postgres.url(cluster.READER_ROLE, self.name)
 
     @property
     def owner_url(self) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from harness import postgres
+import moorage
+from harness import postgres, serving
 from moorage_server.embedded import cluster as embedded
 from moorage_server.storage import schema, tables
 
@@ -100,6 +101,74 @@ def test_the_service_may_not_change_history_nor_the_schema(database: postgres.Da
             pytest.raises(sa.exc.ProgrammingError, match=r"permission denied|must be owner"),
         ):
             connection.execute(sa.text(statement))
+
+
+def test_the_reader_sees_everything(database: postgres.Database) -> None:
+    with database.connect(database.reader_url) as connection:
+        for table in tables.metadata.tables:
+            connection.execute(sa.text(f"SELECT * FROM {table} LIMIT 1"))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE vrfs SET description = 'mine'",
+        "INSERT INTO ticks (tick) VALUES (7)",
+        "DELETE FROM allocations",
+        "TRUNCATE events",
+        "SELECT * FROM vrfs FOR UPDATE",
+        "LOCK TABLE vrfs IN EXCLUSIVE MODE",
+        "SELECT nextval('events_event_id_seq')",
+        "SELECT keep_history(1)",
+        "CREATE TABLE mine (id int)",
+        "CREATE SCHEMA mine",
+        "DROP TABLE allocations",
+    ],
+)
+def test_the_reader_may_change_nothing(database: postgres.Database, statement: str) -> None:
+    with (
+        database.connect(database.reader_url) as connection,
+        pytest.raises(sa.exc.ProgrammingError, match=r"permission denied|must be owner"),
+    ):
+        connection.execute(sa.text(statement))
+
+
+def test_a_reader_that_is_made_later_sees_everything_after_migrating_again(
+    cluster: postgres.Postgres, empty: postgres.Database
+) -> None:
+    cluster.execute(f"ALTER ROLE {embedded.READER_ROLE} RENAME TO moorage_elsewhere")
+    try:
+        schema.migrate(empty.owner_url)
+    finally:
+        cluster.execute(f"ALTER ROLE moorage_elsewhere RENAME TO {embedded.READER_ROLE}")
+    # The password of a role goes with its name.
+    cluster.execute(f"ALTER ROLE {embedded.READER_ROLE} PASSWORD '{embedded.READER_ROLE}'")
+    schema.migrate(empty.owner_url)
+    with empty.connect(empty.reader_url) as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM vrfs")) == 1
+
+
+def test_nobody_but_the_owner_makes_anything_in_the_schema(empty: postgres.Database) -> None:
+    empty.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
+    schema.migrate(empty.owner_url)
+    for url in (empty.service_url, empty.reader_url):
+        with (
+            empty.connect(url) as connection,
+            pytest.raises(sa.exc.ProgrammingError, match="permission denied for schema public"),
+        ):
+            connection.execute(sa.text("CREATE TABLE mine (id int)"))
+
+
+def test_what_stands_before_the_tables_is_not_taken_for_them(database: postgres.Database) -> None:
+    role = embedded.SERVICE_ROLE
+    database.execute(f"CREATE SCHEMA {role}")
+    database.execute(f"CREATE VIEW {role}.vrfs AS SELECT * FROM public.vrfs WHERE false")
+    database.execute(
+        f"GRANT USAGE ON SCHEMA {role} TO {role}; GRANT SELECT ON {role}.vrfs TO {role}"
+    )
+    with serving.in_process(database) as server, moorage.Client(server.target) as client:
+        assert [vrf.name for vrf in client.vrfs()] == ["vrfs/default"]
+    database.execute(f"DROP SCHEMA {role} CASCADE")
 
 
 def test_a_missing_service_role_is_told_with_the_statement_that_makes_it(

@@ -146,6 +146,7 @@ def make_roles(postgres: cluster.Cluster) -> None:
         f"DATABASE {cluster.DATABASE}",
         f"ROLE {cluster.OWNER_ROLE}",
         f"ROLE {cluster.SERVICE_ROLE}",
+        f"ROLE {cluster.READER_ROLE}",
     ):
         must(*psql, f"--command=DROP {name}")
     for script in sorted((ROOT / "docker" / "initdb").iterdir()):

@@ -16,6 +16,7 @@ from moorage_server.embedded import binaries, commands, errors, identity, layout
 BOOTSTRAP_ROLE = roles.BOOTSTRAP_ROLE
 OWNER_ROLE = roles.OWNER_ROLE
 SERVICE_ROLE = roles.SERVICE_ROLE
+READER_ROLE = roles.READER_ROLE
 DATABASE = roles.DATABASE
 
 

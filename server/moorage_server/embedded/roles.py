@@ -12,11 +12,12 @@ from moorage_server.embedded import errors
 BOOTSTRAP_ROLE = "postgres"
 OWNER_ROLE = "moorage_owner"
 SERVICE_ROLE = "moorage_service"
+READER_ROLE = "moorage_reader"
 DATABASE = "moorage"
 SOCKET_PORT = 5432  # only part of the socket's name while no port is opened
 
 _MAINTENANCE = "postgres"
-_LOGINS = (OWNER_ROLE, SERVICE_ROLE)
+_LOGINS = (OWNER_ROLE, SERVICE_ROLE, READER_ROLE)
 
 
 def prepare(sockets: pathlib.Path, port: int, passwords: dict[str, str]) -> None:

@@ -40,12 +40,14 @@ RESERVE_CONNECTIONS = 11
 _chance = random.Random()  # noqa: S311  # spreads retries, guards nothing
 
 # The first round trip of every transaction, with settings that so hold behind a pooler as
-# well. Every statement finds its rows by key; the last three keep a plan that was made
+# well, the path of names among them: no schema of somebody else stands in the way of
+# our tables. Every statement finds its rows by key; the last three keep a plan that was made
 # while the tables were small from scanning them once they are not.
 _BEGIN = """
 BEGIN ISOLATION LEVEL {isolation};
 SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement};
 SET LOCAL idle_in_transaction_session_timeout = {idle}; SET LOCAL timezone = 'UTC';
+SET LOCAL search_path = public, pg_temp;
 SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off
 """
 

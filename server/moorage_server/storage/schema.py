@@ -59,6 +59,7 @@ def migrate(owner_url: str, revision: str = "head") -> None:
         with engine.connect() as connection:
             _require_service_role(connection)
             _insist(connection, revision)
+            _let_read(connection)
     except sa.exc.OperationalError as error:
         raise SchemaError(
             f"cannot reach the database, or not as its owner: {error.orig}"
@@ -104,6 +105,15 @@ def _require_service_role(connection: sa.Connection) -> None:
             f"create it first: CREATE ROLE {tables.SERVICE_ROLE} LOGIN PASSWORD '...'"
         )
     connection.rollback()
+
+
+def _let_read(connection: sa.Connection) -> None:
+    """Lets the role for reports see everything, where it was made; it can change nothing."""
+    found = sa.text("SELECT count(*) FROM pg_roles WHERE rolname = :role")
+    if connection.scalar(found, {"role": tables.READER_ROLE}):
+        grant = f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {tables.READER_ROLE}"
+        connection.execute(sa.text(grant))
+    connection.commit()
 
 
 def require_writable(connection: sa.Connection) -> None:

@@ -34,8 +34,10 @@ from moorage_server.storage.tables.quarantine import (
 )
 
 SERVICE_ROLE = "moorage_service"
+READER_ROLE = "moorage_reader"
 
 __all__ = [
+    "READER_ROLE",
     "SERVICE_ROLE",
     "Constraint",
     "allocations",
