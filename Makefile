@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 # The programs are started often, by people and by tests: what they import is compiled once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup serve demo test check format protos bench properties history-campaign feed-campaign \
+.PHONY: setup serve demo test check audit sbom format protos bench properties history-campaign feed-campaign \
 	collector-campaign interleavings chaos chaos-night seeded-bugs failover overload soak \
 	alerts restore-trials fuzz e2e-cni e2e-cri e2e-kube
 
@@ -23,6 +23,14 @@ test: $(UV)         ## the whole suite
 
 check: $(UV)        ## lint, types, layers, protos, lock file
 	$(RUN) scripts/check.py
+
+audit: $(UV)        ## known vulnerabilities of what a release contains
+	$(RUN) --group audit scripts/audit.py
+
+sbom: $(UV)         ## what a release contains, in CycloneDX: dist/sbom.cdx.json
+	mkdir -p dist
+	$(UV) export --locked --all-extras --all-packages --no-dev --quiet \
+		--preview-features sbom-export --format cyclonedx1.5 --output-file dist/sbom.cdx.json
 
 format: $(UV)       ## rewrite what `check` would complain of
 	$(RUN) scripts/check.py --fix

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import tempfile
 
+import locked
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 GENERATED = ROOT / "client" / "moorage" / "v1"
 UV = shutil.which("uv") or str(ROOT / ".uv" / "bin" / "uv")
@@ -38,6 +40,8 @@ def main() -> int:
     failed = [name for name, command in CHECKS.items() if not passes(name, command)]
     if not same_as_generated():
         failed.append("generated code")
+    if not hashed():
+        failed.append("hashes")
     print(f"failed: {', '.join(failed)}" if failed else "all checks passed")
     return len(failed)
 
@@ -61,6 +65,13 @@ def same_as_generated() -> bool:
         differing = filecmp.cmpfiles(fresh, GENERATED, sorted(names), shallow=False)
     wrong = [*differing[1], *differing[2]]
     print(f"generated code: {'FAILED, run make protos: ' + ', '.join(wrong) if wrong else 'ok'}")
+    return not wrong
+
+
+def hashed() -> bool:
+    """Whether every file that may be installed is locked with its hash, and from the index."""
+    wrong = locked.problems(ROOT / "uv.lock")
+    print(f"hashes: {'FAILED, ' + '; '.join(wrong) if wrong else 'ok'}")
     return not wrong
 
 
