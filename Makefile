@@ -5,9 +5,9 @@ UV_VERSION := 0.13.9
 # The programs are started often, by people and by tests: what they import is compiled once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup serve demo test check audit sbom format protos bench properties history-campaign feed-campaign \
-	collector-campaign interleavings chaos chaos-night seeded-bugs failover overload soak \
-	alerts restore-trials fuzz e2e-cni e2e-cri e2e-kube
+.PHONY: setup serve demo test check audit sbom format protos bench fuzz properties history-campaign \
+	feed-campaign collector-campaign interleavings chaos chaos-night seeded-bugs failover overload soak \
+	alerts restore-trials e2e-cni e2e-cri e2e-kube
 
 setup: $(UV)        ## everything into .venv
 	$(UV) sync --locked --all-extras --all-packages --quiet
