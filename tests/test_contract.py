@@ -71,6 +71,9 @@ RAISED: list[errors.IpamError] = [
     errors.DeadlineTooShort(),
     errors.ServerBusy(),
     errors.InternalError("abc"),
+    errors.CredentialRefused("EXPIRED", "the certificate has expired"),
+    errors.MethodNotAllowed("reader", "DeletePool"),
+    errors.NotYours("n"),
 ]
 
 

@@ -25,6 +25,7 @@ from moorage.errors import (
     Unavailable,
     Violation,
 )
+from moorage.tls import Tls
 
 if TYPE_CHECKING:
     from moorage.client import Client
@@ -51,6 +52,7 @@ __all__ = [
     "NotFound",
     "OutcomeUnknown",
     "ServerFault",
+    "Tls",
     "Unavailable",
     "Violation",
     "__version__",

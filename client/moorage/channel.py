@@ -1,12 +1,13 @@
 """How a connection to a server is opened, with which settings.
 
 What is sent over it, and what is sent again, is decided in `moorage.client` and `moorage.retries`.
-The connection is plain text; whoever needs TLS opens a channel and gives it to the client.
 """
+
+import functools
 
 import grpc
 
-from moorage import targets
+from moorage import targets, tls
 
 OPTIONS: tuple[tuple[str, int | str], ...] = (
     # One place decides on retries, `moorage.retries`: it knows reasons, gRPC only codes.
@@ -31,9 +32,24 @@ OPTIONS: tuple[tuple[str, int | str], ...] = (
 )
 
 
-def open_channel(target: str) -> grpc.Channel:
-    """Return a channel to `target`; it connects with the first call.
+# What a server is called that is reached by a socket of its machine.
+_LOCAL = (("grpc.ssl_target_name_override", "localhost"),)
 
-    Raises ValueError where `target` is no server's.
+
+def open_channel(target: str, files: tls.Tls | None = None) -> grpc.Channel:
+    """Return a channel to `target`, in plain text without `files`; it connects with the first call.
+
+    Raises ValueError where `target` is no server's, or the files cannot be used.
     """
-    return grpc.insecure_channel(targets.uri(target), options=OPTIONS)
+    uri = targets.uri(target)
+    if files is None:
+        return grpc.insecure_channel(uri, options=OPTIONS)
+    from moorage import reconnecting  # noqa: PLC0415 - most programs on a node need none
+
+    return reconnecting.Channel(files, functools.partial(_secure, uri))
+
+
+def _secure(uri: str, content: tls.Content) -> grpc.Channel:
+    credentials = grpc.ssl_channel_credentials(content.ca, content.key, content.certificate)
+    options = (*OPTIONS, *_LOCAL) if uri.startswith("unix:") else OPTIONS
+    return grpc.secure_channel(uri, credentials, options=options)

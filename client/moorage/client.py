@@ -13,7 +13,7 @@ from typing import Self
 import grpc
 from google.protobuf import timestamp_pb2
 
-from moorage import administration, allocations, names, positions, watch
+from moorage import administration, allocations, names, positions, tls, watch
 from moorage import channel as channels
 from moorage.v1 import filter_pb2, history_pb2
 
@@ -30,7 +30,8 @@ class Client(allocations.Allocations, administration.Administration):
     `target` is a host or an address, its port optional, or a gRPC target such as
     "unix:/run/moorage/server.sock". `timeout` is how many seconds one call may take, its retries
     included; every method takes another one for a single call, and a listing has it for each page.
-    A `channel` that is given, one with TLS say, takes the place of `target` and stays open.
+    With `tls` the connection has TLS, and goes on with the files as they are when they change;
+    without, it is plain text. A `channel` that is given takes the place of all that and stays open.
     `seen` is where it is kept how far the server's history had come, which every call that assigns
     or releases shows the server: by default in memory.
 
@@ -43,11 +44,12 @@ class Client(allocations.Allocations, administration.Administration):
         target: str = names.DEFAULT_SERVER,
         *,
         timeout: float = DEFAULT_TIMEOUT,
+        tls: tls.Tls | None = None,
         channel: grpc.Channel | None = None,
         seen: positions.Seen | None = None,
     ) -> None:
         self._owns_channel = channel is None
-        opened = channels.open_channel(target) if channel is None else channel
+        opened = channels.open_channel(target, tls) if channel is None else channel
         super().__init__(opened, timeout, seen)
 
     def __enter__(self) -> Self:

@@ -12,7 +12,8 @@ import click
 import structlog
 
 import moorage_server
-from moorage_server import config, doctor, logs, restore
+from moorage_server import access, config, doctor, logs, restore
+from moorage_server.api.reloading import Unreadable
 from moorage_server.api.server import BindError
 from moorage_server.embedded import cluster
 from moorage_server.embedded.errors import EmbeddedError
@@ -27,6 +28,7 @@ _FAILURES = (
     EmbeddedError,
     BindError,
     doctor.NotExamined,
+    Unreadable,
     restore.NotChecked,
     several.ProcessEnded,
 )
@@ -44,6 +46,9 @@ def program() -> None:
     """
 
 
+_PEM = click.Path(dir_okay=False)
+
+
 @program.command()
 @click.option("--database-url", help="PostgreSQL to use, as role moorage_service [DATABASE_URL].")
 @click.option("--embedded", type=_STATE, help="Run a PostgreSQL of our own in this directory.")
@@ -52,14 +57,23 @@ def program() -> None:
     "--metrics-listen", help=f'host:port, "" for no metrics [{config.DEFAULT_METRICS_LISTEN}].'
 )
 @click.option("--processes", type=int, help=f"1 to {config.MOST_PROCESSES}, on one port [1].")
-@click.option("--insecure-bind", is_flag=True, help="Serve plain text beyond loopback.")
+@click.option("--insecure-bind", is_flag=True, help="Serve beyond loopback without certificates.")
+@click.option("--tls-cert", type=_PEM, help="Certificate of the server and its chain, PEM.")
+@click.option("--tls-key", type=_PEM, help="Its key, PEM.")
+@click.option("--tls-client-ca", type=_PEM, help="Authorities of the callers' certificates, PEM.")
+@click.option(
+    "--node-identity",
+    help=f"Which name of a certificate counts: {access.SPIFFE} or {access.NODE_CERTIFICATE}.",
+)
+@click.option("--spiffe-node", help=f"A node's id: spiffe://DOMAIN/PATH/node/{access.NAME}.")
+@click.option("--roles", type=_PEM, help="Who is operator, reader, tenant or collector, TOML.")
+@click.option("--denied-serials", type=_PEM, help="Certificates that are let in no more.")
 def serve(
     database_url: str | None,
     embedded: pathlib.Path | None,
-    listen: str | None,
-    metrics_listen: str | None,
-    processes: int | None,
+    *,
     insecure_bind: bool,
+    **chosen: str | int | None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish the calls under way.
 
@@ -67,13 +81,13 @@ def serve(
     calls here has heard of it. A second one shortens what is left.
     """
     logs.configure()
+    # Else the C core of gRPC has a line, of no shape, for everybody who connects without TLS.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     environment = dict(os.environ)
-    if listen:
-        environment["MOORAGE_LISTEN"] = listen
-    if metrics_listen is not None:
-        environment["MOORAGE_METRICS_LISTEN"] = metrics_listen
-    if processes is not None:
-        environment["MOORAGE_PROCESSES"] = str(processes)
+    # Each of these options says what its variable would.
+    environment |= {
+        access.variable(name): str(value) for name, value in chosen.items() if value is not None
+    }
     if insecure_bind:
         environment["MOORAGE_INSECURE_BIND"] = "true"
     with _reported(), _database(embedded, database_url) as (url, postgres):

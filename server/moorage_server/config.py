@@ -5,6 +5,8 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Self
 
+from moorage_server import access
+
 DEFAULT_LISTEN = "127.0.0.1:7711"
 DEFAULT_METRICS_LISTEN = "127.0.0.1:7712"
 DEFAULT_THREADS = 16
@@ -22,14 +24,15 @@ class SettingsError(Exception):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How a server runs.
+class Settings(access.Access):
+    """How a server runs; who may connect is in `access`.
 
     `listen` is host:port (port 0: any free one) or unix:///path. `threads` is how
     many transactions run at the same time besides the batch, in each of `processes`.
     `metrics_listen` is host:port, or empty for no metrics; of several processes each
     takes a port, one after the other from there. `drain_seconds` is how long a server that is to
-    end goes on serving, not ready any more. `insecure_bind` admits plain text beyond loopback.
+    end goes on serving, not ready any more. `insecure_bind` admits beyond loopback what has no TLS,
+    or asks nobody for a certificate.
     So often, of all servers of a database, one holds a part of what is stored against its rules,
     or all of it; 0 is never.
     """
@@ -48,6 +51,8 @@ class Settings:
     def __post_init__(self) -> None:
         """Refuses what would be unsafe or cannot work."""
         require_postgresql(self.database_url)
+        for problem in access.problems(self):
+            raise SettingsError(problem)
         if not 2 <= self.threads <= 64:
             raise SettingsError(f"MOORAGE_THREADS is {self.threads}; give 2 to 64")
         self._check_listens()
@@ -63,15 +68,31 @@ class Settings:
             raise SettingsError(
                 f"MOORAGE_METRICS_LISTEN is {self.metrics_listen!r}; give host:port, or nothing"
             )
-        for name, listen in (
-            ("MOORAGE_LISTEN", self.listen),
-            ("MOORAGE_METRICS_LISTEN", self.metrics_listen),
-        ):
-            if listen and not self.insecure_bind and not is_local(listen):
-                raise SettingsError(
-                    f"{name} is {listen!r}: plain text is served on loopback or a Unix "
-                    "socket only; set --insecure-bind where the network itself is trusted"
-                )
+        if not self.insecure_bind:
+            self._check_exposure()
+
+    def _check_exposure(self) -> None:
+        if self.is_exposed:
+            what = (
+                "whoever asks for no certificate serves"
+                if self.tls_cert
+                else "plain text is served"
+            )
+            raise SettingsError(
+                f"MOORAGE_LISTEN is {self.listen!r}: {what} on loopback or a Unix socket only; "
+                "set MOORAGE_TLS_CERT, MOORAGE_TLS_KEY and MOORAGE_TLS_CLIENT_CA, or "
+                "--insecure-bind where the network itself is trusted"
+            )
+        if self.metrics_listen and not is_local(self.metrics_listen):
+            raise SettingsError(
+                f"MOORAGE_METRICS_LISTEN is {self.metrics_listen!r}: metrics are plain text, "
+                "served on loopback only; set --insecure-bind where the network itself is trusted"
+            )
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether others than this machine can call without a certificate."""
+        return not self.asks_who_calls and not is_local(self.listen)
 
     def _check_periods(self) -> None:
         if not 0 <= self.drain_seconds <= LONGEST_DRAIN:
@@ -105,6 +126,7 @@ class Settings:
             verify_whole_seconds=_number(
                 "MOORAGE_VERIFY_WHOLE_SECONDS", environment, DEFAULT_VERIFY_WHOLE
             ),
+            **access.read(environment),
         )
         found._check_metrics_ports()
         return found

@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -43,21 +45,25 @@ def in_process(
     rules: Rules = RULES,
     metrics_listen: str = "",
     verify_part_seconds: int = 0,
+    listen: str = "127.0.0.1:0",
+    access: Mapping[str, Any] = types.MappingProxyType({}),
 ) -> Iterator[Serving]:
     """A server on an event loop in a thread; fast to start. It may be stopped before the end.
 
-    It verifies nothing unless told to: what a test breaks it looks for by itself.
+    It verifies nothing unless told to: what a test breaks it looks for by itself. `access` has
+    settings about its callers.
     """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="server")
     thread.start()
     settings = Settings(
         database_url=database.service_url,
-        listen="127.0.0.1:0",
+        listen=listen,
         metrics_listen=metrics_listen,
         threads=threads,
         verify_part_seconds=verify_part_seconds,
         verify_whole_seconds=0,
+        **access,
     )
 
     async def start() -> tuple[Server, str]:

@@ -188,6 +188,20 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     3339). GetQuarantine says what it waits for; ask again then. LiftQuarantine
     ends it at once.
     """
+    ERROR_REASON_CREDENTIAL_REFUSED: _ErrorReason.ValueType  # 45
+    """UNAUTHENTICATED. The server does not take the caller's certificate for
+    anybody; any call may be told so. Metadata: cause (MISSING, EXPIRED, DENIED,
+    NAMELESS, AMBIGUOUS, UNKNOWN). Get a certificate whose name the server knows.
+    """
+    ERROR_REASON_METHOD_NOT_ALLOWED: _ErrorReason.ValueType  # 46
+    """PERMISSION_DENIED. The caller's role does not have this method; any call may
+    be told so. Metadata: role, method. Call as somebody who may.
+    """
+    ERROR_REASON_NOT_YOURS: _ErrorReason.ValueType  # 47
+    """PERMISSION_DENIED. A node acts for itself alone, on what is stored under its
+    own name. Metadata: node (the caller's). Whether there is anything of the
+    sort is not told.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed."""
@@ -351,5 +365,19 @@ or has gone back in time, or breaks a rule about who holds an address.
 Metadata: vrf, cause (a QuarantineCause without its prefix), begin_time (RFC
 3339). GetQuarantine says what it waits for; ask again then. LiftQuarantine
 ends it at once.
+"""
+ERROR_REASON_CREDENTIAL_REFUSED: ErrorReason.ValueType  # 45
+"""UNAUTHENTICATED. The server does not take the caller's certificate for
+anybody; any call may be told so. Metadata: cause (MISSING, EXPIRED, DENIED,
+NAMELESS, AMBIGUOUS, UNKNOWN). Get a certificate whose name the server knows.
+"""
+ERROR_REASON_METHOD_NOT_ALLOWED: ErrorReason.ValueType  # 46
+"""PERMISSION_DENIED. The caller's role does not have this method; any call may
+be told so. Metadata: role, method. Call as somebody who may.
+"""
+ERROR_REASON_NOT_YOURS: ErrorReason.ValueType  # 47
+"""PERMISSION_DENIED. A node acts for itself alone, on what is stored under its
+own name. Metadata: node (the caller's). Whether there is anything of the
+sort is not told.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -7,6 +7,7 @@ from moorage.v1 import allocation_service_pb2 as messages
 from moorage.v1 import allocation_service_pb2_grpc, history_pb2, reconciliation_pb2
 from moorage_server.api import (
     backward,
+    callers,
     decode,
     decode_history,
     decode_reconciliation,
@@ -46,7 +47,7 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
         self, request: messages.AssignAddressesRequest, context: Context
     ) -> messages.AssignAddressesResponse:
         """Assigns addresses to one attachment."""
-        wanted = decode.assign_request(request)
+        wanted = callers.restricted(decode.assign_request(request))
         held = await self._collector.submit(wanted, deadline_of(context))
         return self._told(messages.AssignAddressesResponse(), held, wanted.attachment.vrf)
 
@@ -54,7 +55,7 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
         self, request: messages.ReleaseAddressesRequest, context: Context
     ) -> messages.ReleaseAddressesResponse:
         """Releases the addresses of one attachment."""
-        wanted = decode.release_request(request)
+        wanted = callers.restricted(decode.release_request(request))
         released = await self._collector.submit(wanted, deadline_of(context))
         return self._told(messages.ReleaseAddressesResponse(), released, wanted.attachment.vrf)
 
@@ -94,7 +95,14 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
     ) -> messages.GetAllocationResponse:
         """Shows who holds one address."""
         vrf, address = decode.allocation_name(request)
-        found = await self._desk.run(context, query.get, self._compiled, vrf=vrf, address=address)
+        found = await self._desk.run(
+            context,
+            query.get,
+            self._compiled,
+            vrf=vrf,
+            address=address,
+            caller_node=callers.CURRENT.get().node,
+        )
         return messages.GetAllocationResponse(allocation=encode.allocation(found))
 
     async def ListAllocations(

@@ -62,6 +62,9 @@ CODES: dict[type[errors.IpamError], grpc.StatusCode] = {
     errors.DeadlineTooShort: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.ServerBusy: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.InternalError: grpc.StatusCode.INTERNAL,
+    errors.CredentialRefused: grpc.StatusCode.UNAUTHENTICATED,
+    errors.MethodNotAllowed: grpc.StatusCode.PERMISSION_DENIED,
+    errors.NotYours: grpc.StatusCode.PERMISSION_DENIED,
 }
 
 # Reasons for which the same call is worth sending again, and after how long.

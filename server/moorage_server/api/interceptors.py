@@ -1,4 +1,4 @@
-"""What happens around every call: errors become statuses, and every refusal is logged."""
+"""What happens around every call: who may make it, errors become statuses, refusals are logged."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,6 +12,8 @@ from google.protobuf import message
 from moorage_server.api import desk, measures
 from moorage_server.api import errors as statuses
 from moorage_server.api.admission import Admission
+from moorage_server.api.callers import Callers
+from moorage_server.api.entry import Entry
 from moorage_server.domain import errors
 
 Question = TypeVar("Question")
@@ -30,12 +32,19 @@ class _Unreadable:
 
 
 class Boundary(grpc.aio.ServerInterceptor):
-    """The outermost interceptor: nothing but a published reason leaves the server."""
+    """The outermost interceptor: nothing but a published reason leaves the server.
 
-    def __init__(self, admission: Admission, calls: measures.Calls) -> None:
+    With `callers`, each is asked who he is, and may call what `authorization` has for him; without,
+    nothing is asked.
+    """
+
+    def __init__(
+        self, admission: Admission, calls: measures.Calls, callers: Callers | None = None
+    ) -> None:
         """Has wrapped nothing yet."""
         self._admission = admission
         self._calls = calls
+        self._callers = callers
         # Asked anew for each call, and the same each time.
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
@@ -54,11 +63,15 @@ class Boundary(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or "/moorage." not in method:
             return handler
-        wrapped = self._wrapped[method] = self._wrap(method.rpartition("/")[2], handler)
+        entry = Entry(method, self._callers) if self._callers else None
+        wrapped = self._wrapped[method] = self._wrap(method.rpartition("/")[2], handler, entry)
         return wrapped
 
     def _wrap(
-        self, action: str, handler: "grpc.RpcMethodHandler[Question, Answer]"
+        self,
+        action: str,
+        handler: "grpc.RpcMethodHandler[Question, Answer]",
+        entry: Entry | None,
     ) -> "grpc.RpcMethodHandler[Question, Answer]":
         # The type stubs know only synchronous behaviours, and nothing of what is put in
         # a message's place.
@@ -66,23 +79,23 @@ class Boundary(grpc.aio.ServerInterceptor):
         if handler.unary_stream is not None:
             telling = cast("Telling[Question, Answer]", handler.unary_stream)
             return grpc.unary_stream_rpc_method_handler(
-                self._guard_stream(action, telling),
+                self._guard_stream(action, telling, entry),
                 request_deserializer=read,
                 response_serializer=_written(handler.response_serializer),
             )
         return grpc.unary_unary_rpc_method_handler(
-            self._guard(action, cast("Behaviour[Question, Answer]", handler.unary_unary)),
+            self._guard(action, cast("Behaviour[Question, Answer]", handler.unary_unary), entry),
             request_deserializer=read,
             response_serializer=handler.response_serializer,
         )
 
     def _guard(
-        self, action: str, behaviour: Behaviour[Question, Answer]
+        self, action: str, behaviour: Behaviour[Question, Answer], entry: Entry | None
     ) -> Behaviour[Question, Answer]:
         async def call(request: Question | _Unreadable, context: desk.Context) -> Answer:
             began = time.perf_counter()
             try:
-                response = await behaviour(_read(request), context)
+                response = await behaviour(_taken(request, context, entry), context)
             except Exception as error:  # the server's outermost edge
                 refusal = statuses.refusal(action, error)
             except BaseException:  # the caller has gone
@@ -97,14 +110,17 @@ class Boundary(grpc.aio.ServerInterceptor):
         return call
 
     def _guard_stream(
-        self, action: str, behaviour: Telling[Question, Answer]
+        self, action: str, behaviour: Telling[Question, Answer], entry: Entry | None
     ) -> Callable[[Question | _Unreadable, desk.Context], AsyncIterator[Answer]]:
         async def call(
             request: Question | _Unreadable, context: desk.Context
         ) -> AsyncIterator[Answer]:
             began = time.perf_counter()
             try:
-                async for response in behaviour(_read(request), context):
+                async for response in behaviour(_taken(request, context, entry), context):
+                    if entry is not None:
+                        # A watch lasts half an hour, and what lets in may have ended since.
+                        entry.require(context)
                     yield response
             except Exception as error:  # the server's outermost edge
                 refusal = statuses.refusal(action, error)
@@ -166,6 +182,16 @@ def _written(
         return serializer(answer)
 
     return write
+
+
+def _taken(request: Question | _Unreadable, context: desk.Context, entry: Entry | None) -> Question:
+    """The request of somebody who may make it."""
+    if entry is None:
+        return _read(request)
+    rule = entry.require(context)
+    question = _read(request)
+    entry.check(question, rule)
+    return question
 
 
 def _read(request: Question | _Unreadable) -> Question:

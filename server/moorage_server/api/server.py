@@ -25,10 +25,11 @@ from moorage.v1 import (
     vrf_service_pb2,
     vrf_service_pb2_grpc,
 )
-from moorage_server.api import measures
+from moorage_server.api import authorization, measures
 from moorage_server.api.admin_service import AdminService
 from moorage_server.api.admission import Admission
 from moorage_server.api.allocation_service import AllocationService
+from moorage_server.api.callers import Callers
 from moorage_server.api.chores import Chores, survived
 from moorage_server.api.collector import Collector
 from moorage_server.api.desk import Desk
@@ -104,7 +105,8 @@ class Server:
     """One server process: bound when started, stopped without losing a call."""
 
     def __init__(self, settings: Settings, rules: Rules = RULES) -> None:
-        """Connects to the database when first used."""
+        """Connects to the database when first used; raises Unreadable."""
+        authorization.require_complete(SERVICES)
         self._settings = settings
         # Whatever has another server's schema is left alone, by calls and by what goes on behind
         # them: what is written by the rules of another one may break them without an error.
@@ -115,7 +117,8 @@ class Server:
         self._desk = Desk(self._store, self._admission, threads=settings.threads)
         methods = (method.name for service in SERVICES for method in service.methods)
         calls, batches, feed = measures.Calls(methods), measures.Batches(), measures.Feed()
-        self._grpc = _listener(settings, Boundary(self._admission, calls))
+        callers = Callers(settings) if settings.asks_who_calls else None
+        self._grpc = _listener(settings, Boundary(self._admission, calls, callers))
         self._health = Health()
         self._statuses = grpc_health.aio.HealthServicer()
         self._compiled = catalogs.Catalogs()
@@ -135,10 +138,10 @@ class Server:
         self._reports: list[asyncio.Task[None]] = []
 
     async def start(self) -> str:
-        """Serves; returns the address it is bound to."""
+        """Serves; returns the address it is bound to. Raises BindError and Unreadable."""
         self._register()
         try:
-            bound = self._grpc.add_insecure_port(self._settings.listen)
+            bound = self._bind()
         except RuntimeError as error:
             raise BindError(self._settings.listen) from error
         if self._settings.metrics_listen:
@@ -184,6 +187,16 @@ class Server:
         await asyncio.to_thread(self._metrics.close)
         self._desk.close()
         self._store.close()
+
+    def _bind(self) -> int:
+        if self._settings.is_exposed:
+            _log.warning("anybody who can connect may do everything", on=self._settings.listen)
+        if not self._settings.tls_cert:
+            return self._grpc.add_insecure_port(self._settings.listen)
+        # Loads what a server without TLS need not have.
+        from moorage_server.api import tls  # noqa: PLC0415
+
+        return self._grpc.add_secure_port(self._settings.listen, tls.credentials(self._settings))
 
     def _register(self) -> None:
         allocation_service_pb2_grpc.add_AllocationServiceServicer_to_server(

@@ -22,6 +22,13 @@ class Record:
     allocations: tuple[model.Allocation, ...]
 
 
+def is_foreign(caller_node: str, record: Record | None) -> bool:
+    """Whether an attachment holds something under another name than that of the node that asks."""
+    if not caller_node or record is None:
+        return False
+    return any(each.facts.workload.node != caller_node for each in record.allocations)
+
+
 def replay(
     request: model.AssignRequest, record: Record | None, pools: catalog.Catalog
 ) -> tuple[model.Allocation, ...]:

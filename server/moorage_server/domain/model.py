@@ -147,7 +147,8 @@ class AssignRequest:
     """Addresses wanted for one attachment, all or none of them.
 
     `wait`: for how many seconds, at most, for what a predecessor still holds. `seen`: what the
-    caller was told last of how far the feed had come.
+    caller was told last of how far the feed had come. `caller_node`: the node that asks, which has
+    only its own attachments; empty where somebody asks who has all of them.
     """
 
     attachment: AttachmentKey
@@ -156,6 +157,7 @@ class AssignRequest:
     attempt: AttemptStamp | None = None
     wait: float = 0.0
     seen: Position | None = None
+    caller_node: str = ""
 
     @property
     def pod_interface(self) -> PodInterface | None:
@@ -169,7 +171,7 @@ class ReleaseRequest:
 
     With `generations`, only those held at one of them; with `suspected_until`, because
     the lists of its node lack it, and only if all it holds is suspect since that tick, or
-    longer.
+    longer. `caller_node` is as in AssignRequest.
     """
 
     attachment: AttachmentKey
@@ -177,6 +179,7 @@ class ReleaseRequest:
     generations: frozenset[int] = frozenset()
     suspected_until: int | None = None
     seen: Position | None = None
+    caller_node: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

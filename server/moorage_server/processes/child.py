@@ -13,6 +13,7 @@ import os
 import sys
 
 from moorage_server import logs
+from moorage_server.api.reloading import Unreadable
 from moorage_server.api.server import BindError
 from moorage_server.config import Settings
 from moorage_server.processes import one
@@ -28,7 +29,7 @@ def main() -> None:
     logs.configure(process=orders["process"])
     try:
         asyncio.run(_serve(Settings(**orders["settings"])))
-    except BindError as error:
+    except (BindError, Unreadable) as error:
         _report(failure=str(error))
         sys.exit(1)
 

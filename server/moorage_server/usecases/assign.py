@@ -1,6 +1,6 @@
 """Assign: addresses for one attachment, all or none, the same ones when asked again."""
 
-from moorage_server.domain import identity, model, succession
+from moorage_server.domain import errors, identity, model, succession
 from moorage_server.domain.history import Cause
 from moorage_server.storage import attachments
 from moorage_server.usecases.ledger import Ledger
@@ -13,6 +13,8 @@ def assign(ledger: Ledger, request: model.AssignRequest) -> tuple[model.Allocati
     """
     pools = ledger.scope(request).catalog
     record, siblings = ledger.record(request.attachment), ledger.siblings(request.attachment)
+    if identity.is_foreign(request.caller_node, record):
+        raise errors.NotYours(request.caller_node)
     succession.check(request, record, siblings)
     held = identity.replay(request, record, pools)
     if record and held and identity.advances(request.attempt, record.stamp):

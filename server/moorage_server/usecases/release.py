@@ -14,6 +14,9 @@ def release(ledger: Ledger, request: model.ReleaseRequest) -> tuple[model.Alloca
     pools = ledger.scope(request).catalog
     attachment = request.attachment
     record = ledger.record(attachment)
+    if identity.is_foreign(request.caller_node, record):
+        # As where nothing is held: nobody learns from the answer what others hold.
+        return ()
     released = identity.releasable(request, record)
     # In order of their blocks, as every release locks them; those of one keep theirs.
     for each in sorted(released, key=lambda held: (held.block.version, held.block)):

@@ -5,6 +5,7 @@ what happened and what to do; all that varies in it is in `metadata` too. Which
 status code a reason travels under is the api layer's table.
 """
 
+from moorage_server.domain.errors.access import CredentialRefused, MethodNotAllowed, NotYours
 from moorage_server.domain.errors.administration import (
     AllocationNotFound,
     EtagMismatch,
@@ -70,6 +71,7 @@ __all__ = [
     "BlockLimitReached",
     "ConsumerTooSlow",
     "Contention",
+    "CredentialRefused",
     "CursorExpired",
     "CursorUnknown",
     "DatabaseUnavailable",
@@ -79,8 +81,10 @@ __all__ = [
     "InternalError",
     "InvalidRequest",
     "IpamError",
+    "MethodNotAllowed",
     "NoEligiblePool",
     "NodeNotFound",
+    "NotYours",
     "OutcomeUnknown",
     "PageTokenMismatch",
     "PoolAlreadyExists",

@@ -1,0 +1,93 @@
+"""The files of TLS as a caller has them: whom it trusts, and what it shows. Loads without gRPC."""
+
+import os
+from typing import NamedTuple
+
+_State = tuple[tuple[int, ...], ...]
+
+
+class Unusable(ValueError):
+    """The files are not what TLS needs; the message names them and says what to do."""
+
+
+class Tls(NamedTuple):
+    """Paths of PEM files: the authorities that the server's certificate is of, and, where the
+    server asks who calls, a certificate with its chain and its key.
+    """
+
+    ca: str
+    certificate: str = ""
+    key: str = ""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Those that there are."""
+        return tuple(filter(None, self))
+
+
+class Content(NamedTuple):
+    """What the files say."""
+
+    ca: bytes
+    certificate: bytes | None
+    key: bytes | None
+
+
+def of(ca: str | None, certificate: str | None, key: str | None) -> Tls | None:
+    """Return the files that are named, None where none is.
+
+    Raises Unusable where what is named is too little.
+    """
+    if bool(certificate) != bool(key):
+        raise Unusable("a certificate and its key go together; name both, or neither")
+    if certificate and not ca:
+        raise Unusable("who shows a certificate also has to know the server; name its authorities")
+    return Tls(ca, certificate or "", key or "") if ca else None
+
+
+def read(files: Tls) -> Content:
+    """Return what the files say; raises Unusable, also while somebody writes them."""
+    import ssl  # noqa: PLC0415 - most programs that import this connect without TLS
+
+    before = state(files)
+    content = Content(_bytes(files.ca), *(_bytes(path) if path else None for path in files[1:]))
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=content.ca.decode("ascii"))
+        if files.certificate:
+            context.load_cert_chain(files.certificate, files.key, password=_no_password)
+    except (OSError, ValueError) as error:
+        raise Unusable(
+            f"{', '.join(files.paths)}: {error}; write PEM, and the key of the certificate, "
+            "without a password"
+        ) from error
+    if state(files) != before:
+        raise Unusable(f"{', '.join(files.paths)}: they are being written; try again")
+    return content
+
+
+def state(files: Tls) -> _State:
+    """Return what changes when the files do."""
+    return tuple(map(_state, files.paths))
+
+
+def _state(path: str) -> tuple[int, ...]:
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        return (error.errno or 0,)
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise Unusable(
+            f"{path}: {error.strerror}; put the file there, readable for this user"
+        ) from error
+
+
+def _no_password() -> str:
+    raise ValueError("the key has a password")

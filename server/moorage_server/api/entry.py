@@ -1,0 +1,31 @@
+"""The way into one method, for callers who are asked who they are."""
+
+from typing import Any
+
+from moorage_server.api import authorization
+from moorage_server.api.callers import CURRENT, Callers
+from moorage_server.api.desk import Context
+
+
+class Entry:
+    """Lets in who may call a method."""
+
+    def __init__(self, method: str, callers: Callers) -> None:
+        """Has let nobody in yet."""
+        self._method = method
+        self._callers = callers
+
+    def require(self, context: Context) -> authorization.Rule:
+        """What the caller's request is to be held against.
+
+        Raises CredentialRefused and MethodNotAllowed, before anything of the request is looked at;
+        asked again while a stream goes on.
+        """
+        caller = self._callers.identify(context)
+        rule = authorization.rule(self._method, caller)
+        CURRENT.set(caller)
+        return rule
+
+    def check(self, request: Any, rule: authorization.Rule) -> None:  # noqa: ANN401 - any message
+        """Raises NotYours, or narrows the request down to what is the caller's."""
+        rule(request, CURRENT.get())

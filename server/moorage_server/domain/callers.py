@@ -1,0 +1,115 @@
+"""Who calls, and which name of a certificate says so.
+
+A node is known by the form of its name, everybody else by a name that the operator has written
+down. Which kind of name counts is chosen, and never guessed from what a certificate has.
+"""
+
+import dataclasses
+import enum
+from typing import Final
+
+from moorage_server.domain import errors
+
+_NODE_ORGANIZATION: Final = "system:nodes"
+_NODE_PREFIX: Final = "system:node:"
+_LONGEST_NAME: Final = 2048  # characters of a SPIFFE id
+
+
+class Role(enum.StrEnum):
+    """What somebody may do; the table is `api.authorization`'s."""
+
+    NODE = "node"
+    TENANT = "tenant"
+    READER = "reader"
+    OPERATOR = "operator"
+    COLLECTOR = "collector"
+
+
+class Means(enum.StrEnum):
+    """How it is known who calls."""
+
+    NONE = "none"
+    CERTIFICATE = "certificate"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who calls. `node` is empty but for nodes; `serial` is the certificate's, in hexadecimal."""
+
+    name: str
+    role: Role
+    node: str = ""
+    means: Means = Means.CERTIFICATE
+    serial: str = ""
+
+
+# Where nobody is asked for a certificate, whoever can connect may do everything.
+ANONYMOUS: Final = Identity(name="anonymous", role=Role.OPERATOR, means=Means.NONE)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What a certificate says of its subject."""
+
+    common_names: tuple[str, ...] = ()
+    organizations: tuple[str, ...] = ()
+    spiffe_ids: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """One name, and the node that it is the name of; both may be empty."""
+
+    name: str = ""
+    node: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """Which name counts: with a prefix the SPIFFE id, of nodes one that begins so, else the common
+    name, of nodes that which Kubernetes gives them.
+    """
+
+    spiffe_prefix: str = ""
+
+    def named(self, names: Names) -> Named:
+        """The name that counts; raises CredentialRefused, also where the other contradicts it."""
+        spiffe, subject = _by_spiffe(names), _by_subject(names)
+        if self.spiffe_prefix:
+            # Its common name is for people, unless it is one of a node.
+            chosen, contradicts = self._ours(spiffe), bool(subject.node)
+            other = subject
+        else:
+            chosen, other = subject, spiffe
+            contradicts = bool(spiffe.node) or bool(subject.node and spiffe.name)
+        if not chosen.name:
+            raise errors.CredentialRefused("NAMELESS", "the certificate has no name that counts")
+        if contradicts and other.node != chosen.node:
+            raise errors.CredentialRefused(
+                "AMBIGUOUS", f"the certificate names {chosen.name} and {other.name}"
+            )
+        return chosen
+
+    def _ours(self, spiffe: Named) -> Named:
+        """A node only where it is one of ours."""
+        is_ours = spiffe.name == f"{self.spiffe_prefix}{spiffe.node}"
+        return spiffe if is_ours else Named(name=spiffe.name)
+
+
+def _by_spiffe(names: Names) -> Named:
+    name = _only(names.spiffe_ids)
+    path, separator, node = name.rpartition("/")
+    return Named(name=name, node=node if separator and path.endswith("/node") else "")
+
+
+def _by_subject(names: Names) -> Named:
+    name = _only(names.common_names)
+    is_node = names.organizations == (_NODE_ORGANIZATION,) and name.startswith(_NODE_PREFIX)
+    return Named(name=name, node=name.removeprefix(_NODE_PREFIX) if is_node else "")
+
+
+def _only(names: tuple[str, ...]) -> str:
+    if len(names) > 1:
+        raise errors.CredentialRefused("AMBIGUOUS", f"the certificate has {len(names)} such names")
+    name = names[0] if names else ""
+    return name if name.isprintable() and len(name) <= _LONGEST_NAME else ""

@@ -1,0 +1,72 @@
+"""Fixtures of the tests about who may call: an authority, and a server that asks who calls."""
+
+import contextlib
+import pathlib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import moorage
+from harness import postgres, serving
+from harness.certificates import Authority
+from moorage import reconnecting
+from moorage_server.api import reloading
+
+ROLES = """
+operator = ["op", "spiffe://example.org/ops/op"]
+reader = ["eye"]
+tenant = ["shop"]
+collector = ["broom"]
+"""
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process files are looked at with every call, so that nobody waits."""
+    monkeypatch.setattr(reloading, "EVERY", 0.0)
+    monkeypatch.setattr(reconnecting, "EVERY", 0.0)
+
+
+@pytest.fixture
+def authority(tmp_path: pathlib.Path) -> Authority:
+    """One that server and callers trust."""
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def settings(authority: Authority, tmp_path: pathlib.Path) -> dict[str, str]:
+    """Of a server that asks who calls, and knows nodes by the names of Kubernetes."""
+    paper = authority.server()
+    roles, denied = tmp_path / "roles.toml", tmp_path / "denied"
+    roles.write_text(ROLES)
+    denied.write_text("# nobody\n")
+    return {
+        "tls_cert": str(paper.certificate),
+        "tls_key": str(paper.key),
+        "tls_client_ca": str(authority.ca),
+        "node_identity": "node-certificate",
+        "roles": str(roles),
+        "denied_serials": str(denied),
+    }
+
+
+@pytest.fixture
+def secured(database: postgres.Database, settings: dict[str, str]) -> Iterator[serving.Serving]:
+    """Such a server."""
+    with serving.in_process(database, access=settings) as running:
+        yield running
+
+
+@pytest.fixture
+def calling(
+    authority: Authority, secured: serving.Serving
+) -> Iterator[Callable[..., moorage.Client]]:
+    """A client of it, with a certificate of these names."""
+    with contextlib.ExitStack() as until:
+
+        def connect(file: str, **names: object) -> moorage.Client:
+            paper = authority.sign(file, **names)  # type: ignore[arg-type]  # the test's own
+            files = paper.trusting(authority.ca)
+            return until.enter_context(moorage.Client(secured.target, tls=files))
+
+        yield connect
