@@ -2,9 +2,10 @@
 
 import contextlib
 import logging
+from collections.abc import Iterator
 
 from moorage import client as clients
-from moorage import retries
+from moorage import retries, tls
 from moorage.agent import logs
 from moorage.agent.journal import Full, Journal
 from moorage.agent.namespaces import Namespaces
@@ -42,9 +43,15 @@ class Node:
         self.namespaces.stop()
         self._servers.close()
 
-    def server(self, target: str) -> contextlib.AbstractContextManager[clients.Client]:
+    @contextlib.contextmanager
+    def server(self, target: str, files: tls.Tls | None) -> Iterator[clients.Client]:
         """Lends a warm client."""
-        return self._servers.lend(target)
+        try:
+            lent = self._servers.lend(target, files)
+        except tls.Unusable as error:
+            raise errors.no_certificates(target, error) from error
+        with lent as client:
+            yield client
 
     def kubernetes(self, cluster: settings.Cluster, deadline: Deadline) -> kubernetes.Api:
         """Lends an API that has namespaces at hand, where they are known to be as they are."""

@@ -23,6 +23,7 @@ MOST = 10_000
 _LOG = logging.getLogger(__name__)
 _UNREAD = "cannot read a release; tries again"
 _NUMBERS = {"boot_time_ns"}
+_REQUIRED = set(Release._fields) - Release._field_defaults.keys()
 
 
 class Full(Exception):
@@ -191,7 +192,7 @@ def _is_text(value: object) -> bool:
 
 def _parse(content: bytes) -> Release:
     document = jsontext.decode(content)
-    if not isinstance(document, dict) or document.keys() != set(Release._fields):
+    if not isinstance(document, dict) or not _REQUIRED <= document.keys() <= set(Release._fields):
         raise ValueError("not the fields of a release")
     for name, value in document.items():
         if not (_is_number(value) if name in _NUMBERS else _is_text(value)):

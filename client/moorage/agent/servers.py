@@ -1,4 +1,4 @@
-"""Clients of Moorage servers that are kept warm, one for each target."""
+"""Clients of Moorage servers that are kept warm, one for each target and its certificates."""
 
 import contextlib
 import threading
@@ -6,17 +6,20 @@ from collections.abc import Callable, Iterator
 
 import moorage
 from moorage import client as clients
-from moorage import positions
+from moorage import positions, tls
 
 # Configurations name one server, or two while they change.
 MOST = 16
+
+_Key = tuple[str, tls.Tls | None]
 
 
 class _Warm:
     """An open client, who uses it now, and whether it goes when nobody does any more."""
 
-    def __init__(self, target: str, seen: str) -> None:
-        self.client = clients.Client(target, seen=positions.Kept(seen, target))
+    def __init__(self, key: _Key, seen: str) -> None:
+        target, files = key
+        self.client = clients.Client(target, tls=files, seen=positions.Kept(seen, target))
         self.users = 0
         self.is_given_up = False
 
@@ -32,12 +35,20 @@ class Servers:
         self._answered = answered
         self._seen = seen
         self._lock = threading.Lock()
-        self._warm: dict[str, _Warm] = {}
+        self._warm: dict[_Key, _Warm] = {}
+
+    def lend(
+        self, target: str, files: tls.Tls | None = None
+    ) -> contextlib.AbstractContextManager[clients.Client]:
+        """Lend the client of a target; after a call that nobody answered, the next is a new one.
+
+        Raises tls.Unusable, where there is none yet that goes on with the files of before.
+        """
+        return self._lent((target, files), self._take((target, files)))
 
     @contextlib.contextmanager
-    def lend(self, target: str) -> Iterator[clients.Client]:
-        """Lend the client of a target; after a call that nobody answered, the next is a new one."""
-        warm, is_broken, is_heard = self._take(target), False, False
+    def _lent(self, key: _Key, warm: _Warm) -> Iterator[clients.Client]:
+        is_broken, is_heard = False, False
         try:
             yield warm.client
             is_heard = True
@@ -49,36 +60,36 @@ class Servers:
             is_heard = bool(failure.reason)  # it refuses, and could have released
             raise
         finally:
-            self._put_back(target, warm, is_broken=is_broken)
+            self._put_back(key, warm, is_broken=is_broken)
             if is_heard:
-                self._answered(target)
+                self._answered(key[0])
 
     def close(self) -> None:
         """Close every client that nobody uses, and the others when nobody does any more."""
         with self._lock:
-            for target in list(self._warm):
-                self._give_up(target)
+            for key in list(self._warm):
+                self._give_up(key)
 
-    def _take(self, target: str) -> _Warm:
+    def _take(self, key: _Key) -> _Warm:
         with self._lock:
-            warm = self._warm.pop(target, None) or _Warm(target, self._seen)
-            self._warm[target] = warm  # the one that was used last comes last
+            warm = self._warm.pop(key, None) or _Warm(key, self._seen)
+            self._warm[key] = warm  # the one that was used last comes last
             warm.users += 1
             while len(self._warm) > MOST:
                 self._give_up(next(iter(self._warm)))
             return warm
 
-    def _put_back(self, target: str, warm: _Warm, *, is_broken: bool) -> None:
+    def _put_back(self, key: _Key, warm: _Warm, *, is_broken: bool) -> None:
         with self._lock:
             warm.users -= 1
-            if is_broken and self._warm.get(target) is warm:
-                self._give_up(target)
+            if is_broken and self._warm.get(key) is warm:
+                self._give_up(key)
             elif warm.is_given_up and not warm.users:
                 warm.client.close()
 
-    def _give_up(self, target: str) -> None:
+    def _give_up(self, key: _Key) -> None:
         # Closing would end the calls of others: whoever is the last to use it closes it.
-        warm = self._warm.pop(target)
+        warm = self._warm.pop(key)
         warm.is_given_up = True
         if not warm.users:
             warm.client.close()

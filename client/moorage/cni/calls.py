@@ -37,7 +37,7 @@ def assign(
             addresses.require_family, a pool stands in the list of the other family.
     """
     try:
-        with host.server(conf.server) as server:
+        with host.server(conf.server, conf.files) as server:
             for pool in wanted.idle:
                 _verify(server, conf, pool, deadline)
             return server.assign(
@@ -86,7 +86,7 @@ def release(host: Host, release: Release, deadline: Deadline) -> None:
     )
     attempt = resources_pb2.AttemptStamp(boot_id=release.boot_id, boot_time_ns=release.boot_time_ns)
     try:
-        with host.server(release.server) as server:
+        with host.server(release.server, release.files) as server:
             server.release(
                 attachment,
                 vrf=release.vrf,
@@ -116,7 +116,7 @@ def reconcile(
     """
     listed = [resources_pb2.Attachment(container_id=each, interface=name) for each, name in valid]
     try:
-        with host.server(conf.server) as server:
+        with host.server(conf.server, conf.files) as server:
             done = server.reconcile_node(
                 node_name,
                 listed,
@@ -146,7 +146,7 @@ def held(
     wanted = filter_pb2.AllocationFilter(attachment=request.attachment(conf, call))
     left = deadline.remaining(f"server {conf.server}")
     try:
-        with host.server(conf.server) as server:
+        with host.server(conf.server, conf.files) as server:
             return list(server.allocations(wanted, vrf=conf.vrf, timeout=left))
     except moorage.MoorageError as failure:
         raise errors.from_rpc(failure, conf.server) from failure

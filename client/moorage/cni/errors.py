@@ -109,6 +109,15 @@ def _try_again(failure: "client_errors.MoorageError", server: str, reason: str) 
     )
 
 
+def no_certificates(server: str, why: ValueError) -> CniError:
+    """Words that a server cannot be called with the certificates of this node."""
+    return CniError(
+        Code.TRY_AGAIN_LATER,
+        f"server {server} cannot be called with the files of ipam.tls: {why}",
+        "the runtime tries again; whoever renews the certificates of this node may be at it",
+    )
+
+
 def left_over(count: int, why: str, server: str) -> CniError:
     """Words that part of a collection was not done."""
     return CniError(

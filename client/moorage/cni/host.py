@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from moorage import allocations
+    from moorage import allocations, tls
     from moorage.cni import kubernetes, settings
     from moorage.cni.deadline import Deadline
     from moorage.cni.release import Release
@@ -25,8 +25,14 @@ _TIMEOUT = 10.0
 class Host(Protocol):
     """Serves one call of the handler, or many at a time."""
 
-    def server(self, target: str) -> "AbstractContextManager[allocations.Allocations]":
-        """Lends the calls to a Moorage server; every one of them says how long it may take."""
+    def server(
+        self, target: str, files: "tls.Tls | None"
+    ) -> "AbstractContextManager[allocations.Allocations]":
+        """Lends the calls to a Moorage server; every one of them says how long it may take.
+
+        Raises:
+            CniError: as errors.no_certificates.
+        """
 
     def kubernetes(
         self, cluster: "settings.Cluster", deadline: "Deadline"
@@ -61,11 +67,16 @@ class Direct:
         self._seen = seen
 
     @contextlib.contextmanager
-    def server(self, target: str) -> "Iterator[allocations.Allocations]":
+    def server(self, target: str, files: "tls.Tls | None") -> "Iterator[allocations.Allocations]":
         """Opens a connection, which closes with the context."""
-        from moorage import allocations, channel, positions  # noqa: PLC0415 - loads gRPC
+        from moorage import allocations, channel, positions, tls  # noqa: PLC0415 - loads gRPC
+        from moorage.cni import errors  # noqa: PLC0415
 
-        with channel.open_channel(target) as opened:
+        try:
+            connection = channel.open_channel(target, files)
+        except tls.Unusable as error:
+            raise errors.no_certificates(target, error) from error
+        with connection as opened:
             yield allocations.Allocations(opened, _TIMEOUT, positions.Kept(self._seen, target))
 
     def kubernetes(self, cluster: "settings.Cluster", deadline: "Deadline") -> "kubernetes.Api":

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from moorage import targets
+from moorage import targets, tls
 from moorage.cni import errors, invocation, jsontext, origin
 
 VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
@@ -34,6 +34,7 @@ class NetConf(NamedTuple):
     vrf: str
     timeout_seconds: float
     document: Object
+    files: tls.Tls | None = None
 
     @property
     def ipam(self) -> Object:
@@ -58,6 +59,7 @@ def parse(stdin: bytes) -> NetConf:
         vrf=_vrf(ipam),
         timeout_seconds=_timeout(ipam),
         document=document,
+        files=_files(ipam),
     )
 
 
@@ -178,6 +180,15 @@ def _server(ipam: Object) -> str:
     except ValueError as error:
         raise invalid("ipam.server", server, "not a gRPC target", "write host:port") from error
     return server
+
+
+def _files(ipam: Object) -> tls.Tls | None:
+    written = section(ipam, "tls", "ipam.")
+    paths = [text(written, key, "ipam.tls.") for key in tls.Tls._fields]
+    try:
+        return tls.of(*paths)
+    except tls.Unusable as error:
+        raise invalid("ipam.tls", dict(written), str(error), "see docs/security.md") from error
 
 
 def _vrf(ipam: Object) -> str:

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from moorage import tls
+
 if TYPE_CHECKING:
     from moorage.cni.invocation import Invocation
     from moorage.cni.netconf import NetConf
@@ -21,6 +23,14 @@ class Release(NamedTuple):
     interface: str
     boot_id: str
     boot_time_ns: int
+    tls_ca: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
+
+    @property
+    def files(self) -> tls.Tls | None:
+        """The certificates to call the server with; None: in plain text."""
+        return tls.of(self.tls_ca, self.tls_certificate, self.tls_key)
 
     @property
     def attachment(self) -> tuple[str, str, str, str, str]:
@@ -41,4 +51,9 @@ def of(conf: "NetConf", call: "Invocation") -> Release:
         interface=call.interface,
         boot_id=stamp.boot_id if stamp else "",
         boot_time_ns=stamp.boot_time_ns if stamp else 0,
+        **(
+            {f"tls_{name}": path for name, path in conf.files._asdict().items()}
+            if conf.files
+            else {}
+        ),
     )

@@ -17,7 +17,7 @@ from typing import NoReturn
 import click
 
 import moorage
-from moorage import kube, names, targets
+from moorage import kube, names, targets, tls
 from moorage.cni import errors, kubeconfig, settings
 from moorage.controller import credentials, lease, terms
 from moorage.ctl import exits
@@ -78,6 +78,16 @@ def _server(_: click.Context, __: click.Parameter, value: str) -> str:
     return value
 
 
+def _files(ca: str | None, certificate: str | None, key: str | None) -> tls.Tls | None:
+    try:
+        files = tls.of(ca, certificate, key)
+        if files:
+            tls.read(files)
+    except tls.Unusable as error:
+        raise click.UsageError(str(error)) from error
+    return files
+
+
 def _cluster_name(_: click.Context, __: click.Parameter, value: str) -> str:
     if not _CLUSTER.fullmatch(value):
         raise click.BadParameter(
@@ -102,6 +112,27 @@ def _cluster_uid(_: click.Context, __: click.Parameter, value: str | None) -> st
     show_envvar=True,
     callback=_server,
     help="Address of the Moorage server.",
+)
+@click.option(
+    "--tls-ca",
+    envvar="MOORAGE_TLS_CA",
+    metavar="FILE",
+    show_envvar=True,
+    help="Authorities of the server's certificate, PEM; without: plain text.",
+)
+@click.option(
+    "--tls-cert",
+    envvar="MOORAGE_TLS_CLIENT_CERT",
+    metavar="FILE",
+    show_envvar=True,
+    help="Certificate of this controller, which is a collector; read again when it changes.",
+)
+@click.option(
+    "--tls-key",
+    envvar="MOORAGE_TLS_CLIENT_KEY",
+    metavar="FILE",
+    show_envvar=True,
+    help="Its key.",
 )
 @click.option(
     "--vrf",
@@ -162,6 +193,9 @@ def command(  # noqa: PLR0913 - one for each option, and most by name
     lease_namespace: str | None,
     lease_name: str,
     *,
+    tls_ca: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
     vrf: str,
     cluster_name: str,
     cluster_uid: str,
@@ -169,6 +203,7 @@ def command(  # noqa: PLR0913 - one for each option, and most by name
     every: int,
 ) -> int:
     """Run until a signal comes; return the exit code."""
+    files = _files(tls_ca, tls_cert, tls_key)
     access = _access(file)
     namespace = lease_namespace or credentials.namespace_of_pod()
     if not namespace:
@@ -179,7 +214,7 @@ def command(  # noqa: PLR0913 - one for each option, and most by name
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Before there are threads, so that none but this one is told.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    with moorage.Client(server) as client:
+    with moorage.Client(server, tls=files) as client:
         controller = terms.Controller(
             client=client,
             cluster=kubernetes,

@@ -15,11 +15,22 @@ from collections.abc import Callable, Iterator
 import click
 
 import moorage
-from moorage import names, targets
+from moorage import names, targets, tls
 from moorage.ctl import exits
 
 DEFAULT_TIMEOUT = 10.0
 LONGEST_TIMEOUT = 3600.0
+
+_FILE = click.Path(dir_okay=False)
+# Those of the server's own certificate, which may run on the same machine, have other names.
+_VARIABLES = {
+    "server": "MOORAGE_SERVER",
+    "timeout": "MOORAGE_TIMEOUT",
+    "vrf": "MOORAGE_VRF",
+    "tls_ca": "MOORAGE_TLS_CA",
+    "tls_cert": "MOORAGE_TLS_CLIENT_CERT",
+    "tls_key": "MOORAGE_TLS_CLIENT_KEY",
+}
 
 _Function = Callable[..., None]
 
@@ -31,16 +42,21 @@ class Settings:
     server: str = names.DEFAULT_SERVER
     timeout: float = DEFAULT_TIMEOUT
     vrf: str = names.DEFAULT_VRF
+    tls_ca: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
 
     @contextlib.contextmanager
     def connected(self, action: str) -> Iterator[moorage.Client]:
         """Give a client; a call that fails inside is reported as "cannot <action>: ..."."""
         # What gRPC would write to standard error by itself is also in the error that it raises.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-        with (
-            exits.doing(action, self.server),
-            moorage.Client(self.server, timeout=self.timeout) as client,
-        ):
+        try:
+            files = tls.of(self.tls_ca, self.tls_cert, self.tls_key)
+            opened = moorage.Client(self.server, timeout=self.timeout, tls=files)
+        except tls.Unusable as error:
+            raise exits.refused(f"cannot {action}: {error}") from error
+        with exits.doing(action, self.server), opened as client:
             yield client
 
 
@@ -82,27 +98,39 @@ def before_command(function: _Function) -> _Function:
         server=f"Address of the server. [MOORAGE_SERVER; default: {names.DEFAULT_SERVER}]",
         timeout=f"Time for each call. [MOORAGE_TIMEOUT; default: {DEFAULT_TIMEOUT:.0f}]",
         vrf=f"VRF to work in. [MOORAGE_VRF; default: {names.DEFAULT_VRF}]",
-        prefix="MOORAGE_",
+        ca=f"Authorities of the server's certificate, PEM: TLS. [{_VARIABLES['tls_ca']}]",
+        cert=f"Certificate to show. [{_VARIABLES['tls_cert']}]",
+        key=f"Its key. [{_VARIABLES['tls_key']}]",
+        is_first=True,
     )
 
 
 def after_command(function: _Function) -> _Function:
     """Add the same options where they stand after the command, and pass the settings to it."""
     decorated = _options(
-        function, server="As before the command.", timeout="Likewise.", vrf="Likewise.", prefix=None
+        function,
+        server="As before the command.",
+        timeout="Likewise.",
+        vrf="Likewise.",
+        ca="Likewise.",
+        cert="Likewise.",
+        key="Likewise.",
+        is_first=False,
     )
     return click.pass_obj(decorated)
 
 
-def _options(
-    function: _Function, *, server: str, timeout: str, vrf: str, prefix: str | None
-) -> _Function:
-    for name, kind, text in (
-        ("vrf", click.STRING, vrf),
-        ("timeout", _Seconds(), timeout),
-        ("server", _Target(), server),
+def _options(function: _Function, *, is_first: bool, **texts: str) -> _Function:
+    for name, kind in (
+        ("tls-key", _FILE),
+        ("tls-cert", _FILE),
+        ("tls-ca", _FILE),
+        ("vrf", click.STRING),
+        ("timeout", _Seconds()),
+        ("server", _Target()),
     ):
-        variable = f"{prefix}{name.upper()}" if prefix else None
+        variable = _VARIABLES[name.replace("-", "_")] if is_first else None
+        text = texts[name.removeprefix("tls-")]
         option = click.option(
             f"--{name}", type=kind, help=text, envvar=variable, expose_value=False, callback=_keep
         )
