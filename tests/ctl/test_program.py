@@ -19,8 +19,8 @@ from moorage.v1 import (
 
 COMMANDS = [
     *("activate", "apply", "assign", "delete", "diff", "drain", "explain"),
-    *("get", "history", "import", "ipam", "quarantine", "reconcile", "release", "show"),
-    *("sticky", "top", "watch"),
+    *("get", "history", "import", "ipam", "pki", "quarantine", "reconcile", "release"),
+    *("show", "sticky", "top", "watch"),
 ]
 NO_POOLS = peers.answer(pool_service_pb2.ListPoolsResponse())
 

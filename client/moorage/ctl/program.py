@@ -27,6 +27,7 @@ COMMANDS = (
     "history",
     "import",
     "ipam",
+    "pki",
     "quarantine",
     "reconcile",
     "release",
