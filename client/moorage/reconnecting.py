@@ -64,7 +64,7 @@ class Channel(grpc.Channel):
         self._look_at = time.monotonic() + EVERY
         # Before they are read: what changes meanwhile is seen the next time.
         self._state = tls.state(files)
-        self._connection = _Connection(open_connection(tls.read(files)))
+        self._connection = _Connection(open_connection(tls.settled(files)))
 
     def begin(self) -> _Connection:
         """Return the connection of a call that begins, which leaves it."""

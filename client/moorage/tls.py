@@ -1,7 +1,12 @@
 """The files of TLS as a caller has them: whom it trusts, and what it shows. Loads without gRPC."""
 
 import os
+import time
 from typing import NamedTuple
+
+# A certificate and its key are two files: between the one and the other they do not fit.
+_PATIENCE = 0.5
+_PAUSE = 0.05
 
 _State = tuple[tuple[int, ...], ...]
 
@@ -43,6 +48,18 @@ def of(ca: str | None, certificate: str | None, key: str | None) -> Tls | None:
     if certificate and not ca:
         raise Unusable("who shows a certificate also has to know the server; name its authorities")
     return Tls(ca, certificate or "", key or "") if ca else None
+
+
+def settled(files: Tls) -> Content:
+    """As read, but waits a moment for whoever is in the middle of replacing the files."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return read(files)
+        except Unusable:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(_PAUSE)
 
 
 def read(files: Tls) -> Content:

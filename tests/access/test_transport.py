@@ -16,6 +16,7 @@ import pytest
 import moorage
 from harness import postgres, serving
 from harness.certificates import Authority
+from moorage_server import config
 
 
 def refused(client: moorage.Client) -> None:
@@ -189,54 +190,49 @@ def run(program: str, *arguments: str, **environment: str) -> subprocess.Complet
     )
 
 
+MUTUAL = {"tls_cert": "c", "tls_key": "k", "tls_client_ca": "a"}
+
+
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("given", "said"),
     [
-        (["--tls-cert", "c"], "MOORAGE_TLS_CERT is set and MOORAGE_TLS_KEY is not; give both, or"),
-        (["--tls-key", "k"], "MOORAGE_TLS_KEY is set and MOORAGE_TLS_CERT is not; give both, or"),
-        (["--tls-client-ca", "a"], "MOORAGE_TLS_CLIENT_CA is set and MOORAGE_TLS_CERT is not;"),
+        ({"tls_cert": "c"}, "TLS_CERT is set and MOORAGE_TLS_KEY is not; give both, or neither"),
+        ({"tls_key": "k"}, "TLS_KEY is set and MOORAGE_TLS_CERT is not; give both, or neither"),
+        ({"tls_client_ca": "a"}, "TLS_CLIENT_CA is set and MOORAGE_TLS_CERT is not;"),
+        (MUTUAL, "TLS_CLIENT_CA is set and MOORAGE_NODE_IDENTITY is not; say which name"),
+        ({"roles": "r"}, "ROLES is set and MOORAGE_TLS_CLIENT_CA is not; nobody shows"),
+        ({"denied_serials": "r"}, "DENIED_SERIALS is set and MOORAGE_TLS_CLIENT_CA is not;"),
         (
-            ["--tls-cert", "c", "--tls-key", "k", "--tls-client-ca", "a"],
-            "MOORAGE_TLS_CLIENT_CA is set and MOORAGE_NODE_IDENTITY is not; say which name",
-        ),
-        (["--roles", "r"], "MOORAGE_ROLES is set and MOORAGE_TLS_CLIENT_CA is not;"),
-        (["--denied-serials", "r"], "MOORAGE_DENIED_SERIALS is set and MOORAGE_TLS_CLIENT_CA is"),
-        (
-            ["--tls-cert=c", "--tls-key=k", "--tls-client-ca=a", "--node-identity=guess"],
-            "MOORAGE_NODE_IDENTITY is 'guess'; give spiffe or node-certificate",
+            MUTUAL | {"node_identity": "guess"},
+            "NODE_IDENTITY is 'guess'; give spiffe or node-certificate",
         ),
         (
-            ["--tls-cert=c", "--tls-key=k", "--tls-client-ca=a", "--node-identity=spiffe"],
-            "MOORAGE_SPIFFE_NODE is '' and MOORAGE_NODE_IDENTITY 'spiffe'; give the template",
+            MUTUAL | {"node_identity": "spiffe"},
+            "SPIFFE_NODE is '' and MOORAGE_NODE_IDENTITY 'spiffe'; give the template",
         ),
         (
-            [
-                "--tls-cert=c",
-                "--tls-key=k",
-                "--tls-client-ca=a",
-                "--node-identity=spiffe",
-                "--spiffe-node=spiffe://example.org/<name>",
-            ],
-            "MOORAGE_SPIFFE_NODE is 'spiffe://example.org/<name>'; write spiffe://DOMAIN/PATH/node/",
+            MUTUAL | {"node_identity": "spiffe", "spiffe_node": "spiffe://example.org/<name>"},
+            "SPIFFE_NODE is 'spiffe://example.org/<name>'; write spiffe://DOMAIN/PATH/node/",
         ),
         (
-            ["--listen", "0.0.0.0:0", "--tls-cert=c", "--tls-key=k"],
-            "MOORAGE_LISTEN is '0.0.0.0:0': whoever asks for no certificate serves on loopback or",
-        ),
-        (
-            ["--tls-cert=/no/c", "--tls-key=/no/k"],
-            "certificates of the server, /no/c: No such file or directory; put it there, readable",
+            {"tls_cert": "c", "tls_key": "k", "listen": "0.0.0.0:0"},
+            "LISTEN is '0.0.0.0:0': whoever asks for no certificate serves on loopback or a Unix",
         ),
     ],
-    ids=lambda value: value[0] if isinstance(value, list) else "",
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
-def test_what_cannot_be_meant_is_told_at_once(
-    program: str, arguments: list[str], said: str
-) -> None:
-    done = run(program, *arguments)
+def test_what_cannot_be_meant_is_told_at_once(given: dict[str, str], said: str) -> None:
+    variables = {f"MOORAGE_{name.upper()}": value for name, value in given.items()}
+    with pytest.raises(config.SettingsError) as raised:
+        config.Settings.read(variables | {"DATABASE_URL": "postgresql://"})
+    assert str(raised.value).startswith(f"MOORAGE_{said}")
+
+
+def test_a_file_that_is_not_there_is_named(program: str) -> None:
+    done = run(program, "--tls-cert=/no/c", "--tls-key=/no/k")
+    said = "certificates of the server, /no/c: No such file or directory; put it there, readable"
+    assert done.stderr.startswith(f"moorage-server: {said}")
     assert done.returncode == 1
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 def test_with_client_authorities_no_more_is_asked_beyond_loopback(

@@ -134,6 +134,8 @@ class AllocationServiceServicer(object):
         CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
         OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
         DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+        NOT_YOURS (PERMISSION_DENIED): the caller is another node than the workload's,
+        or than the one whose attachment it is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,7 +146,8 @@ class AllocationServiceServicer(object):
 
         Idempotent: releasing what is not there succeeds and returns nothing. It
         leaves a tombstone, so that an Assign of the same attachment which began
-        before this Release is refused when it arrives after it.
+        before this Release is refused when it arrives after it. For a node, what
+        another one holds is not there.
 
         INVALID_REQUEST (INVALID_ARGUMENT): as above.
         VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
@@ -180,6 +183,7 @@ class AllocationServiceServicer(object):
         INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
         ALLOCATION_NOT_FOUND (NOT_FOUND): nobody holds it.
+        NOT_YOURS (PERMISSION_DENIED): the caller is a node, and does not hold it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -191,6 +195,8 @@ class AllocationServiceServicer(object):
         INVALID_REQUEST (INVALID_ARGUMENT): the filter is malformed.
         PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
         VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
+        NOT_YOURS (PERMISSION_DENIED): the caller is another node than the one asked
+        for. A node is told of its own alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -249,6 +255,7 @@ class AllocationServiceServicer(object):
         CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
         OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
         DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): allow more time.
+        NOT_YOURS (PERMISSION_DENIED): the caller is another node.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

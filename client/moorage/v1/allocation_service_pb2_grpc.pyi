@@ -76,13 +76,16 @@ class AllocationServiceStub:
     CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
     OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
     DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+    NOT_YOURS (PERMISSION_DENIED): the caller is another node than the workload's,
+    or than the one whose attachment it is.
     """
     ReleaseAddresses: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.ReleaseAddressesRequest, _allocation_service_pb2.ReleaseAddressesResponse]
     """Releases every address of one attachment (CNI DEL).
 
     Idempotent: releasing what is not there succeeds and returns nothing. It
     leaves a tombstone, so that an Assign of the same attachment which began
-    before this Release is refused when it arrives after it.
+    before this Release is refused when it arrives after it. For a node, what
+    another one holds is not there.
 
     INVALID_REQUEST (INVALID_ARGUMENT): as above.
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
@@ -110,6 +113,7 @@ class AllocationServiceStub:
     INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
     ALLOCATION_NOT_FOUND (NOT_FOUND): nobody holds it.
+    NOT_YOURS (PERMISSION_DENIED): the caller is a node, and does not hold it.
     """
     ListAllocations: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.ListAllocationsRequest, _allocation_service_pb2.ListAllocationsResponse]
     """Lists allocations in order of address, IPv4 before IPv6.
@@ -117,6 +121,8 @@ class AllocationServiceStub:
     INVALID_REQUEST (INVALID_ARGUMENT): the filter is malformed.
     PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
     VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
+    NOT_YOURS (PERMISSION_DENIED): the caller is another node than the one asked
+    for. A node is told of its own alone.
     """
     WatchAllocations: _grpc.UnaryStreamMultiCallable[_history_pb2.WatchAllocationsRequest, _history_pb2.WatchAllocationsResponse]
     """Tells of everything that is held, and then of every change, in order.
@@ -163,6 +169,7 @@ class AllocationServiceStub:
     CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
     OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
     DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): allow more time.
+    NOT_YOURS (PERMISSION_DENIED): the caller is another node.
     """
     ListStickyAddresses: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.ListStickyAddressesRequest, _reconciliation_pb2.ListStickyAddressesResponse]
     """Lists the addresses that nobody holds and that are kept for their owners.
@@ -227,13 +234,16 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
     OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
     DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+    NOT_YOURS (PERMISSION_DENIED): the caller is another node than the workload's,
+    or than the one whose attachment it is.
     """
     ReleaseAddresses: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.ReleaseAddressesRequest, _allocation_service_pb2.ReleaseAddressesResponse]  # type: ignore[assignment]
     """Releases every address of one attachment (CNI DEL).
 
     Idempotent: releasing what is not there succeeds and returns nothing. It
     leaves a tombstone, so that an Assign of the same attachment which began
-    before this Release is refused when it arrives after it.
+    before this Release is refused when it arrives after it. For a node, what
+    another one holds is not there.
 
     INVALID_REQUEST (INVALID_ARGUMENT): as above.
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
@@ -261,6 +271,7 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
     ALLOCATION_NOT_FOUND (NOT_FOUND): nobody holds it.
+    NOT_YOURS (PERMISSION_DENIED): the caller is a node, and does not hold it.
     """
     ListAllocations: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.ListAllocationsRequest, _allocation_service_pb2.ListAllocationsResponse]  # type: ignore[assignment]
     """Lists allocations in order of address, IPv4 before IPv6.
@@ -268,6 +279,8 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     INVALID_REQUEST (INVALID_ARGUMENT): the filter is malformed.
     PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
     VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
+    NOT_YOURS (PERMISSION_DENIED): the caller is another node than the one asked
+    for. A node is told of its own alone.
     """
     WatchAllocations: _aio.UnaryStreamMultiCallable[_history_pb2.WatchAllocationsRequest, _history_pb2.WatchAllocationsResponse]  # type: ignore[assignment]
     """Tells of everything that is held, and then of every change, in order.
@@ -314,6 +327,7 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
     OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
     DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): allow more time.
+    NOT_YOURS (PERMISSION_DENIED): the caller is another node.
     """
     ListStickyAddresses: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.ListStickyAddressesRequest, _reconciliation_pb2.ListStickyAddressesResponse]  # type: ignore[assignment]
     """Lists the addresses that nobody holds and that are kept for their owners.
@@ -381,6 +395,8 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
         OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
         DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+        NOT_YOURS (PERMISSION_DENIED): the caller is another node than the workload's,
+        or than the one whose attachment it is.
         """
 
     @_abc_1.abstractmethod
@@ -393,7 +409,8 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Idempotent: releasing what is not there succeeds and returns nothing. It
         leaves a tombstone, so that an Assign of the same attachment which began
-        before this Release is refused when it arrives after it.
+        before this Release is refused when it arrives after it. For a node, what
+        another one holds is not there.
 
         INVALID_REQUEST (INVALID_ARGUMENT): as above.
         VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
@@ -433,6 +450,7 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
         ALLOCATION_NOT_FOUND (NOT_FOUND): nobody holds it.
+        NOT_YOURS (PERMISSION_DENIED): the caller is a node, and does not hold it.
         """
 
     @_abc_1.abstractmethod
@@ -446,6 +464,8 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         INVALID_REQUEST (INVALID_ARGUMENT): the filter is malformed.
         PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
         VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
+        NOT_YOURS (PERMISSION_DENIED): the caller is another node than the one asked
+        for. A node is told of its own alone.
         """
 
     @_abc_1.abstractmethod
@@ -510,6 +530,7 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
         OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
         DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): allow more time.
+        NOT_YOURS (PERMISSION_DENIED): the caller is another node.
         """
 
     @_abc_1.abstractmethod
