@@ -17,7 +17,7 @@ from harness.watches import fence_held, watching
 from moorage.v1 import admin_service_pb2, allocation_service_pb2_grpc, resources_pb2
 from moorage.v1 import filter_pb2 as filters
 from moorage.v1 import history_pb2 as messages
-from moorage_server.api import limits, tail
+from moorage_server.api import desk, limits, tail
 from moorage_server.api import watching as watched
 from moorage_server.domain import feed, history
 from moorage_server.storage import database as database_
@@ -45,11 +45,13 @@ def revision(database: postgres.Database) -> object:
     return database.scalar("SELECT count(*) FROM revisions")
 
 
-def refusal(target: str, request: messages.WatchAllocationsRequest) -> refusals.Refusal:
+def refusal(
+    target: str, request: messages.WatchAllocationsRequest, time: float | None = 30
+) -> refusals.Refusal:
     """What a watch ends with."""
     with grpc.insecure_channel(target) as channel:
         stub = allocation_service_pb2_grpc.AllocationServiceStub(channel)
-        return refusals.of(lambda asked: list(stub.WatchAllocations(asked, timeout=30)), request)
+        return refusals.of(lambda asked: list(stub.WatchAllocations(asked, timeout=time)), request)
 
 
 def large(client: moorage.Client, container: str) -> None:
@@ -483,6 +485,26 @@ def test_a_pool_that_was_made_anew_is_told_of_in_both_its_ranges(
     assign(client, "c2")
     with watching(server.target, filter=wanted, cursor=cursor) as stream:
         assert stream.until(3).changes == ["-10.0.0.0", "+10.1.0.0"]
+
+
+def test_a_time_that_nobody_has_set_is_not_the_watchers(
+    database: postgres.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defaults = desk.deadline_of.__kwdefaults__ or {}
+    monkeypatch.setitem(defaults, "default", 0.3)
+    with (
+        serving.in_process(database) as server,
+        moorage.Client(server.target, timeout=10) as client,
+        database.frozen(),
+        concurrent.futures.ThreadPoolExecutor(2) as others,
+    ):
+        # A quarter of the threads, two at the least, are for what only reads.
+        waiting = [others.submit(lambda: list(client.pools(timeout=2))) for _ in range(2)]
+        request = messages.WatchAllocationsRequest()
+        reasons = {refusal(server.target, request, time=None).reason for _ in range(4)}
+        assert "DEADLINE_TOO_SHORT" not in reasons
+        assert "DATABASE_UNAVAILABLE" in reasons
+        assert all(each.exception(20) for each in waiting)
 
 
 def test_a_vrf_that_is_deleted_ends_its_watches(

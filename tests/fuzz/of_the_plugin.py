@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from fuzz import texts
 from fuzz.target import Target
-from moorage import targets
+from moorage import targets, tls
 from moorage.cni import (
     addresses,
     annotations,
@@ -91,7 +91,11 @@ class _Nobody:
         self.releases: list[Release] = []
 
     @contextlib.contextmanager
-    def server(self, target: str) -> "Iterator[allocations.Allocations]":
+    def server(
+        self,
+        target: str,
+        files: tls.Tls | None,  # noqa: ARG002
+    ) -> "Iterator[allocations.Allocations]":
         assert targets.uri(target)
         _away()
         yield  # never come to

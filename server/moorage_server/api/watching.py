@@ -63,7 +63,7 @@ class Watching:
     ) -> AsyncIterator[bytes]:
         """The messages of a watch, serialized, until it has lasted long enough."""
         wanted, cursor = decode_watch.watch(request)
-        with self._counted():
+        with self._counted(), _time_of(context):
             try:
                 wanted, place = await self._desk.run(
                     context,
@@ -152,6 +152,17 @@ class Watching:
             yield
         finally:
             self.count -= 1
+
+
+@contextlib.contextmanager
+def _time_of(context: Context) -> Iterator[None]:
+    """A watcher who has set no time is not told that it was too short: it was ours."""
+    try:
+        yield
+    except errors.DeadlineTooShort:
+        if context.time_remaining() is None:
+            raise errors.DatabaseUnavailable from None
+        raise
 
 
 class _Watcher:
