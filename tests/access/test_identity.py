@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Callable
 
 import pytest
+from cryptography import x509
 
 import moorage
 from harness import calls, postgres, serving
@@ -103,6 +104,21 @@ def test_who_is_on_no_list_may_nothing(calling: Callable[..., moorage.Client]) -
 def test_a_certificate_with_two_names_is_refused(calling: Callable[..., moorage.Client]) -> None:
     two = calling("two", common_name="system:node:n2", of=["system:nodes"], uris=[N1])
     assert denied(lambda: calls.assign(two, node="n2"))[2] == {"cause": "AMBIGUOUS"}
+
+
+@pytest.mark.parametrize(
+    ("extension", "content"),
+    [
+        ("2.5.29.17", b"\x30\x04\x86\x02\xff\xfe"),  # a name that is no text
+        ("1.3.6.1.5.5.7.1.1", b"\x04\x02hi"),  # where its authority is: nowhere
+    ],
+)
+def test_what_grpc_takes_and_nobody_can_read_is_refused(
+    calling: Callable[..., moorage.Client], extension: str, content: bytes
+) -> None:
+    spoiled = x509.UnrecognizedExtension(x509.ObjectIdentifier(extension), content)
+    client = calling("op", common_name="op", more=[spoiled])
+    assert denied(lambda: client.get_vrf("default"))[2] == {"cause": "NAMELESS"}
 
 
 def test_nodes_can_be_known_by_spiffe_ids(

@@ -22,6 +22,7 @@ PUBLIC = [
     "NotFound",
     "OutcomeUnknown",
     "ServerFault",
+    "Tls",
     "Unavailable",
     "Violation",
     "__version__",

@@ -91,12 +91,9 @@ class _Nobody:
         self.releases: list[Release] = []
 
     @contextlib.contextmanager
-    def server(
-        self,
-        target: str,
-        files: tls.Tls | None,  # noqa: ARG002
-    ) -> "Iterator[allocations.Allocations]":
+    def server(self, target: str, files: tls.Tls | None) -> "Iterator[allocations.Allocations]":
         assert targets.uri(target)
+        assert files is None or all(map(str.isprintable, files))
         _away()
         yield  # never come to
 

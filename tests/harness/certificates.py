@@ -82,6 +82,7 @@ class Authority:
         uris: Iterable[str] = (),
         hosts: Iterable[str] = (),
         seconds: float = 86_400,
+        more: Iterable[x509.ExtensionType] = (),
     ) -> Paper:
         """A certificate for `seconds` from now on; negative: that ended so long ago."""
         key = ec.generate_private_key(ec.SECP256R1())
@@ -102,6 +103,8 @@ class Authority:
         )
         if names := [*map(_host, hosts), *map(x509.UniformResourceIdentifier, uris)]:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        for each in more:
+            builder = builder.add_extension(each, critical=False)
         signed = builder.sign(self._key, hashes.SHA256())
         paper = Paper(
             certificate=self._folder / f"{file}.crt",

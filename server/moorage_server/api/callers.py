@@ -75,7 +75,12 @@ class Callers:
 
     def _learn(self, pem: bytes) -> _Known:
         roles = self._roles.get()
-        certificate = self._parse(pem)
+        try:
+            certificate = self._parse(pem)
+        except ValueError as error:
+            # gRPC reads them more leniently.
+            why = "the certificate cannot be read"
+            raise errors.CredentialRefused("NAMELESS", why) from error
         named = self._form.named(certificate.names)
         role = Role.NODE if named.node else roles.get(named.name)
         if role is None:
