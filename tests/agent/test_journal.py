@@ -83,7 +83,7 @@ WHOLE = json.dumps(release("torn")._asdict()).encode()
         WHOLE.replace(b": 1,", b': "1",'),
         WHOLE.replace(b": 1,", b": -1,"),
         WHOLE.replace(b": 1,", b": 9223372036854775808,"),
-        WHOLE.replace(b'"boot"', b'"\ud800"'),
+        WHOLE.replace(b'"boot"', b'"\\ud800"'),
         WHOLE.replace(b"}", b', "more": 1}'),
         b"[" * 100_000,
     ],

@@ -3,6 +3,7 @@
 What follows the name is libFuzzer's. It needs atheris, which only `make fuzz` brings along.
 """
 
+import logging
 import sys
 
 import atheris
@@ -20,6 +21,8 @@ with atheris.instrument_imports(include=_COUNTED, enable_loader_override=False):
 def main() -> None:
     """Feed one target for as long as libFuzzer is told to; a fault ends the process."""
     name = sys.argv[1]
+    # What is set aside is told of, a million times.
+    logging.getLogger("moorage").setLevel(logging.CRITICAL)
     watch = Watch(catalog.TARGETS[name], patience=_PATIENCE)
     atheris.Setup([sys.argv[0], *sys.argv[2:]], watch.feed)
     atheris.Fuzz()

@@ -1,7 +1,6 @@
 """What a node reads back: journals, positions, mirrors, kubeconfigs, and calls on a socket."""
 
 import atexit
-import logging
 import pathlib
 import shutil
 import socket
@@ -17,7 +16,6 @@ from moorage.v1 import resources_pb2
 _MEMORY = pathlib.Path("/dev/shm")
 _FOLDER = pathlib.Path(tempfile.mkdtemp(dir=_MEMORY if _MEMORY.is_dir() else None))
 atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
-logging.getLogger("moorage").setLevel(logging.CRITICAL)
 
 
 def _file(name: str, data: bytes) -> pathlib.Path:

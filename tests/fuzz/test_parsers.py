@@ -49,7 +49,7 @@ def _short_runs(name: str) -> int:
 
 
 @pytest.mark.timeout(LONGEST)
-@pytest.mark.parametrize("name", AMONG)
+@pytest.mark.parametrize("name", AMONG if RUNS else ["all"])
 def test_a_parser_bears_what_coverage_leads_to(name: str) -> None:
     if not RUNS:
         pytest.skip("led by coverage it takes hours; `make fuzz` does it, and brings atheris along")
