@@ -18,7 +18,8 @@ _BROKEN = {
         SELECT address FROM (
             SELECT vrf_id, address FROM allocations
             UNION ALL
-            SELECT vrf_id, set_masklen(cidr::inet, 32) + ordinal
+            SELECT vrf_id,
+                set_masklen(cidr::inet, CASE family(cidr) WHEN 4 THEN 32 ELSE 128 END) + ordinal
             FROM blocks, unnest(free) AS ordinal
         ) AS known (vrf_id, address) GROUP BY vrf_id, address HAVING count(*) > 1""",
     "an address was assigned again before its release": """

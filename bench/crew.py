@@ -24,7 +24,7 @@ class Crew:
         self._pipes = pipes
 
     def run(self, phase: Phase) -> Sample:
-        """The work of every process together; `end` is how long the phase took."""
+        """The work of every process together."""
         start = time.monotonic() + LEAD
         shares = [
             (pipe, callers, _share(phase.calls, at, len(self._pipes)))
@@ -35,7 +35,7 @@ class Crew:
             rate = phase.rate and phase.rate / len(shares)
             share = dataclasses.replace(phase, callers=callers, calls=calls, rate=rate, start=start)
             pipe.send(share)
-        return _together([pipe.recv() for pipe, _, _ in shares], start)
+        return _together([pipe.recv() for pipe, _, _ in shares])
 
 
 @contextlib.contextmanager
@@ -74,13 +74,13 @@ def _share(whole: int | None, at: int, of: int) -> int | None:
     return None if whole is None else whole // of + (at < whole % of)
 
 
-def _together(samples: Sequence[Sample], start: float) -> Sample:
+def _together(samples: Sequence[Sample]) -> Sample:
     chained = itertools.chain.from_iterable
     return Sample(
         latencies=tuple(chained(each.latencies for each in samples)),
         assigned=tuple(chained(each.assigned for each in samples)),
         holdings=tuple(chained(each.holdings for each in samples)),
         failures=tuple(chained(each.failures for each in samples)),
-        end=max(each.end for each in samples) - start,
+        rate=sum(each.rate for each in samples),
         cpu=sum(each.cpu for each in samples),
     )

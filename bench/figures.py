@@ -52,7 +52,7 @@ def figure(sample: Sample, used: Usage) -> Figure:
     # Twice, because percentiles are of two values at least and a short phase may see one.
     percentiles = statistics.quantiles(sample.latencies * 2, n=100, method="inclusive")
     return Figure(
-        rate=count / sample.end,
+        rate=sample.rate,
         p50=percentiles[49],
         p95=percentiles[94],
         p99=percentiles[98],

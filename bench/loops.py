@@ -38,7 +38,7 @@ class Loop:
         self._meanwhile: list[tuple[bytes, float, float]] = []
         self._refusals: list[grpc.aio.Metadata] = []
         self._failures: list[str] = []
-        self._end = 0.0
+        self._rate = 0.0
         self._step = _STEPS[phase.call]
 
     async def run(self, callers: Sequence[Caller]) -> None:
@@ -56,7 +56,7 @@ class Loop:
             assigned=tuple(itertools.chain.from_iterable(assigned)),
             holdings=tuple(self._holdings()),
             failures=(*self._failures, *self._other_refusals()),
-            end=self._end,
+            rate=self._rate,
             cpu=cpu,
         )
 
@@ -72,12 +72,13 @@ class Loop:
 
     async def _turns(self, caller: Caller) -> None:
         end = self._phase.start + self._phase.seconds
+        answered = 0
         # At least one each: on a busy machine a short phase may be over when it is begun.
         while self._take():
-            await self._one(caller, time.monotonic())
+            answered += await self._one(caller, time.monotonic())
             if time.monotonic() >= end:
                 break
-        self._end = max(self._end, time.monotonic())
+        self._rate += answered / (time.monotonic() - self._phase.start)
 
     async def _open(self, callers: Sequence[Caller], rate: float) -> None:
         async with asyncio.TaskGroup() as group:
@@ -85,15 +86,19 @@ class Loop:
                 due = self._phase.start + number / rate
                 await asyncio.sleep(due - time.monotonic())
                 group.create_task(self._one(callers[number % len(callers)], due))
-        self._end = time.monotonic()
+        self._rate = len(self._latencies) / (time.monotonic() - self._phase.start)
 
-    async def _one(self, caller: Caller, due: float) -> None:
+    async def _one(self, caller: Caller, due: float) -> int:
+        """Returns how many calls were answered that count."""
         try:
             await self._step(self, caller, due)
         except grpc.aio.AioRpcError as error:
             self._failures.append(f"{error.code().name}: {error.details()}")
         except (psycopg.Error, errands.NotRefusedError) as error:
             self._failures.append(str(error))
+        else:
+            return _COUNTED.get(self._phase.call, 1)
+        return 0
 
     def _take(self) -> bool:
         if self._phase.call is Call.RELEASE and not self._held:
@@ -186,6 +191,8 @@ class Loop:
         return self._phase.asks[caller.number % len(self._phase.asks)]
 
 
+# Of a step that has several.
+_COUNTED: Final = {Call.MIX: 3}
 _STEPS: dict[Call, Callable[[Loop, Caller, float], Awaitable[None]]] = {
     Call.EMPTY: Loop._empty,
     Call.COMMIT: Loop._commit,

@@ -98,13 +98,14 @@ class Sample:
 
     `latencies` are seconds, one for each answered call; `assigned` the addresses that
     callers were told and kept, `holdings` what they had for a while, on time.monotonic()'s
-    clock; `failures` what should have been answered otherwise. `end` is on
-    the phase's clock; in several samples together, seconds since its start.
+    clock; `failures` what should have been answered otherwise. `rate` is answered calls in a
+    second: each caller's own, until it had its last answer, so that nobody counts who was idle
+    while another waited.
     """
 
     latencies: tuple[float, ...] = ()
     assigned: tuple[str, ...] = ()
     holdings: tuple[Holding, ...] = ()
     failures: tuple[str, ...] = ()
-    end: float = 0.0
+    rate: float = 0.0
     cpu: float = 0.0

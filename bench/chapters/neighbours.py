@@ -76,19 +76,15 @@ class Neighbours:
         return _TEXT.format(version=peers.GO_IPAM.version) + figures.table(heads, rows)
 
     def goals(self) -> Sequence[Goal]:
-        """Many callers on an empty pool, and where some are held."""
-        usual = [each for each in self._rows() if each.callers <= self._most]
-        (*_, empty), (*_, held) = (
-            [each for each in usual if each.pool == pool] for pool in (_EMPTY, _HELD)
-        )
+        """However many call: on an empty pool, and where some are held."""
         return tuple(
             Goal(
                 what=f"our rate, of go-ipam's on a /16, {row.callers} callers, held: {row.title}",
                 seen=self._both.times_its_rate(row),
                 skipped=self._both.absence(row),
-                at_least=at_least,
+                at_least=10 if row.pool == _EMPTY else 100,
             )
-            for row, at_least in ((empty, 10), (held, 100))
+            for row in self._rows()
         )
 
     def _serve_peer(self) -> str:

@@ -94,8 +94,9 @@ NAMES = {
 }
 IDLE = "rate of an assign beside 100 idle watches, to none"
 OF_GO_IPAM = [
-    "our rate, of go-ipam's on a /16, 64 callers, held: none",
-    "our rate, of go-ipam's on a /16, 16 callers, held: 2,000",
+    f"our rate, of go-ipam's on a /16, {callers} callers, held: {held}"
+    for held, crowds in (("none", (1, 16, 64)), ("2,000", (1, 16)))
+    for callers in crowds
 ]
 GOALS = [
     "rate of an assign, 64 callers, to an empty call",

@@ -59,4 +59,4 @@ def capacity(crew: Crew, of: stage.Stage, *, seconds: float = 6.0) -> Capacity:
     used = usage.look(of.server_pid, of.postgres_pid).since(before)
     assert not sample.failures
     pods = len(sample.latencies)
-    return Capacity(pods / sample.end, (used.server + used.postgres) / pods)
+    return Capacity(sample.rate, (used.server + used.postgres) / pods)
