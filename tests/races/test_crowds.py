@@ -3,6 +3,8 @@
 import collections
 import concurrent.futures
 import random
+import re
+import urllib.request
 from typing import TypeVar
 
 import grpc
@@ -25,6 +27,8 @@ SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND wait_event_type = 'Lock'
 """
 ONE_BLOCK = sa.text("SELECT FROM blocks FOR UPDATE")
+BLOCK_OF = sa.text("SELECT FROM blocks WHERE cidr = CAST(:cidr AS cidr) FOR UPDATE")
+CROWD = 30
 
 
 @pytest.mark.parametrize("affinity", AFFINITIES)
@@ -84,3 +88,46 @@ def test_what_waited_for_one_lock_is_done_together(
     transactions = database.scalar("SELECT count(DISTINCT xmin::text) FROM allocations")
     assert isinstance(transactions, int)
     assert transactions <= 6
+
+
+def test_who_wants_what_a_stranger_has_keeps_nobody_else_waiting(
+    database: postgres.Database,
+) -> None:
+    with (
+        serving.in_process(database, metrics_listen="127.0.0.1:0") as server,
+        moorage.Client(server.target, timeout=60) as client,
+        database.connect() as stranger,
+        database.connect() as another,
+        concurrent.futures.ThreadPoolExecutor(CROWD + 2) as threads,
+    ):
+        for pool, cidr in (("a", "10.0.0.0/26"), ("b", "10.1.0.0/26")):
+            calls.create_pool(client, pool, cidr, block_size=26)
+            calls.assign(client, f"first-{pool}", calls.want(pools=(pool,)))
+        stranger.execute(BLOCK_OF, {"cidr": "10.0.0.0/26"})
+        another.execute(BLOCK_OF, {"cidr": "10.1.0.0/26"})
+        crowd = [
+            threads.submit(calls.assign, client, f"c{at}", calls.want(pools=("a",)))
+            for at in range(CROWD)
+        ]
+        _left(server, CROWD)
+        beside = threads.submit(calls.assign, client, "beside", calls.want(pools=("b",)))
+        back = threads.submit(calls.release, client, "first-b")
+        _left(server, CROWD + 2)
+        another.rollback()
+        # Run one by one, the crowd would keep its places for half a minute.
+        assert beside.result(15)
+        assert back.result(15)
+        assert not any(each.done() and not each.exception() for each in crowd)
+        stranger.rollback()
+        assert len({each.result()[0].address for each in crowd}) == CROWD
+
+
+def _left(server: serving.Serving, count: int) -> None:
+    """Returns when so many requests were left by batches, since others had their locks."""
+    url = f"http://{server.metrics}/metrics"
+    while True:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            said = answer.read().decode()
+        found = re.search(r"^moorage_requests_deferred_total (\S+)", said, re.MULTILINE)
+        if found and float(found[1]) >= count:
+            return

@@ -7,7 +7,8 @@ own call, and comes again as if it were new.
 
 What a batch had to leave because of a lock waits for it meanwhile: together, in turn with what
 others of the VRF have left, since who holds it is most often a batch of another server, which
-ends in milliseconds. What is then still locked is run alone, on the other threads.
+ends in milliseconds. What is then still locked is somebody's who is no batch: it is run alone, on
+the other threads, and what was left beside it goes on without it.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ import collections
 import concurrent.futures
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
@@ -69,8 +70,13 @@ class Collector:
         self._queue, self._left = Queue(admission), Queue(admission)
         # One each for what is new and for what was left.
         self._threads = concurrent.futures.ThreadPoolExecutor(2, "batch")
-        # Half of the threads may wait for locks; the others are for everything else.
-        self._alone = asyncio.Semaphore(desk.threads // 2)
+        # Half of the threads may wait for locks, one of them for releases alone; the others are for
+        # everything else.
+        assigns = max(desk.threads // 2 - 1, 1)
+        self._alone = {
+            Class.ASSIGN: asyncio.Semaphore(assigns),
+            Class.RELEASE: asyncio.Semaphore(1),
+        }
         self._tasks: set[asyncio.Task[None]] = set()
         self._vigils = Vigils()
 
@@ -140,7 +146,8 @@ class Collector:
         while True:
             tickets = await self._queue.next()
             began = time.monotonic()
-            await self._survive(tickets, Locking.SKIPPING)
+            work = functools.partial(self._run_batch, tickets, Locking.SKIPPING, self._left.add)
+            await self._survive(work, tickets)
             if len(tickets) >= LARGE_BATCH:
                 await self._let_in(min(time.monotonic() - began, LONGEST_INTAKE))
             if len(tickets) == BATCH_SIZE:
@@ -148,7 +155,9 @@ class Collector:
 
     async def _work_off(self) -> None:
         while True:
-            await self._survive(await self._left.next(), Locking.IN_TURN)
+            tickets = await self._left.next()
+            work = functools.partial(self._run_batch, tickets, Locking.IN_TURN, self._left.add)
+            await self._survive(work, tickets)
 
     async def _let_in(self, longest: float) -> None:
         """Returns when nobody has come for a moment, or as much time has gone as may be given."""
@@ -157,15 +166,15 @@ class Collector:
             came = self._admission.came
             await asyncio.sleep(MOMENT)
 
-    async def _survive(self, tickets: list[Ticket], locking: Locking) -> None:
-        if not await chores.survived(
-            functools.partial(self._run_batch, tickets, locking), "a batch was lost"
-        ):
+    async def _survive(self, work: Callable[[], Awaitable[None]], tickets: list[Ticket]) -> None:
+        if not await chores.survived(work, "a batch was lost"):
             # What became of it nobody knows; a retry will be told.
             for ticket in tickets:
                 ticket.tell(errors.OutcomeUnknown())
 
-    async def _run_batch(self, tickets: list[Ticket], locking: Locking) -> None:
+    async def _run_batch(
+        self, tickets: list[Ticket], locking: Locking, leave: Callable[[Ticket], None]
+    ) -> None:
         limits = database.Limits(
             lock=TURN_LOCK_WAIT if locking is Locking.IN_TURN else BATCH_LOCK_WAIT,
             statement=BATCH_TIME,
@@ -176,18 +185,29 @@ class Collector:
         await asyncio.wait([ran])
         error = ran.exception()
         if error is None:
-            self._tell(tickets, await self._heeded(ran.result()))
+            self._tell(tickets, await self._heeded(ran.result()), leave)
         elif isinstance(error, _ENDS_ALL):
-            self._tell(tickets, [error] * len(tickets))
+            self._tell(tickets, [error] * len(tickets), leave)
+        elif locking is Locking.IN_TURN and isinstance(error, errors.Contention):
+            # Whoever has that lock is no batch. Who does not need it is not to wait for him.
+            await self._run_batch(tickets, Locking.SKIPPING, self._leave_alone)
         else:
             # One of them breaks a rule, or waits for what is not given; alone it harms
             # nobody else.
             _log.info("batch failed, running its requests alone", why=repr(error))
             for ticket in tickets:
-                self._spawn(self._run_alone(ticket))
+                self._leave_alone(ticket)
+
+    def _leave_alone(self, ticket: Ticket) -> None:
+        ticket.in_hand = False
+        work = functools.partial(self._run_alone, ticket)
+        self._spawn(self._survive(work, [ticket]))
 
     def _tell(
-        self, tickets: list[Ticket], outcomes: Sequence[batch.Outcome | BaseException]
+        self,
+        tickets: list[Ticket],
+        outcomes: Sequence[batch.Outcome | BaseException],
+        leave: Callable[[Ticket], None],
     ) -> None:
         # A repeated call changes nothing and is told of as well, which does no harm.
         if any(isinstance(outcome, tuple) and outcome for outcome in outcomes):
@@ -202,17 +222,18 @@ class Collector:
         )
         for ticket, outcome in pairs:
             if outcome is batch.Deferred.DEFERRED:
-                self._left.add(ticket)
+                leave(ticket)
             else:
                 ticket.tell(outcome)
 
     async def _run_alone(self, ticket: Ticket) -> None:
         outcome: batch.Outcome | BaseException = batch.Deferred.DEFERRED
-        async with self._alone:
+        async with self._alone[ticket.of]:
             while outcome is batch.Deferred.DEFERRED and not ticket.answer.done():
+                ticket.in_hand = True
                 outcome = await self._once(ticket)
         if outcome is not batch.Deferred.DEFERRED:
-            self._tell([ticket], [outcome])
+            self._tell([ticket], [outcome], self._leave_alone)
 
     async def _once(self, ticket: Ticket) -> batch.Outcome | BaseException:
         limits = database.Limits.until(ticket.deadline)

@@ -20,12 +20,13 @@ def class_of(request: Request) -> Class:
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Ticket:
-    """A waiting call; `begun` once a transaction has it, `deadline` on time.monotonic()'s clock."""
+    """A waiting call; `deadline` is on time.monotonic()'s clock."""
 
     request: Request
     deadline: float
     answer: "asyncio.Future[Shown]"
-    begun: bool = False
+    begun: bool = False  # once a transaction had it
+    in_hand: bool = False  # while one has it, which may commit what it makes of it
 
     @property
     def of(self) -> Class:
@@ -34,7 +35,7 @@ class Ticket:
 
     def expire(self) -> None:
         """Its time is up."""
-        self.tell(errors.OutcomeUnknown() if self.begun else errors.DeadlineTooShort())
+        self.tell(errors.OutcomeUnknown() if self.in_hand else errors.DeadlineTooShort())
 
     def tell(self, outcome: Shown | BaseException) -> None:
         """Answers the call, unless that was done already."""
@@ -63,7 +64,8 @@ class Queue:
         return sum(map(len, self._tickets.values()))
 
     def add(self, ticket: Ticket) -> None:
-        """Behind all others of its class."""
+        """Behind all others of its class; nothing of it was written so far."""
+        ticket.in_hand = False
         self._tickets[ticket.of].append(ticket)
         self._arrived.set()
 
@@ -106,6 +108,7 @@ class Queue:
         queue.extendleft(reversed(left))
 
     def _begin(self, ticket: Ticket) -> None:
+        ticket.in_hand = True
         if not ticket.begun:
             ticket.begun = True
             self._admission.waiting[ticket.of] -= 1
