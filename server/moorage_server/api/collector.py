@@ -70,13 +70,10 @@ class Collector:
         self._queue, self._left = Queue(admission), Queue(admission)
         # One each for what is new and for what was left.
         self._threads = concurrent.futures.ThreadPoolExecutor(2, "batch")
-        # Half of the threads may wait for locks, one of them for releases alone; the others are for
-        # everything else.
-        assigns = max(desk.threads // 2 - 1, 1)
-        self._alone = {
-            Class.ASSIGN: asyncio.Semaphore(assigns),
-            Class.RELEASE: asyncio.Semaphore(1),
-        }
+        # Half of the threads may wait for locks, a quarter for each class, so that no release waits
+        # behind assigns; the others are for everything else.
+        places = max(desk.threads // 4, 1)
+        self._alone = {each: asyncio.Semaphore(places) for each in (Class.ASSIGN, Class.RELEASE)}
         self._tasks: set[asyncio.Task[None]] = set()
         self._vigils = Vigils()
 
