@@ -87,9 +87,7 @@ class Callers:
             raise errors.CredentialRefused("UNKNOWN", f"{named.name} has no role")
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()
-        identity = Identity(
-            name=named.name, role=role, node=named.node, serial=f"{certificate.serial:x}"
-        )
+        identity = Identity(name=named.name, role=role, node=named.node)
         known = self._known[pem] = _Known(certificate, roles, identity)
         return known
 

@@ -5,11 +5,10 @@ it is asked for (`api/metrics.py`).
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import prometheus_client
-from prometheus_client.registry import Collector
 
 from moorage_server.usecases.batch import Locking
 
@@ -28,23 +27,21 @@ class Calls:
 
     def __init__(self, methods: Iterable[str]) -> None:
         """None of these has ended."""
-        self._seconds = prometheus_client.Histogram(
+        self._seconds = _histogram(
             "moorage_call_seconds",
             "How long calls took, with what they waited for on purpose; streams until their end.",
-            ("method",),
-            buckets=_SECONDS,
-            registry=None,
+            "method",
         )
-        self._ended = prometheus_client.Counter(
+        self._ended = _counter(
             "moorage_calls",
             "Calls that have ended, by what was told: OK, the reason of the refusal, or CANCELLED"
             " where the caller had gone. Those that were turned away unread are not in it.",
-            ("method", "outcome"),
-            registry=None,
+            "method",
+            "outcome",
         )
         # To look one up by its labels costs more than to count.
         self._known: dict[tuple[str, str], Callable[[float], None]] = {}
-        self.counters: tuple[Collector, ...] = (self._seconds, self._ended)
+        self.counters = (self._seconds, self._ended)
         for method in methods:
             for outcome in _FROM_THE_START:
                 self._ended.labels(method, outcome)
@@ -71,41 +68,30 @@ class Batches:
 
     def __init__(self) -> None:
         """None has been run."""
-        self._requests = prometheus_client.Histogram(
+        self._requests = _histogram(
             "moorage_batch_requests",
             "Assigns and releases that one transaction had.",
             buckets=_REQUESTS,
-            registry=None,
         )
-        self._seconds = prometheus_client.Histogram(
+        seconds = _histogram(
             "moorage_batch_seconds",
             "How long such a transaction took, repetitions included, by whether it waits for locks"
             " that others have.",
-            ("locks",),
-            buckets=_SECONDS,
-            registry=None,
+            "locks",
         )
-        self._took = {each: self._seconds.labels(each.name.lower()) for each in Locking}
-        self._deferred = prometheus_client.Counter(
+        self._took = {each: seconds.labels(each.name.lower()) for each in Locking}
+        self._deferred = _counter(
             "moorage_requests_deferred",
             "Assigns and releases that a batch left, since others had the locks.",
-            registry=None,
         )
-        self._unchanged = prometheus_client.Counter(
+        unchanged = _counter(
             "moorage_requests_without_change",
             "Assigns that were told what is held already, and releases that had nothing to release:"
             " gone before, or fenced off by stamp or generation.",
-            ("of",),
-            registry=None,
+            "of",
         )
-        self._replays = self._unchanged.labels("assign")
-        self._empty = self._unchanged.labels("release")
-        self.counters: tuple[Collector, ...] = (
-            self._requests,
-            self._seconds,
-            self._deferred,
-            self._unchanged,
-        )
+        self._replays, self._empty = unchanged.labels("assign"), unchanged.labels("release")
+        self.counters = (self._requests, seconds, self._deferred, unchanged)
 
     def ran(self, locking: Locking, requests: int, seconds: float) -> None:
         """A transaction has ended, in whatever way."""
@@ -132,8 +118,18 @@ class Feed:
             registry=None,
         )
         delay.set_function(lambda: time.monotonic() - self._settled_at)
-        self.counters: tuple[Collector, ...] = (delay,)
+        self.counters = (delay,)
 
     def settle(self, since: float) -> None:
         """Whatever was committed before then, on time.monotonic()'s clock, is in the feed."""
         self._settled_at = since
+
+
+def _counter(name: str, told: str, *labels: str) -> prometheus_client.Counter:
+    return prometheus_client.Counter(name, told, labels, registry=None)
+
+
+def _histogram(
+    name: str, told: str, *labels: str, buckets: Sequence[float] = _SECONDS
+) -> prometheus_client.Histogram:
+    return prometheus_client.Histogram(name, told, labels, buckets=buckets, registry=None)

@@ -112,7 +112,7 @@ class Server:
         # them: what is written by the rules of another one may break them without an error.
         self._fits = False
         self._database = database.Database(settings.database_url, threads=settings.threads)
-        self._store = self._database.while_(lambda: self._fits)
+        self._store = self._database.available_while(lambda: self._fits)
         self._admission = Admission()
         self._desk = Desk(self._store, self._admission, threads=settings.threads)
         methods = (method.name for service in SERVICES for method in service.methods)

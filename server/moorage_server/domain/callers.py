@@ -25,26 +25,17 @@ class Role(enum.StrEnum):
     COLLECTOR = "collector"
 
 
-class Means(enum.StrEnum):
-    """How it is known who calls."""
-
-    NONE = "none"
-    CERTIFICATE = "certificate"
-
-
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who calls. `node` is empty but for nodes; `serial` is the certificate's, in hexadecimal."""
+    """Who calls; `node` is empty but for nodes."""
 
     name: str
     role: Role
     node: str = ""
-    means: Means = Means.CERTIFICATE
-    serial: str = ""
 
 
 # Where nobody is asked for a certificate, whoever can connect may do everything.
-ANONYMOUS: Final = Identity(name="anonymous", role=Role.OPERATOR, means=Means.NONE)
+ANONYMOUS: Final = Identity(name="anonymous", role=Role.OPERATOR)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,16 +121,12 @@ def _rights(facts: Facts) -> Iterator[Finding]:
 
 
 def _lasting(facts: Facts) -> Iterator[Finding]:
-    yield _judge(
-        "fsync",
-        "on" if facts.fsync else "off",
-        ok=facts.fsync,
-        advice="a crash loses or garbles what was acknowledged; set it on",
+    yield _judge_switch(
+        "fsync", facts.fsync, advice="a crash loses or garbles what was acknowledged; set it on"
     )
-    yield _judge(
+    yield _judge_switch(
         "full_page_writes",
-        "on" if facts.full_page_writes else "off",
-        ok=facts.full_page_writes,
+        facts.full_page_writes,
         advice="a crash garbles tables, unless the storage never writes half a page; set it on",
         otherwise=Grade.NOTE,
     )
@@ -147,10 +143,9 @@ def _lasting(facts: Facts) -> Iterator[Finding]:
         advice="what is acknowledged is lost with the primary; name synchronous standbys",
         otherwise=Grade.NOTE,
     )
-    yield _judge(
+    yield _judge_switch(
         "data checksums",
-        "on" if facts.checksums else "off",
-        ok=facts.checksums,
+        facts.checksums,
         advice="a disk that lies is not noticed; pg_checksums --enable while it is down",
         otherwise=Grade.NOTE,
     )
@@ -163,10 +158,9 @@ def _upkeep(facts: Facts) -> Iterator[Finding]:
         ok=facts.connections >= facts.needed,
         advice="raise max_connections, or the limit of the role or database, to all servers'",
     )
-    yield _judge(
+    yield _judge_switch(
         "autovacuum",
-        "on" if facts.autovacuum else "off",
-        ok=facts.autovacuum,
+        facts.autovacuum,
         advice="tables grow, plans get worse, and at last nothing can be written; set it on",
     )
     yield _judge(
@@ -188,6 +182,12 @@ def _upkeep(facts: Facts) -> Iterator[Finding]:
         advice="no address depends on it, but the times in logs do; set both by NTP",
         otherwise=Grade.NOTE,
     )
+
+
+def _judge_switch(
+    about: str, is_on: bool, *, advice: str, otherwise: Grade = Grade.WRONG
+) -> Finding:
+    return _judge(about, "on" if is_on else "off", ok=is_on, advice=advice, otherwise=otherwise)
 
 
 def _judge(

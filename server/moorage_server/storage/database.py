@@ -127,7 +127,7 @@ class Database:
         rehearsal._commits = False
         return rehearsal
 
-    def while_(self, holds: Callable[[], bool]) -> "Database":
+    def available_while(self, holds: Callable[[], bool]) -> "Database":
         """The same database; while that does not hold, it is not available."""
         guarded = copy.copy(self)
         guarded._is_available = holds
