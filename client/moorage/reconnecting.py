@@ -33,6 +33,11 @@ class _Connection:
         self._calls = 0
         self._is_left = False
 
+    @property
+    def is_used(self) -> bool:
+        """Whether calls are under way on it."""
+        return self._calls > 0
+
     def enter(self) -> None:
         """A call begins."""
         with self._lock:
@@ -65,10 +70,18 @@ class Channel(grpc.Channel):
         # Before they are read: what changes meanwhile is seen the next time.
         self._state = tls.state(files)
         self._connection = _Connection(open_connection(tls.settled(files)))
+        self._before: list[_Connection] = []  # with calls that are under way
+        self._is_closed = False
 
     def begin(self) -> _Connection:
-        """Return the connection of a call that begins, which leaves it."""
+        """Return the connection of a call that begins, which leaves it.
+
+        Raises ValueError where it is closed, as gRPC's own does; to make a method of one that is
+        closed ends the process.
+        """
         with self._lock:
+            if self._is_closed:
+                raise ValueError("Cannot invoke RPC on closed channel!")
             if time.monotonic() >= self._look_at:
                 self._refresh()
             self._connection.enter()
@@ -85,13 +98,16 @@ class Channel(grpc.Channel):
         except tls.Unusable as error:
             _LOG.warning("goes on with the certificates of before: %s", error)
             return
+        self._before = [each for each in (*self._before, self._connection) if each.is_used]
         before, self._connection = self._connection, _Connection(self._open(content))
         before.give_up()
 
     def close(self) -> None:
         """Close it; calls still running fail."""
         with self._lock:
-            self._connection.channel.close()
+            self._is_closed = True
+            for each in (self._connection, *self._before):
+                each.channel.close()
 
     def __enter__(self) -> Channel:
         """Return the channel itself."""

@@ -1,6 +1,7 @@
 """A certificate that is denied or has expired is no use any more, on open connections too."""
 
 import datetime
+import os
 import pathlib
 import threading
 from collections.abc import Callable, Iterator
@@ -88,3 +89,18 @@ def test_a_watch_ends_with_what_let_it_in(
         calls.assign(operator)  # something to be told of
         reading.join(20)
         assert ended == ["DENIED"]
+
+
+def test_a_watch_ends_with_its_client_also_where_the_files_have_changed_since(
+    secured: serving.Serving, authority: Authority
+) -> None:
+    paper = authority.sign("eye", common_name="eye")
+    with moorage.Client(secured.target, tls=paper.trusting(authority.ca)) as client:
+        updates = client.watch()
+        assert next(updates).held == ()
+        os.utime(paper.certificate)
+        list(client.pools())  # over another connection by now
+    assert list(updates) == []
+    os.utime(paper.certificate)
+    with pytest.raises(ValueError, match="closed"):
+        list(client.pools())
