@@ -14,7 +14,7 @@ import grpc
 import pytest
 
 import moorage
-from harness import postgres, serving
+from harness import ports, postgres, serving
 from harness.certificates import Authority
 from moorage_server import config
 
@@ -272,15 +272,10 @@ def await_line(running: subprocess.Popen[str], event: str) -> list[str]:
     raise AssertionError(f"it ended without {event}: {events}")
 
 
-def a_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
-
-
 def test_what_is_broken_is_told_of_once(
     program: str, database: postgres.Database, authority: Authority, tmp_path: pathlib.Path
 ) -> None:
-    paper, port = authority.server(), a_port()
+    paper, port = authority.server(), ports.free()
     options = [f"--tls-cert={paper.certificate}", f"--tls-key={paper.key}"]
     with started(program, database, port, *options) as running:
         await_line(running, "serving")
@@ -307,7 +302,7 @@ def test_what_is_broken_is_told_of_once(
 def test_several_processes_share_the_certificates(
     program: str, database: postgres.Database, settings: dict[str, str], authority: Authority
 ) -> None:
-    port = a_port()
+    port = ports.free()
     options = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
     with started(program, database, port, "--processes=2", *options) as running:
         await_line(running, "serving")

@@ -3,7 +3,6 @@
 import concurrent.futures
 import contextlib
 import threading
-import urllib.request
 from typing import cast
 
 import grpc
@@ -13,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
 import moorage
-from harness import calls, postgres, serving
+from harness import calls, exposition, postgres, serving
 from moorage.v1 import allocation_service_pb2 as messages
 from moorage.v1 import allocation_service_pb2_grpc as stubs
 from moorage_server.api import admission, collector, server
@@ -42,8 +41,7 @@ def test_who_would_wait_too_long_is_told_so_at_once_and_when_to_come_again(
         assert [each.address for each in client.allocations()] == ["10.0.0.0"]
         monkeypatch.undo()
         calls.release(client, "c1")
-        with urllib.request.urlopen(f"http://{server.metrics}/metrics", timeout=10) as answer:
-            told = answer.read().decode()
+        told = exposition.text(server.metrics)
         assert 'moorage_calls_turned_away_total{class="assign"} 1.0' in told
         assert 'moorage_calls_turned_away_total{class="release"} 1.0' in told
         assert 'moorage_calls_turned_away_total{class="query"} 0.0' in told

@@ -4,7 +4,6 @@ import contextlib
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -16,7 +15,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import moorage
-from harness import calls, postgres, serving
+from harness import calls, ports, postgres, serving
 from harness.several import Command
 from moorage_server.api import health
 
@@ -31,20 +30,15 @@ def asked(metrics: str, path: str) -> int:
             return error.code
 
 
-def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def patient(
     database: postgres.Database, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[serving.Process, str]]:
     """A server that waits long until others have heard of its end, and where its health is."""
-    metrics = f"127.0.0.1:{port()}"
+    metrics = f"127.0.0.1:{ports.free()}"
     monkeypatch.setenv("MOORAGE_DRAIN_SECONDS", "100")
     monkeypatch.setenv("MOORAGE_METRICS_LISTEN", metrics)
-    process = serving.Process(database, port(), tmp_path / "log")
+    process = serving.Process(database, ports.free(), tmp_path / "log")
     process.wait_ready()
     try:
         yield process, metrics
@@ -123,7 +117,7 @@ def test_it_ends_even_if_the_database_never_answers_again(
             "cli.main()",
         )
     )
-    target = f"127.0.0.1:{port()}"
+    target = f"127.0.0.1:{ports.free()}"
     environment = os.environ | {"DATABASE_URL": database.service_url, "MOORAGE_LISTEN": target}
     with subprocess.Popen(
         [serving.PROGRAM.with_name("python"), "-c", program], env=environment

@@ -3,14 +3,12 @@
 import math
 import threading
 import time
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 import moorage
-from harness import calls, postgres, serving
+from harness import calls, exposition, postgres, serving
 from harness.calls import assign, release
 from harness.watches import watching
 from moorage.v1 import resources_pb2 as messages
@@ -34,14 +32,11 @@ def counted_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def numbers(server: serving.Serving) -> Numbers:
     """Every sample: its name and the values of its labels."""
-    with urllib.request.urlopen(f"http://{server.metrics}/metrics", timeout=10) as answer:
-        text = answer.read().decode()
     return {
         (sample.name, *(sample.labels[each] for each in LABELS if each in sample.labels)): (
             sample.value
         )
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
+        for sample in exposition.samples(server.metrics)
     }
 
 

@@ -3,7 +3,6 @@
 import concurrent.futures
 import math
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 
 import grpc
@@ -11,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 import moorage
-from harness import calls, postgres, serving
+from harness import calls, exposition, postgres, serving
 from moorage.v1 import resources_pb2
 from moorage_server.storage import database as databases
 from moorage_server.storage import rules
@@ -231,8 +230,7 @@ def shut_by(turn: Verify) -> tuple[str, ...]:
 
 def moorage_numbers(server: serving.Serving) -> dict[str, float]:
     """Every sample by its name and labels, as they are written."""
-    with urllib.request.urlopen(f"http://{server.metrics}/metrics", timeout=10) as answer:
-        lines = answer.read().decode().splitlines()
+    lines = exposition.text(server.metrics).splitlines()
     pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
     return {name: float(value) for name, _, value in pairs}
 

@@ -6,7 +6,6 @@ PostgreSQL stops and starts again under a server that goes on running.
 import contextlib
 import json
 import pathlib
-import socket
 import tempfile
 from collections.abc import Iterator
 from typing import TypeAlias
@@ -24,7 +23,7 @@ from bad_input import valid
 from bad_input.patience import within
 from bad_input.shimming import Call
 from ctl import program
-from harness import calls, postgres, serving
+from harness import calls, ports, postgres, serving
 from moorage.v1 import allocation_service_pb2
 from moorage_server.api.server import SERVICES
 from moorage_server.embedded import cluster as clusters
@@ -77,11 +76,6 @@ def wait_until(channel: grpc.Channel, status: int) -> None:
     assert any(each.status == status for each in told)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def orphan() -> Iterator[Orphan]:
     """A server that has lost its database, where nothing may have changed when it is back."""
@@ -93,7 +87,7 @@ def orphan() -> Iterator[Orphan]:
         own.prepare()
         until.callback(own.discard)
         database = until.enter_context(own.database())
-        process = serving.Process(database, free_port(), state / "server.log")
+        process = serving.Process(database, ports.free(), state / "server.log")
         until.callback(process.close)
         process.wait_ready()
         channel = until.enter_context(grpc.insecure_channel(process.target))
@@ -169,7 +163,7 @@ def test_the_server_says_that_it_is_not_ready_and_goes_on(orphan: Orphan) -> Non
 def test_a_server_that_starts_without_its_database_says_so_too(
     orphan: Orphan, tmp_path: pathlib.Path
 ) -> None:
-    late = serving.Process(orphan.database, free_port(), tmp_path / "server.log")
+    late = serving.Process(orphan.database, ports.free(), tmp_path / "server.log")
     try:
         with grpc.insecure_channel(late.target) as channel:
             wait_until(channel, Health.NOT_SERVING)

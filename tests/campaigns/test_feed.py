@@ -6,14 +6,13 @@ MOORAGE_FEED_EVENTS says how many events; `make feed-campaign` makes a million.
 import contextlib
 import os
 import pathlib
-import socket
 import time
 
 import pytest
 
 import moorage
 from campaigns import consumers, writers
-from harness import calls, postgres, serving
+from harness import calls, ports, postgres, serving
 from moorage.v1 import filter_pb2, resources_pb2
 
 EVENTS = int(os.environ.get("MOORAGE_FEED_EVENTS", "8000"))
@@ -86,8 +85,7 @@ class _Server:
     """The installed program, on a port that it comes back to."""
 
     def __init__(self, database: postgres.Database, log: pathlib.Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self._port = int(probe.getsockname()[1])
+        self._port = ports.free()
         self._database, self._log, self.crashes = database, log, 0
         self.process = serving.Process(database, self._port, log)
         self.target = self.process.target

@@ -6,10 +6,8 @@ that is installed.
 
 import dataclasses
 import pathlib
-import shutil
 
-import moorage_server
-from moorage_server.storage import schema
+from harness import variants
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,17 +22,7 @@ class Bug:
 
     def seed(self, folder: pathlib.Path) -> pathlib.Path:
         """Makes a server that has it; returns where its modules are."""
-        original = pathlib.Path(moorage_server.__file__).parent
-        copy = folder / "seeded" / original.name
-        shutil.copytree(original, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        # Where an installed server has them.
-        (copy / "migrations").symlink_to(schema.migrations_path())
-        module = copy / self.module
-        text = module.read_text()
-        if text.count(self.line) != 1:
-            raise LookupError(f"{self.module} has {text.count(self.line)} times {self.line!r}")
-        module.write_text(text.replace(self.line, self.instead))
-        return copy.parent
+        return variants.changed(folder / "seeded", self.module, self.line, self.instead)
 
 
 BUGS = (

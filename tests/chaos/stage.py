@@ -4,7 +4,6 @@ import contextlib
 import os
 import pathlib
 import signal
-import socket
 from collections.abc import Iterator
 
 import sqlalchemy as sa
@@ -13,7 +12,7 @@ import moorage
 from chaos import disk, wants
 from chaos.links import Link
 from chaos.wire import Wire
-from harness import postgres, serving
+from harness import ports, postgres, serving
 from moorage_server.embedded import cluster
 from moorage_server.storage import schema
 
@@ -27,7 +26,7 @@ class Server:
         self, database: postgres.Database, log: pathlib.Path, source: pathlib.Path | None
     ) -> None:
         """Is not running."""
-        self._port = _free_port()
+        self._port = ports.free()
         self._database, self._log, self._source = database, log, source
         url = sa.make_url(database.service_url)
         folder, port = url.query["host"], url.query["port"]
@@ -73,7 +72,7 @@ class Server:
     def move(self) -> None:
         """Dies, and whoever comes by the same name finds another at another place."""
         self.kill()
-        self._port = _free_port()
+        self._port = ports.free()
         self.front.lead_to(self._port)
         self.start()
 
@@ -167,8 +166,3 @@ class Stage:
         """Everything that should be there is, and is as it should be."""
         for each in self.steady:
             each.mend()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

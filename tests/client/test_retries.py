@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ import pytest
 
 import moorage
 from client import peer as peers
+from harness import ports
 from moorage import retries
 from moorage.v1 import allocation_service_pb2, pool_service_pb2, resources_pb2
 
@@ -237,7 +237,7 @@ def test_a_delete_of_what_was_never_there_says_so(
 
 def test_a_server_that_is_not_there_is_unavailable() -> None:
     with (
-        moorage.Client(f"127.0.0.1:{_free_port()}", timeout=0.5) as client,
+        moorage.Client(f"127.0.0.1:{ports.free()}", timeout=0.5) as client,
         pytest.raises(moorage.Unavailable) as caught,
     ):
         client.get_pool("web")
@@ -245,7 +245,7 @@ def test_a_server_that_is_not_there_is_unavailable() -> None:
 
 
 def test_a_call_survives_the_restart_of_the_server(caplog: pytest.LogCaptureFixture) -> None:
-    port = _free_port()
+    port = ports.free()
     tried = threading.Event()
 
     def notice(record: logging.LogRecord) -> bool:
@@ -272,10 +272,3 @@ def _filtered(notice: Callable[[logging.LogRecord], bool]) -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(notice)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

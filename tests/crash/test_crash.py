@@ -4,7 +4,6 @@ import concurrent.futures
 import os
 import pathlib
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -12,17 +11,11 @@ from collections.abc import Iterator
 import pytest
 
 import moorage
-from harness import invariants, postgres, proxy, serving
+from harness import invariants, ports, postgres, proxy, serving
 from harness.calls import assign, create_pool, release
 from moorage.v1 import resources_pb2 as messages
 from moorage_server.embedded import cluster
 from moorage_server.storage import schema
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def wait_for(database: postgres.Database, query: str, expected: object) -> None:
@@ -37,7 +30,7 @@ def wait_for(database: postgres.Database, query: str, expected: object) -> None:
 @pytest.fixture
 def process(database: postgres.Database, tmp_path: pathlib.Path) -> Iterator[serving.Process]:
     """The installed server, ready."""
-    running = serving.Process(database, free_port(), tmp_path / "server.log")
+    running = serving.Process(database, ports.free(), tmp_path / "server.log")
     try:
         running.wait_ready()
         yield running
@@ -126,7 +119,7 @@ def test_killing_postgresql_under_load_loses_nothing_that_was_acknowledged(
     schema.migrate(running.url(role=cluster.OWNER_ROLE))
     admin = postgres.Postgres(running.url(role=cluster.BOOTSTRAP_ROLE))
     database = postgres.Database(admin, cluster.DATABASE)
-    server = serving.Process(database, free_port(), tmp_path / "server.log")
+    server = serving.Process(database, ports.free(), tmp_path / "server.log")
     try:
         server.wait_ready()
         with moorage.Client(server.target, timeout=60) as client:

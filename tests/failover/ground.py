@@ -9,8 +9,7 @@ import sqlalchemy as sa
 import moorage
 from chaos import wants
 from failover.trio import Trio
-from failover.ways import free_port
-from harness import calls, postgres, serving
+from harness import calls, ports, postgres, serving
 from moorage_server.embedded import cluster, roles
 from moorage_server.storage import schema
 
@@ -35,7 +34,7 @@ class Ground:
             self.database.set("moorage.strict", "on" if strict else "off")
             self.servers, self.logs = [], [folder / f"server-{at}.log" for at in range(SERVERS)]
             for log in self.logs:
-                server = serving.Process(self.database, free_port(), log)
+                server = serving.Process(self.database, ports.free(), log)
                 until.callback(server.close)
                 self.servers.append(server)
             for each in self.servers:

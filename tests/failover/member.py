@@ -12,7 +12,8 @@ from typing import Any
 
 from e2e.toolchain import UnavailableError
 from failover.cells import Cell
-from failover.ways import Way, free_port
+from failover.ways import Way
+from harness import ports
 from moorage_server.embedded import binaries, cluster
 
 SCOPE = "moorage"
@@ -70,7 +71,7 @@ class Member:
         """Does not run yet. Where it is not `strict`, what it acknowledges may be its own alone."""
         self.name, self._folder, self._password = name, folder, password
         self._cluster = _CLUSTER | (_STRICT if strict else {})
-        self.port, self._rest = free_port(), free_port()
+        self.port, self._rest = ports.free(), ports.free()
         with contextlib.ExitStack() as until:
             self.front, self._peers, self._agents, self._etcd = (
                 until.enter_context(_way(port)) for port in (self.port, self.port, self._rest, etcd)

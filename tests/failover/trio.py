@@ -9,7 +9,7 @@ from collections.abc import Callable
 from e2e import toolchain
 from failover.cells import Cell
 from failover.member import Member
-from failover.ways import free_port
+from harness import ports
 
 MEMBERS = 3
 BUILT = 120.0  # seconds until all three are there
@@ -33,7 +33,7 @@ class Trio:
         self._follower = "sync_standby" if strict else "replica"
         self.password = secrets.token_urlsafe()
         with contextlib.ExitStack() as until:
-            client, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+            client, peer = (f"http://127.0.0.1:{ports.free()}" for _ in range(2))
             running = Cell(
                 [
                     etcd(),

@@ -14,9 +14,3 @@ class Way(Link):
 
     def _pump(self, source: socket.socket, sink: socket.socket, held: bool) -> None:  # noqa: ARG002
         super()._pump(source, sink, True)  # both ways, and not only what comes back
-
-
-def free_port() -> int:
-    """A loopback port that nobody has."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

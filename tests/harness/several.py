@@ -6,14 +6,12 @@ import os
 import select
 import subprocess
 import threading
-import urllib.request
 from collections.abc import Iterator
 from typing import IO, Any, cast
 
 import grpc
-from prometheus_client.parser import text_string_to_metric_families
 
-from harness import serving
+from harness import exposition, serving
 from harness.postgres import Database
 from moorage.v1 import allocation_service_pb2_grpc as stubs
 from moorage.v1 import history_pb2 as messages
@@ -72,10 +70,7 @@ class Command:
 
     def watches(self, metrics: str) -> int:
         """How many watches the process has that serves its metrics there."""
-        with urllib.request.urlopen(f"http://{metrics}/metrics", timeout=10) as answer:
-            families = list(text_string_to_metric_families(answer.read().decode()))
-        (found,) = (each for each in families if each.name == "moorage_watches")
-        return int(found.samples[0].value)
+        return int(exposition.number(metrics, "moorage_watches"))
 
     def _until_serving(self) -> dict[str, Any]:
         for line in self._log:

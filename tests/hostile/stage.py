@@ -4,13 +4,12 @@ import contextlib
 import json
 import os
 import pathlib
-import socket
 import sys
 from collections.abc import Iterator
 
 import pytest
 
-from harness import postgres, serving
+from harness import ports, postgres, serving
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 
@@ -61,19 +60,13 @@ def on_stage(database: postgres.Database, folder: pathlib.Path) -> Iterator[Stag
     """A server that tells of every call."""
     path = folder / "server.log"
     program = [sys.executable, str(TESTS / "hostile" / "loud.py")]
-    process = serving.Process(database, free_port(), path, program=program)
+    process = serving.Process(database, ports.free(), path, program=program)
     try:
         process.wait_ready(60)
         yield Stage(process.target, process.process.pid, Log(path))
         assert process.process.poll() is None, path.read_text()[-4000:]
     finally:
         process.close()
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def log_of(cluster: postgres.Postgres) -> Log:

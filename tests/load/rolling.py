@@ -9,7 +9,6 @@ import dataclasses
 import itertools
 import json
 import pathlib
-import socket
 import subprocess
 import threading
 import time
@@ -17,7 +16,7 @@ from collections.abc import Iterator
 
 import moorage
 from cni import agents, program
-from harness import calls, postgres, serving
+from harness import calls, ports, postgres, serving
 
 SERVERS = 3
 WITH_AGENT, WITHOUT = 3, 1  # runtimes, each with one call at a time
@@ -66,8 +65,7 @@ class Replica:
 
     def __init__(self, database: postgres.Database, log: pathlib.Path) -> None:
         """Is not running."""
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = int(probe.getsockname()[1])
+        self.port = ports.free()
         self._database, self._log = database, log
 
     def start(self, source: pathlib.Path | None = None) -> None:

@@ -11,7 +11,6 @@ import itertools
 import json
 import os
 import pathlib
-import socket
 import tempfile
 import threading
 import time
@@ -21,7 +20,7 @@ from typing import NamedTuple
 import pytest
 
 import moorage
-from harness import calls, postgres, serving
+from harness import calls, ports, postgres, serving
 from load import clocks
 from moorage_server.embedded import cluster
 from moorage_server.storage import schema
@@ -87,12 +86,10 @@ def _stage(
         database = postgres.Database(admin, cluster.DATABASE)
         until.callback(database.close)
         own.set(HOUR)
-        with pytest.MonkeyPatch.context() as patch, socket.create_server(("127.0.0.1", 0)) as probe:
+        with pytest.MonkeyPatch.context() as patch:
             for name, value in own.environment.items():
                 patch.setenv(name, value)
-            port = int(probe.getsockname()[1])
-            probe.close()
-            process = serving.Process(database, port, state / "log")
+            process = serving.Process(database, ports.free(), state / "log")
         until.callback(process.close)
         process.wait_ready(120)
         assert _off(_began(state / "log")) == HOUR, "the server does not go by its clock"

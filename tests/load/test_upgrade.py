@@ -5,16 +5,13 @@ write there, which the servers of before cannot read and the schema of before do
 """
 
 import pathlib
-import shutil
 import subprocess
 
 import pytest
 
 import moorage
-import moorage_server
-from harness import calls, postgres, serving
+from harness import calls, postgres, serving, variants
 from load import rolling
-from moorage_server.storage import schema
 
 _MIGRATION = '''"""Which release has assigned an address."""
 
@@ -43,16 +40,10 @@ SELECT :vrf_id, address, block, uid, position, event_id, event_time, yielded, 'n
 
 def next_release(folder: pathlib.Path) -> pathlib.Path:
     """Makes it; returns where its modules are."""
-    original = pathlib.Path(moorage_server.__file__).parent
-    copy = folder / "next" / original.name
-    shutil.copytree(original, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(schema.migrations_path(), copy / "migrations", dirs_exist_ok=True)
-    (copy / "migrations" / "versions" / "0002_releases.py").write_text(_MIGRATION)
-    module = copy / "storage" / "holdings.py"
-    text, (before, after) = module.read_text(), _WRITTEN
-    assert text.count(before) == 1
-    module.write_text(text.replace(before, after))
-    return copy.parent
+    modules = variants.changed(folder / "next", "storage/holdings.py", *_WRITTEN)
+    versions = modules / "moorage_server" / "migrations" / "versions"
+    (versions / "0002_releases.py").write_text(_MIGRATION)
+    return modules
 
 
 def migrate(source: pathlib.Path, database: postgres.Database) -> None:

@@ -9,8 +9,8 @@ import sys
 import pytest
 import yaml
 
-from harness import postgres, serving
-from monitoring import exposition, prometheus
+from harness import exposition, postgres, serving
+from monitoring import prometheus
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ALERTS = ROOT / "deploy" / "monitoring" / "alerts.yaml"

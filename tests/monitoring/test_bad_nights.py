@@ -8,26 +8,19 @@ import contextlib
 import os
 import pathlib
 import signal
-import socket
 import threading
 from collections.abc import Iterator
 
 import pytest
 
 import moorage
-from harness import calls, postgres, serving
+from harness import calls, ports, postgres, serving
 from monitoring import watcher
 from moorage_server.embedded import cluster
 from moorage_server.storage import schema
 
 LONG = "MOORAGE_LIVE_ALERTS" in os.environ
 ADDRESSES = 16
-
-
-def free_address() -> str:
-    """On loopback, where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
 @pytest.fixture
@@ -57,7 +50,7 @@ def refused(client: moorage.Client) -> Iterator[None]:
     asking.join()
 
 
-@pytest.mark.skipif(not LONG, reason="takes ten minutes: `make alerts`")
+@pytest.mark.skipif(not LONG, reason="takes a quarter of an hour: `make alerts`")
 @pytest.mark.timeout(1500)
 def test_what_is_told_and_after_how_long(
     running: cluster.Cluster,
@@ -67,15 +60,15 @@ def test_what_is_told_and_after_how_long(
 ) -> None:
     admin = postgres.Postgres(running.url(role=cluster.BOOTSTRAP_ROLE))
     database = postgres.Database(admin, cluster.DATABASE)
-    metrics = [free_address() for _ in range(2)]
+    metrics = [f"127.0.0.1:{ports.free()}" for _ in range(2)]
     told: dict[str, dict[str, float]] = {}
     with contextlib.ExitStack() as until:
         until.callback(database.close)
         servers = []
         for at, address in enumerate(metrics):
             monkeypatch.setenv("MOORAGE_METRICS_LISTEN", address)
-            port = int(free_address().rpartition(":")[2])
-            servers.append(serving.Process(database, port, tmp_path / f"server-{at}.log"))
+            log = tmp_path / f"server-{at}.log"
+            servers.append(serving.Process(database, ports.free(), log))
             until.callback(servers[-1].close)
             servers[-1].wait_ready(120)
         client = until.enter_context(moorage.Client(servers[0].target, timeout=30))

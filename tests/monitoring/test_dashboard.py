@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from harness import postgres, serving
-from monitoring import exposition, prometheus
+from harness import exposition, postgres, serving
+from monitoring import prometheus
 
 DASHBOARD = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "monitoring" / "dashboard.json"
 

@@ -4,7 +4,6 @@ import contextlib
 import json
 import pathlib
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -12,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import yaml
 
+from harness import ports
 from monitoring import prometheus
 
 EVERY = 5  # seconds between two looks, and two judgements
@@ -60,8 +60,7 @@ def of(targets: Sequence[str], folder: pathlib.Path) -> Iterator[Watcher]:
     }
     shutil.copy(_RULES, folder)
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(settings))
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{ports.free()}"
     command = [
         str(prometheus.program("prometheus")),
         f"--config.file={folder / 'prometheus.yaml'}",

@@ -7,7 +7,6 @@ import contextlib
 import os
 import pathlib
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import grpc
 import pytest
 import yaml
 
+from harness import ports
 from moorage_server.embedded import cluster
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -92,7 +92,7 @@ def test_the_image_is_built_from_files_that_exist_and_are_not_ignored() -> None:
 
 
 def test_the_commands_of_the_containers_make_a_healthy_service(tmp_path: pathlib.Path) -> None:
-    database_port, server_port = free_port(), free_port()
+    database_port, server_port = ports.free(), ports.free()
     replaced = {
         "@postgres/": f"@127.0.0.1:{database_port}/",
         "0.0.0.0:7711": f"127.0.0.1:{server_port}",
@@ -129,13 +129,6 @@ def applied(server: Service) -> set[str]:
     done = run("moorctl", "apply", "-f", "examples", environment=server.environment)
     assert (done.returncode, done.stderr) == (0, "")
     return {line.split()[1] for line in done.stdout.splitlines()}
-
-
-def free_port() -> int:
-    """A port of loopback that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def make_roles(postgres: cluster.Cluster) -> None:

@@ -3,8 +3,6 @@
 import collections
 import concurrent.futures
 import random
-import re
-import urllib.request
 from typing import TypeVar
 
 import grpc
@@ -12,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 import moorage
-from harness import calls, postgres, serving
+from harness import calls, exposition, postgres, serving
 from harness.races import at_once, held
 from moorage.v1 import allocation_service_pb2 as requests
 from moorage.v1 import allocation_service_pb2_grpc as stubs
@@ -124,10 +122,5 @@ def test_who_wants_what_a_stranger_has_keeps_nobody_else_waiting(
 
 def _left(server: serving.Serving, count: int) -> None:
     """Returns when so many requests were left by batches, since others had their locks."""
-    url = f"http://{server.metrics}/metrics"
-    while True:
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            said = answer.read().decode()
-        found = re.search(r"^moorage_requests_deferred_total (\S+)", said, re.MULTILINE)
-        if found and float(found[1]) >= count:
-            return
+    while exposition.number(server.metrics, "moorage_requests_deferred_total") < count:
+        pass

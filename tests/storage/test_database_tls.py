@@ -3,7 +3,6 @@
 import os
 import pathlib
 import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
+from harness import ports
 from harness.certificates import Authority
 from moorage_server.domain import errors
 from moorage_server.embedded import binaries, cluster
@@ -40,8 +40,7 @@ def url(folder: pathlib.Path, authority: Authority) -> Iterator[str]:
     if not DEBIAN.is_dir():
         # The wheel's own PostgreSQL is built without TLS.
         pytest.skip(f"{DEBIAN} does not exist: Debian's PostgreSQL 15 is not installed")
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    port = ports.free()
     installation = binaries.at(DEBIAN)
     paper = authority.sign("db", common_name="db", hosts=["127.0.0.1"])
     with cluster.Cluster(
