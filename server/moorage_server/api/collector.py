@@ -143,8 +143,7 @@ class Collector:
         while True:
             tickets = await self._queue.next()
             began = time.monotonic()
-            work = functools.partial(self._run_batch, tickets, Locking.SKIPPING, self._left.add)
-            await self._survive(work, tickets)
+            await self._run(tickets, Locking.SKIPPING)
             if len(tickets) >= LARGE_BATCH:
                 await self._let_in(min(time.monotonic() - began, LONGEST_INTAKE))
             if len(tickets) == BATCH_SIZE:
@@ -152,9 +151,11 @@ class Collector:
 
     async def _work_off(self) -> None:
         while True:
-            tickets = await self._left.next()
-            work = functools.partial(self._run_batch, tickets, Locking.IN_TURN, self._left.add)
-            await self._survive(work, tickets)
+            await self._run(await self._left.next(), Locking.IN_TURN)
+
+    async def _run(self, tickets: list[Ticket], locking: Locking) -> None:
+        work = functools.partial(self._run_batch, tickets, locking, self._left.add)
+        await self._survive(work, tickets)
 
     async def _let_in(self, longest: float) -> None:
         """Returns when nobody has come for a moment, or as much time has gone as may be given."""
