@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Hashable
 from typing import Final, Generic, TypeVar
 
-from bench import audit, figures, peers, turns, usage
+from bench import audit, figures, goipam, peers, plan, stage, turns, usage
 from bench.crew import Crew
 from bench.figures import Figure
 from bench.lab import Lab
@@ -26,10 +26,20 @@ _NOT_LOOKED_AT: Final = usage.Usage(server=0.0, postgres=0.0)
 class Comparison(Generic[_Row]):
     """What each side did for a row; what failed on the peer's side is counted here."""
 
-    def __init__(self, lab: Lab, hired: Crew) -> None:
-        """Until a peer is invited there is none."""
+    def __init__(
+        self,
+        lab: Lab,
+        hired: Crew,
+        ground: stage.Ground,
+        wanted: plan.Plan,
+        until: contextlib.ExitStack,
+    ) -> None:
+        """Until the peer is invited there is none; it ends with `until`."""
         self._lab = lab
         self._crew = hired
+        self._ground = ground
+        self._plan = wanted
+        self._until = until
         self._peer: Place | None = None
         self._absence = ""
         self._ours: dict[_Row, list[Figure]] = collections.defaultdict(list)
@@ -37,10 +47,14 @@ class Comparison(Generic[_Row]):
         self._failed: collections.Counter[_Row] = collections.Counter()
         self._twice: collections.Counter[_Row] = collections.Counter()
 
-    def invite(self, serve: Callable[[], str]) -> None:
-        """Has the peer served, where it can be had; `serve` tells what it listens on."""
+    def invite(self, database: str, fill: Callable[[str], None]) -> None:
+        """Has the peer served, where it can be had; `fill` is told what it listens on."""
         try:
-            self._peer = Place(target=serve())
+            binary = peers.program(peers.GO_IPAM, build=self._plan.builds_peers)
+            serving = goipam.serving(self._ground, database, binary)
+            target = self._until.enter_context(serving)
+            fill(target)
+            self._peer = Place(target=target)
         except peers.UnavailableError as absence:
             self._absence = str(absence)
 

@@ -107,6 +107,11 @@ _WITHOUT: Final[Mapping[str, str]] = {
 }
 
 
+def _fill_peer(target: str, crowd: list[str]) -> None:
+    goipam.create(target, [pool.cidr for pool in _POOLS.values()])
+    goipam.create(target, crowd, namespace=errands.CROWDED)
+
+
 class Namesakes:
     """Every name; go-ipam, where it can be had."""
 
@@ -122,11 +127,9 @@ class Namesakes:
     ) -> None:
         """No other chapter makes pools in this lab; the peer ends with `until`."""
         self._lab = lab
-        self._ground = ground
         self._plan = wanted
-        self._until = until
         self._rows = _rows(wanted.peer_pools)
-        self._both = comparison.Comparison[_Row](lab, hired)
+        self._both = comparison.Comparison[_Row](lab, hired, ground, wanted, until)
 
     def prepare(self) -> None:
         """Both servers have the same, and a round that does not count."""
@@ -134,7 +137,7 @@ class Namesakes:
         crowd = self._crowd()
         pools = {f"crowd-{at}": plan.flat(cidr) for at, cidr in enumerate(crowd)}
         self._lab.create(pools, vrf=errands.CROWDED)
-        self._both.invite(lambda: self._serve_peer(crowd))
+        self._both.invite(_DATABASE, lambda target: _fill_peer(target, crowd))
         self._all(self._plan.warm_up)
         self._both.forget()
 
@@ -154,14 +157,6 @@ class Namesakes:
     def _crowd(self) -> list[str]:
         others = ipaddress.ip_network("10.0.0.0/8").subnets(new_prefix=24)
         return [*map(str, itertools.islice(others, self._plan.peer_pools - 1)), _LAST]
-
-    def _serve_peer(self, crowd: list[str]) -> str:
-        """Raises UnavailableError."""
-        binary = peers.program(peers.GO_IPAM, build=self._plan.builds_peers)
-        target = self._until.enter_context(goipam.serving(self._ground, _DATABASE, binary))
-        goipam.create(target, [pool.cidr for pool in _POOLS.values()])
-        goipam.create(target, crowd, namespace=errands.CROWDED)
-        return target
 
     def _all(self, seconds: float) -> None:
         for row in turns.shuffled(self._rows):

@@ -49,18 +49,16 @@ class Neighbours:
     ) -> None:
         """The peer ends with `until`."""
         self._lab = lab
-        self._ground = ground
         self._plan = wanted
-        self._until = until
         self._most = max(wanted.callers)
-        self._both = comparison.Comparison[_Row](lab, hired)
+        self._both = comparison.Comparison[_Row](lab, hired, ground, wanted, until)
 
     def prepare(self) -> None:
         """Both servers hold the same; most callers at once on each do not count."""
         self._lab.create({_EMPTY: plan.flat("10.40.0.0/16"), _HELD: plan.flat("10.41.0.0/16")})
         held = self._plan.peer_held
         self._lab.stock([Stock(pool=_HELD, addresses=held, held=held)])
-        self._both.invite(self._serve_peer)
+        self._both.invite(_DATABASE, lambda target: goipam.fill(target, held))
         self._measure(next(each for each in self._rows() if each.callers == self._most))
         self._both.forget()
 
@@ -86,13 +84,6 @@ class Neighbours:
             )
             for row in self._rows()
         )
-
-    def _serve_peer(self) -> str:
-        """Raises UnavailableError."""
-        binary = peers.program(peers.GO_IPAM, build=self._plan.builds_peers)
-        target = self._until.enter_context(goipam.serving(self._ground, _DATABASE, binary))
-        goipam.fill(target, self._plan.peer_held)
-        return target
 
     def _measure(self, row: _Row) -> None:
         ours = self._phase(row, Call.PAIR, row.pool)
