@@ -129,6 +129,23 @@ def test_it_ends_with_the_last_list_that_is_awaited(
 
 
 @pytest.mark.usefixtures("pool")
+def test_a_node_that_has_just_released_its_last_is_awaited_for_what_it_was_given_since(
+    server: serving.Serving, client: moorage.Client
+) -> None:
+    calls.assign(client, "c1", node="n1")
+    calls.release(client, "c1")
+    restore_check(server)
+    awaited = client.get_quarantine().awaited
+    assert [(each.node, each.network) for each in awaited] == [("n1", "pods")]
+
+    let_pass(server)
+    assert send_list(client, "n1", "lost") == ["lost"]
+    refused(client, "c2")
+    assert send_list(client, "n1") == []
+    assert calls.assign(client, "c2")
+
+
+@pytest.mark.usefixtures("pool")
 def test_a_list_counts_once_it_must_have_all_that_was_assigned_before(
     server: serving.Serving, client: moorage.Client
 ) -> None:

@@ -4,6 +4,9 @@ import contextlib
 import itertools
 from collections.abc import Iterator
 
+import psycopg
+import sqlalchemy as sa
+
 from harness.postgres import Database
 
 _NUMBERS = itertools.count()
@@ -19,7 +22,7 @@ class Backup:
         self._is_kept = True
         of.altered = True
         with _closed(of):
-            of.postgres.execute(f"CREATE DATABASE {self._name} TEMPLATE {of.name}")
+            self._copy()
 
     def number(self, query: str) -> int:
         """What a query counts in it."""
@@ -41,6 +44,17 @@ class Backup:
         if self._is_kept:
             self._of.postgres.execute(f"DROP DATABASE {self._name} WITH (FORCE)")
 
+    def _copy(self) -> None:
+        while True:
+            try:
+                self._of.postgres.execute(f"CREATE DATABASE {self._name} TEMPLATE {self._of.name}")
+                return
+            except sa.exc.OperationalError as error:
+                if not isinstance(error.orig, psycopg.errors.ObjectInUse):
+                    raise
+                # Somebody was let in just before the door was closed, and seen only now.
+                _end_connections(self._of)
+
 
 @contextlib.contextmanager
 def backup(of: Database) -> Iterator[Backup]:
@@ -58,9 +72,13 @@ def _closed(database: Database) -> Iterator[None]:
     name, postgres = database.name, database.postgres
     database.close()
     postgres.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-    postgres.execute(
-        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
-        f" WHERE datname = '{name}' AND pid <> pg_backend_pid()"
-    )
+    _end_connections(database)
     yield
     postgres.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+def _end_connections(database: Database) -> None:
+    database.postgres.execute(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+        f" WHERE datname = '{database.name}' AND pid <> pg_backend_pid()"
+    )

@@ -51,15 +51,16 @@ FROM vrfs v WHERE v.vrf_id = q.vrf_id AND q.end_time IS NOT NULL AND q.findings 
 _FORGET_AWAITED = statements.Statement("DELETE FROM awaited_lists WHERE vrf_id = :vrf_id")
 _FORGET_UNKNOWN = statements.Statement("DELETE FROM unknown_attachments WHERE vrf_id = :vrf_id")
 
-# Who holds something, and who may have held something since: a node that is recorded.
+# Who holds something, and who may have been given something since: a node of which a tombstone
+# is left, or that is recorded.
 _AWAIT = statements.Statement("""
 INSERT INTO awaited_lists (vrf_id, node, cluster, network)
 SELECT DISTINCT vrf_id, node, cluster, network FROM attachments
-WHERE vrf_id = :vrf_id AND state = 'HELD' AND use = 'WORKLOAD' AND node <> ''
+WHERE vrf_id = :vrf_id AND use = 'WORKLOAD' AND node <> ''
 UNION ALL
 SELECT n.vrf_id, n.name, '', '' FROM nodes n WHERE n.vrf_id = :vrf_id
     AND NOT EXISTS (SELECT FROM attachments a WHERE a.node = n.name AND a.vrf_id = n.vrf_id
-        AND a.state = 'HELD' AND a.use = 'WORKLOAD')
+        AND a.use = 'WORKLOAD')
 """)
 _HEARD = statements.Statement("""
 DELETE FROM awaited_lists WHERE vrf_id = :vrf_id AND node = :node
