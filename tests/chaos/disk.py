@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 
 _LARGE = 16 << 30
+_TRIES = 100
 
 
 class Disk:
@@ -20,8 +21,12 @@ class Disk:
 
     def fill(self, room: int) -> None:
         """No more than so many bytes find room from now on."""
-        found = os.statvfs(self._place)
-        self._resize((found.f_blocks - found.f_bfree) * found.f_frsize + room)
+        for _ in range(_TRIES):
+            # It is not made smaller than what is on it, and more may have been written meanwhile.
+            with contextlib.suppress(subprocess.CalledProcessError):
+                self._resize(self._used() + room)
+                return
+        self._resize(self._used() + room)
 
     def clear(self) -> None:
         """There is room again."""
@@ -30,6 +35,10 @@ class Disk:
     def close(self) -> None:
         """Takes it away."""
         _run("umount", "--lazy", str(self._place))
+
+    def _used(self) -> int:
+        found = os.statvfs(self._place)
+        return (found.f_blocks - found.f_bfree) * found.f_frsize
 
     def _resize(self, size: int) -> None:
         _run("mount", "-o", f"remount,size={size}", str(self._place))
