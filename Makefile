@@ -5,9 +5,9 @@ UV_VERSION := 0.13.9
 # The programs are started often, by people and by tests: what they import is compiled once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup serve demo test check audit sbom format protos bench fuzz properties history-campaign \
-	feed-campaign collector-campaign interleavings chaos chaos-night seeded-bugs failover overload soak \
-	alerts restore-trials e2e-cni e2e-cri e2e-kube
+.PHONY: setup serve demo test check audit sbom format protos bench profile fuzz properties \
+	history-campaign feed-campaign collector-campaign interleavings chaos chaos-night \
+	seeded-bugs failover overload soak alerts restore-trials e2e-cni e2e-cri e2e-kube
 
 setup: $(UV)        ## everything into .venv
 	$(UV) sync --locked --all-extras --all-packages --quiet
@@ -94,6 +94,9 @@ fuzz: $(UV)         ## five million spoiled inputs for every parser, led by cove
 
 bench: $(UV)        ## throughput and latency beside what bounds them
 	$(RUN) python -m bench
+
+profile: $(UV)      ## where the server's CPU of an assign goes
+	$(RUN) --group profile python -m bench.profile
 
 e2e-cni: $(UV)      ## real CNI runtime and plugins in network namespaces; as root, podman too
 	$(RUN) pytest -m e2e tests/e2e

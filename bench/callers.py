@@ -1,8 +1,8 @@
 """The callers of one load process.
 
-They send prepared bytes and keep the answers as bytes, through no SDK and no message
-classes: on the machine that also runs the server, what the load costs is taken away
-from what is measured. Each has a connection of its own, as each node of a cluster has.
+They call through no SDK and keep the answers as bytes: on the machine that also runs the server,
+what the load costs is taken away from what is measured. Each has a connection of its own, as each
+node of a cluster has.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import collections
 import itertools
 import os
 import time
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 import grpc
@@ -45,7 +44,6 @@ _METHODS: Final = {
 }
 
 _Holding = tuple[Place, tuple[Ask, ...]]
-_Unary = Callable[[bytes], Awaitable[bytes]]
 
 
 class Caller:
@@ -58,12 +56,17 @@ class Caller:
         self._place = place
         self._count = 0
         self._channel = grpc.aio.insecure_channel(place.target, options=OWN_CONNECTION)
-        self._methods = {name: _method(self._channel, path) for name, path in _METHODS.items()}
+        self._methods = {name: _Method(self._channel, path) for name, path in _METHODS.items()}
         self._database: psycopg.AsyncConnection | None = None
 
     async def call(self, method: str, request: bytes) -> bytes:
         """One call, and its answer."""
         return await self._methods[method](request)
+
+    @property
+    def turned_away(self) -> int:
+        """How often it was told SERVER_BUSY."""
+        return sum(each.turned_away for each in self._methods.values())
 
     async def commit(self) -> None:
         """Inserts one row and commits it, in one round trip."""
@@ -105,9 +108,11 @@ class Callers:
             callers.append(Caller(phase.place, number=number, of=MOST))
         loop = loops.Loop(phase, self._held[phase.place, phase.asks])
         await asyncio.sleep(phase.start - time.monotonic())
+        before = sum(each.turned_away for each in callers)
         cpu = time.process_time()
         await loop.run(callers[: phase.callers])
-        return loop.sample(time.process_time() - cpu)
+        cpu = time.process_time() - cpu
+        return loop.sample(cpu, sum(each.turned_away for each in callers) - before)
 
     async def close(self) -> None:
         """Ends every connection."""
@@ -115,19 +120,22 @@ class Callers:
         await asyncio.gather(*(caller.close() for caller in everybody))
 
 
-def _method(channel: grpc.aio.Channel, path: str) -> _Unary:
-    call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
+class _Method:
+    """Calls until it is not turned away, as callers of the client library do."""
 
-    async def answered(request: bytes) -> bytes:
+    def __init__(self, channel: grpc.aio.Channel, path: str) -> None:
+        self._call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
+        self.turned_away = 0
+
+    async def __call__(self, request: bytes) -> bytes:
+        """The answer; the time until then counts as that of one call."""
         while True:
             try:
-                answer: bytes = await call(request, timeout=TIMEOUT)
+                answer: bytes = await self._call(request, timeout=TIMEOUT)
             except grpc.aio.AioRpcError as error:
-                # As callers of the client library do; the time counts as that of the call.
                 if messages.reason(error.trailing_metadata() or ()) != BUSY:
                     raise
+                self.turned_away += 1
                 await asyncio.sleep(BUSY_PAUSE)
             else:
                 return answer
-
-    return answered

@@ -83,4 +83,5 @@ def _together(samples: Sequence[Sample]) -> Sample:
         failures=tuple(chained(each.failures for each in samples)),
         rate=sum(each.rate for each in samples),
         cpu=sum(each.cpu for each in samples),
+        turned_away=sum(each.turned_away for each in samples),
     )

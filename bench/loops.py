@@ -48,7 +48,7 @@ class Loop:
         else:
             await self._open(callers, self._phase.rate)
 
-    def sample(self, cpu: float) -> Sample:
+    def sample(self, cpu: float, turned_away: int) -> Sample:
         """What was seen; reading the answers is left until nothing is measured any more."""
         assigned = map(messages.assigned, self._answers)
         return Sample(
@@ -58,6 +58,7 @@ class Loop:
             failures=(*self._failures, *self._other_refusals()),
             rate=self._rate,
             cpu=cpu,
+            turned_away=turned_away,
         )
 
     def _holdings(self) -> Iterator[Holding]:

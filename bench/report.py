@@ -18,12 +18,12 @@ _PREFACE: Final = """\
 # Benchmark
 
 Closed loop from {processes} load processes with one connection for each caller, unless told
-otherwise; the load sends prepared bytes through bare stubs and decodes nothing while it is
-measured. The {plan} plan: every figure is the median of {rounds} rounds of {seconds} s in which all
-rows take turns, those of a chapter in random order; a ratio is taken within its round. CPU is for
-one call, of all processes of each side; on a shared machine it and the ratios say more than the
-absolute figures. Who is told SERVER_BUSY comes again after a second, as programs do that use the
-client library, and has waited meanwhile.
+otherwise; the load sends bytes through bare stubs, and reads answers when nothing is measured any
+more, unless its next call asks for what one gave. The {plan} plan: every figure is the median of
+{rounds} rounds of {seconds} s in which all rows take turns, those of a chapter in random order; a
+ratio is taken within its round. CPU is for one call, of all processes of each side; on a shared
+machine it and the ratios say more than the absolute figures. Who is told SERVER_BUSY comes again
+after a second, as programs do that use the client library, and has waited meanwhile.
 """
 _GOALS: Final = """\
 ## What is asked, and what was seen

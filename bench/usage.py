@@ -37,6 +37,13 @@ def look(server_pid: int, postgres_pid: int) -> Usage:
     return Usage(server=family(server_pid), postgres=family(postgres_pid))
 
 
+def threads(pid: int) -> dict[int, float]:
+    """Seconds of CPU of each thread of one process without children, so far."""
+    tasks = map(int, os.listdir(_PROC / str(pid) / "task"))
+    found = {task: _used(pid, task) for task in tasks}
+    return {task: used.seconds for task, used in found.items() if used}
+
+
 def peak(server_pid: int) -> int:
     """The most memory that the server and each of its children have had, in MiB."""
     return sum(map(_peak, _family(_processes(), server_pid))) // 1024
@@ -48,9 +55,10 @@ class _Used:
     seconds: float
 
 
-def _used(pid: int) -> _Used | None:
+def _used(pid: int, task: int | None = None) -> _Used | None:
+    of = _PROC / str(pid) if task is None else _PROC / str(pid) / "task" / str(task)
     try:
-        line = (_PROC / str(pid) / "stat").read_text()
+        line = (of / "stat").read_text()
     except OSError:
         return None  # it has ended since it was listed
     fields = line.rpartition(")")[2].split()  # the name before may contain anything

@@ -100,7 +100,7 @@ class Sample:
     callers were told and kept, `holdings` what they had for a while, on time.monotonic()'s
     clock; `failures` what should have been answered otherwise. `rate` is answered calls in a
     second: each caller's own, until it had its last answer, so that nobody counts who was idle
-    while another waited.
+    while another waited. `turned_away` are tries that were told SERVER_BUSY, and made again.
     """
 
     latencies: tuple[float, ...] = ()
@@ -109,3 +109,4 @@ class Sample:
     failures: tuple[str, ...] = ()
     rate: float = 0.0
     cpu: float = 0.0
+    turned_away: int = 0

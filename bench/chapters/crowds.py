@@ -26,6 +26,7 @@ class Crowds:
         ]
         self._figures: dict[plan.Crowd, list[Figure]] = collections.defaultdict(list)
         self._failed: collections.Counter[plan.Crowd] = collections.Counter()
+        self._turned_away: collections.Counter[plan.Crowd] = collections.Counter()
 
     def prepare(self) -> None:
         """Everybody connects, and every pool is used once."""
@@ -45,6 +46,7 @@ class Crowds:
             figure, sample = self._lab.measured(phase)
             self._figures[crowd].append(figure)
             self._failed[crowd] += len(sample.failures)
+            self._turned_away[crowd] += sample.turned_away
 
     def chart(self) -> Chart:
         """Rates."""
@@ -72,6 +74,7 @@ class Crowds:
     def section(self) -> str:
         """Ratios to the smallest crowd first."""
         heads = ["callers", "pools", "of the rate of the first row", "assigns/s", *figures.TIMES]
+        heads.append("told SERVER_BUSY")
         base = self._figures[self._rows[0]]
         rows = [
             [
@@ -80,6 +83,7 @@ class Crowds:
                 figures.ratio(figures.RATE, own, base),
                 figures.rate(own),
                 *figures.times(own),
+                str(self._turned_away[crowd]),
             ]
             for crowd in self._rows
             if (own := self._figures[crowd])

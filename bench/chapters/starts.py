@@ -28,7 +28,8 @@ _CPU: Final = operator.attrgetter("cpu")
 _TEXT: Final = """\
 Whole processes from their start to their end, as a container runtime starts them, {turns} of each
 in a round, in random order; a ratio is taken within its turn. CPU is of the process itself, without
-agent or server. The plain client sends one message to the server, and prints nothing.
+agent or server. The plain client sends one message to the server, and prints nothing. host-local is
+of the CNI plugins {version}.
 
 """
 _VERBS: Final = ("ADD", "DEL", "VERSION")
@@ -79,7 +80,8 @@ class Starts:
         """Wall time first: a runtime waits for it."""
         heads = ["whole process", "wall, of a bare interpreter", "CPU, of one", "wall ms", "CPU ms"]
         rows = [[title, *self._cells(title)] for title in _TITLES]
-        return _TEXT.format(turns=_TURNS) + figures.table(heads, rows)
+        text = _TEXT.format(turns=_TURNS, version=peers.HOST_LOCAL.version)
+        return text + figures.table(heads, rows)
 
     def goals(self) -> Sequence[Goal]:
         """How long a runtime waits for an ADD, and for what needs no server."""

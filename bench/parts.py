@@ -1,0 +1,56 @@
+"""What a server spends its time on: the parts of it, and which of them a stack is of."""
+
+import collections
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+CALL: Final = "the call itself: gRPC's part in Python, the event loop"
+# Whatever is done for these, by whichever module.
+_ON_BEHALF: Final[Mapping[str, tuple[str, ...]]] = {
+    "numbering for the feed": ("/api/numbering.py", "/api/tail.py"),
+    "metrics": ("/api/measures.py", "/api/metrics.py"),
+    "log": ("/structlog/", "/moorage_server/logs.py"),
+}
+_PARTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "statements sent, their rows read": ("/psycopg", "/sqlalchemy/", "/storage/statements.py"),
+    "what is written put into array parameters": ("/storage/arrays.py",),
+    "decisions: eligibility, tiers, blocks, order": ("/moorage_server/domain/",),
+    "the rest of the batch": ("/moorage_server/storage/", "/moorage_server/usecases/"),
+    "the request read and every field checked": ("/api/decode", "/api/limits.py"),
+    "the answer built and written": ("/api/encode",),
+    "a ticket in the queue, its caller woken": (
+        "/api/collector.py",
+        "/api/tickets.py",
+        "/api/admission.py",
+        "/api/desk.py",
+    ),
+}
+_THREAD: Final = re.compile(r"thread \((\d+)\)")
+
+
+def counted(lines: Iterable[str]) -> dict[int, collections.Counter[str]]:
+    """How often each part was seen in each thread, by the number that Linux gives that.
+
+    A line is a stack, its thread and outermost function first, and how often it was seen, as
+    py-spy writes them: `thread (12): MainThread;function (path:line);function (path:line) 7`.
+    """
+    found: dict[int, collections.Counter[str]] = {}
+    for line in lines:
+        stack, _, count = line.rpartition(" ")
+        thread, *frames = stack.split(";")
+        if told := _THREAD.match(thread):
+            found.setdefault(int(told[1]), collections.Counter())[part(frames)] += int(count)
+    return found
+
+
+def part(frames: list[str]) -> str:
+    """What a stack is of: the innermost function that belongs to a part says which."""
+    for name, places in _ON_BEHALF.items():
+        if any(place in frame for frame in frames for place in places):
+            return name
+    for frame in reversed(frames):
+        for name, places in _PARTS.items():
+            if any(place in frame for place in places):
+                return name
+    return CALL

@@ -1,0 +1,49 @@
+"""What a part of the server costs, made of stacks that a sampler saw and of each thread's CPU."""
+
+import pytest
+
+from bench import parts, profile
+
+_SITE = "/venv/site-packages"
+_LOOP = "Loop.run (/lib/asyncio/events.py:80)"
+_BATCH = "run (/x/moorage_server/usecases/batch.py:75)"
+
+
+@pytest.mark.parametrize(
+    ("frames", "part"),
+    [
+        ([_LOOP], parts.CALL),
+        ([_LOOP, "check (/x/moorage_server/api/interceptors.py:7)"], parts.CALL),
+        ([_LOOP, "assign (/x/moorage_server/api/decode.py:7)"], "the request read and every"),
+        ([_BATCH], "the rest of the batch"),
+        ([_BATCH, "plan (/x/moorage_server/domain/placement.py:9)"], "decisions"),
+        ([_BATCH, f"send (/{_SITE}/psycopg/cursor.py:9)"], "statements sent"),
+        ([_BATCH, f"send (/{_SITE}/psycopg/cursor.py:9)", "len (<frozen abc>:1)"], "statements"),
+        (["work (/x/moorage_server/api/numbering.py:7)", f"{_SITE}/psycopg/x.py:9"], "numbering"),
+    ],
+)
+def test_a_stack_is_of_the_innermost_part_unless_it_is_on_behalf_of_another(
+    frames: list[str], part: str
+) -> None:
+    assert parts.part(frames).startswith(part)
+
+
+def test_stacks_are_counted_by_thread() -> None:
+    lines = [f"thread (7): MainThread;{_LOOP} 3", f"thread (7): MainThread;{_LOOP};{_BATCH} 2"]
+    lines += [f"thread (8): batch_0;{_BATCH} 5", "process 6:moorage-server 1"]
+    counts = parts.counted(lines)
+    assert counts == {
+        7: {parts.CALL: 3, "the rest of the batch": 2},
+        8: {"the rest of the batch": 5},
+    }
+
+
+def test_what_no_sample_explains_is_done_in_c() -> None:
+    seconds = profile.divided(
+        {7: 2.0, 8: 1.0, 9: 0.5, 10: 0.01},
+        {7: {parts.CALL: 150}, 8: {"the rest of the batch": 40}, 10: {parts.CALL: 2}},
+        main=7,
+    )
+    assert seconds == pytest.approx(
+        {parts.CALL: 1.52, profile.GRPC: 1.0, "the rest of the batch": 0.4, profile.LIBPQ: 0.6}
+    )
