@@ -18,7 +18,7 @@ from moorage.v1 import (
 )
 
 COMMANDS = [
-    *("activate", "apply", "assign", "delete", "diff", "drain", "explain"),
+    *("activate", "apply", "assign", "completion", "config", "delete", "diff", "drain", "explain"),
     *("get", "history", "import", "ipam", "pki", "quarantine", "reconcile", "release"),
     *("show", "sticky", "top", "watch"),
 ]

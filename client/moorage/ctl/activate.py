@@ -6,11 +6,17 @@ from collections.abc import Sequence
 
 import click
 
-from moorage.ctl import exits, settings
+from moorage.ctl import exits, kinds, settings, suggestions
 
 
 @click.command("activate")
-@click.argument("ids", nargs=-1, required=True, metavar="POOL...")
+@click.argument(
+    "ids",
+    nargs=-1,
+    required=True,
+    metavar="POOL...",
+    shell_complete=suggestions.of(kinds.Kind.POOL),
+)
 @settings.after_command
 def command(where: settings.Settings, ids: Sequence[str]) -> None:
     """Put draining pools back into service.

@@ -20,6 +20,7 @@ from moorage.ctl import (
     mentions,
     options,
     settings,
+    suggestions,
 )
 from moorage.v1 import resources_pb2
 
@@ -30,7 +31,7 @@ _LISTED = [kind.plural for kind in kinds.WRITABLE]
 
 @click.command("delete")
 @click.argument("kind", type=kinds.Choice(_KINDS, _LISTED), required=False)
-@click.argument("ids", nargs=-1, metavar="[NAME]...")
+@click.argument("ids", nargs=-1, metavar="[NAME]...", shell_complete=suggestions.of_chosen)
 @options.manifests(required=False)
 @click.option("--ignore-not-found", is_flag=True, help="Pass over what is not there.")
 @options.output(["text", "json"])

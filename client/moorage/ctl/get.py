@@ -18,6 +18,7 @@ from moorage.ctl import (
     options,
     render,
     settings,
+    suggestions,
 )
 
 _Asked = kinds.Kind | calico.Kind
@@ -27,7 +28,7 @@ _LISTED = [kind.plural for kind in kinds.Kind]
 
 @click.command("get")
 @click.argument("kind", type=kinds.Choice(_KINDS, _LISTED))
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=suggestions.of_chosen)
 @options.output(render.FORMATS)
 @options.labels("Only what carries this label; repeatable.")
 @filters.options

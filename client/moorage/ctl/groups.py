@@ -4,6 +4,7 @@ import importlib
 import keyword
 
 import click
+from click.shell_completion import CompletionItem
 
 
 class Group(click.Group):
@@ -20,6 +21,12 @@ class Group(click.Group):
         module = importlib.import_module(f"{self.package}.{name}")
         command: click.Command = module.command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Suggest commands by their names alone: what they say of themselves would load them."""
+        found = [CompletionItem(name) for name in self.list_commands(ctx)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(each for each in found if each.value.startswith(incomplete)), *options]
 
 
 def stand_ins(names: tuple[str, ...]) -> dict[str, click.Command]:

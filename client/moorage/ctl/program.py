@@ -19,6 +19,8 @@ COMMANDS = (
     "activate",
     "apply",
     "assign",
+    "completion",
+    "config",
     "delete",
     "diff",
     "drain",
