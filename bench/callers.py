@@ -18,9 +18,10 @@ import psycopg
 
 from bench import loops, messages
 from bench.work import Ask, Phase, Place, Sample
+from moorage import jitter
 from moorage.v1 import resources_pb2 as resources
 
-TIMEOUT: Final = 60.0  # seconds
+TIMEOUT: Final = 60.0  # seconds of a call with all its tries
 BUSY: Final = "SERVER_BUSY"
 BUSY_PAUSE: Final = 1.0  # seconds that a busy server wants to be left alone
 MOST: Final = 1024  # callers of one place
@@ -129,13 +130,16 @@ class _Method:
 
     async def __call__(self, request: bytes) -> bytes:
         """The answer; the time until then counts as that of one call."""
+        until = time.monotonic() + TIMEOUT
         while True:
             try:
-                answer: bytes = await self._call(request, timeout=TIMEOUT)
+                answer: bytes = await self._call(request, timeout=until - time.monotonic())
             except grpc.aio.AioRpcError as error:
-                if messages.reason(error.trailing_metadata() or ()) != BUSY:
+                pause = BUSY_PAUSE + jitter.between(0.05, 0.1)
+                is_busy = messages.reason(error.trailing_metadata() or ()) == BUSY
+                if not is_busy or time.monotonic() + pause >= until:
                     raise
                 self.turned_away += 1
-                await asyncio.sleep(BUSY_PAUSE)
+                await asyncio.sleep(pause)
             else:
                 return answer

@@ -20,6 +20,8 @@ HEADS: Final = (
 )
 
 _NONE_ANSWERED: Final = "there was a round in which it answered none"
+_MOST_FAILED: Final = "most of its calls failed"
+_REASON: Final = 120  # characters
 _NOT_LOOKED_AT: Final = usage.Usage(server=0.0, postgres=0.0)
 
 
@@ -45,6 +47,8 @@ class Comparison(Generic[_Row]):
         self._ours: dict[_Row, list[Figure]] = collections.defaultdict(list)
         self._theirs: dict[_Row, list[Figure]] = collections.defaultdict(list)
         self._failed: collections.Counter[_Row] = collections.Counter()
+        self._reasons: collections.Counter[str] = collections.Counter()
+        self._answered: collections.Counter[_Row] = collections.Counter()
         self._twice: collections.Counter[_Row] = collections.Counter()
 
     def invite(self, database: str, fill: Callable[[str], None]) -> None:
@@ -66,7 +70,9 @@ class Comparison(Generic[_Row]):
 
     def forget(self) -> None:
         """What was measured so far does not count."""
-        for counted in (self._ours, self._theirs, self._failed, self._twice):
+        self._ours.clear()
+        self._theirs.clear()
+        for counted in (self._failed, self._answered, self._twice, self._reasons):
             counted.clear()
 
     def times_its_rate(self, row: _Row) -> float | None:
@@ -79,7 +85,14 @@ class Comparison(Generic[_Row]):
         """Why nothing can be told of the peer in a row; empty where something can."""
         if self._peer is None:
             return self._absence
-        return _NONE_ANSWERED if len(self._theirs[row]) < len(self._ours[row]) else ""
+        if len(self._theirs[row]) < len(self._ours[row]):
+            return _NONE_ANSWERED
+        return _MOST_FAILED if self._failed[row] > self._answered[row] else ""
+
+    def failures(self) -> str:
+        """What its calls failed of, most often first; empty where none did."""
+        told = "".join(f"* {count} times: {why}\n" for why, count in self._reasons.most_common(5))
+        return f"\nOf its calls failed:\n\n{told}" if told else ""
 
     def cells(self, row: _Row) -> list[str]:
         """What belongs under HEADS."""
@@ -101,6 +114,8 @@ class Comparison(Generic[_Row]):
         if self._peer is not None:
             sample = self._crew.run(dataclasses.replace(phase, place=self._peer))
             self._failed[row] += len(sample.failures)
+            self._reasons.update(each[:_REASON] for each in sample.failures)
+            self._answered[row] += len(sample.latencies)
             self._twice[row] += len(audit.overlaps(sample.holdings))
             with contextlib.suppress(figures.NoAnswersError):  # of all its calls, and told of
                 self._theirs[row].append(figures.figure(sample, _NOT_LOOKED_AT))

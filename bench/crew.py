@@ -81,7 +81,8 @@ def _together(samples: Sequence[Sample]) -> Sample:
         assigned=tuple(chained(each.assigned for each in samples)),
         holdings=tuple(chained(each.holdings for each in samples)),
         failures=tuple(chained(each.failures for each in samples)),
-        rate=sum(each.rate for each in samples),
+        answered=sum(each.answered for each in samples),
+        lasted=max(each.lasted for each in samples),
         cpu=sum(each.cpu for each in samples),
         turned_away=sum(each.turned_away for each in samples),
     )

@@ -38,7 +38,7 @@ class Loop:
         self._meanwhile: list[tuple[bytes, float, float]] = []
         self._refusals: list[grpc.aio.Metadata] = []
         self._failures: list[str] = []
-        self._rate = 0.0
+        self._ends: list[float] = []
         self._step = _STEPS[phase.call]
 
     async def run(self, callers: Sequence[Caller]) -> None:
@@ -51,15 +51,30 @@ class Loop:
     def sample(self, cpu: float, turned_away: int) -> Sample:
         """What was seen; reading the answers is left until nothing is measured any more."""
         assigned = map(messages.assigned, self._answers)
+        answered, lasted = self._throughput()
         return Sample(
             latencies=tuple(self._latencies),
             assigned=tuple(itertools.chain.from_iterable(assigned)),
             holdings=tuple(self._holdings()),
             failures=(*self._failures, *self._other_refusals()),
-            rate=self._rate,
+            answered=answered,
+            lasted=lasted,
             cpu=cpu,
             turned_away=turned_away,
         )
+
+    def _throughput(self) -> tuple[int, float]:
+        """How many were answered while it went on, and how long that was.
+
+        What is answered after its end is not counted: by then others are done, and do not call any
+        more. A phase without an answer in time lasts until it has had the last one.
+        """
+        last = max(self._ends, default=self._phase.start)
+        end = min(self._phase.start + self._phase.seconds, last)
+        in_time = sum(each <= end for each in self._ends)
+        if not in_time:
+            in_time, end = len(self._ends), last
+        return in_time, end - self._phase.start
 
     def _holdings(self) -> Iterator[Holding]:
         is_peer = self._phase.call is Call.PEER
@@ -73,13 +88,11 @@ class Loop:
 
     async def _turns(self, caller: Caller) -> None:
         end = self._phase.start + self._phase.seconds
-        answered = 0
         # At least one each: on a busy machine a short phase may be over when it is begun.
         while self._take():
-            answered += await self._one(caller, time.monotonic())
+            await self._one(caller, time.monotonic())
             if time.monotonic() >= end:
                 break
-        self._rate += answered / (time.monotonic() - self._phase.start)
 
     async def _open(self, callers: Sequence[Caller], rate: float) -> None:
         async with asyncio.TaskGroup() as group:
@@ -87,19 +100,14 @@ class Loop:
                 due = self._phase.start + number / rate
                 await asyncio.sleep(due - time.monotonic())
                 group.create_task(self._one(callers[number % len(callers)], due))
-        self._rate = len(self._latencies) / (time.monotonic() - self._phase.start)
 
-    async def _one(self, caller: Caller, due: float) -> int:
-        """Returns how many calls were answered that count."""
+    async def _one(self, caller: Caller, due: float) -> None:
         try:
             await self._step(self, caller, due)
         except grpc.aio.AioRpcError as error:
             self._failures.append(f"{error.code().name}: {error.details()}")
         except (psycopg.Error, errands.NotRefusedError) as error:
             self._failures.append(str(error))
-        else:
-            return _COUNTED.get(self._phase.call, 1)
-        return 0
 
     def _take(self) -> bool:
         if self._phase.call is Call.RELEASE and not self._held:
@@ -147,7 +155,7 @@ class Loop:
         holder, request = self._next(caller)
         answer = await caller.call("assign", request)
         began, release = self._answered(due), messages.release(holder)
-        self._held_since(began, answer)
+        await self._hold(began, answer)
         await caller.call("release", release)
 
     async def _mix(self, caller: Caller, due: float) -> None:
@@ -157,7 +165,8 @@ class Loop:
         due = time.monotonic()
         await caller.call("look_up", look_up)
         self._answered(due)
-        due = self._held_since(began, answer)
+        await self._hold(began, answer)
+        due = time.monotonic()
         await caller.call("release", messages.release(holder))
         self._answered(due)
 
@@ -165,7 +174,7 @@ class Loop:
         prefix = self._ask(caller).ipv4
         answer = await caller.call("peer_acquire", messages.peer_acquire(prefix))
         began, release = self._answered(due), messages.peer_release(prefix, answer)
-        self._held_since(began, answer)
+        await self._hold(began, answer)
         await caller.call("peer_release", release)
 
     async def _errand(self, caller: Caller, due: float) -> None:
@@ -175,13 +184,17 @@ class Loop:
     def _answered(self, due: float) -> float:
         now = time.monotonic()
         self._latencies.append(now - due)
+        self._ends.append(now)
         return now
 
-    def _held_since(self, began: float, answer: bytes) -> float:
-        """Until now, when the release is sent: after that another caller may be told the same."""
-        now = time.monotonic()
-        self._meanwhile.append((answer, began, now))
-        return now
+    async def _hold(self, began: float, answer: bytes) -> None:
+        """Until the release is sent; after that another caller may be told the same.
+
+        Everybody whose answer is there reads it first, so who was told the same at once has it
+        at once.
+        """
+        await asyncio.sleep(0)
+        self._meanwhile.append((answer, began, time.monotonic()))
 
     def _next(self, caller: Caller) -> tuple[resources.Attachment, bytes]:
         return caller.next_assign(
@@ -192,8 +205,6 @@ class Loop:
         return self._phase.asks[caller.number % len(self._phase.asks)]
 
 
-# Of a step that has several.
-_COUNTED: Final = {Call.MIX: 3}
 _STEPS: dict[Call, Callable[[Loop, Caller, float], Awaitable[None]]] = {
     Call.EMPTY: Loop._empty,
     Call.COMMIT: Loop._commit,

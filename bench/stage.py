@@ -20,6 +20,8 @@ from moorage_server.embedded import cluster
 from moorage_server.storage import schema
 
 PROGRAM = pathlib.Path(sys.executable).parent / "moorage-server"
+# A peer opens one for each call under way, and is not to fail for want of them.
+SETTINGS = ("max_connections=1500",)
 START_TIMEOUT = 120.0  # seconds; several start at once, on a machine that may be busy
 
 
@@ -52,7 +54,7 @@ def ground() -> Iterator["Ground"]:
     """A PostgreSQL in a directory of its own, stopped and removed at the end."""
     with contextlib.ExitStack() as until:
         state = pathlib.Path(until.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        postgres = until.enter_context(cluster.Cluster(state / "postgres"))
+        postgres = until.enter_context(cluster.Cluster(state / "postgres", settings=SETTINGS))
         schema.migrate(postgres.url(role=cluster.OWNER_ROLE))
         laid = Ground(postgres, state)
         _make_scratch_table(laid.conninfo(cluster.DATABASE))

@@ -98,15 +98,21 @@ class Sample:
 
     `latencies` are seconds, one for each answered call; `assigned` the addresses that
     callers were told and kept, `holdings` what they had for a while, on time.monotonic()'s
-    clock; `failures` what should have been answered otherwise. `rate` is answered calls in a
-    second: each caller's own, until it had its last answer, so that nobody counts who was idle
-    while another waited. `turned_away` are tries that were told SERVER_BUSY, and made again.
+    clock; `failures` what should have been answered otherwise. `answered` are calls that were
+    answered in the `lasted` seconds of the phase; `turned_away` are tries that were told
+    SERVER_BUSY, and made again.
     """
 
     latencies: tuple[float, ...] = ()
     assigned: tuple[str, ...] = ()
     holdings: tuple[Holding, ...] = ()
     failures: tuple[str, ...] = ()
-    rate: float = 0.0
+    answered: int = 0
+    lasted: float = 0.0
     cpu: float = 0.0
     turned_away: int = 0
+
+    @property
+    def rate(self) -> float:
+        """Answered calls in a second."""
+        return self.answered / self.lasted

@@ -59,7 +59,8 @@ class Neighbours:
         held = self._plan.peer_held
         self._lab.stock([Stock(pool=_HELD, addresses=held, held=held)])
         self._both.invite(_DATABASE, lambda target: goipam.fill(target, held))
-        self._measure(next(each for each in self._rows() if each.callers == self._most))
+        most = max(each.callers for each in self._rows())
+        self._measure(next(each for each in self._rows() if each.callers == most))
         self._both.forget()
 
     def round(self) -> None:
@@ -71,7 +72,8 @@ class Neighbours:
         """How many times its rate first."""
         heads = ["held of a /16", "callers", *comparison.HEADS]
         rows = [[row.title, str(row.callers), *self._both.cells(row)] for row in self._rows()]
-        return _TEXT.format(version=peers.GO_IPAM.version) + figures.table(heads, rows)
+        text = _TEXT.format(version=peers.GO_IPAM.version)
+        return text + figures.table(heads, rows) + self._both.failures()
 
     def goals(self) -> Sequence[Goal]:
         """However many call: on an empty pool, and where some are held."""

@@ -8,7 +8,7 @@ import pathlib
 import shutil
 import threading
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from moorage_server.embedded import binaries, commands, errors, identity, layout, postmaster, roles
@@ -28,7 +28,8 @@ class Cluster:
     """PostgreSQL owned by this process: it lives from `start` to `stop`, or until the process dies.
 
     Without `durable`, rows may be lost with the machine: for tests. `port` opens 127.0.0.1 to the
-    roles in `passfile`. `run_as` and `installation` replace the choice of user and of programs.
+    roles in `passfile`. `run_as` and `installation` replace the choice of user and of programs;
+    `settings`, NAME=VALUE, those of ours.
     """
 
     def __init__(
@@ -39,12 +40,14 @@ class Cluster:
         port: int | None = None,
         run_as: identity.Identity | None = None,
         installation: binaries.Installation | None = None,
+        settings: Sequence[str] = (),
     ) -> None:
         self._place = layout.Layout(state.resolve())
         self._durable = durable
         self._port = port
         self._run_as = run_as
         self._installation = installation
+        self._settings = settings
         self._undo = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -185,7 +188,13 @@ class Cluster:
     ) -> None:
         data, sockets = self._place.data, self._place.sockets()
         process = runner.spawn(
-            commands.postgres(data, sockets=sockets, port=self._port, durable=self._durable)
+            commands.postgres(
+                data,
+                sockets=sockets,
+                port=self._port,
+                durable=self._durable,
+                settings=self._settings,
+            )
         )
         undo.callback(postmaster.stop, process)
         runner.await_ready(process, data, report=report)

@@ -2,6 +2,7 @@
 
 import pathlib
 import shlex
+from collections.abc import Sequence
 
 from moorage_server.embedded import identity, roles
 
@@ -48,22 +49,31 @@ def initdb(target: pathlib.Path, *, major: int, durable: bool) -> list[str]:
 
 
 def postgres(
-    data: pathlib.Path, *, sockets: pathlib.Path, port: int | None, durable: bool
+    data: pathlib.Path,
+    *,
+    sockets: pathlib.Path,
+    port: int | None,
+    durable: bool,
+    settings: Sequence[str] = (),
 ) -> list[str]:
-    """Serves a cluster on a socket, and on 127.0.0.1 when a port is given."""
+    """Serves a cluster on a socket, and on 127.0.0.1 when a port is given.
+
+    `settings` are further ones, NAME=VALUE, and of two the last counts.
+    """
     listen = "" if port is None else "127.0.0.1"
-    settings = (
+    chosen = (
         *_SETTINGS,
         *(() if durable else _NOT_DURABLE),
         f"listen_addresses={listen}",
         f"unix_socket_directories={sockets}",
         f"port={port or roles.SOCKET_PORT}",
+        *settings,
     )
     return [
         "postgres",
         "-D",
         str(data),
-        *(word for setting in settings for word in ("-c", setting)),
+        *(word for setting in chosen for word in ("-c", setting)),
     ]
 
 
