@@ -5,27 +5,33 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-CALL: Final = "the call itself: gRPC's part in Python, the event loop"
-# Whatever is done for these, by whichever module.
+LOOP: Final = "the event loop, and gRPC's part in Python"
+OTHER: Final = "anything else"
+# What is done for these, by whichever module; the first that is found counts.
 _ON_BEHALF: Final[Mapping[str, tuple[str, ...]]] = {
     "numbering for the feed": ("/api/numbering.py", "/api/tail.py"),
     "metrics": ("/api/measures.py", "/api/metrics.py"),
     "log": ("/structlog/", "/moorage_server/logs.py"),
+    "the request read and every field checked": ("/api/decode", "/api/limits.py"),
+    "the answer built and written": ("/api/encode",),
 }
+# The innermost of these says what a stack is of.
 _PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "statements sent, their rows read": ("/psycopg", "/sqlalchemy/", "/storage/statements.py"),
     "what is written put into array parameters": ("/storage/arrays.py",),
     "decisions: eligibility, tiers, blocks, order": ("/moorage_server/domain/",),
     "the rest of the batch": ("/moorage_server/storage/", "/moorage_server/usecases/"),
-    "the request read and every field checked": ("/api/decode", "/api/limits.py"),
-    "the answer built and written": ("/api/encode",),
-    "a ticket in the queue, its caller woken": (
+    "the queue, and its callers woken": (
         "/api/collector.py",
         "/api/tickets.py",
         "/api/admission.py",
         "/api/desk.py",
     ),
+    "the server's boundary": ("/moorage_server/api/",),
+    LOOP: ("/grpc/", "/asyncio/"),
 }
+# Who is there waits, whatever the sampler takes it for.
+_WAITING: Final = ("/selectors.py", "/concurrent/futures/thread.py", "/threading.py", "/queue.py")
 _THREAD: Final = re.compile(r"thread \((\d+)\)")
 
 
@@ -39,13 +45,14 @@ def counted(lines: Iterable[str]) -> dict[int, collections.Counter[str]]:
     for line in lines:
         stack, _, count = line.rpartition(" ")
         thread, *frames = stack.split(";")
-        if told := _THREAD.match(thread):
+        told = _THREAD.match(thread)
+        if told and frames and not any(place in frames[-1] for place in _WAITING):
             found.setdefault(int(told[1]), collections.Counter())[part(frames)] += int(count)
     return found
 
 
 def part(frames: list[str]) -> str:
-    """What a stack is of: the innermost function that belongs to a part says which."""
+    """What a stack is of."""
     for name, places in _ON_BEHALF.items():
         if any(place in frame for frame in frames for place in places):
             return name
@@ -53,4 +60,4 @@ def part(frames: list[str]) -> str:
         for name, places in _PARTS.items():
             if any(place in frame for place in places):
                 return name
-    return CALL
+    return OTHER

@@ -1,55 +1,62 @@
-"""Where the server's CPU of an assign goes: `make profile`, which brings py-spy along.
+"""Where the server's CPU of a call goes: `make profile`, which brings py-spy along.
 
-Callers assign for a while. What each thread of the server uses is read from /proc. Who has the
-interpreter's lock is sampled meanwhile, and counted by the part that its function belongs to.
-What a thread uses without the lock is done in C.
+What each thread of the server uses is read from /proc, while callers call. Of those that run
+Python, py-spy samples meanwhile what they are at while they run; what a thread used is divided by
+that. gRPC's own threads run none.
 """
 
 import argparse
 import collections
 import contextlib
 import dataclasses
+import os
 import pathlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import moorage
-from bench import crew, figures, parts, plan, stage, usage
+from bench import crew, figures, parts, plan, report, stage, usage
 from bench.work import Ask, Call, Phase
 
 RESULTS: Final = pathlib.Path(__file__).parent / "results" / "profile.md"
 SAMPLER: Final = pathlib.Path(sys.executable).parent / "py-spy"
 RATE: Final = 100  # samples a second; the server stands still while one is taken
-CALLERS: Final = 64
-WARM_UP: Final = 5.0  # seconds
-SECONDS: Final = 30.0
-POOL: Final = "node"
-
-GRPC: Final = "the call itself: gRPC's core, without the lock"
-LIBPQ: Final = "statements sent, their rows read: libpq and the system, without the lock"
+WARM_UP: Final = 3.0  # seconds
+SECONDS: Final = 20.0
+POOL: Final = "flat"
+NATIVE: Final = "gRPC's own threads"
+MISSED: Final = 0.1  # of the server's CPU, at most, that no thread is known to have used
 
 _TEXT: Final = """\
-# Where the server's CPU of an assign goes
+# Where the server's CPU of a call goes
 
-{callers} callers, {nodes} nodes, {rate:.0f} assigns a second for {seconds:.0f} s. For each the
-server used {server:.0f} µs of CPU, and PostgreSQL {postgres:.0f} µs. Of the server's, by its
-threads in /proc and {samples} samples of who had the interpreter's lock:
+µs of CPU for one call, by what the server's threads used in {seconds:.0f} s by /proc, and, within
+those that run Python, by what they were seen at in {samples} samples. The empty call is
+grpc.health.v1 Health/Check; an assign is of one address of a pool without affinity, which is kept.
 
 """
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What was seen of a server under load: seconds of CPU by part."""
+    """What one kind of call costs: seconds of CPU for each, those of the server by part."""
 
-    calls: int
+    title: str
     rate: float
+    server: float
     postgres: float
     samples: int
-    seconds: Mapping[str, float]
+    parts: Mapping[str, float]
+
+
+_PHASES: Final = (
+    ("empty call, 64 callers", Call.EMPTY, 64),
+    ("assign, 64 callers", Call.ASSIGN, 64),
+    ("assign, one caller", Call.ASSIGN, 1),
+)
 
 
 def main() -> int:
@@ -57,92 +64,107 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.profile", description=__doc__)
     parser.add_argument("--output", type=pathlib.Path, default=RESULTS, help="where the page goes")
     output = parser.parse_args().output
-    with stage.built() as built, crew.hired() as callers:
+    load_before = os.getloadavg()[0]
+    with stage.built() as built, crew.hired() as hired:
         with moorage.Client(built.target) as client:
             client.create_pool(POOL, plan.POOLS[POOL])
-        callers.run(_phase(built, WARM_UP))
-        page = _page(_watched(built, callers))
+        seen = [_seen(built, hired, *phase) for phase in _PHASES]
+        page = f"{_page(seen)}\n{report.machine(built, load_before)}"
     print(page, end="")
     output.write_text(page)
     return 0
 
 
-def _watched(built: stage.Stage, callers: crew.Crew) -> Seen:
-    with tempfile.NamedTemporaryFile() as sink:
-        with _sampling(built.server_pid, sink.name):
-            before = usage.look(built.server_pid, built.postgres_pid)
-            threads = usage.threads(built.server_pid)
-            sample = callers.run(_phase(built, SECONDS))
-            used = usage.look(built.server_pid, built.postgres_pid).since(before)
-            since = usage.threads(built.server_pid)
-        counts = parts.counted(sink.read().decode().splitlines())
+def _seen(built: stage.Stage, hired: crew.Crew, title: str, call: Call, callers: int) -> Seen:
+    hired.run(_phase(built, call, callers, WARM_UP))
+    with _sampled(built.server_pid) as stacks:
+        before = usage.look(built.server_pid, built.postgres_pid)
+        threads = usage.threads(built.server_pid)
+        sample = hired.run(_phase(built, call, callers, SECONDS))
+        used = usage.look(built.server_pid, built.postgres_pid).since(before)
+        since = usage.threads(built.server_pid)
     if sample.failures:
         raise RuntimeError(f"a call failed: {sample.failures[0]}")
-    spent = {thread: seconds - threads.get(thread, 0.0) for thread, seconds in since.items()}
+    counts = parts.counted(stacks)
+    calls = len(sample.latencies)
+    divided = divided_by(
+        {thread: seconds - threads.get(thread, 0.0) for thread, seconds in since.items()}, counts
+    )
+    _require_whole(divided, used.server)
     return Seen(
-        calls=len(sample.latencies),
+        title=title,
         rate=sample.rate,
-        postgres=used.postgres,
+        server=used.server / calls,
+        postgres=used.postgres / calls,
         samples=sum(each.total() for each in counts.values()),
-        seconds=divided(spent, counts, main=built.server_pid),
+        parts={part: seconds / calls for part, seconds in divided.items()},
     )
 
 
 @contextlib.contextmanager
-def _sampling(pid: int, sink: str) -> Iterator[None]:
-    """Samples a process for as long as the load takes; what was seen is in the file at the end."""
-    command = [str(SAMPLER), "record", "--pid", str(pid), "--rate", str(RATE), "--gil", "--threads"]
-    command += ["--format", "raw", "--full-filenames", "--output", sink]
-    command += ["--duration", str(int(SECONDS))]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    yield
-    _, told = process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"py-spy failed: {told.decode()}")
+def _sampled(pid: int) -> Iterator[list[str]]:
+    """Samples a process for as long as a phase takes; afterwards the stacks are there."""
+    stacks: list[str] = []
+    with tempfile.NamedTemporaryFile() as sink:
+        command = [str(SAMPLER), "record", "--pid", str(pid), "--rate", str(RATE), "--threads"]
+        command += ["--format", "raw", "--full-filenames", "--output", sink.name]
+        command += ["--duration", str(int(SECONDS))]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as spy:
+            try:
+                yield stacks
+                _, told = spy.communicate()
+            finally:
+                spy.kill()
+        if spy.returncode:
+            raise RuntimeError(f"py-spy failed: {told.decode()}")
+        stacks += sink.read().decode().splitlines()
 
 
-def divided(
-    spent: Mapping[int, float], counts: Mapping[int, Mapping[str, int]], *, main: int
+def divided_by(
+    spent: Mapping[int, float], counts: Mapping[int, Mapping[str, int]]
 ) -> Mapping[str, float]:
-    """Seconds by part: what was sampled of each thread, the rest being what it does in C."""
+    """Seconds by part, of what each thread has spent and how often it was seen at what."""
     found: dict[str, float] = collections.defaultdict(float)
     for thread, seconds in spent.items():
         seen = counts.get(thread, {})
-        rest = seconds - sum(seen.values()) / RATE
-        # Those that never have the lock are gRPC's own.
-        found[LIBPQ if seen and thread != main else GRPC] += max(rest, 0.0)
         for part, count in seen.items():
-            found[part] += count / RATE
+            found[part] += seconds * count / sum(seen.values())
+        if not seen:
+            found[NATIVE] += seconds
     return found
 
 
-def _phase(built: stage.Stage, seconds: float) -> Phase:
+def _require_whole(parts: Mapping[str, float], server: float) -> None:
+    if abs(sum(parts.values()) - server) > MISSED * server:
+        raise RuntimeError(f"the server used {server:.2f} s, and its threads {parts}")
+
+
+def _phase(built: stage.Stage, call: Call, callers: int, seconds: float) -> Phase:
     return Phase(
-        call=Call.ASSIGN,
-        callers=CALLERS,
-        nodes=plan.NODES,
+        call=call,
+        callers=callers,
         seconds=seconds,
         place=built.place,
         asks=(Ask(ipv4=POOL),),
     )
 
 
-def _page(seen: Seen) -> str:
-    text = _TEXT.format(
-        callers=CALLERS,
-        nodes=plan.NODES,
-        rate=seen.rate,
-        seconds=SECONDS,
-        server=sum(seen.seconds.values()) / seen.calls * 1e6,
-        postgres=seen.postgres / seen.calls * 1e6,
-        samples=f"{seen.samples:,}",
+def _page(seen: Sequence[Seen]) -> str:
+    names = sorted(
+        {part for each in seen for part in each.parts},
+        key=lambda part: -max(each.parts.get(part, 0.0) for each in seen),
     )
-    whole = sum(seen.seconds.values())
-    rows = [
-        [part, f"{seconds / seen.calls * 1e6:.0f}", f"{seconds / whole:.0%}"]
-        for part, seconds in sorted(seen.seconds.items(), key=lambda each: -each[1])
-    ]
-    return text + figures.table(["part", "µs", "share"], rows)
+    rows = [[part, *(_micro(each.parts.get(part, 0.0)) for each in seen)] for part in names]
+    rows.append(["server, all of it", *(_micro(each.server) for each in seen)])
+    rows.append(["PostgreSQL", *(_micro(each.postgres) for each in seen)])
+    rows.append(["calls in a second", *(f"{each.rate:.0f}" for each in seen)])
+    samples = " + ".join(f"{each.samples:,}" for each in seen)
+    text = _TEXT.format(seconds=SECONDS, samples=samples)
+    return text + figures.table(["part", *(each.title for each in seen)], rows)
+
+
+def _micro(seconds: float) -> str:
+    return f"{seconds * 1e6:.0f}"
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def page(
     asked = [goal for each in chapters if isinstance(each, Held) for goal in each.goals()]
     parts = [preface, _GOALS + goals.table(asked)]
     parts += [_chapter(each, charts.get(each.title, "")) for each in chapters]
-    return "\n".join([*parts, "## The run\n", _told(verdict), _machine(stage, load_before)])
+    return "\n".join([*parts, "## The run\n", _told(verdict), machine(stage, load_before)])
 
 
 def _chapter(chapter: Chapter, chart: str) -> str:
@@ -73,7 +73,8 @@ def _told(verdict: Verdict) -> str:
     return f"**{len(verdict.findings)} things went wrong:**\n\n{shown}\n"
 
 
-def _machine(stage: Stage, load_before: float) -> str:
+def machine(stage: Stage, load_before: float) -> str:
+    """What it was measured on, a line each."""
     versions = [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]
     versions += [f"PostgreSQL {stage.postgres_version}", f"Python {platform.python_version()}"]
     lines = [

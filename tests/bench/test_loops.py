@@ -28,7 +28,7 @@ async def _nothing(_: bytes, __: object) -> bytes:
 @contextlib.asynccontextmanager
 async def _serving(assign: _Answer) -> AsyncIterator[str]:
     server = grpc.aio.server()
-    methods: dict[str, grpc.RpcMethodHandler] = {
+    methods: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
         "AssignAddresses": grpc.unary_unary_rpc_method_handler(assign),
         "ReleaseAddresses": grpc.unary_unary_rpc_method_handler(_nothing),
     }

@@ -12,9 +12,14 @@ _BATCH = "run (/x/moorage_server/usecases/batch.py:75)"
 @pytest.mark.parametrize(
     ("frames", "part"),
     [
-        ([_LOOP], parts.CALL),
-        ([_LOOP, "check (/x/moorage_server/api/interceptors.py:7)"], parts.CALL),
+        ([_LOOP], parts.LOOP),
+        (["main (/x/y.py:1)"], parts.OTHER),
+        ([_LOOP, "check (/x/moorage_server/api/interceptors.py:7)"], "the server's boundary"),
         ([_LOOP, "assign (/x/moorage_server/api/decode.py:7)"], "the request read and every"),
+        (
+            [_LOOP, "assign (/x/moorage_server/api/decode.py:7)", "x (/moorage_server/domain/y:1)"],
+            "the request read and every",
+        ),
         ([_BATCH], "the rest of the batch"),
         ([_BATCH, "plan (/x/moorage_server/domain/placement.py:9)"], "decisions"),
         ([_BATCH, f"send (/{_SITE}/psycopg/cursor.py:9)"], "statements sent"),
@@ -28,22 +33,18 @@ def test_a_stack_is_of_the_innermost_part_unless_it_is_on_behalf_of_another(
     assert parts.part(frames).startswith(part)
 
 
-def test_stacks_are_counted_by_thread() -> None:
+def test_stacks_are_counted_by_thread_and_who_waits_is_not() -> None:
     lines = [f"thread (7): MainThread;{_LOOP} 3", f"thread (7): MainThread;{_LOOP};{_BATCH} 2"]
     lines += [f"thread (8): batch_0;{_BATCH} 5", "process 6:moorage-server 1"]
-    counts = parts.counted(lines)
-    assert counts == {
-        7: {parts.CALL: 3, "the rest of the batch": 2},
+    lines += ["thread (9): probe_0;_worker (/lib/concurrent/futures/thread.py:81) 40"]
+    assert parts.counted(lines) == {
+        7: {parts.LOOP: 3, "the rest of the batch": 2},
         8: {"the rest of the batch": 5},
     }
 
 
-def test_what_no_sample_explains_is_done_in_c() -> None:
-    seconds = profile.divided(
-        {7: 2.0, 8: 1.0, 9: 0.5, 10: 0.01},
-        {7: {parts.CALL: 150}, 8: {"the rest of the batch": 40}, 10: {parts.CALL: 2}},
-        main=7,
-    )
-    assert seconds == pytest.approx(
-        {parts.CALL: 1.52, profile.GRPC: 1.0, "the rest of the batch": 0.4, profile.LIBPQ: 0.6}
+def test_what_a_thread_spent_is_divided_by_what_it_was_seen_at() -> None:
+    counts = {7: {parts.LOOP: 150, "metrics": 50}, 8: {parts.LOOP: 1}}
+    assert profile.divided_by({7: 2.0, 8: 1.0, 9: 0.5}, counts) == pytest.approx(
+        {parts.LOOP: 2.5, "metrics": 0.5, profile.NATIVE: 0.5}
     )
