@@ -5,6 +5,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+STATEMENTS: Final = "statements sent, their rows read"
+# In the driver's part in C, which sends and receives, and waits in between.
+DRIVER: Final = "in the driver, or waiting"
 LOOP: Final = "the event loop, and gRPC's part in Python"
 OTHER: Final = "anything else"
 # What is done for these, by whichever module; the first that is found counts.
@@ -17,7 +20,7 @@ _ON_BEHALF: Final[Mapping[str, tuple[str, ...]]] = {
 }
 # The innermost of these says what a stack is of.
 _PARTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "statements sent, their rows read": ("/psycopg", "/sqlalchemy/", "/storage/statements.py"),
+    STATEMENTS: ("/psycopg", "/sqlalchemy/", "/storage/statements.py"),
     "what is written put into array parameters": ("/storage/arrays.py",),
     "decisions: eligibility, tiers, blocks, order": ("/moorage_server/domain/",),
     "the rest of the batch": ("/moorage_server/storage/", "/moorage_server/usecases/"),
@@ -53,6 +56,8 @@ def counted(lines: Iterable[str]) -> dict[int, collections.Counter[str]]:
 
 def part(frames: list[str]) -> str:
     """What a stack is of."""
+    if "/psycopg/connection.py" in frames[-1] and "wait" in frames[-1]:
+        return DRIVER
     for name, places in _ON_BEHALF.items():
         if any(place in frame for frame in frames for place in places):
             return name

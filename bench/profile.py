@@ -126,17 +126,22 @@ def divided_by(
     """Seconds by part, of what each thread has spent and how often it was seen at what."""
     found: dict[str, float] = collections.defaultdict(float)
     for thread, seconds in spent.items():
-        seen = counts.get(thread, {})
+        seen = {**counts.get(thread, {})}
+        # Whether it runs there or waits the sampler cannot tell; what is left is what it runs.
+        is_driver = seen.pop(parts.DRIVER, 0) > 0
+        times = sum(seen.values())
+        # A machine with more to do than it can has who runs wait for a core, and seen as often.
+        each = min(1 / RATE, seconds / times) if is_driver and times else seconds / max(times, 1)
         for part, count in seen.items():
-            found[part] += seconds * count / sum(seen.values())
-        if not seen:
-            found[NATIVE] += seconds
+            found[part] += each * count
+        if is_driver or not seen:
+            found[parts.STATEMENTS if is_driver else NATIVE] += seconds - each * times
     return found
 
 
-def _require_whole(parts: Mapping[str, float], server: float) -> None:
-    if abs(sum(parts.values()) - server) > MISSED * server:
-        raise RuntimeError(f"the server used {server:.2f} s, and its threads {parts}")
+def _require_whole(divided: Mapping[str, float], server: float) -> None:
+    if abs(sum(divided.values()) - server) > MISSED * server:
+        raise RuntimeError(f"the server used {server:.2f} s, and its threads {divided}")
 
 
 def _phase(built: stage.Stage, call: Call, callers: int, seconds: float) -> Phase:

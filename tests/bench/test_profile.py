@@ -14,6 +14,7 @@ _BATCH = "run (/x/moorage_server/usecases/batch.py:75)"
     [
         ([_LOOP], parts.LOOP),
         (["main (/x/y.py:1)"], parts.OTHER),
+        ([_BATCH, f"Connection.wait ({_SITE}/psycopg/connection.py:495)"], parts.DRIVER),
         ([_LOOP, "check (/x/moorage_server/api/interceptors.py:7)"], "the server's boundary"),
         ([_LOOP, "assign (/x/moorage_server/api/decode.py:7)"], "the request read and every"),
         (
@@ -48,3 +49,11 @@ def test_what_a_thread_spent_is_divided_by_what_it_was_seen_at() -> None:
     assert profile.divided_by({7: 2.0, 8: 1.0, 9: 0.5}, counts) == pytest.approx(
         {parts.LOOP: 2.5, "metrics": 0.5, profile.NATIVE: 0.5}
     )
+
+
+def test_what_a_thread_spent_beside_what_it_was_seen_at_is_the_driver_s() -> None:
+    counts = {8: {parts.STATEMENTS: 20, "log": 20, parts.DRIVER: 900}}
+    told = profile.divided_by({8: 1.0}, counts)
+    assert told == pytest.approx({parts.STATEMENTS: 0.8, "log": 0.2})
+    told = profile.divided_by({8: 0.1}, counts)
+    assert told == pytest.approx({parts.STATEMENTS: 0.05, "log": 0.05})
