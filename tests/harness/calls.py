@@ -38,13 +38,14 @@ def assign(
     container: str = "c1",
     *wants: requests.AddressRequest,
     node: str = "",
+    namespace: str = "shop",
     stamp: int | None = None,
 ) -> list[messages.Allocation]:
     """Addresses for a container; one IPv4 address unless told otherwise."""
     return client.assign(
         attachment(container),
         wants or (want(),),
-        workload=messages.Workload(node=node, namespace="shop", pod=container),
+        workload=messages.Workload(node=node, namespace=namespace, pod=container),
         attempt=attempt(stamp),
     )
 

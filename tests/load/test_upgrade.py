@@ -12,13 +12,15 @@ import pytest
 import moorage
 from harness import calls, postgres, serving, variants
 from load import rolling
+from moorage_server.storage import schema
 
+NEXT = f"{int(schema.head()) + 1:04}"
 _MIGRATION = '''"""Which release has assigned an address."""
 
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "{revision}"
+down_revision = "{before}"
 
 
 def upgrade():
@@ -42,7 +44,8 @@ def next_release(folder: pathlib.Path) -> pathlib.Path:
     """Makes it; returns where its modules are."""
     modules = variants.changed(folder / "next", "storage/holdings.py", *_WRITTEN)
     versions = modules / "moorage_server" / "migrations" / "versions"
-    (versions / "0002_releases.py").write_text(_MIGRATION)
+    migration = _MIGRATION.format(revision=NEXT, before=schema.head())
+    (versions / f"{NEXT}_releases.py").write_text(migration)
     return modules
 
 
@@ -51,7 +54,7 @@ def migrate(source: pathlib.Path, database: postgres.Database) -> None:
     command = [str(serving.PROGRAM), "migrate", "--database-url", database.owner_url]
     environment = {"PYTHONPATH": str(source)}
     told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert told.stdout == "schema is at 0002\n"
+    assert told.stdout == f"schema is at {NEXT}\n"
 
 
 def writer(replica: rolling.Replica, database: postgres.Database) -> str:
