@@ -73,7 +73,8 @@ RAISED: list[errors.IpamError] = [
     errors.InternalError("abc"),
     errors.CredentialRefused("EXPIRED", "the certificate has expired"),
     errors.MethodNotAllowed("reader", "DeletePool"),
-    errors.NotYours("n"),
+    errors.NotYours(node="n"),
+    errors.NamespaceNotGranted("v", "s", pool="p"),
 ]
 
 

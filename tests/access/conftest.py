@@ -15,8 +15,14 @@ from moorage_server.api import reloading
 ROLES = """
 operator = ["op", "spiffe://example.org/ops/op"]
 reader = ["eye"]
-tenant = ["shop"]
 collector = ["broom"]
+
+[tenant.shop]
+namespaces = ["shop"]
+
+[tenant.chain]
+namespaces = ["east", "west"]
+vrfs = ["default", "blue"]
 """
 
 

@@ -50,7 +50,9 @@ MANUAL: Final = resources_pb2.ASSIGNMENT_MODE_MANUAL
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ground:
-    """What there is: of n1, which calls as the node, and of n2; pools and the rest by the scope."""
+    """What there is: of n1, which calls as the node, and of n2; of the tenant's namespace, and of
+    another one; pools and the rest by the scope.
+    """
 
     operator: moorage.Client
     numbers: "itertools.count[int]"
@@ -59,7 +61,8 @@ class Ground:
         """A new one, that holds an address unless it is absent."""
         container = f"{scope}-{next(self.numbers)}"
         if scope != "absent":
-            calls.assign(self.operator, container, node=NODES[scope])
+            namespace = NAMESPACES[scope]
+            calls.assign(self.operator, container, node=NODES[scope], namespace=namespace)
         return calls.attachment(container)
 
     def address(self, scope: str) -> str:
@@ -72,6 +75,7 @@ class Ground:
 
 
 NODES: Final = {"own": "n1", "foreign": "n2", "absent": "nobody"}
+NAMESPACES: Final = {"own": "shop", "foreign": "bank", "absent": "nobody"}
 Make = Callable[[Ground, str], Any]
 
 
@@ -83,13 +87,14 @@ class Cell:
     make: Make
     answers: tuple[str, str, str] = (OK, OK, OK)
     to_nodes: tuple[str, str, str] | None = None
+    to_tenants: tuple[str, str, str] | None = None
 
     def expected(self, role: str, scope: str) -> str:
         """Code and reason."""
         if role not in self.who:
             return "PERMISSION_DENIED METHOD_NOT_ALLOWED"
-        answers = self.to_nodes if role == "n" and self.to_nodes else self.answers
-        return answers[SCOPES.index(scope)]
+        special = {"n": self.to_nodes, "t": self.to_tenants}.get(role)
+        return (special or self.answers)[SCOPES.index(scope)]
 
 
 def there(missing: str) -> tuple[str, str, str]:
@@ -106,8 +111,13 @@ def _assign(ground: Ground, scope: str) -> allocation_service_pb2.AssignAddresse
     return allocation_service_pb2.AssignAddressesRequest(
         attachment=ground.attachment(scope),
         addresses=[calls.want()],
-        workload=resources_pb2.Workload(node="n1"),
+        workload=resources_pb2.Workload(node="n1", namespace="shop"),
     )
+
+
+def _asked_about(scope: str) -> filter_pb2.AllocationFilter:
+    workload = resources_pb2.Workload(node=NODES[scope], namespace=NAMESPACES[scope])
+    return filter_pb2.AllocationFilter(workload=workload)
 
 
 def _named(kind: str, request: Any, **more: Any) -> Make:  # noqa: ANN401 - any message
@@ -125,36 +135,51 @@ def _plain(request: Any, **more: Any) -> Make:  # noqa: ANN401 - any message
 _A, _P, _R = allocation_service_pb2, pool_service_pb2, reservation_service_pb2
 _N, _V, _M = node_service_pb2, vrf_service_pb2, admin_service_pb2
 _POOL, _RESERVATION = "POOL_NOT_FOUND", "RESERVATION_NOT_FOUND"
+OWN_ALONE: Final = (OK, NOT_YOURS, NOT_YOURS)
+OWN_POOLS: Final = (OK, f"NOT_FOUND {_POOL}", f"NOT_FOUND {_POOL}")
 DRY: Final[dict[str, Any]] = {"validate_only": True}
 
 CELLS: Final[dict[str, Cell]] = {
-    "AssignAddresses": Cell(who="no", make=_assign, to_nodes=(OK, NOT_YOURS, OK)),
+    "AssignAddresses": Cell(
+        who="nto",
+        make=_assign,
+        to_nodes=(OK, NOT_YOURS, OK),
+        to_tenants=(OK, NOT_YOURS, OK),
+    ),
     "ReleaseAddresses": Cell(
-        who="no",
+        who="nto",
         make=lambda ground, scope: _A.ReleaseAddressesRequest(attachment=ground.attachment(scope)),
     ),
     "ExplainAssign": Cell(
         who="ro", make=lambda *args: _A.ExplainAssignRequest(assign=_assign(*args))
     ),
     "GetAllocation": Cell(
-        who="nroc",
+        who="ntroc",
         make=lambda ground, scope: _A.GetAllocationRequest(name=ground.address(scope)),
         answers=there("ALLOCATION_NOT_FOUND"),
-        to_nodes=(OK, NOT_YOURS, NOT_YOURS),
+        to_nodes=OWN_ALONE,
+        to_tenants=OWN_ALONE,
     ),
     "ListAllocations": Cell(
-        who="nroc",
-        make=lambda _, scope: _A.ListAllocationsRequest(
-            filter=filter_pb2.AllocationFilter(workload=resources_pb2.Workload(node=NODES[scope]))
-        ),
-        to_nodes=(OK, NOT_YOURS, NOT_YOURS),
+        who="ntroc",
+        make=lambda _, scope: _A.ListAllocationsRequest(filter=_asked_about(scope)),
+        to_nodes=OWN_ALONE,
+        to_tenants=OWN_ALONE,
     ),
-    "WatchAllocations": Cell(who="ro", make=_plain(history_pb2.WatchAllocationsRequest)),
-    "ListAllocationHistory": Cell(who="ro", make=_plain(history_pb2.ListAllocationHistoryRequest)),
+    "WatchAllocations": Cell(
+        who="tro",
+        make=lambda _, scope: history_pb2.WatchAllocationsRequest(filter=_asked_about(scope)),
+        to_tenants=OWN_ALONE,
+    ),
+    "ListAllocationHistory": Cell(
+        who="tro",
+        make=lambda _, scope: history_pb2.ListAllocationHistoryRequest(filter=_asked_about(scope)),
+        to_tenants=OWN_ALONE,
+    ),
     "ReconcileNode": Cell(
         who="noc",
         make=lambda _, scope: reconciliation_pb2.ReconcileNodeRequest(node=NODES[scope], **DRY),
-        to_nodes=(OK, NOT_YOURS, NOT_YOURS),
+        to_nodes=OWN_ALONE,
     ),
     "ListStickyAddresses": Cell(
         who="ro", make=_plain(reconciliation_pb2.ListStickyAddressesRequest)
@@ -173,7 +198,12 @@ CELLS: Final[dict[str, Cell]] = {
         ),
         answers=taken("POOL_ALREADY_EXISTS"),
     ),
-    "GetPool": Cell(who="ntro", make=_named("pools", _P.GetPoolRequest), answers=there(_POOL)),
+    "GetPool": Cell(
+        who="ntro",
+        make=_named("pools", _P.GetPoolRequest),
+        answers=there(_POOL),
+        to_tenants=OWN_POOLS,
+    ),
     "ListPools": Cell(who="tro", make=_plain(_P.ListPoolsRequest)),
     "UpdatePool": Cell(
         who="o",
@@ -192,7 +222,10 @@ CELLS: Final[dict[str, Cell]] = {
         who="o", make=_named("pools", _P.ActivatePoolRequest), answers=there(_POOL)
     ),
     "GetPoolUsage": Cell(
-        who="tro", make=_named("pools", _P.GetPoolUsageRequest), answers=there(_POOL)
+        who="tro",
+        make=_named("pools", _P.GetPoolUsageRequest),
+        answers=there(_POOL),
+        to_tenants=OWN_POOLS,
     ),
     "ForecastPool": Cell(
         who="ro", make=_named("pools", _P.ForecastPoolRequest), answers=there(_POOL)
@@ -301,7 +334,8 @@ def channels(
     """One of each role, with certificates, to a server that asks for them."""
     folder = tmp_path_factory.mktemp("papers")
     authority, roles = Authority(folder), folder / "roles.toml"
-    roles.write_text("".join(f'{name} = ["{name}"]\n' for name in list(ROLES.values())[1:]))
+    lists = [f'{name} = ["{name}"]' for name in ("reader", "operator", "collector")]
+    roles.write_text("\n".join([*lists, "[tenant.tenant]", 'namespaces = ["shop"]']))
     own = authority.server()
     settings = {
         "tls_cert": str(own.certificate),
@@ -336,7 +370,14 @@ def ground(channels: dict[str, grpc.Channel]) -> Ground:
     calls.create_pool(operator, "held", "10.9.0.0/16")
     for at, scope in enumerate(("own", "foreign")):
         # Nobody draws from these: they can be deleted.
-        calls.create_pool(operator, scope, f"10.{at}.0.0/24", assignment_mode=MANUAL)
+        namespaces = [NAMESPACES[scope]]
+        calls.create_pool(
+            operator,
+            scope,
+            f"10.{at}.0.0/24",
+            assignment_mode=MANUAL,
+            allowed_namespaces=namespaces,
+        )
         operator.create_reservation(scope, resources_pb2.Reservation(cidrs=[f"10.{at}.0.0/30"]))
         operator.create_vrf(scope)
         operator.upsert_node(resources_pb2.Node(name=f"{VRF}/nodes/{NODES[scope]}"))

@@ -34,6 +34,7 @@ def test_a_pool_is_returned_with_every_default_filled_in(pools: pool_requests.St
         update_time=made.update_time,
         state=resources_pb2.POOL_STATE_ACTIVE,
         cooldown_policy=resources_pb2.COOLDOWN_POLICY_REFUSE,
+        fixed_addresses=resources_pb2.FIXED_ADDRESSES_ANY,
     )
     assert made == expected
     assert made.uid not in ("", "mine")

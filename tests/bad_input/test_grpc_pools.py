@@ -37,6 +37,7 @@ from moorage.v1.resources_pb2 import (
     AssignmentMode,
     BlockAffinity,
     Dns,
+    FixedAddresses,
     Pool,
     ResultForm,
     Route,
@@ -229,6 +230,26 @@ FIELDS: dict[str, Malformed] = {
             ),
             ("pool.routes[2].gateway", f'"gw": {NO_ADDRESS}'),
         ],
+    ),
+    "namespaces that are none": (
+        create(
+            allowed_namespaces=["shop", "", "a\nb", LONG],
+            fixed_addresses=FixedAddresses.ValueType(9),
+        ),
+        [
+            ("pool.allowed_namespaces[1]", REQUIRED),
+            ("pool.allowed_namespaces[2]", unprintable(r"a\nb")),
+            ("pool.allowed_namespaces[3]", too_long(100_000, 253)),
+            (
+                "pool.fixed_addresses",
+                "9 is not one of the known values;"
+                " give FIXED_ADDRESSES_ANY, FIXED_ADDRESSES_GRANTED or FIXED_ADDRESSES_NONE",
+            ),
+        ],
+    ),
+    "257 namespaces": (
+        create(allowed_namespaces=[str(at) for at in range(257)]),
+        [("pool.allowed_namespaces", "has 257 entries; at most 256 are allowed")],
     ),
     "33 routes": (
         create(routes=[Route(destination="0.0.0.0/0")] * 33),

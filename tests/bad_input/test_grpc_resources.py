@@ -34,7 +34,7 @@ from moorage.v1.reservation_service_pb2 import (
     ListReservationsRequest,
     UpdateReservationRequest,
 )
-from moorage.v1.resources_pb2 import Node, Reservation, Vrf
+from moorage.v1.resources_pb2 import FixedAddressGrant, Node, Reservation, Vrf
 from moorage.v1.vrf_service_pb2 import (
     CreateVrfRequest,
     DeleteVrfRequest,
@@ -188,6 +188,26 @@ VRFS: dict[str, Malformed] = {
         [
             ("vrf.description", too_long(257, 256)),
             ("vrf.labels[k]", unprintable(r"v\n")),
+        ],
+    ),
+    "grants of nothing to nobody": (
+        CreateVrfRequest(
+            vrf_id="blue",
+            vrf=Vrf(
+                fixed_address_grants=[
+                    FixedAddressGrant(),
+                    FixedAddressGrant(namespace="a\x00", cidrs=["web"]),
+                ]
+            ),
+        ),
+        [
+            ("vrf.fixed_address_grants[0].namespace", REQUIRED),
+            (
+                "vrf.fixed_address_grants[0].cidrs",
+                "is required; give at least one CIDR or address",
+            ),
+            ("vrf.fixed_address_grants[1].namespace", unprintable(r"a\u0000")),
+            ("vrf.fixed_address_grants[1].cidrs[0]", f'"web": {NO_ADDRESS}'),
         ],
     ),
     "no name": (GetVrfRequest(), [("name", _VRF_REQUIRED)]),

@@ -37,6 +37,8 @@ POOL = resources_pb2.Pool(
     labels={"tier": "front"},
     cooldown_seconds=5,
     cooldown_policy=resources_pb2.COOLDOWN_POLICY_YIELD,
+    allowed_namespaces=["shop", "bank"],
+    fixed_addresses=resources_pb2.FIXED_ADDRESSES_GRANTED,
 )
 RESERVATION = resources_pb2.Reservation(
     name=f"{VRF}/reservations/quiet",
@@ -47,8 +49,15 @@ RESERVATION = resources_pb2.Reservation(
     owner_key="shop/web-0",
 )
 CONFIGURATION = resources_pb2.VrfConfiguration(
-    strict_affinity=True, auto_allocate_blocks=False, max_blocks_per_node=3, cooldown_seconds=5
+    strict_affinity=True,
+    auto_allocate_blocks=False,
+    max_blocks_per_node=3,
+    cooldown_seconds=5,
 )
+GRANTS = [
+    resources_pb2.FixedAddressGrant(namespace="shop", cidrs=["10.0.0.16/28", "fd00::7"]),
+    resources_pb2.FixedAddressGrant(namespace="bank", cidrs=["10.0.0.5"]),
+]
 NODE = resources_pb2.Node(name=f"{VRF}/nodes/n1", labels={"zone": "east"})
 ATTACHMENT = resources_pb2.Attachment(network="pods", container_id="c1", interface="eth0")
 WORKLOAD = resources_pb2.Workload(
@@ -208,7 +217,11 @@ _VRFS: dict[str, Sequence[Message]] = {
         vrf_service_pb2.CreateVrfRequest(
             vrf_id="blue",
             vrf=resources_pb2.Vrf(
-                description="spare", labels={"a": "b"}, configuration=CONFIGURATION
+                description="spare",
+                labels={"a": "b"},
+                configuration=CONFIGURATION,
+                fixed_address_grants=GRANTS,
+                strict_namespaces=True,
             ),
         )
     ],
@@ -219,8 +232,10 @@ _VRFS: dict[str, Sequence[Message]] = {
             vrf=resources_pb2.Vrf(name=VRF, description="changed"), update_mask=_mask("description")
         ),
         vrf_service_pb2.UpdateVrfRequest(
-            vrf=resources_pb2.Vrf(name=VRF, configuration=CONFIGURATION),
-            update_mask=_mask("configuration.strict_affinity"),
+            vrf=resources_pb2.Vrf(
+                name=VRF, configuration=CONFIGURATION, fixed_address_grants=GRANTS
+            ),
+            update_mask=_mask("configuration.strict_affinity", "fixed_address_grants"),
         ),
     ],
     "DeleteVrf": [vrf_service_pb2.DeleteVrfRequest(name=VRF, etag="7")],

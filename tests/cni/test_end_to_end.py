@@ -204,6 +204,20 @@ def test_an_address_outside_of_every_pool_is_refused(node: Node) -> None:
     assert "ADDRESS_NOT_IN_POOL" in node.refused({ADDRS: '["192.0.2.1"]'})
 
 
+def test_what_is_not_granted_is_refused_with_the_annotation_that_asks_for_it(node: Node) -> None:
+    for name, cidr in (("bank", "10.3.0.0/24"), ("banks", "10.4.0.0/24")):
+        pool = resources_pb2.Pool(cidr=cidr, allowed_namespaces=["bank"], priority=1)
+        node.client.create_pool(name, pool)
+    for key, value, shown in ((POOLS, "bank", "pool=bank"), (ADDRS, "10.4.0.1", "10.4.0.1")):
+        said = node.refused({key: f'["{value}"]'})
+        assert said.startswith("102 ")
+        assert 'NAMESPACE_NOT_GRANTED: namespace "shop" may not' in said
+        assert shown in said
+        assert f'annotation "{key}" of pod shop/web-0' in said
+    assert node.held() == {}
+    assert node.add("a") == ["10.0.0.0/32"]
+
+
 def test_the_runtime_may_fix_an_address_of_each_family(node: Node) -> None:
     passed = {ADDRS: '["10.0.0.9"]'}
     assert node.add("a", passed, "IP=10.0.0.7,fd00::7") == ["10.0.0.7/32", "fd00::7/128"]

@@ -147,10 +147,19 @@ def test_a_reservation_keeps_its_description(
 def test_a_configuration_touches_nothing_else_of_its_vrf(
     moorctl: program.Moorctl, client: moorage.Client
 ) -> None:
-    client.create_vrf("blue", resources_pb2.Vrf(description="shop", labels={"tenant": "shop"}))
+    granted = [resources_pb2.FixedAddressGrant(namespace="shop", cidrs=["10.0.0.7/32"])]
+    made = resources_pb2.Vrf(
+        description="shop",
+        labels={"tenant": "shop"},
+        strict_namespaces=True,
+        fixed_address_grants=granted,
+    )
+    client.create_vrf("blue", made)
     moorctl.must("apply", "-f", "-", "--vrf", "blue", stdin=CONFIGURATION)
     blue = client.get_vrf("blue")
     assert (blue.description, dict(blue.labels)) == ("shop", {"tenant": "shop"})
+    assert blue.strict_namespaces
+    assert list(blue.fixed_address_grants) == granted
     assert blue.configuration.strict_affinity
     assert not client.get_vrf("default").configuration.strict_affinity
 

@@ -457,6 +457,8 @@ def test_every_field_of_a_pool_is_written_or_named_as_left_out() -> None:
         state=resources_pb2.POOL_STATE_DRAINING,
         cooldown_seconds=30,
         cooldown_policy=resources_pb2.COOLDOWN_POLICY_YIELD,
+        allowed_namespaces=["shop"],
+        fixed_addresses=resources_pb2.FIXED_ADDRESSES_GRANTED,
     )
     whole.MergeFrom(FULL_POOL)
     unset = {field.name for field in whole.DESCRIPTOR.fields} - {
@@ -475,6 +477,8 @@ def test_every_field_of_a_pool_is_written_or_named_as_left_out() -> None:
         "state",
         "cooldownSeconds",
         "cooldownPolicy",
+        "allowedNamespaces",
+        "fixedAddresses",
     }
     assert calico_writing.write(whole) == calico_writing.write(FULL_POOL)
 

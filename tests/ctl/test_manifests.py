@@ -241,6 +241,8 @@ def test_a_manifest_can_say_all_of_a_pool_and_is_read_back_as_it_was(
         exclude_network_addresses=True,
         cooldown_seconds=30,
         cooldown_policy=resources_pb2.COOLDOWN_POLICY_YIELD,
+        allowed_namespaces=["shop", "1"],
+        fixed_addresses=resources_pb2.FIXED_ADDRESSES_NONE,
         labels={"tier": "front", "version": "1.10"},
     )
     unset = {field.name for field in pool.DESCRIPTOR.fields} - {
@@ -259,7 +261,12 @@ def test_all_but_a_spec_is_known_to_every_kind(kind: kinds.Kind) -> None:
     assert (
         own - specs.NOT_IN_SPEC
         == {
-            kinds.Kind.VRF: {"description", "configuration"},
+            kinds.Kind.VRF: {
+                "description",
+                "configuration",
+                "fixedAddressGrants",
+                "strictNamespaces",
+            },
             kinds.Kind.NODE: set(),
             kinds.Kind.POOL: own - specs.NOT_IN_SPEC,
             kinds.Kind.RESERVATION: {"cidrs", "description", "expireTime", "ownerKey"},

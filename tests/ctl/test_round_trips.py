@@ -96,3 +96,54 @@ def test_a_table_says_which_pools_are_draining(
     client.drain_pool("c")
     lines = moorctl.must("get", "pools").splitlines()[1:]
     assert [line.split()[4] for line in lines] == ["ENABLED", "DRAINING", "DISABLED"]
+
+
+GRANTS = """
+apiVersion: moorage.dev/v1
+kind: Vrf
+metadata: {name: blue}
+spec:
+  strictNamespaces: true
+  fixedAddressGrants:
+  - {namespace: web, cidrs: [10.0.0.16/28, "FD00::7"]}
+  - {namespace: shop, cidrs: [10.0.0.9]}
+---
+apiVersion: moorage.dev/v1
+kind: Pool
+metadata: {name: web, vrf: blue}
+spec: {cidr: 10.0.0.0/24, allowedNamespaces: [web, shop, web], fixedAddresses: GRANTED}
+"""
+
+
+def test_grants_are_applied_compared_and_taken_back(
+    moorctl: program.Moorctl, client: moorage.Client
+) -> None:
+    created = moorctl.must("apply", "-f", "-", stdin=GRANTS)
+    assert created.splitlines() == ["vrf/blue created", "pool/web created"]
+    again = moorctl.must("apply", "-f", "-", stdin=GRANTS)
+    assert again.splitlines() == ["vrf/blue unchanged", "pool/web unchanged"]
+    written = moorctl.must("get", "vrf", "blue", "-o", "yaml")
+    assert "fixedAddressGrants" in written
+    assert moorctl.must("apply", "-f", "-", stdin=written) == "vrf/blue unchanged\n"
+    assert "STRICT" in moorctl.must("get", "vrf", "blue", "-o", "wide")
+    shown = moorctl.must("get", "pool", "web", "--vrf", "blue", "-o", "wide")
+    assert "shop,web" in shown
+    assert "GRANTED" in shown
+    fewer = GRANTS.replace("web, shop, web", "web").replace("[10.0.0.9]", "[10.0.0.10]")
+    told = moorctl("diff", "-f", "-", stdin=fewer)
+    assert told.code == 1
+    assert told.out.splitlines() == [
+        "vrf/blue configured: fixed_address_grants",
+        "pool/web configured: allowed_namespaces",
+    ]
+    moorctl.must("apply", "-f", "-", stdin=fewer)
+    assert list(client.get_pool("web", vrf="blue").allowed_namespaces) == ["web"]
+    plain = "apiVersion: moorage.dev/v1\nkind: Vrf\nmetadata: {name: blue}"
+    moorctl.must("apply", "-f", "-", stdin=plain)
+    assert not client.get_vrf("blue").fixed_address_grants
+
+
+def test_grants_that_cannot_be_are_told_where_they_stand(moorctl: program.Moorctl) -> None:
+    ended = moorctl("apply", "-f", "-", stdin=GRANTS.replace("10.0.0.9", "10.0.0.9/8"))
+    assert ended.code != 0
+    assert "spec.fixedAddressGrants[1].cidrs[0]: must be a CIDR" in ended.err

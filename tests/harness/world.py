@@ -11,6 +11,7 @@ from moorage_server.domain import (
     addresses,
     blocks,
     catalog,
+    grants,
     model,
     needs,
     offers,
@@ -43,6 +44,8 @@ def compiled(
     reserved: Iterable[str] = (),
     owned: Mapping[str, str] = types.MappingProxyType({}),
     configuration: resources.VrfConfiguration = PLAIN,
+    fixed: Mapping[str, Iterable[str]] = types.MappingProxyType({}),
+    strict: bool = False,
 ) -> catalog.Catalog:
     """The catalog of a VRF; a pool's number is its place."""
     texts = [*((text, "") for text in reserved), *owned.items()]
@@ -50,13 +53,25 @@ def compiled(
         offers.Reserved(span=addresses.Span.parse(text), owner_key=owner_key)
         for text, owner_key in texts
     )
+    policy = grants.Policy(
+        strict=strict,
+        fixed=[fixed_grant(namespace, *cidrs) for namespace, cidrs in fixed.items()],
+    )
     return catalog.Catalog(
         vrf_id=1,
         vrf="default",
         version=uuid.uuid4(),
-        offers=tuple(offers.offer(at, each, hidden) for at, each in enumerate(pools, start=1)),
+        offers=tuple(
+            offers.offer(at, each, hidden, policy) for at, each in enumerate(pools, start=1)
+        ),
         configuration=configuration,
     )
+
+
+def fixed_grant(namespace: str, *cidrs: str) -> resources.FixedAddressGrant:
+    """What a namespace may ask for by name."""
+    networks = tuple(addresses.parse_network_or_address(text) for text in cidrs)
+    return resources.FixedAddressGrant(namespace=namespace, cidrs=networks)
 
 
 class World:
@@ -69,9 +84,16 @@ class World:
         owned: Mapping[str, str] | None = None,
         nodes: Mapping[str, Mapping[str, str]] | None = None,
         configuration: resources.VrfConfiguration = PLAIN,
+        fixed: Mapping[str, Iterable[str]] = types.MappingProxyType({}),
+        strict: bool = False,
     ) -> None:
         self.catalog = compiled(
-            pools, reserved=reserved, owned=owned or {}, configuration=configuration
+            pools,
+            reserved=reserved,
+            owned=owned or {},
+            configuration=configuration,
+            fixed=fixed,
+            strict=strict,
         )
         self.now = START
         self.tick = 0
@@ -99,13 +121,17 @@ class World:
         patience: Patience | None = None,
         sticky: int = 0,
         interface: str = "eth0",
+        namespace: str = "",
+        bounds: model.Bounds = model.UNBOUND,
     ) -> list[str]:
         """Places and writes a request; returns the addresses."""
-        workload = model.Workload(node=node, pod=pod, namespace_labels=namespace_labels or {})
+        workload = model.Workload(
+            node=node, namespace=namespace, pod=pod, namespace_labels=namespace_labels or {}
+        )
         labels = self.nodes.get(node, {}) if node_labels is None else node_labels
         facts = model.Facts(workload=workload, use=use, owner_key=owner, sticky=sticky)
         key = model.AttachmentKey(vrf="default", network="n", container_id="c", interface=interface)
-        request = model.AssignRequest(attachment=key, addresses=wants, facts=facts)
+        request = model.AssignRequest(attachment=key, addresses=wants, facts=facts, bounds=bounds)
         asker = Asker.of(request, labels)
         on = self.shelf()
         setting = Setting(pools=self.catalog, asker=asker, shelf=on, patience=patience)

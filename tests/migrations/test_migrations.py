@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 import moorage
 from harness import postgres, serving
+from moorage.v1 import resources_pb2
 from moorage_server.embedded import cluster as embedded
 from moorage_server.storage import schema, tables
 
@@ -77,6 +78,34 @@ def test_up_down_and_up_again(empty: postgres.Database) -> None:
     assert described(empty) == []
     schema.migrate(empty.owner_url)
     assert described(empty) == before
+
+
+def test_what_was_there_before_grants_is_nobodys_alone(empty: postgres.Database) -> None:
+    pool = (
+        "INSERT INTO pools (vrf_id, name, cidr, block_size, node_selector, allowed_uses,"
+        " assignment_mode, disabled, block_affinity, priority, result_form, excluded_ranges,"
+        " exclude_network_addresses) VALUES (1, '{0}', '{1}', 26, 'all()', '{{WORKLOAD}}',"
+        " 'AUTOMATIC', false, 'NONE', 0, 'HOST', '{{}}', false)"
+    )
+    schema.migrate(empty.owner_url, "0001")
+    empty.execute(pool.format("before", "10.0.0.0/24"))
+    empty.execute("INSERT INTO vrfs (name) VALUES ('blue')")
+    schema.migrate(empty.owner_url)
+    # As a server of before writes, beside those that know of grants.
+    empty.execute(pool.format("beside", "10.0.1.0/24"))
+    with serving.in_process(empty) as server, moorage.Client(server.target) as client:
+        assert {each.name: list(each.fixed_address_grants) for each in client.vrfs()} == {
+            "vrfs/blue": [],
+            "vrfs/default": [],
+        }
+        for each in client.pools():
+            assert not each.allowed_namespaces
+            assert each.fixed_addresses == resources_pb2.FIXED_ADDRESSES_ANY
+        changed = resources_pb2.Pool(name="vrfs/default/pools/beside", allowed_namespaces=["shop"])
+        client.update_pool(changed, update_mask=["allowed_namespaces"])
+        # And so does a server of before that changes what it knows of.
+        empty.execute("UPDATE pools SET priority = 3, version = version + 1")
+        assert list(client.get_pool("beside").allowed_namespaces) == ["shop"]
 
 
 def test_migrating_twice_changes_nothing(empty: postgres.Database) -> None:

@@ -170,3 +170,36 @@ def test_a_poisoned_request_fails_alone(
     }
     assert len(set(held([outcomes[at] for at in range(32) if at % 4]))) == 24
     database.execute("UPDATE blocks SET free = free[2:] WHERE pool_id = 2")
+
+
+def test_a_withdrawn_grant_assigns_nothing_through_any_server(
+    clients: list[moorage.Client],
+) -> None:
+    create_pool(clients[0], "p", "10.0.0.0/24", allowed_namespaces=["shop"])
+    afterwards: list[set[str]] = []
+
+    def run(at: int) -> list[messages.Allocation]:
+        if at == 0:
+            withdraw(clients[0])
+            afterwards.append(all_held(clients[1]))
+            return []
+        return assign(clients[at % 2], f"c{at}", want(pools=("p",)))
+
+    def again(at: int) -> list[messages.Allocation]:
+        return assign(clients[at % 2], f"d{at}", want(pools=("p",)))
+
+    outcomes = at_once(32, run)
+    given = {each[0].address for each in outcomes if isinstance(each, list) and each}
+    assert all_held(clients[0]) == given == afterwards[0]
+    for each in [*outcomes, *at_once(16, again)]:
+        assert isinstance(each, list) or each.reason == "NAMESPACE_NOT_GRANTED"
+    assert all_held(clients[0]) == given
+
+
+def withdraw(client: moorage.Client) -> None:
+    pool = messages.Pool(name="vrfs/default/pools/p", allowed_namespaces=["bank"])
+    client.update_pool(pool, update_mask=["allowed_namespaces"])
+
+
+def all_held(client: moorage.Client) -> set[str]:
+    return {each.address for each in client.allocations()}

@@ -5,6 +5,7 @@ Everybody is lined up behind a lock that the test holds, and let go at once.
 
 import concurrent.futures
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -265,3 +266,61 @@ def test_what_comes_for_a_vrf_while_it_is_deleted_finds_it_gone(
         upserted = crowd.start(nodes.upsert, resources.Node(vrf="blue", name="late"))
     deleted.result(PATIENCE)
     assert refusal_of(upserted).reason == "VRF_NOT_FOUND"
+
+
+def assign_of_shop(
+    store: databases.Database,
+    limits: databases.Limits,
+    container_id: str,
+    want: model.AddressRequest,
+) -> list[batch.Outcome]:
+    """As `assign`, for a namespace."""
+    request = model.AssignRequest(
+        attachment=attachment(container_id),
+        addresses=(want,),
+        facts=model.Facts(workload=model.Workload(namespace="shop")),
+    )
+    ran = batch.run(store, limits, [request], compiled=catalogs.Catalogs(), locking=ALONE)
+    return ran.outcomes
+
+
+def no_list(stored: resources.Pool) -> resources.Pool:
+    """The pool is another namespace's."""
+    return dataclasses.replace(stored, allowed_namespaces=frozenset({"bank"}))
+
+
+def no_grants(stored: resources.Vrf) -> resources.Vrf:
+    """Nobody may ask for an address by name."""
+    return dataclasses.replace(stored, fixed_address_grants=())
+
+
+@pytest.mark.parametrize("what", ["pool", "address"])
+def test_once_a_grant_is_withdrawn_nothing_is_assigned_by_it(
+    crowd: Crowd, database: postgres.Database, what: str
+) -> None:
+    granted = world.pool(
+        "a",
+        "10.0.0.0/24",
+        allowed_namespaces=frozenset({"shop"}),
+        fixed_addresses=resources.FixedAddresses.GRANTED,
+    )
+    crowd.call(pools.create, granted)
+    default = Target(vrf="default", name="default", resource="vrfs/default")
+    grant = world.fixed_grant("shop", "10.0.0.7")
+    crowd.call(
+        vrfs.update, default, lambda old: dataclasses.replace(old, fixed_address_grants=(grant,))
+    )
+    want = world.any_ipv4("a") if what == "pool" else world.fixed("10.0.0.7")
+    with holding(database, before_commit("first")):
+        first = crowd.start(assign_of_shop, "first", want)
+        if what == "pool":
+            withdrawn: Future[Any] = crowd.start(pools.update, POOL_A, no_list)
+        else:
+            withdrawn = crowd.start(vrfs.update, default, no_grants)
+        late = crowd.start(assign_of_shop, "late", want)
+        # Whoever was first is not told of a grant that was there, and whoever withdraws waits.
+        assert not withdrawn.done()
+    assert isinstance(first.result(PATIENCE)[0], tuple)
+    withdrawn.result(PATIENCE)
+    (refusal,) = late.result(PATIENCE)
+    assert isinstance(refusal, errors.NamespaceNotGranted)

@@ -21,6 +21,7 @@ _DEFAULTS: Mapping[str, object] = {
     "result_form": resources_pb2.RESULT_FORM_HOST,
     "state": resources_pb2.POOL_STATE_ACTIVE,
     "cooldown_policy": resources_pb2.COOLDOWN_POLICY_REFUSE,
+    "fixed_addresses": resources_pb2.FIXED_ADDRESSES_ANY,
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import moorage
@@ -103,8 +103,7 @@ def _complete(resource: kinds.Resource, current: kinds.Resource) -> kinds.Resour
     if isinstance(resource, resources_pb2.Reservation):
         reservation = resources_pb2.Reservation()
         reservation.CopyFrom(resource)
-        networks = [manifests.network(cidr, bare=True, strict=False) for cidr in resource.cidrs]
-        reservation.cidrs[:] = sorted(map(str, networks))
+        reservation.cidrs[:] = _networks(resource.cidrs)
         # Stored to the microsecond.
         reservation.expire_time.nanos -= reservation.expire_time.nanos % 1000
         return reservation
@@ -122,7 +121,15 @@ def _complete_vrf(resource: resources_pb2.Vrf) -> resources_pb2.Vrf:
         vrf.configuration.auto_allocate_blocks = True
     if not vrf.configuration.HasField("history_retention_days"):
         vrf.configuration.history_retention_days = HISTORY_RETENTION_DAYS
+    vrf.fixed_address_grants.sort(key=lambda each: each.namespace)
+    for each in vrf.fixed_address_grants:
+        each.cidrs[:] = _networks(each.cidrs)
     return vrf
+
+
+def _networks(cidrs: Iterable[str]) -> list[str]:
+    """Return networks in canonical spelling, whatever order they were given in."""
+    return sorted(str(manifests.network(cidr, bare=True, strict=False)) for cidr in cidrs)
 
 
 def _complete_pool(resource: resources_pb2.Pool, current: resources_pb2.Pool) -> resources_pb2.Pool:
@@ -137,6 +144,8 @@ def _complete_pool(resource: resources_pb2.Pool, current: resources_pb2.Pool) ->
     pool.block_affinity = pool.block_affinity or resources_pb2.BLOCK_AFFINITY_NODE
     pool.cooldown_policy = pool.cooldown_policy or resources_pb2.COOLDOWN_POLICY_REFUSE
     pool.result_form = pool.result_form or resources_pb2.RESULT_FORM_HOST
+    pool.fixed_addresses = pool.fixed_addresses or resources_pb2.FIXED_ADDRESSES_ANY
+    pool.allowed_namespaces[:] = sorted(set(pool.allowed_namespaces))
     pool.allowed_uses[:] = sorted(pool.allowed_uses or _default_uses(pool))
     return pool
 

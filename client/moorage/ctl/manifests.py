@@ -11,7 +11,7 @@ files by `moorage.ctl.inputs`. Only what can be seen without the server is judge
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from moorage import names
@@ -176,8 +176,16 @@ def _read_spec(resource: kinds.Resource, value: object, place: specs.Place) -> N
         case resources_pb2.Pool():
             _check_range(resource.cidr, place.child("cidr"), bare=False)
         case resources_pb2.Reservation():
-            for index, cidr in enumerate(resource.cidrs or [""]):
-                _check_range(cidr, place.child("cidrs").item(index), bare=True)
+            _check_ranges(resource.cidrs, place.child("cidrs"))
+        case resources_pb2.Vrf():
+            for at, grant in enumerate(resource.fixed_address_grants):
+                each = place.child("fixedAddressGrants").item(at)
+                _check_ranges(grant.cidrs, each.child("cidrs"))
+
+
+def _check_ranges(cidrs: Sequence[str], place: specs.Place) -> None:
+    for index, cidr in enumerate(cidrs or [""]):
+        _check_range(cidr, place.item(index), bare=True)
 
 
 def _check_range(text: str, place: specs.Place, *, bare: bool) -> None:

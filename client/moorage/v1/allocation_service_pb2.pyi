@@ -33,6 +33,10 @@ class _PassedOverEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PassedOver
     """None: the pool serves the request."""
     PASSED_OVER_NOT_NAMED: _PassedOver.ValueType  # 1
     """The request names other pools, or addresses outside of it."""
+    PASSED_OVER_NAMESPACE: _PassedOver.ValueType  # 8
+    """The namespace may not use it; see Pool.allowed_namespaces."""
+    PASSED_OVER_FIXED_ADDRESS: _PassedOver.ValueType  # 9
+    """The namespace may not ask for the address by name; see Pool.fixed_addresses."""
     PASSED_OVER_DISABLED: _PassedOver.ValueType  # 2
     """It is disabled."""
     PASSED_OVER_DRAINING: _PassedOver.ValueType  # 3
@@ -53,6 +57,10 @@ PASSED_OVER_UNSPECIFIED: PassedOver.ValueType  # 0
 """None: the pool serves the request."""
 PASSED_OVER_NOT_NAMED: PassedOver.ValueType  # 1
 """The request names other pools, or addresses outside of it."""
+PASSED_OVER_NAMESPACE: PassedOver.ValueType  # 8
+"""The namespace may not use it; see Pool.allowed_namespaces."""
+PASSED_OVER_FIXED_ADDRESS: PassedOver.ValueType  # 9
+"""The namespace may not ask for the address by name; see Pool.fixed_addresses."""
 PASSED_OVER_DISABLED: PassedOver.ValueType  # 2
 """It is disabled."""
 PASSED_OVER_DRAINING: PassedOver.ValueType  # 3

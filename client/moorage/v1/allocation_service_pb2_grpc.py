@@ -114,6 +114,8 @@ class AllocationServiceServicer(object):
         POOL_DISABLED, POOL_DRAINING, POOL_FAMILY_MISMATCH, POOL_USE_NOT_ALLOWED
         (FAILED_PRECONDITION): a named pool, or the pool of a fixed address, does
         not serve this request.
+        NAMESPACE_NOT_GRANTED (PERMISSION_DENIED): a named pool, or a fixed address, is
+        not the namespace's to use; to a tenant, also one that is not there.
         ADDRESS_NOT_IN_POOL, ADDRESS_EXCLUDED (FAILED_PRECONDITION): a fixed address
         that no pool may give.
         BLOCK_AFFINITY_MISMATCH (FAILED_PRECONDITION): affinity is strict, and a
@@ -135,7 +137,8 @@ class AllocationServiceServicer(object):
         OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
         DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
         NOT_YOURS (PERMISSION_DENIED): the caller is another node than the workload's,
-        or than the one whose attachment it is.
+        or than the one whose attachment it is; or a tenant without the VRF, the
+        namespace, the owner key, or the attachment.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -147,13 +150,14 @@ class AllocationServiceServicer(object):
         Idempotent: releasing what is not there succeeds and returns nothing. It
         leaves a tombstone, so that an Assign of the same attachment which began
         before this Release is refused when it arrives after it. For a node, what
-        another one holds is not there.
+        another one holds is not there; for a tenant, what other namespaces hold.
 
         INVALID_REQUEST (INVALID_ARGUMENT): as above.
         VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
         CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
         OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
         DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+        NOT_YOURS (PERMISSION_DENIED): the caller is a tenant without the VRF.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -183,7 +187,8 @@ class AllocationServiceServicer(object):
         INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
         ALLOCATION_NOT_FOUND (NOT_FOUND): nobody holds it.
-        NOT_YOURS (PERMISSION_DENIED): the caller is a node, and does not hold it.
+        NOT_YOURS (PERMISSION_DENIED): the caller is a node or a tenant, and does not
+        hold it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -196,7 +201,8 @@ class AllocationServiceServicer(object):
         PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
         VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
         NOT_YOURS (PERMISSION_DENIED): the caller is another node than the one asked
-        for. A node is told of its own alone.
+        for, or a tenant without the VRF or the namespace asked for. Both are told of
+        their own alone; a tenant of several namespaces asks for one of them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -219,6 +225,7 @@ class AllocationServiceServicer(object):
         taken: come back with the last cursor, or with a narrower filter.
         SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE (UNAVAILABLE): send
         the same call again, with the last cursor.
+        NOT_YOURS (PERMISSION_DENIED): as in ListAllocations.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -234,6 +241,7 @@ class AllocationServiceServicer(object):
         INVALID_REQUEST (INVALID_ARGUMENT): the filter or a time is malformed.
         PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
         VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
+        NOT_YOURS (PERMISSION_DENIED): as in ListAllocations.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

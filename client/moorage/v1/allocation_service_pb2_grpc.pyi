@@ -56,6 +56,8 @@ class AllocationServiceStub:
     POOL_DISABLED, POOL_DRAINING, POOL_FAMILY_MISMATCH, POOL_USE_NOT_ALLOWED
     (FAILED_PRECONDITION): a named pool, or the pool of a fixed address, does
     not serve this request.
+    NAMESPACE_NOT_GRANTED (PERMISSION_DENIED): a named pool, or a fixed address, is
+    not the namespace's to use; to a tenant, also one that is not there.
     ADDRESS_NOT_IN_POOL, ADDRESS_EXCLUDED (FAILED_PRECONDITION): a fixed address
     that no pool may give.
     BLOCK_AFFINITY_MISMATCH (FAILED_PRECONDITION): affinity is strict, and a
@@ -77,7 +79,8 @@ class AllocationServiceStub:
     OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
     DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
     NOT_YOURS (PERMISSION_DENIED): the caller is another node than the workload's,
-    or than the one whose attachment it is.
+    or than the one whose attachment it is; or a tenant without the VRF, the
+    namespace, the owner key, or the attachment.
     """
     ReleaseAddresses: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.ReleaseAddressesRequest, _allocation_service_pb2.ReleaseAddressesResponse]
     """Releases every address of one attachment (CNI DEL).
@@ -85,13 +88,14 @@ class AllocationServiceStub:
     Idempotent: releasing what is not there succeeds and returns nothing. It
     leaves a tombstone, so that an Assign of the same attachment which began
     before this Release is refused when it arrives after it. For a node, what
-    another one holds is not there.
+    another one holds is not there; for a tenant, what other namespaces hold.
 
     INVALID_REQUEST (INVALID_ARGUMENT): as above.
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
     CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
     OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
     DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+    NOT_YOURS (PERMISSION_DENIED): the caller is a tenant without the VRF.
     """
     ExplainAssign: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.ExplainAssignRequest, _allocation_service_pb2.ExplainAssignResponse]
     """Tells what AssignAddresses would do now, and why, without doing it.
@@ -113,7 +117,8 @@ class AllocationServiceStub:
     INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
     ALLOCATION_NOT_FOUND (NOT_FOUND): nobody holds it.
-    NOT_YOURS (PERMISSION_DENIED): the caller is a node, and does not hold it.
+    NOT_YOURS (PERMISSION_DENIED): the caller is a node or a tenant, and does not
+    hold it.
     """
     ListAllocations: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.ListAllocationsRequest, _allocation_service_pb2.ListAllocationsResponse]
     """Lists allocations in order of address, IPv4 before IPv6.
@@ -122,7 +127,8 @@ class AllocationServiceStub:
     PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
     VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
     NOT_YOURS (PERMISSION_DENIED): the caller is another node than the one asked
-    for. A node is told of its own alone.
+    for, or a tenant without the VRF or the namespace asked for. Both are told of
+    their own alone; a tenant of several namespaces asks for one of them.
     """
     WatchAllocations: _grpc.UnaryStreamMultiCallable[_history_pb2.WatchAllocationsRequest, _history_pb2.WatchAllocationsResponse]
     """Tells of everything that is held, and then of every change, in order.
@@ -141,6 +147,7 @@ class AllocationServiceStub:
     taken: come back with the last cursor, or with a narrower filter.
     SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE (UNAVAILABLE): send
     the same call again, with the last cursor.
+    NOT_YOURS (PERMISSION_DENIED): as in ListAllocations.
     """
     ListAllocationHistory: _grpc.UnaryUnaryMultiCallable[_history_pb2.ListAllocationHistoryRequest, _history_pb2.ListAllocationHistoryResponse]
     """Tells who held addresses, and when: of an address, a range, a pod, a node,
@@ -152,6 +159,7 @@ class AllocationServiceStub:
     INVALID_REQUEST (INVALID_ARGUMENT): the filter or a time is malformed.
     PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
     VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
+    NOT_YOURS (PERMISSION_DENIED): as in ListAllocations.
     """
     ReconcileNode: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.ReconcileNodeRequest, _reconciliation_pb2.ReconcileNodeResponse]
     """Releases what a node holds no more (CNI GC), by the complete list of what it
@@ -214,6 +222,8 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     POOL_DISABLED, POOL_DRAINING, POOL_FAMILY_MISMATCH, POOL_USE_NOT_ALLOWED
     (FAILED_PRECONDITION): a named pool, or the pool of a fixed address, does
     not serve this request.
+    NAMESPACE_NOT_GRANTED (PERMISSION_DENIED): a named pool, or a fixed address, is
+    not the namespace's to use; to a tenant, also one that is not there.
     ADDRESS_NOT_IN_POOL, ADDRESS_EXCLUDED (FAILED_PRECONDITION): a fixed address
     that no pool may give.
     BLOCK_AFFINITY_MISMATCH (FAILED_PRECONDITION): affinity is strict, and a
@@ -235,7 +245,8 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
     DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
     NOT_YOURS (PERMISSION_DENIED): the caller is another node than the workload's,
-    or than the one whose attachment it is.
+    or than the one whose attachment it is; or a tenant without the VRF, the
+    namespace, the owner key, or the attachment.
     """
     ReleaseAddresses: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.ReleaseAddressesRequest, _allocation_service_pb2.ReleaseAddressesResponse]  # type: ignore[assignment]
     """Releases every address of one attachment (CNI DEL).
@@ -243,13 +254,14 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     Idempotent: releasing what is not there succeeds and returns nothing. It
     leaves a tombstone, so that an Assign of the same attachment which began
     before this Release is refused when it arrives after it. For a node, what
-    another one holds is not there.
+    another one holds is not there; for a tenant, what other namespaces hold.
 
     INVALID_REQUEST (INVALID_ARGUMENT): as above.
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
     CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
     OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
     DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+    NOT_YOURS (PERMISSION_DENIED): the caller is a tenant without the VRF.
     """
     ExplainAssign: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.ExplainAssignRequest, _allocation_service_pb2.ExplainAssignResponse]  # type: ignore[assignment]
     """Tells what AssignAddresses would do now, and why, without doing it.
@@ -271,7 +283,8 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
     ALLOCATION_NOT_FOUND (NOT_FOUND): nobody holds it.
-    NOT_YOURS (PERMISSION_DENIED): the caller is a node, and does not hold it.
+    NOT_YOURS (PERMISSION_DENIED): the caller is a node or a tenant, and does not
+    hold it.
     """
     ListAllocations: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.ListAllocationsRequest, _allocation_service_pb2.ListAllocationsResponse]  # type: ignore[assignment]
     """Lists allocations in order of address, IPv4 before IPv6.
@@ -280,7 +293,8 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
     VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
     NOT_YOURS (PERMISSION_DENIED): the caller is another node than the one asked
-    for. A node is told of its own alone.
+    for, or a tenant without the VRF or the namespace asked for. Both are told of
+    their own alone; a tenant of several namespaces asks for one of them.
     """
     WatchAllocations: _aio.UnaryStreamMultiCallable[_history_pb2.WatchAllocationsRequest, _history_pb2.WatchAllocationsResponse]  # type: ignore[assignment]
     """Tells of everything that is held, and then of every change, in order.
@@ -299,6 +313,7 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     taken: come back with the last cursor, or with a narrower filter.
     SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE (UNAVAILABLE): send
     the same call again, with the last cursor.
+    NOT_YOURS (PERMISSION_DENIED): as in ListAllocations.
     """
     ListAllocationHistory: _aio.UnaryUnaryMultiCallable[_history_pb2.ListAllocationHistoryRequest, _history_pb2.ListAllocationHistoryResponse]  # type: ignore[assignment]
     """Tells who held addresses, and when: of an address, a range, a pod, a node,
@@ -310,6 +325,7 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     INVALID_REQUEST (INVALID_ARGUMENT): the filter or a time is malformed.
     PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
     VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
+    NOT_YOURS (PERMISSION_DENIED): as in ListAllocations.
     """
     ReconcileNode: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.ReconcileNodeRequest, _reconciliation_pb2.ReconcileNodeResponse]  # type: ignore[assignment]
     """Releases what a node holds no more (CNI GC), by the complete list of what it
@@ -375,6 +391,8 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         POOL_DISABLED, POOL_DRAINING, POOL_FAMILY_MISMATCH, POOL_USE_NOT_ALLOWED
         (FAILED_PRECONDITION): a named pool, or the pool of a fixed address, does
         not serve this request.
+        NAMESPACE_NOT_GRANTED (PERMISSION_DENIED): a named pool, or a fixed address, is
+        not the namespace's to use; to a tenant, also one that is not there.
         ADDRESS_NOT_IN_POOL, ADDRESS_EXCLUDED (FAILED_PRECONDITION): a fixed address
         that no pool may give.
         BLOCK_AFFINITY_MISMATCH (FAILED_PRECONDITION): affinity is strict, and a
@@ -396,7 +414,8 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
         DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
         NOT_YOURS (PERMISSION_DENIED): the caller is another node than the workload's,
-        or than the one whose attachment it is.
+        or than the one whose attachment it is; or a tenant without the VRF, the
+        namespace, the owner key, or the attachment.
         """
 
     @_abc_1.abstractmethod
@@ -410,13 +429,14 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         Idempotent: releasing what is not there succeeds and returns nothing. It
         leaves a tombstone, so that an Assign of the same attachment which began
         before this Release is refused when it arrives after it. For a node, what
-        another one holds is not there.
+        another one holds is not there; for a tenant, what other namespaces hold.
 
         INVALID_REQUEST (INVALID_ARGUMENT): as above.
         VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
         CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
         OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
         DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+        NOT_YOURS (PERMISSION_DENIED): the caller is a tenant without the VRF.
         """
 
     @_abc_1.abstractmethod
@@ -450,7 +470,8 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
         ALLOCATION_NOT_FOUND (NOT_FOUND): nobody holds it.
-        NOT_YOURS (PERMISSION_DENIED): the caller is a node, and does not hold it.
+        NOT_YOURS (PERMISSION_DENIED): the caller is a node or a tenant, and does not
+        hold it.
         """
 
     @_abc_1.abstractmethod
@@ -465,7 +486,8 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
         VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
         NOT_YOURS (PERMISSION_DENIED): the caller is another node than the one asked
-        for. A node is told of its own alone.
+        for, or a tenant without the VRF or the namespace asked for. Both are told of
+        their own alone; a tenant of several namespaces asks for one of them.
         """
 
     @_abc_1.abstractmethod
@@ -490,6 +512,7 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         taken: come back with the last cursor, or with a narrower filter.
         SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE (UNAVAILABLE): send
         the same call again, with the last cursor.
+        NOT_YOURS (PERMISSION_DENIED): as in ListAllocations.
         """
 
     @_abc_1.abstractmethod
@@ -507,6 +530,7 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         INVALID_REQUEST (INVALID_ARGUMENT): the filter or a time is malformed.
         PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
         VRF_NOT_FOUND, POOL_NOT_FOUND (NOT_FOUND): named, and not there.
+        NOT_YOURS (PERMISSION_DENIED): as in ListAllocations.
         """
 
     @_abc_1.abstractmethod

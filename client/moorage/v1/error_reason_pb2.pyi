@@ -199,8 +199,15 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_NOT_YOURS: _ErrorReason.ValueType  # 47
     """PERMISSION_DENIED. A node acts for itself alone, on what is stored under its
-    own name. Metadata: node (the caller's). Whether there is anything of the
-    sort is not told.
+    own name; a tenant for its namespaces in its VRFs. Metadata: node, tenant (the
+    caller's name, the other one is empty). Whether there is anything of the sort
+    is not told.
+    """
+    ERROR_REASON_NAMESPACE_NOT_GRANTED: _ErrorReason.ValueType  # 48
+    """PERMISSION_DENIED. The namespace may not use a pool that was named, or not ask
+    for an address by name. Metadata: vrf, namespace, pool (as it was named),
+    address (one of the two is empty). To a tenant, whether there is such a pool is
+    not told. Use another, or have the operator grant it.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -377,7 +384,14 @@ be told so. Metadata: role, method. Call as somebody who may.
 """
 ERROR_REASON_NOT_YOURS: ErrorReason.ValueType  # 47
 """PERMISSION_DENIED. A node acts for itself alone, on what is stored under its
-own name. Metadata: node (the caller's). Whether there is anything of the
-sort is not told.
+own name; a tenant for its namespaces in its VRFs. Metadata: node, tenant (the
+caller's name, the other one is empty). Whether there is anything of the sort
+is not told.
+"""
+ERROR_REASON_NAMESPACE_NOT_GRANTED: ErrorReason.ValueType  # 48
+"""PERMISSION_DENIED. The namespace may not use a pool that was named, or not ask
+for an address by name. Metadata: vrf, namespace, pool (as it was named),
+address (one of the two is empty). To a tenant, whether there is such a pool is
+not told. Use another, or have the operator grant it.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

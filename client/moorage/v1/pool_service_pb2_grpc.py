@@ -105,21 +105,24 @@ class PoolServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetPool(self, request, context):
-        """Shows one pool.
+        """Shows one pool. For a tenant there are those alone that one of its namespaces
+        may use, and of allowed_namespaces it is shown its own.
 
         INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+        NOT_YOURS (PERMISSION_DENIED): the caller is a tenant without the VRF.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPools(self, request, context):
-        """Lists pools in order of id.
+        """Lists pools in order of id; to a tenant as in GetPool.
 
         INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
         PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
         VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+        NOT_YOURS (PERMISSION_DENIED): the caller is a tenant without the VRF.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -177,10 +180,11 @@ class PoolServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetPoolUsage(self, request, context):
-        """Counts the addresses of a pool.
+        """Counts the addresses of a pool; for a tenant as in GetPool.
 
         INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+        NOT_YOURS (PERMISSION_DENIED): the caller is a tenant without the VRF.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

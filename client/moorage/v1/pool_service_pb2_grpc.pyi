@@ -43,17 +43,20 @@ class PoolServiceStub:
     POOL_OVERLAPS (ALREADY_EXISTS): the CIDR overlaps another pool of the VRF.
     """
     GetPool: _grpc.UnaryUnaryMultiCallable[_pool_service_pb2.GetPoolRequest, _pool_service_pb2.GetPoolResponse]
-    """Shows one pool.
+    """Shows one pool. For a tenant there are those alone that one of its namespaces
+    may use, and of allowed_namespaces it is shown its own.
 
     INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+    NOT_YOURS (PERMISSION_DENIED): the caller is a tenant without the VRF.
     """
     ListPools: _grpc.UnaryUnaryMultiCallable[_pool_service_pb2.ListPoolsRequest, _pool_service_pb2.ListPoolsResponse]
-    """Lists pools in order of id.
+    """Lists pools in order of id; to a tenant as in GetPool.
 
     INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
     PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+    NOT_YOURS (PERMISSION_DENIED): the caller is a tenant without the VRF.
     """
     UpdatePool: _grpc.UnaryUnaryMultiCallable[_pool_service_pb2.UpdatePoolRequest, _pool_service_pb2.UpdatePoolResponse]
     """Changes the fields that the mask names. Takes effect with the next
@@ -91,10 +94,11 @@ class PoolServiceStub:
     ETAG_MISMATCH (ABORTED): somebody else changed it first.
     """
     GetPoolUsage: _grpc.UnaryUnaryMultiCallable[_pool_service_pb2.GetPoolUsageRequest, _pool_service_pb2.GetPoolUsageResponse]
-    """Counts the addresses of a pool.
+    """Counts the addresses of a pool; for a tenant as in GetPool.
 
     INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+    NOT_YOURS (PERMISSION_DENIED): the caller is a tenant without the VRF.
     """
     ForecastPool: _grpc.UnaryUnaryMultiCallable[_pool_service_pb2.ForecastPoolRequest, _pool_service_pb2.ForecastPoolResponse]
     """Tells how a pool has filled, day by day, and when it will be full if it goes
@@ -128,17 +132,20 @@ class PoolServiceAsyncStub(PoolServiceStub):
     POOL_OVERLAPS (ALREADY_EXISTS): the CIDR overlaps another pool of the VRF.
     """
     GetPool: _aio.UnaryUnaryMultiCallable[_pool_service_pb2.GetPoolRequest, _pool_service_pb2.GetPoolResponse]  # type: ignore[assignment]
-    """Shows one pool.
+    """Shows one pool. For a tenant there are those alone that one of its namespaces
+    may use, and of allowed_namespaces it is shown its own.
 
     INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+    NOT_YOURS (PERMISSION_DENIED): the caller is a tenant without the VRF.
     """
     ListPools: _aio.UnaryUnaryMultiCallable[_pool_service_pb2.ListPoolsRequest, _pool_service_pb2.ListPoolsResponse]  # type: ignore[assignment]
-    """Lists pools in order of id.
+    """Lists pools in order of id; to a tenant as in GetPool.
 
     INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
     PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
     VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+    NOT_YOURS (PERMISSION_DENIED): the caller is a tenant without the VRF.
     """
     UpdatePool: _aio.UnaryUnaryMultiCallable[_pool_service_pb2.UpdatePoolRequest, _pool_service_pb2.UpdatePoolResponse]  # type: ignore[assignment]
     """Changes the fields that the mask names. Takes effect with the next
@@ -176,10 +183,11 @@ class PoolServiceAsyncStub(PoolServiceStub):
     ETAG_MISMATCH (ABORTED): somebody else changed it first.
     """
     GetPoolUsage: _aio.UnaryUnaryMultiCallable[_pool_service_pb2.GetPoolUsageRequest, _pool_service_pb2.GetPoolUsageResponse]  # type: ignore[assignment]
-    """Counts the addresses of a pool.
+    """Counts the addresses of a pool; for a tenant as in GetPool.
 
     INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
     POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+    NOT_YOURS (PERMISSION_DENIED): the caller is a tenant without the VRF.
     """
     ForecastPool: _aio.UnaryUnaryMultiCallable[_pool_service_pb2.ForecastPoolRequest, _pool_service_pb2.ForecastPoolResponse]  # type: ignore[assignment]
     """Tells how a pool has filled, day by day, and when it will be full if it goes
@@ -222,10 +230,12 @@ class PoolServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _pool_service_pb2.GetPoolRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pool_service_pb2.GetPoolResponse, _abc.Awaitable[_pool_service_pb2.GetPoolResponse]]:
-        """Shows one pool.
+        """Shows one pool. For a tenant there are those alone that one of its namespaces
+        may use, and of allowed_namespaces it is shown its own.
 
         INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+        NOT_YOURS (PERMISSION_DENIED): the caller is a tenant without the VRF.
         """
 
     @_abc_1.abstractmethod
@@ -234,11 +244,12 @@ class PoolServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _pool_service_pb2.ListPoolsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pool_service_pb2.ListPoolsResponse, _abc.Awaitable[_pool_service_pb2.ListPoolsResponse]]:
-        """Lists pools in order of id.
+        """Lists pools in order of id; to a tenant as in GetPool.
 
         INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
         PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another listing.
         VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+        NOT_YOURS (PERMISSION_DENIED): the caller is a tenant without the VRF.
         """
 
     @_abc_1.abstractmethod
@@ -306,10 +317,11 @@ class PoolServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _pool_service_pb2.GetPoolUsageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pool_service_pb2.GetPoolUsageResponse, _abc.Awaitable[_pool_service_pb2.GetPoolUsageResponse]]:
-        """Counts the addresses of a pool.
+        """Counts the addresses of a pool; for a tenant as in GetPool.
 
         INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
         POOL_NOT_FOUND (NOT_FOUND): there is none of that name.
+        NOT_YOURS (PERMISSION_DENIED): the caller is a tenant without the VRF.
         """
 
     @_abc_1.abstractmethod

@@ -183,6 +183,38 @@ COOLDOWN_POLICY_YIELD: CooldownPolicy.ValueType  # 2
 """The one released longest ago is assigned, and the allocation says so."""
 Global___CooldownPolicy: _TypeAlias = CooldownPolicy  # noqa: Y015
 
+class _FixedAddresses:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FixedAddressesEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FixedAddresses.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FIXED_ADDRESSES_UNSPECIFIED: _FixedAddresses.ValueType  # 0
+    """Not given; ANY is meant. Never returned."""
+    FIXED_ADDRESSES_ANY: _FixedAddresses.ValueType  # 1
+    """Every namespace that may use the pool; in a VRF with strict_namespaces only
+    those that the address is granted to.
+    """
+    FIXED_ADDRESSES_GRANTED: _FixedAddresses.ValueType  # 2
+    """The namespaces that the address is granted to; see Vrf.fixed_address_grants."""
+    FIXED_ADDRESSES_NONE: _FixedAddresses.ValueType  # 3
+    """Nobody."""
+
+class FixedAddresses(_FixedAddresses, metaclass=_FixedAddressesEnumTypeWrapper):
+    """Who may ask for addresses of a pool by name."""
+
+FIXED_ADDRESSES_UNSPECIFIED: FixedAddresses.ValueType  # 0
+"""Not given; ANY is meant. Never returned."""
+FIXED_ADDRESSES_ANY: FixedAddresses.ValueType  # 1
+"""Every namespace that may use the pool; in a VRF with strict_namespaces only
+those that the address is granted to.
+"""
+FIXED_ADDRESSES_GRANTED: FixedAddresses.ValueType  # 2
+"""The namespaces that the address is granted to; see Vrf.fixed_address_grants."""
+FIXED_ADDRESSES_NONE: FixedAddresses.ValueType  # 3
+"""Nobody."""
+Global___FixedAddresses: _TypeAlias = FixedAddresses  # noqa: Y015
+
 class _PoolState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -309,6 +341,36 @@ class VrfConfiguration(_message.Message):
 Global___VrfConfiguration: _TypeAlias = VrfConfiguration  # noqa: Y015
 
 @_typing.final
+class FixedAddressGrant(_message.Message):
+    """Addresses that a namespace may ask for by name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    CIDRS_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """Required. Name of the namespace, at most 253 characters; each has one grant."""
+    @_builtins.property
+    def cidrs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Required. 1 to 16 CIDRs or single addresses of either family, inside or
+        outside of pools.
+        """
+
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        cidrs: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cidrs", b"cidrs", "namespace", b"namespace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FixedAddressGrant: _TypeAlias = FixedAddressGrant  # noqa: Y015
+
+@_typing.final
 class Vrf(_message.Message):
     """A routing domain: inside one, an address is unique; two VRFs may hold the
     same address. Everything below lives in exactly one.
@@ -345,6 +407,8 @@ class Vrf(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     CONFIGURATION_FIELD_NUMBER: _builtins.int
     QUARANTINES_FIELD_NUMBER: _builtins.int
+    FIXED_ADDRESS_GRANTS_FIELD_NUMBER: _builtins.int
+    STRICT_NAMESPACES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, "vrfs/{vrf}". The id is a DNS-1123 label of at most 63
     characters. Output only; chosen on creation through vrf_id.
@@ -356,6 +420,12 @@ class Vrf(_message.Message):
     etag: _builtins.str
     """Changes with every update. Send it back on update or delete to be refused
     with ETAG_MISMATCH if somebody else was first. Output only otherwise.
+    """
+    strict_namespaces: _builtins.bool
+    """Optional. True: a namespace may use nothing that it is not granted: no pool
+    whose allowed_namespaces does not list it, no fixed address but by
+    fixed_address_grants. A request without a namespace gets nothing then, but
+    for use TUNNEL. False: as in Calico, whoever may be restricted is listed.
     """
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -377,6 +447,13 @@ class Vrf(_message.Message):
     def quarantines(self) -> _containers.RepeatedCompositeFieldContainer[Global___Quarantine]:
         """Why nothing new is assigned here; empty where it is. Output only."""
 
+    @_builtins.property
+    def fixed_address_grants(self) -> _containers.RepeatedCompositeFieldContainer[Global___FixedAddressGrant]:
+        """Optional. At most 256: which namespaces may ask for which addresses by name,
+        in every pool but those whose fixed_addresses is NONE, whatever its
+        allowed_namespaces.
+        """
+
     def __init__(
         self,
         *,
@@ -389,10 +466,12 @@ class Vrf(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         configuration: Global___VrfConfiguration | None = ...,
         quarantines: _abc.Iterable[Global___Quarantine] | None = ...,
+        fixed_address_grants: _abc.Iterable[Global___FixedAddressGrant] | None = ...,
+        strict_namespaces: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "create_time", b"create_time", "description", b"description", "etag", b"etag", "labels", b"labels", "name", b"name", "quarantines", b"quarantines", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "create_time", b"create_time", "description", b"description", "etag", b"etag", "fixed_address_grants", b"fixed_address_grants", "labels", b"labels", "name", b"name", "quarantines", b"quarantines", "strict_namespaces", b"strict_namespaces", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -583,6 +662,8 @@ class Pool(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     COOLDOWN_SECONDS_FIELD_NUMBER: _builtins.int
     COOLDOWN_POLICY_FIELD_NUMBER: _builtins.int
+    ALLOWED_NAMESPACES_FIELD_NUMBER: _builtins.int
+    FIXED_ADDRESSES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, "vrfs/{vrf}/pools/{pool}". The id is a DNS-1123 subdomain of
     at most 253 characters. Output only; chosen on creation through pool_id.
@@ -639,6 +720,8 @@ class Pool(_message.Message):
     """
     cooldown_policy: Global___CooldownPolicy.ValueType
     """Optional. Absent: REFUSE."""
+    fixed_addresses: Global___FixedAddresses.ValueType
+    """Optional. Absent: ANY."""
     @_builtins.property
     def allowed_uses(self) -> _containers.RepeatedScalarFieldContainer[Global___Use.ValueType]:
         """Optional. Absent: WORKLOAD and TUNNEL, or WORKLOAD alone where
@@ -671,6 +754,14 @@ class Pool(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it was last changed. Output only."""
 
+    @_builtins.property
+    def allowed_namespaces(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. At most 256 names of namespaces, each of at most 253 characters:
+        only their workloads are assigned addresses of the pool, however they ask.
+        Says nothing about use TUNNEL without a namespace. Absent: every namespace,
+        or none where the VRF has strict_namespaces.
+        """
+
     def __init__(
         self,
         *,
@@ -698,10 +789,12 @@ class Pool(_message.Message):
         state: Global___PoolState.ValueType = ...,
         cooldown_seconds: _builtins.int | None = ...,
         cooldown_policy: Global___CooldownPolicy.ValueType = ...,
+        allowed_namespaces: _abc.Iterable[_builtins.str] | None = ...,
+        fixed_addresses: Global___FixedAddresses.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cooldown_seconds", b"_cooldown_seconds", "cooldown_seconds", b"cooldown_seconds", "create_time", b"create_time", "dns", b"dns", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cooldown_seconds", b"_cooldown_seconds", "allowed_uses", b"allowed_uses", "assignment_mode", b"assignment_mode", "block_affinity", b"block_affinity", "block_size", b"block_size", "cidr", b"cidr", "cooldown_policy", b"cooldown_policy", "cooldown_seconds", b"cooldown_seconds", "create_time", b"create_time", "disabled", b"disabled", "dns", b"dns", "etag", b"etag", "exclude_network_addresses", b"exclude_network_addresses", "excluded_ranges", b"excluded_ranges", "gateway", b"gateway", "labels", b"labels", "name", b"name", "namespace_selector", b"namespace_selector", "node_selector", b"node_selector", "priority", b"priority", "result_form", b"result_form", "routes", b"routes", "state", b"state", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cooldown_seconds", b"_cooldown_seconds", "allowed_namespaces", b"allowed_namespaces", "allowed_uses", b"allowed_uses", "assignment_mode", b"assignment_mode", "block_affinity", b"block_affinity", "block_size", b"block_size", "cidr", b"cidr", "cooldown_policy", b"cooldown_policy", "cooldown_seconds", b"cooldown_seconds", "create_time", b"create_time", "disabled", b"disabled", "dns", b"dns", "etag", b"etag", "exclude_network_addresses", b"exclude_network_addresses", "excluded_ranges", b"excluded_ranges", "fixed_addresses", b"fixed_addresses", "gateway", b"gateway", "labels", b"labels", "name", b"name", "namespace_selector", b"namespace_selector", "node_selector", b"node_selector", "priority", b"priority", "result_form", b"result_form", "routes", b"routes", "state", b"state", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cooldown_seconds: _TypeAlias = _typing.Literal["cooldown_seconds"]  # noqa: Y015
     _WhichOneofArgType__cooldown_seconds: _TypeAlias = _typing.Literal["_cooldown_seconds", b"_cooldown_seconds"]  # noqa: Y015

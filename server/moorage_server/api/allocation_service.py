@@ -101,7 +101,7 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
             self._compiled,
             vrf=vrf,
             address=address,
-            caller_node=callers.CURRENT.get().node,
+            bounds=callers.CURRENT.get().bounds,
         )
         return messages.GetAllocationResponse(allocation=encode.allocation(found))
 

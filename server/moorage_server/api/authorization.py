@@ -1,10 +1,8 @@
-"""The one table of who may call what, and a node's own part of it.
+"""The one table of who may call what, and a node's own part of it; a tenant's is in `tenants`.
 
 Whoever is not named in a row may not call its method. A rule looks at the request, and refuses it
 or narrows it down to what is the caller's; what only the database can tell is decided there, by the
-node that `callers.restricted` puts into requests. An operator may do everything.
-
-A tenant has no more than the pools to look at: what is a tenant's has to be granted first.
+bounds that `callers.restricted` puts into requests. An operator may do everything.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,6 +11,7 @@ from typing import Any, Final
 from google.protobuf import descriptor
 
 from moorage.v1 import allocation_service_pb2, reconciliation_pb2
+from moorage_server.api import tenants
 from moorage_server.domain import errors
 from moorage_server.domain.callers import Identity, Role
 
@@ -39,14 +38,15 @@ def _of_itself(request: reconciliation_pb2.ReconcileNodeRequest, caller: Identit
 def _what_it_holds(
     request: allocation_service_pb2.ListAllocationsRequest, caller: Identity
 ) -> None:
-    _require_own(request.filter.workload.node or caller.node, caller)
+    node = caller.bounds.node
+    _require_own(request.filter.workload.node or node, caller)
     # Whatever else is asked for, of others there is nothing.
-    request.filter.workload.node = caller.node
+    request.filter.workload.node = node
 
 
 def _require_own(node: str, caller: Identity) -> None:
-    if node != caller.node:
-        raise errors.NotYours(caller.node)
+    if node != caller.bounds.node:
+        raise errors.NotYours(node=caller.bounds.node)
 
 
 def _row(
@@ -71,29 +71,31 @@ _READERS: Final = _row(reader=freely)
 _NODES: Final = _row(reader=freely, collector=freely)
 
 TABLE: Final[Mapping[str, Row]] = {
-    "/moorage.v1.AllocationService/AssignAddresses": _row(node=_for_itself),
-    "/moorage.v1.AllocationService/ReleaseAddresses": _row(node=freely),
+    "/moorage.v1.AllocationService/AssignAddresses": _row(node=_for_itself, tenant=tenants.assign),
+    "/moorage.v1.AllocationService/ReleaseAddresses": _row(node=freely, tenant=tenants.release),
     "/moorage.v1.AllocationService/ExplainAssign": _READERS,
     "/moorage.v1.AllocationService/GetAllocation": _row(
-        node=freely, reader=freely, collector=freely
+        node=freely, tenant=tenants.allocation, reader=freely, collector=freely
     ),
     "/moorage.v1.AllocationService/ListAllocations": _row(
-        node=_what_it_holds, reader=freely, collector=freely
+        node=_what_it_holds, tenant=tenants.query, reader=freely, collector=freely
     ),
-    "/moorage.v1.AllocationService/WatchAllocations": _READERS,
-    "/moorage.v1.AllocationService/ListAllocationHistory": _READERS,
+    "/moorage.v1.AllocationService/WatchAllocations": _row(tenant=tenants.query, reader=freely),
+    "/moorage.v1.AllocationService/ListAllocationHistory": _row(
+        tenant=tenants.query, reader=freely
+    ),
     "/moorage.v1.AllocationService/ReconcileNode": _row(node=_of_itself, collector=freely),
     "/moorage.v1.AllocationService/ListStickyAddresses": _READERS,
     "/moorage.v1.AllocationService/DeleteStickyAddress": _OPERATORS,
     "/moorage.v1.PoolService/CreatePool": _OPERATORS,
     # The plugin asks whether a pool that is named for the other family is there at all.
-    "/moorage.v1.PoolService/GetPool": _row(node=freely, tenant=freely, reader=freely),
-    "/moorage.v1.PoolService/ListPools": _row(tenant=freely, reader=freely),
+    "/moorage.v1.PoolService/GetPool": _row(node=freely, tenant=tenants.pool, reader=freely),
+    "/moorage.v1.PoolService/ListPools": _row(tenant=tenants.pools, reader=freely),
     "/moorage.v1.PoolService/UpdatePool": _OPERATORS,
     "/moorage.v1.PoolService/DeletePool": _OPERATORS,
     "/moorage.v1.PoolService/DrainPool": _OPERATORS,
     "/moorage.v1.PoolService/ActivatePool": _OPERATORS,
-    "/moorage.v1.PoolService/GetPoolUsage": _row(tenant=freely, reader=freely),
+    "/moorage.v1.PoolService/GetPoolUsage": _row(tenant=tenants.pool, reader=freely),
     "/moorage.v1.PoolService/ForecastPool": _READERS,
     "/moorage.v1.PoolService/ListBlocks": _READERS,
     "/moorage.v1.ReservationService/CreateReservation": _OPERATORS,

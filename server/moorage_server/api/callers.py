@@ -11,7 +11,7 @@ from moorage_server.api import lists
 from moorage_server.api.desk import Context
 from moorage_server.api.reloading import Reloaded
 from moorage_server.domain import callers, errors, model
-from moorage_server.domain.callers import Identity, Role
+from moorage_server.domain.callers import Identity, Standing
 
 if TYPE_CHECKING:
     from moorage_server.api.certificates import Certificate
@@ -25,9 +25,9 @@ _Request = TypeVar("_Request", model.AssignRequest, model.ReleaseRequest)
 
 
 def restricted(request: _Request) -> _Request:
-    """A request as the present caller may have it: a node, for its own attachments only."""
-    node = CURRENT.get().node
-    return dataclasses.replace(request, caller_node=node) if node else request
+    """A request as the present caller may have it: a node or a tenant, for what is its own."""
+    bounds = CURRENT.get().bounds
+    return request if bounds is model.UNBOUND else dataclasses.replace(request, bounds=bounds)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class _Known:
     """A certificate that has called before, and who that was by this list of roles."""
 
     certificate: "Certificate"
-    roles: Mapping[str, Role]
+    roles: Mapping[str, Standing]
     identity: Identity
 
 
@@ -82,14 +82,20 @@ class Callers:
             why = "the certificate cannot be read"
             raise errors.CredentialRefused("NAMELESS", why) from error
         named = self._form.named(certificate.names)
-        role = Role.NODE if named.node else roles.get(named.name)
-        if role is None:
+        standing = roles.get(named.name)
+        if not named.node and standing is None:
             raise errors.CredentialRefused("UNKNOWN", f"{named.name} has no role")
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()
-        identity = Identity(name=named.name, role=role, node=named.node)
+        identity = _identity(named, standing)
         known = self._known[pem] = _Known(certificate, roles, identity)
         return known
+
+
+def _identity(named: callers.Named, standing: Standing | None) -> Identity:
+    if named.node or standing is None:
+        return callers.node(named.name, named.node)
+    return standing.identity(named.name)
 
 
 def _paths(path: str) -> tuple[str, ...]:

@@ -115,6 +115,10 @@ def _pool(found: Violations, vrf: str, name: str, message: messages.Pool) -> res
         cooldown_policy=enums.COOLDOWN_POLICIES.decode(
             found, "pool.cooldown_policy", message.cooldown_policy, resources.CooldownPolicy.REFUSE
         ),
+        allowed_namespaces=_namespaces(found, message.allowed_namespaces),
+        fixed_addresses=enums.FIXED_ADDRESSES.decode(
+            found, "pool.fixed_addresses", message.fixed_addresses, resources.FixedAddresses.ANY
+        ),
         labels=found.labels("pool.labels", message.labels),
     )
     _check_uses(found, pool)
@@ -185,6 +189,14 @@ def _uses(
         enums.USES.require(found, f"{field}[{at}]", number) for at, number in enumerate(numbers)
     ]
     return frozenset(use for use in known if use is not None)
+
+
+def _namespaces(found: Violations, values: Sequence[str]) -> frozenset[str]:
+    field = "pool.allowed_namespaces"
+    if found.at_most(field, values, limits.NAMESPACES_PER_POOL):
+        for at, value in enumerate(values):
+            found.text(f"{field}[{at}]", value, limits.TEXT_LENGTH, required=True)
+    return frozenset(values)
 
 
 def _check_uses(found: Violations, pool: resources.Pool) -> None:

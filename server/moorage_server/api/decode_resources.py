@@ -14,7 +14,7 @@ from moorage.v1 import reservation_service_pb2 as reservation_messages
 from moorage.v1 import resources_pb2 as messages
 from moorage.v1 import vrf_service_pb2 as vrf_messages
 from moorage_server.api import encode_resources, field_masks, limits, names
-from moorage_server.api.violations import Violations
+from moorage_server.api.violations import Violations, shown
 from moorage_server.domain import addresses, resources
 from moorage_server.usecases.targets import Target
 
@@ -147,7 +147,26 @@ def _vrf(found: Violations, name: str, message: messages.Vrf) -> resources.Vrf:
         description=found.text("vrf.description", description, limits.DESCRIPTION_LENGTH),
         configuration=_configuration(found, message.configuration),
         labels=found.labels("vrf.labels", message.labels),
+        fixed_address_grants=_grants(found, message.fixed_address_grants),
+        strict_namespaces=message.strict_namespaces,
     )
+
+
+def _grants(
+    found: Violations, given: Sequence[messages.FixedAddressGrant]
+) -> tuple[resources.FixedAddressGrant, ...]:
+    field = "vrf.fixed_address_grants"
+    if not found.at_most(field, given, limits.GRANTS_PER_VRF):
+        return ()
+    granted: dict[str, resources.FixedAddressGrant] = {}
+    for at, each in enumerate(given):
+        place, namespace = f"{field}[{at}]", each.namespace
+        found.text(f"{place}.namespace", namespace, limits.TEXT_LENGTH, required=True)
+        if namespace in granted:
+            found.add(f"{place}.namespace", f"{shown(namespace)} has a grant already; make it one")
+        cidrs = _cidrs(found, f"{place}.cidrs", each.cidrs, limits.CIDRS_PER_GRANT)
+        granted[namespace] = resources.FixedAddressGrant(namespace=namespace, cidrs=cidrs)
+    return tuple(granted[namespace] for namespace in sorted(granted))
 
 
 def _configuration(
@@ -189,7 +208,8 @@ def _reservation(
     found: Violations, vrf: str, name: str, message: messages.Reservation
 ) -> resources.Reservation:
     field, description = "reservation.description", message.description
-    cidrs = _cidrs(found, "reservation.cidrs", message.cidrs)
+    most = limits.CIDRS_PER_RESERVATION
+    cidrs = _cidrs(found, "reservation.cidrs", message.cidrs, most)
     if message.owner_key:
         _check_owned(found, cidrs)
     return resources.Reservation(
@@ -218,9 +238,11 @@ def _expire_time(found: Violations, message: messages.Reservation) -> datetime.d
     return found.time("reservation.expire_time", message.expire_time)
 
 
-def _cidrs(found: Violations, field: str, values: Sequence[str]) -> tuple[addresses.Network, ...]:
+def _cidrs(
+    found: Violations, field: str, values: Sequence[str], most: int
+) -> tuple[addresses.Network, ...]:
     if not values:
         found.add(field, "is required; give at least one CIDR or address")
-    if not found.at_most(field, values, limits.CIDRS_PER_RESERVATION):
+    if not found.at_most(field, values, most):
         return ()
     return found.each(field, values, addresses.parse_network_or_address)

@@ -9,6 +9,8 @@ from moorage_server.usecases import explain
 
 _RULES = {
     Rule.NOT_NAMED: messages.PASSED_OVER_NOT_NAMED,
+    Rule.NAMESPACE: messages.PASSED_OVER_NAMESPACE,
+    Rule.FIXED_ADDRESS: messages.PASSED_OVER_FIXED_ADDRESS,
     Rule.DISABLED: messages.PASSED_OVER_DISABLED,
     Rule.DRAINING: messages.PASSED_OVER_DRAINING,
     Rule.MANUAL: messages.PASSED_OVER_MANUAL,

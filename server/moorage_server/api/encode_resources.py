@@ -31,7 +31,13 @@ def vrf(stored: resources.Vrf) -> messages.Vrf:
             history_retention_days=stored.configuration.history_retention,
         ),
         quarantines=map(quarantined, stored.quarantines),
+        fixed_address_grants=map(_grant, stored.fixed_address_grants),
+        strict_namespaces=stored.strict_namespaces,
     )
+
+
+def _grant(grant: resources.FixedAddressGrant) -> messages.FixedAddressGrant:
+    return messages.FixedAddressGrant(namespace=grant.namespace, cidrs=map(str, grant.cidrs))
 
 
 def quarantined(begun: quarantine.Quarantine) -> messages.Quarantine:
@@ -71,6 +77,8 @@ def pool(stored: resources.Pool) -> messages.Pool:
         state=enums.POOL_STATES.encode(stored.state),
         cooldown_seconds=stored.cooldown,
         cooldown_policy=enums.COOLDOWN_POLICIES.encode(stored.cooldown_policy),
+        allowed_namespaces=sorted(stored.allowed_namespaces),
+        fixed_addresses=enums.FIXED_ADDRESSES.encode(stored.fixed_addresses),
     )
 
 

@@ -76,6 +76,14 @@ COOLDOWN_POLICIES = Terms(
     },
     "COOLDOWN_POLICY_REFUSE or COOLDOWN_POLICY_YIELD",
 )
+FIXED_ADDRESSES = Terms(
+    {
+        messages.FIXED_ADDRESSES_ANY: resources.FixedAddresses.ANY,
+        messages.FIXED_ADDRESSES_GRANTED: resources.FixedAddresses.GRANTED,
+        messages.FIXED_ADDRESSES_NONE: resources.FixedAddresses.NONE,
+    },
+    "FIXED_ADDRESSES_ANY, FIXED_ADDRESSES_GRANTED or FIXED_ADDRESSES_NONE",
+)
 POOL_STATES = Terms(
     {
         messages.POOL_STATE_ACTIVE: resources.PoolState.ACTIVE,

@@ -65,6 +65,7 @@ CODES: dict[type[errors.IpamError], grpc.StatusCode] = {
     errors.CredentialRefused: grpc.StatusCode.UNAUTHENTICATED,
     errors.MethodNotAllowed: grpc.StatusCode.PERMISSION_DENIED,
     errors.NotYours: grpc.StatusCode.PERMISSION_DENIED,
+    errors.NamespaceNotGranted: grpc.StatusCode.PERMISSION_DENIED,
 }
 
 # Reasons for which the same call is worth sending again, and after how long.

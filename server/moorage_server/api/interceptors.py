@@ -117,10 +117,11 @@ class Boundary(grpc.aio.ServerInterceptor):
         ) -> AsyncIterator[Answer]:
             began = time.perf_counter()
             try:
-                async for response in behaviour(_taken(request, context, entry), context):
+                question = _taken(request, context, entry)
+                async for response in behaviour(question, context):
                     if entry is not None:
                         # A watch lasts half an hour, and what lets in may have ended since.
-                        entry.require(context)
+                        entry.check(question, entry.require(context))
                     yield response
             except Exception as error:  # the server's outermost edge
                 refusal = statuses.refusal(action, error)

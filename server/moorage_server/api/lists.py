@@ -4,33 +4,70 @@
 operator = ["alice", "spiffe://example.org/ops/bob"]
 collector = ["moorage-controller"]
 
+[tenant.shop]
+namespaces = ["shop", "shop-test"]
+vrfs = ["default"]  # which is what is meant where there is no such line
+
 # denied, one serial number a line, as openssl x509 -serial prints it
 serial=4F0C11A0
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from moorage_server.domain.callers import Role
+from moorage_server.domain import model
+from moorage_server.domain.callers import Role, Standing
 
 _GIVEN = {role.value: role for role in Role if role is not Role.NODE}
+_NAMESPACES, _VRFS = "namespaces", "vrfs"
 
 
-def roles(content: bytes = b"") -> Mapping[str, Role]:
-    """The role of each name; raises ValueError."""
-    found: dict[str, Role] = {}
+def roles(content: bytes = b"") -> Mapping[str, Standing]:
+    """The standing of each name; raises ValueError."""
+    found: dict[str, Standing] = {}
     for key, names in tomllib.loads(content.decode()).items():
         if key not in _GIVEN:
             raise ValueError(f"{key!r} is no role; write {', '.join(_GIVEN)}")
-        for name in _names(key, names):
-            if found.setdefault(name, _GIVEN[key]) is not _GIVEN[key]:
-                raise ValueError(f"{name!r} is {found[name]} and {key}; write it once")
+        for name, standing in _standings(key, names):
+            if found.setdefault(name, standing).role is not standing.role:
+                raise ValueError(f"{name!r} is {found[name].role} and {key}; write it once")
     return found
 
 
-def _names(role: str, names: object) -> list[str]:
+def _standings(role: str, names: object) -> Iterator[tuple[str, Standing]]:
+    if role == Role.TENANT:
+        yield from _tenants(names)
+        return
+    for name in _names(role, names):
+        yield name, Standing(role=_GIVEN[role])
+
+
+def _tenants(tables: object) -> Iterator[tuple[str, Standing]]:
+    if not isinstance(tables, dict):
+        raise ValueError(
+            f'tenant says nothing of namespaces; write [tenant.NAME], {_NAMESPACES} = ["NAME"]'
+        )
+    for name, table in tables.items():
+        known = table if isinstance(table, dict) else {}
+        if not name or set(known) - {_VRFS} != {_NAMESPACES}:
+            raise ValueError(
+                f"tenant {name!r} is to have {_NAMESPACES}, and {_VRFS} where it is not the "
+                "default one alone"
+            )
+        yield name, _tenant(known)
+
+
+def _tenant(table: Mapping[str, object]) -> Standing:
+    namespaces = _names(_NAMESPACES, table[_NAMESPACES])
+    vrfs = _names(_VRFS, table.get(_VRFS, [model.DEFAULT_VRF]))
+    if not namespaces or not vrfs:
+        raise ValueError(f"a tenant without {_NAMESPACES} or {_VRFS} has nothing; leave it out")
+    return Standing(role=Role.TENANT, namespaces=frozenset(namespaces), vrfs=frozenset(vrfs))
+
+
+def _names(what: str, names: object) -> list[str]:
     if not isinstance(names, list) or not all(isinstance(each, str) and each for each in names):
-        raise ValueError(f'{role} is not a list of names; write {role} = ["NAME"]')
+        raise ValueError(f'{what} is not a list of names; write {what} = ["NAME"]')
     return names
 
 

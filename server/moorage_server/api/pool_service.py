@@ -3,6 +3,7 @@
 from moorage.v1 import pool_service_pb2 as messages
 from moorage.v1 import pool_service_pb2_grpc
 from moorage_server.api import (
+    callers,
     decode_blocks,
     decode_history,
     decode_pools,
@@ -14,8 +15,10 @@ from moorage_server.api import (
     page_tokens,
 )
 from moorage_server.api.desk import Context, Desk
+from moorage_server.domain import resources
 from moorage_server.storage import catalogs
-from moorage_server.usecases import forecast, pools, usage
+from moorage_server.usecases import forecast, granted_pools, pools, usage
+from moorage_server.usecases.targets import Target
 
 
 class PoolService(pool_service_pb2_grpc.PoolServiceServicer):
@@ -39,19 +42,49 @@ class PoolService(pool_service_pb2_grpc.PoolServiceServicer):
     ) -> messages.GetPoolResponse:
         """Shows one pool."""
         target = decode_resources.target(request.name, names.POOLS)
-        stored = await self._desk.run(context, pools.get, target.vrf, target.name)
+        stored = await self._get(context, target)
         return messages.GetPoolResponse(pool=encode_resources.pool(stored))
+
+    async def _get(self, context: Context, target: Target) -> resources.Pool:
+        bounds = callers.CURRENT.get().bounds
+        if not bounds.is_tenant:
+            return await self._desk.run(context, pools.get, target.vrf, target.name)
+        return await self._desk.run(
+            context,
+            granted_pools.get,
+            self._compiled,
+            vrf=target.vrf,
+            name=target.name,
+            namespaces=bounds.namespaces,
+        )
 
     async def ListPools(
         self, request: messages.ListPoolsRequest, context: Context
     ) -> messages.ListPoolsResponse:
         """Lists pools in order of id."""
         vrf, page = listings.page_of_vrf(request)
-        listed, more = await self._desk.run(
-            context, pools.page, vrf, labels=page.labels, after=page.after, size=page.size
-        )
+        listed, more = await self._page(context, vrf, page)
         page_shown, token = listings.shown(request, listed, encode_resources.pool, more=more)
         return messages.ListPoolsResponse(pools=page_shown, next_page_token=token)
+
+    async def _page(
+        self, context: Context, vrf: str, page: listings.Page
+    ) -> tuple[list[resources.Pool], bool]:
+        bounds = callers.CURRENT.get().bounds
+        if not bounds.is_tenant:
+            return await self._desk.run(
+                context, pools.page, vrf, labels=page.labels, after=page.after, size=page.size
+            )
+        return await self._desk.run(
+            context,
+            granted_pools.page,
+            self._compiled,
+            vrf,
+            namespaces=bounds.namespaces,
+            labels=page.labels,
+            after=page.after,
+            size=page.size,
+        )
 
     async def UpdatePool(
         self, request: messages.UpdatePoolRequest, context: Context
@@ -90,6 +123,8 @@ class PoolService(pool_service_pb2_grpc.PoolServiceServicer):
     ) -> messages.GetPoolUsageResponse:
         """Counts the addresses of a pool."""
         target = decode_resources.target(request.name, names.POOLS)
+        if callers.CURRENT.get().bounds.is_tenant:
+            await self._get(context, target)
         counted = await self._desk.run(
             context, usage.of_pool, self._compiled, vrf=target.vrf, pool=target.name
         )

@@ -16,7 +16,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 
 from moorage.v1 import history_pb2 as messages
-from moorage_server.api import backward, decode_watch, encode_watch, handover, limits, tail
+from moorage_server.api import backward, callers, decode_watch, encode_watch, handover, limits, tail
 from moorage_server.api.bell import Bell
 from moorage_server.api.desk import Context, Desk
 from moorage_server.domain import errors, feed, model
@@ -74,7 +74,7 @@ class Watching:
                     cursor=cursor,
                 )
             except errors.CursorUnknown:
-                if cursor is not None:
+                if cursor is not None and not callers.CURRENT.get().bounds.is_tenant:
                     # It may be of this history all the same, and ahead of it.
                     seen = model.Position(epoch=cursor.epoch, revision=cursor.revision)
                     await backward.shut(self._desk, wanted.vrf, seen)

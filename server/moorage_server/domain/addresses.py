@@ -110,7 +110,8 @@ class Span:
         """The span of a network, or of one address."""
         if isinstance(value, ipaddress.IPv4Address | ipaddress.IPv6Address):
             return cls(family_of(value), int(value), int(value))
-        return cls(family_of(value), int(value[0]), int(value[-1]))
+        first, last = value.network_address, value.broadcast_address
+        return cls(family_of(value), int(first), int(last))
 
     @classmethod
     def parse(cls, text: str) -> "Span":

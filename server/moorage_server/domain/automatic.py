@@ -13,6 +13,7 @@ from collections.abc import Collection
 
 from moorage_server.domain import (
     addresses,
+    catalog,
     cooling,
     errors,
     model,
@@ -291,5 +292,5 @@ def _passed_over(this: _Draw) -> list[tuple[str, str]]:
     """Why the other pools of the family do not serve; nothing where pools were named."""
     if this.want.pools:
         return []
-    verdicts = this.setting.pools.considered(this.want, this.setting.asker)
-    return [(each.name, why.text) for each, why in verdicts if why is not None]
+    asker = this.setting.asker
+    return catalog.told(this.setting.pools.considered(this.want, asker), asker)

@@ -8,7 +8,7 @@ import dataclasses
 import enum
 from typing import Final
 
-from moorage_server.domain import errors
+from moorage_server.domain import errors, model
 
 _NODE_ORGANIZATION: Final = "system:nodes"
 _NODE_PREFIX: Final = "system:node:"
@@ -27,15 +27,37 @@ class Role(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who calls; `node` is empty but for nodes."""
+    """Who calls; `bounds` are those of a node or a tenant, `vrfs` are a tenant's."""
 
     name: str
     role: Role
-    node: str = ""
+    bounds: model.Bounds = model.UNBOUND
+    vrfs: frozenset[str] = frozenset()
 
 
 # Where nobody is asked for a certificate, whoever can connect may do everything.
 ANONYMOUS: Final = Identity(name="anonymous", role=Role.OPERATOR)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What an operator has written down of a name; `namespaces` and `vrfs` are a tenant's."""
+
+    role: Role
+    namespaces: frozenset[str] = frozenset()
+    vrfs: frozenset[str] = frozenset()
+
+    def identity(self, name: str) -> Identity:
+        """Who calls by this name."""
+        if self.role is not Role.TENANT:
+            return Identity(name=name, role=self.role)
+        bounds = model.Bounds(tenant=name, namespaces=self.namespaces)
+        return Identity(name=name, role=self.role, bounds=bounds, vrfs=self.vrfs)
+
+
+def node(name: str, node: str) -> Identity:
+    """The node that calls by this name."""
+    return Identity(name=name, role=Role.NODE, bounds=model.Bounds(node=node))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 
 from moorage_server.domain import addresses, eligibility, errors, model, resources
-from moorage_server.domain.eligibility import Asker, PassedOver
+from moorage_server.domain.eligibility import Asker, PassedOver, Rule
 from moorage_server.domain.offers import Offer, cidr_of
 from moorage_server.domain.quarantine import Quarantine
 
@@ -76,12 +76,36 @@ class Catalog:
 
     def named(self, text: str) -> Offer:
         """The pool with this id or exactly this CIDR; raises PoolNotFound."""
-        found = self._by_name.get(text)
-        cidr = cidr_of(text) if found is None and "/" in text else None
-        if cidr is not None:
-            found = self._by_cidr.get(cidr)
+        found = self._by_name_or_cidr(text)
         if found is None:
             raise errors.PoolNotFound(self.vrf, text)
+        return found
+
+    def _by_name_or_cidr(self, text: str) -> Offer | None:
+        found = self._by_name.get(text)
+        cidr = cidr_of(text) if found is None and "/" in text else None
+        return found if cidr is None else self._by_cidr.get(cidr)
+
+    def named_by(self, asker: Asker, text: str) -> Offer:
+        """A pool that somebody names to draw from; raises PoolNotFound or NamespaceNotGranted."""
+        found = self._by_name_or_cidr(text)
+        if found is None and not asker.discreet:
+            raise errors.PoolNotFound(self.vrf, text)
+        if found is None or not asker.may_use(found):
+            raise errors.NamespaceNotGranted(self.vrf, asker.workload.namespace, pool=text)
+        return found
+
+    def asked_for_by(self, asker: Asker, address: addresses.Address) -> Offer:
+        """The pool of an address that somebody names.
+
+        Raises AddressNotInPool or NamespaceNotGranted.
+        """
+        found = self._around(address)
+        if found is None and not asker.discreet:
+            raise errors.AddressNotInPool(self.vrf, str(address))
+        if found is None or not asker.may_ask_for(found, address):
+            namespace = asker.workload.namespace
+            raise errors.NamespaceNotGranted(self.vrf, namespace, address=str(address))
         return found
 
     def show(self, held: Iterable[model.Allocation]) -> tuple[Shown, ...]:
@@ -97,6 +121,12 @@ class Catalog:
 
     def holding(self, address: addresses.Address) -> Offer:
         """The pool that an address lies in; raises AddressNotInPool."""
+        found = self._around(address)
+        if found is None:
+            raise errors.AddressNotInPool(self.vrf, str(address))
+        return found
+
+    def _around(self, address: addresses.Address) -> Offer | None:
         family = addresses.family_of(address)
         value = int(address)
         for prefix_length, firsts in self._by_first[family].items():
@@ -104,7 +134,7 @@ class Catalog:
             found = firsts.get(value >> shift << shift)
             if found is not None:
                 return found
-        raise errors.AddressNotInPool(self.vrf, str(address))
+        return None
 
     def tiers(self, want: model.AddressRequest, asker: Asker) -> list[list[Offer]]:
         """The pools to draw from, in groups of equal rank.
@@ -113,20 +143,20 @@ class Catalog:
         own blocks come before the order of the pools.
         """
         if want.pools:
-            return [self._named_pools(want, asker.use)]
+            return [self._named_pools(want, asker)]
         tiers: dict[int, list[Offer]] = {}
         for each in self._automatic_pools(want, asker):
             tiers.setdefault(each.pool.priority, []).append(each)
         return list(tiers.values())
 
-    def _named_pools(self, want: model.AddressRequest, use: model.Use) -> list[Offer]:
+    def _named_pools(self, want: model.AddressRequest, asker: Asker) -> list[Offer]:
         # Naming a pool passes over its selectors and mode, never over these:
         # one bad name fails the request rather than silently shortening it.
-        named = list(dict.fromkeys(self.named(text) for text in want.pools))
+        named = list(dict.fromkeys(self.named_by(asker, text) for text in want.pools))
         for each in named:
             if each.pool.family is not want.family:
                 raise errors.PoolFamilyMismatch(self.vrf, each.name, want.family.name)
-            self.check_usable(each, use)
+            self.check_usable(each, asker.use)
         return named
 
     def check_usable(self, each: Offer, use: model.Use) -> None:
@@ -172,7 +202,7 @@ class Catalog:
         eligible = [each for each, why in verdicts if why is None]
         if not eligible:
             raise errors.NoEligiblePool(
-                [(each.name, why.text) for each, why in verdicts if why is not None],
+                told(verdicts, asker),
                 vrf=self.vrf,
                 family=want.family.name,
                 node=asker.workload.node,
@@ -180,6 +210,17 @@ class Catalog:
                 use=asker.use,
             )
         return eligible
+
+
+def told(
+    verdicts: Iterable[tuple[Offer, PassedOver | None]], asker: Asker
+) -> list[tuple[str, str]]:
+    """The pools that do not serve a request, as far as whoever asks may know of them, and why."""
+    return [
+        (each.name, why.text)
+        for each, why in verdicts
+        if why is not None and not (asker.discreet and why.rule is Rule.NAMESPACE)
+    ]
 
 
 def _by_first(family: addresses.Family, offers: Iterable[Offer]) -> dict[int, dict[int, Offer]]:

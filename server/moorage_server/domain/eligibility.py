@@ -4,7 +4,7 @@ import dataclasses
 import enum
 from collections.abc import Iterator, Mapping
 
-from moorage_server.domain import model, resources
+from moorage_server.domain import addresses, model, resources
 from moorage_server.domain.offers import Offer
 
 
@@ -14,7 +14,7 @@ class Asker:
 
     `owner`: who may have an address back that is cooling; see `model.Facts.owner`.
     `owner_key`: whose sticky addresses are given first, those for the `network` and the
-    `interface`.
+    `interface`. `discreet`: whoever asks is told nothing of what the namespace may not use.
     """
 
     workload: model.Workload
@@ -24,6 +24,7 @@ class Asker:
     owner_key: str = ""
     network: str = ""
     interface: str = ""
+    discreet: bool = False
 
     @classmethod
     def of(cls, request: model.AssignRequest, node_labels: Mapping[str, str]) -> "Asker":
@@ -37,13 +38,24 @@ class Asker:
             owner_key=facts.owner_key,
             network=attachment.network,
             interface=attachment.interface,
+            discreet=request.bounds.is_tenant,
         )
+
+    def may_use(self, each: Offer) -> bool:
+        """Whether its namespace may be assigned addresses of a pool."""
+        return each.grants.let_use(self.workload.namespace, self.use)
+
+    def may_ask_for(self, each: Offer, address: addresses.Address) -> bool:
+        """Whether its namespace may ask for an address of a pool by name."""
+        return each.grants.let_ask_for(int(address), self.workload.namespace, self.use)
 
 
 class Rule(enum.StrEnum):
     """The rules that pass a pool over, in the order in which they are applied."""
 
     NOT_NAMED = "NOT_NAMED"
+    NAMESPACE = "NAMESPACE"
+    FIXED_ADDRESS = "FIXED_ADDRESS"
     DISABLED = "DISABLED"
     DRAINING = "DRAINING"
     MANUAL = "MANUAL"
@@ -66,6 +78,9 @@ def passed_over(each: Offer, want: model.AddressRequest, asker: Asker) -> Passed
     named = bool(want.pools or want.candidates)
     if named and not _is_named(each, want):
         return _NOT_NAMED
+    not_granted = _not_granted(each, want, asker)
+    if not_granted is not None:
+        return not_granted
     # Naming a pool, or one of its addresses, passes over its selectors and mode.
     return next(
         (
@@ -80,6 +95,24 @@ def passed_over(each: Offer, want: model.AddressRequest, asker: Asker) -> Passed
 def _is_named(each: Offer, want: model.AddressRequest) -> bool:
     return any(map(each.answers_to, want.pools)) or any(
         candidate in each.pool.cidr for candidate in want.candidates
+    )
+
+
+def _not_granted(each: Offer, want: model.AddressRequest, asker: Asker) -> PassedOver | None:
+    for address in want.candidates:
+        if address in each.pool.cidr and not asker.may_ask_for(each, address):
+            return PassedOver(
+                rule=Rule.FIXED_ADDRESS,
+                text=f'namespace "{asker.workload.namespace}" may not ask for {address} by name, '
+                f"with fixed_addresses {each.pool.fixed_addresses}",
+                next_step="grant it in the VRF's fixed_address_grants, or let the server choose",
+            )
+    if want.candidates or asker.may_use(each):
+        return None
+    return PassedOver(
+        rule=Rule.NAMESPACE,
+        text=f'its allowed_namespaces do not list namespace "{asker.workload.namespace}"',
+        next_step="add the namespace to its allowed_namespaces",
     )
 
 

@@ -2,7 +2,7 @@
 
 Asking for an address passes over selectors, assignment mode, reservations (but those
 for another owner) and the limits on blocks: the block is opened for the node where it
-is not open yet.
+is not open yet. It passes over no grant.
 """
 
 from moorage_server.domain import addresses, blocks, errors, model, patience
@@ -40,7 +40,7 @@ def draw(want: model.AddressRequest, setting: Setting) -> Conversation[Placed]:
 
 
 def _usable(address: addresses.Address, setting: Setting) -> Offer:
-    offer = setting.pools.holding(address)
+    offer = setting.pools.asked_for_by(setting.asker, address)
     setting.pools.check_usable(offer, setting.asker.use)
     if int(address) in offer.withheld:
         raise errors.AddressExcluded(setting.pools.vrf, str(address), offer.name)

@@ -5,6 +5,7 @@ holds, or, after its release, a tombstone. New addresses are `placement`'s.
 """
 
 import dataclasses
+from collections.abc import Iterable
 
 from moorage_server.domain import catalog, errors, model
 
@@ -22,11 +23,11 @@ class Record:
     allocations: tuple[model.Allocation, ...]
 
 
-def is_foreign(caller_node: str, record: Record | None) -> bool:
-    """Whether an attachment holds something under another name than that of the node that asks."""
-    if not caller_node or record is None:
-        return False
-    return any(each.facts.workload.node != caller_node for each in record.allocations)
+def is_foreign(bounds: model.Bounds, held: Iterable[model.Allocation]) -> bool:
+    """Whether any of it is stored for somebody who is not the caller's."""
+    return bounds is not model.UNBOUND and not all(
+        bounds.include(each.facts.workload) for each in held
+    )
 
 
 def replay(

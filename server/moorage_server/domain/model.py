@@ -55,6 +55,31 @@ class Workload:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """Whose attachments a caller has: its own as a node, those of its namespaces as a tenant, else
+    all of them.
+    """
+
+    node: str = ""
+    tenant: str = ""
+    namespaces: frozenset[str] = frozenset()
+
+    @property
+    def is_tenant(self) -> bool:
+        """Whether it has what is of its namespaces."""
+        return bool(self.tenant)
+
+    def include(self, workload: Workload) -> bool:
+        """Whether what is stored for a workload is the caller's."""
+        if self.node and workload.node != self.node:
+            return False
+        return not self.tenant or workload.namespace in self.namespaces
+
+
+UNBOUND = Bounds()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PodInterface:
     """One interface of one pod on its node: what a sandbox of the pod takes over from the last.
 
@@ -147,8 +172,7 @@ class AssignRequest:
     """Addresses wanted for one attachment, all or none of them.
 
     `wait`: for how many seconds, at most, for what a predecessor still holds. `seen`: what the
-    caller was told last of how far the feed had come. `caller_node`: the node that asks, which has
-    only its own attachments; empty where somebody asks who has all of them.
+    caller was told last of how far the feed had come. `bounds`: whose attachments the caller has.
     """
 
     attachment: AttachmentKey
@@ -157,7 +181,7 @@ class AssignRequest:
     attempt: AttemptStamp | None = None
     wait: float = 0.0
     seen: Position | None = None
-    caller_node: str = ""
+    bounds: Bounds = UNBOUND
 
     @property
     def pod_interface(self) -> PodInterface | None:
@@ -171,7 +195,7 @@ class ReleaseRequest:
 
     With `generations`, only those held at one of them; with `suspected_until`, because
     the lists of its node lack it, and only if all it holds is suspect since that tick, or
-    longer. `caller_node` is as in AssignRequest.
+    longer. `bounds` is as in AssignRequest.
     """
 
     attachment: AttachmentKey
@@ -179,7 +203,7 @@ class ReleaseRequest:
     generations: frozenset[int] = frozenset()
     suspected_until: int | None = None
     seen: Position | None = None
-    caller_node: str = ""
+    bounds: Bounds = UNBOUND
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

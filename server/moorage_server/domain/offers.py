@@ -4,6 +4,9 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 
 from moorage_server.domain import addresses, resources, selectors
+from moorage_server.domain.grants import Grants, Policy
+
+UNRESTRICTED = Policy()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +23,8 @@ class Offer:
 
     `withheld` addresses are never assigned; `hidden` ones, which add the VRF's
     reservations, are not assigned unless asked for by address. Those `owned` are
-    reserved for an owner each, and nobody else is given them.
+    reserved for an owner each, and nobody else is given them. `grants` say which namespaces may
+    have any of it.
     """
 
     pool_id: int
@@ -31,6 +35,7 @@ class Offer:
     hidden: addresses.RangeSet
     owned: Mapping[str, addresses.RangeSet]
     owned_by_any: addresses.RangeSet
+    grants: Grants
 
     @property
     def name(self) -> str:
@@ -93,7 +98,12 @@ class Offer:
         return self._index_of(int(address))
 
 
-def offer(pool_id: int, pool: resources.Pool, reservations: tuple[Reserved, ...] = ()) -> Offer:
+def offer(
+    pool_id: int,
+    pool: resources.Pool,
+    reservations: tuple[Reserved, ...] = (),
+    policy: Policy = UNRESTRICTED,
+) -> Offer:
     """Compiles a pool."""
     withheld, inside = pool.withheld(), addresses.Span.of(pool.cidr)
     here = [each for each in reservations if each.span.overlaps(inside)]
@@ -113,6 +123,7 @@ def offer(pool_id: int, pool: resources.Pool, reservations: tuple[Reserved, ...]
         owned_by_any=addresses.RangeSet(
             pool.family, (run for each in owned.values() for run in each)
         ),
+        grants=policy.of(pool),
     )
 
 

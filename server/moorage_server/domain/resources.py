@@ -41,6 +41,14 @@ class CooldownPolicy(enum.StrEnum):
     YIELD = "YIELD"
 
 
+class FixedAddresses(enum.StrEnum):
+    """Who may ask for addresses of a pool by name."""
+
+    ANY = "ANY"
+    GRANTED = "GRANTED"
+    NONE = "NONE"
+
+
 class PoolState(enum.StrEnum):
     """Whether a pool is in service."""
 
@@ -95,6 +103,14 @@ class VrfConfiguration:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FixedAddressGrant:
+    """Addresses that a namespace may ask for by name."""
+
+    namespace: str
+    cidrs: tuple[addresses.Network, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Vrf(Stored):
     """A routing domain: inside one, an address is unique."""
 
@@ -103,6 +119,8 @@ class Vrf(Stored):
     configuration: VrfConfiguration = VrfConfiguration()
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     quarantines: tuple[Quarantine, ...] = ()
+    fixed_address_grants: tuple[FixedAddressGrant, ...] = ()
+    strict_namespaces: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +170,8 @@ class Pool(Stored):
     exclude_network_addresses: bool = False
     cooldown: int | None = None
     cooldown_policy: CooldownPolicy = CooldownPolicy.REFUSE
+    allowed_namespaces: frozenset[str] = frozenset()
+    fixed_addresses: FixedAddresses = FixedAddresses.ANY
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property

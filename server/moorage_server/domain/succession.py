@@ -5,7 +5,7 @@ Sandboxes of one pod are attachments that differ in nothing but the container, s
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from moorage_server.domain import errors, identity, model, needs, placement, returns
 from moorage_server.domain.setting import Contended, Conversation, Placed, Setting
@@ -45,15 +45,20 @@ def check(request: model.AssignRequest, record: identity.Record | None, siblings
         )
 
 
+def held(siblings: Siblings) -> Iterator[model.Allocation]:
+    """All that the siblings hold."""
+    return (allocation for each in siblings for allocation in each.allocations)
+
+
 def place(
     request: model.AssignRequest, siblings: Siblings, setting: Setting
 ) -> Conversation[list[Placed]]:
     """What an attachment that holds nothing is to hold, the siblings nothing any more.
 
-    What one of them holds stays where it is if it is what the request asks for, and
-    nobody is asked whether the pool would give it anew. The rest goes back first, so
-    that the pod may draw from it. Raises the IpamError that says why not, Awaited, or
-    Contended.
+    What one of them holds stays where it is if it is what the request asks for and still the
+    namespace's to have; nobody is asked whether the pool would give it anew otherwise. The rest
+    goes back first, so that the pod may draw from it. Raises the IpamError that says why not,
+    Awaited, or Contended.
     """
     inherited = _inherited(request, siblings, setting)
     for each in siblings:
@@ -72,9 +77,23 @@ def _inherited(
         (
             each
             for each in siblings
-            if each.allocations and identity.satisfies(each.allocations, request, setting.pools)
+            if each.allocations
+            and identity.satisfies(each.allocations, request, setting.pools)
+            and _is_granted(each.allocations, request, setting)
         ),
         None,
+    )
+
+
+def _is_granted(
+    held: Iterable[model.Allocation], request: model.AssignRequest, setting: Setting
+) -> bool:
+    return all(
+        setting.asker.may_ask_for(offer, each.address)
+        if want.candidates
+        else setting.asker.may_use(offer)
+        for each, want in zip(held, request.addresses, strict=True)
+        for offer in (setting.pools.holding(each.address),)
     )
 
 

@@ -157,6 +157,8 @@ def _fields(pool: resources.Pool) -> dict[str, Any]:  # columns of many types
         "exclude_network_addresses": pool.exclude_network_addresses,
         "cooldown_seconds": pool.cooldown,
         "cooldown_policy": pool.cooldown_policy,
+        "allowed_namespaces": sorted(pool.allowed_namespaces),
+        "fixed_addresses": pool.fixed_addresses,
         "labels": dict(pool.labels),
     }
 
@@ -183,6 +185,8 @@ def _pool(row: arrays.Row) -> resources.Pool:
         exclude_network_addresses=row.exclude_network_addresses,
         cooldown=row.cooldown_seconds,
         cooldown_policy=resources.CooldownPolicy(row.cooldown_policy),
+        allowed_namespaces=frozenset(row.allowed_namespaces),
+        fixed_addresses=resources.FixedAddresses(row.fixed_addresses),
         **stored.common(row),
     )
 

@@ -1,11 +1,13 @@
 """Rows of VRFs, and the locks on them that the administration of a VRF begins with."""
 
 import collections
+import ipaddress
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
-from moorage_server.domain import errors, resources
+from moorage_server.domain import errors, grants, resources
 from moorage_server.domain.quarantine import Quarantine
 from moorage_server.storage import arrays, locks, quarantines, stored, tables
 from moorage_server.storage import errors as database_errors
@@ -74,6 +76,13 @@ def get(connection: sa.Connection, vrf: str) -> resources.Vrf:
     if row is None:
         raise errors.VrfNotFound(vrf)
     return _vrf(row, quarantines.begun(connection, row.vrf_id))
+
+
+def policy(connection: sa.Connection, vrf_id: int) -> grants.Policy:
+    """Which namespaces may have what in a VRF."""
+    columns = _TABLE.c.strict_namespaces, _TABLE.c.fixed_address_grants
+    row = connection.execute(sa.select(*columns).where(_TABLE.c.vrf_id == vrf_id)).one()
+    return grants.Policy(strict=row.strict_namespaces, fixed=_grants(row.fixed_address_grants))
 
 
 def names(connection: sa.Connection) -> dict[str, int]:
@@ -149,8 +158,24 @@ def _fields(vrf: resources.Vrf) -> dict[str, object]:
         "max_blocks_per_node": vrf.configuration.max_blocks_per_node,
         "cooldown_seconds": vrf.configuration.cooldown,
         "history_retention_days": vrf.configuration.history_retention,
+        "strict_namespaces": vrf.strict_namespaces,
+        "fixed_address_grants": [_grant_json(each) for each in vrf.fixed_address_grants],
         "labels": dict(vrf.labels),
     }
+
+
+def _grant_json(grant: resources.FixedAddressGrant) -> dict[str, object]:
+    return {"namespace": grant.namespace, "cidrs": list(map(str, grant.cidrs))}
+
+
+def _grants(kept: Iterable[Mapping[str, Any]]) -> tuple[resources.FixedAddressGrant, ...]:
+    return tuple(
+        resources.FixedAddressGrant(
+            namespace=each["namespace"],
+            cidrs=tuple(map(ipaddress.ip_network, each["cidrs"])),
+        )
+        for each in kept
+    )
 
 
 def _vrf(row: arrays.Row, begun: Iterable[Quarantine]) -> resources.Vrf:
@@ -159,5 +184,7 @@ def _vrf(row: arrays.Row, begun: Iterable[Quarantine]) -> resources.Vrf:
         description=row.description,
         configuration=configuration(row),
         quarantines=tuple(begun),
+        fixed_address_grants=_grants(row.fixed_address_grants),
+        strict_namespaces=row.strict_namespaces,
         **stored.common(row),
     )

@@ -1,5 +1,7 @@
 """Assign: addresses for one attachment, all or none, the same ones when asked again."""
 
+import itertools
+
 from moorage_server.domain import errors, identity, model, succession
 from moorage_server.domain.history import Cause
 from moorage_server.storage import attachments
@@ -13,8 +15,9 @@ def assign(ledger: Ledger, request: model.AssignRequest) -> tuple[model.Allocati
     """
     pools = ledger.scope(request).catalog
     record, siblings = ledger.record(request.attachment), ledger.siblings(request.attachment)
-    if identity.is_foreign(request.caller_node, record):
-        raise errors.NotYours(request.caller_node)
+    theirs = itertools.chain(record.allocations if record else (), succession.held(siblings))
+    if identity.is_foreign(request.bounds, theirs):
+        raise errors.NotYours(node=request.bounds.node, tenant=request.bounds.tenant)
     succession.check(request, record, siblings)
     held = identity.replay(request, record, pools)
     if record and held and identity.advances(request.attempt, record.stamp):

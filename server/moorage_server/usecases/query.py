@@ -28,18 +28,19 @@ def get(
     *,
     vrf: str,
     address: addresses.Address,
-    caller_node: str = "",
+    bounds: model.Bounds = model.UNBOUND,
 ) -> catalog.Shown:
     """The allocation of an address; raises AllocationNotFound.
 
-    To a node that asks, raises NotYours for whatever it does not hold, and says no more.
+    To a node or tenant that asks, raises NotYours for whatever it does not hold, and says no more.
     """
 
     def work(transaction: database.Transaction) -> catalog.Shown:
         known = _pools(transaction, compiled, vrf)
         found = allocations.get(transaction, known.vrf_id, vrf, address)
-        if caller_node and (found is None or found.facts.workload.node != caller_node):
-            raise errors.NotYours(caller_node)
+        is_own = found is not None and bounds.include(found.facts.workload)
+        if bounds is not model.UNBOUND and not is_own:
+            raise errors.NotYours(node=bounds.node, tenant=bounds.tenant)
         if found is None:
             raise errors.AllocationNotFound(vrf, str(address))
         return known.show([found])[0]

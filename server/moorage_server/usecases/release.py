@@ -14,7 +14,7 @@ def release(ledger: Ledger, request: model.ReleaseRequest) -> tuple[model.Alloca
     pools = ledger.scope(request).catalog
     attachment = request.attachment
     record = ledger.record(attachment)
-    if identity.is_foreign(request.caller_node, record):
+    if record is not None and identity.is_foreign(request.bounds, record.allocations):
         # As where nothing is held: nobody learns from the answer what others hold.
         return ()
     released = identity.releasable(request, record)

@@ -54,11 +54,17 @@ def update(
         if after == before:
             return before
         vrfs.update(transaction, after)
+        if _granted(after) != _granted(before):
+            vrfs.bump(transaction, target.vrf)
         if after.configuration != before.configuration:
             _reconfigure(transaction, target.vrf, before.configuration, after.configuration)
         return vrfs.get(transaction, target.vrf)
 
     return store.run(work, limits)
+
+
+def _granted(vrf: resources.Vrf) -> tuple[bool, tuple[resources.FixedAddressGrant, ...]]:
+    return vrf.strict_namespaces, vrf.fixed_address_grants
 
 
 def _reconfigure(

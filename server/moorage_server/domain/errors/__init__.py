@@ -5,7 +5,12 @@ what happened and what to do; all that varies in it is in `metadata` too. Which
 status code a reason travels under is the api layer's table.
 """
 
-from moorage_server.domain.errors.access import CredentialRefused, MethodNotAllowed, NotYours
+from moorage_server.domain.errors.access import (
+    CredentialRefused,
+    MethodNotAllowed,
+    NamespaceNotGranted,
+    NotYours,
+)
 from moorage_server.domain.errors.administration import (
     AllocationNotFound,
     EtagMismatch,
@@ -82,6 +87,7 @@ __all__ = [
     "InvalidRequest",
     "IpamError",
     "MethodNotAllowed",
+    "NamespaceNotGranted",
     "NoEligiblePool",
     "NodeNotFound",
     "NotYours",

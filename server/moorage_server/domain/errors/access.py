@@ -26,13 +26,43 @@ class MethodNotAllowed(IpamError):
 
 
 class NotYours(IpamError):
-    """A node asks for another, or for what is stored under another's name."""
+    """A node or a tenant asks for what is not its own, or for what is stored under another name."""
 
     reason = "NOT_YOURS"
 
-    def __init__(self, node: str) -> None:
-        """Names the node that asks, and tells nothing of what there is."""
+    def __init__(self, *, node: str = "", tenant: str = "") -> None:
+        """Names who asks, and tells nothing of what there is."""
         super().__init__(
-            f"node {node} acts for itself alone; name it as the node, and only what it holds",
+            f"node {node} acts for itself alone; name it as the node, and only what it holds"
+            if node
+            else f"tenant {tenant} acts for its own namespaces alone, in its own VRFs; name one of "
+            'each, an owner key that begins with "{namespace}/", and only what they hold',
             node=node,
+            tenant=tenant,
+        )
+
+
+class NamespaceNotGranted(IpamError):
+    """A pool that is named, or an address that is asked for, is not the namespace's to have."""
+
+    reason = "NAMESPACE_NOT_GRANTED"
+
+    def __init__(self, vrf: str, namespace: str, *, pool: str = "", address: str = "") -> None:
+        """Names one of the two, as it was asked for; whether it is there at all is not told."""
+        what, instead, where = (
+            (f'use pool "{pool}"', "name another pool", "allowed_namespaces of the pool")
+            if pool
+            else (
+                f"ask for {address} by name",
+                "leave the choice to the server",
+                "fixed_address_grants of the VRF, fixed_addresses of the pool",
+            )
+        )
+        super().__init__(
+            f'namespace "{namespace}" may not {what} in VRF "{vrf}"; {instead}, or have an '
+            f"operator grant it ({where})",
+            vrf=vrf,
+            namespace=namespace,
+            pool=pool,
+            address=address,
         )

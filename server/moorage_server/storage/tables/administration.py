@@ -37,6 +37,8 @@ vrfs = sa.Table(
         "catalog_version", pg.UUID, nullable=False, server_default=sa.text("gen_random_uuid()")
     ),
     *columns.stored(),
+    sa.Column("strict_namespaces", sa.Boolean, nullable=False, server_default="false"),
+    columns.json("fixed_address_grants", "[]"),
     sa.UniqueConstraint("name"),
     sa.CheckConstraint("auto_allocate_blocks OR strict_affinity", name="auto_allocate_blocks"),
     sa.CheckConstraint(
@@ -72,6 +74,8 @@ pools = sa.Table(
     sa.Column("cooldown_seconds", sa.Integer),
     sa.Column("cooldown_policy", sa.Text, nullable=False, server_default="REFUSE"),
     *columns.stored(),
+    sa.Column("allowed_namespaces", pg.ARRAY(sa.Text), nullable=False, server_default="{}"),
+    sa.Column("fixed_addresses", sa.Text, nullable=False, server_default="ANY"),
     columns.of_vrf("pools"),
     sa.UniqueConstraint("vrf_id", "name"),
     sa.UniqueConstraint("vrf_id", "pool_id", "cidr"),
@@ -94,6 +98,7 @@ pools = sa.Table(
     columns.one_of("result_form", "HOST", "BLOCK", "POOL"),
     sa.CheckConstraint("cooldown_seconds BETWEEN 0 AND 1200", name="cooldown_seconds"),
     columns.one_of("cooldown_policy", "REFUSE", "YIELD"),
+    columns.one_of("fixed_addresses", "ANY", "GRANTED", "NONE"),
 )
 
 pool_frontiers = sa.Table(
