@@ -66,12 +66,12 @@ def _mentions(sources: Sequence[str]) -> None:
 
 
 def _dumps(sources: Sequence[str]) -> None:
-    found = dump.read(sources, "default")
+    found = dump.read(sources, "default", _ORIGIN)
     for note in found.notes:
         exits.printable(note).encode(errors="backslashreplace")
     for block in found.blocks:
-        for holding in block.holdings:
-            assert holders.adopted(holding, _ORIGIN).SerializeToString()
+        for each in block.addresses:
+            assert each.SerializeToString()
 
 
 def _lists(sources: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from click.shell_completion import CompletionItem
 
 
 class Group(click.Group):
-    """Finds the command `get` in the module `get` of its package."""
+    """Finds the command `get` in the module `get` of its package, `host-local` in `host_local`."""
 
     package: str
 
@@ -16,8 +16,8 @@ class Group(click.Group):
         """Load a command; None if there is none of that name."""
         if super().get_command(ctx, cmd_name) is None:
             return None
-        # A module cannot have the name of a keyword of the language.
-        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        # A module cannot have the name of a keyword of the language, nor a dash in it.
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name.replace("-", "_")
         module = importlib.import_module(f"{self.package}.{name}")
         command: click.Command = module.command
         return command

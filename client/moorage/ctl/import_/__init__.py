@@ -1,8 +1,10 @@
 """moorctl import: takes over what another IPAM has handed out, renumbering nothing.
 
-`calico` is the command; `dump` reads what Calico left, `holders` says who holds each address here,
-`importer` compares it with the server, `plan` is what comes of that, `report` prints it; `doubles`
-are attachments that would hold one address too many.
+Each command is named for what it reads: `calico`, of which `dump` reads what it left and `holders`
+says who holds each address here. What they find is an `estate`, read from `values`, and `takeover`
+runs the import of it: `importer` compares it with the server, whose pools are `ranges`, `plan` is
+what comes of that, `report` prints it. `doubles` are attachments that would hold one address too
+many, `keeping` is what nobody may hold here.
 """
 
 import click

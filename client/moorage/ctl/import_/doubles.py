@@ -1,4 +1,4 @@
-"""Attachments that hold an address here which Calico does not know of: another would be one more.
+"""Attachments that hold an address here which the other IPAM does not know of: one too many.
 
 Those of the other family are none of it: they may be in a dump of their own.
 """
@@ -40,13 +40,13 @@ class Doubles:
 
 
 def conflict(
-    adopted: admin_service_pb2.AdoptedAddress, other: str
+    adopted: admin_service_pb2.AdoptedAddress, other: str, source: str
 ) -> admin_service_pb2.AdoptConflict:
     """Return why an address is not adopted."""
     holder = adopted.attachment
     text = (
         f"{adopted.address} is held by container {holder.container_id} of network {holder.network} "
-        f"({holder.interface}), which holds {other} here, and not in Calico; release {other}, or "
+        f"({holder.interface}), which holds {other} here, and not in {source}; release {other}, or "
         f"leave {adopted.address} out"
     )
     return admin_service_pb2.AdoptConflict(address=adopted.address, message=text)

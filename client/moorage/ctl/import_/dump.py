@@ -8,39 +8,25 @@ blocks; handles only say the same again, so a dump without them is a whole one.
 from __future__ import annotations
 
 import collections
-import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from moorage.ctl import calico, calico_pools, changes, documents, exits, manifests, specs
-from moorage.ctl.import_ import holders
+from moorage.ctl import calico, calico_pools, changes, documents, manifests, specs
+from moorage.ctl.import_ import estate, holders, values
 from moorage.v1 import resources_pb2
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+SOURCE = "Calico"
 
 _HOST = "host:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """A block with all that is held of it; `node` is empty where it belongs to none."""
+class _Block:
+    """A block as Calico has it."""
 
-    cidr: Network
+    cidr: estate.Network
     node: str
     holdings: tuple[holders.Holding, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dump:
-    """What Calico left; `notes` are for people: what was read and is left alone.
-
-    `contradictions`: by the name of a resource, why its manifests do not go together.
-    """
-
-    manifests: tuple[manifests.Manifest, ...]
-    contradictions: Mapping[str, str]
-    blocks: tuple[Block, ...]
-    notes: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -50,27 +36,39 @@ class _Pile:
     vrf: str
     manifests: dict[str, manifests.Manifest] = field(default_factory=dict)
     contradictions: dict[str, str] = field(default_factory=dict)
-    blocks: dict[Network, Block] = field(default_factory=dict)
-    affinities: dict[tuple[str, Network], bool] = field(default_factory=dict)
-    handles: dict[tuple[str, Network], int] = field(default_factory=dict)
+    blocks: dict[estate.Network, _Block] = field(default_factory=dict)
+    affinities: dict[tuple[str, estate.Network], bool] = field(default_factory=dict)
+    handles: dict[tuple[str, estate.Network], int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
-def read(sources: Sequence[str], vrf: str) -> Dump:
-    """Return the dump in files, directories and "-"; raises exits.Failed with all that is wrong."""
+def read(sources: Sequence[str], vrf: str, origin: holders.Origin) -> estate.Estate:
+    """Return what files, directories and "-" tell; raises exits.Failed with all that is wrong."""
     sheet, pile = specs.Place(where=""), _Pile(vrf=vrf)
     for document in documents.read(sources):
         _take(document.value, specs.Place(where=document.where, problems=sheet.problems), pile)
-    if sheet.problems:
-        count = len(sheet.problems)
-        summary = f"{count} problem{'s' if count > 1 else ''} in the dump; nothing was changed"
-        raise exits.refused(summary, sheet.problems)
-    return Dump(
+    estate.refuse_problems(sheet)
+    return estate.Estate(
+        source=SOURCE,
         manifests=tuple(pile.manifests.values()),
         contradictions=pile.contradictions,
-        blocks=tuple(_affine(pile)),
-        notes=(*pile.notes, *_unclaimed(pile), *_disagreements(pile)),
+        blocks=tuple(_left(block, origin) for block in _affine(pile)),
+        notes=(*pile.notes, *_unclaimed(pile), *_disagreements(pile), *_of_manifests(pile)),
     )
+
+
+def _left(block: _Block, origin: holders.Origin) -> estate.Block:
+    addresses = tuple(holders.adopted(each, origin) for each in block.holdings)
+    return estate.Block(cidr=block.cidr, node=block.node, addresses=addresses)
+
+
+def _of_manifests(pile: _Pile) -> Iterator[str]:
+    for each in pile.manifests.values():
+        yield from (f"{each.label}: {text}" for text in each.notes)
+    for each in pile.manifests.values():
+        if each.withdrawn:
+            text = "is being deleted in Calico; the pool that is made of it is drained"
+            yield f"{each.label}: {text}"
 
 
 def _take(value: object, place: specs.Place, pile: _Pile) -> None:
@@ -82,11 +80,11 @@ def _take(value: object, place: specs.Place, pile: _Pile) -> None:
         case "IPPool" | "IPReservation" | "IPAMConfig" | "IPAMConfiguration":
             _take_manifest(value, place, pile)
         case "IPAMBlock":
-            _take_block(_mapping(spec, place), place.child("spec"), pile)
+            _take_block(values.mapping(spec, place), place.child("spec"), pile)
         case "BlockAffinity":
-            _take_affinity(_mapping(spec, place), place.child("spec"), pile)
+            _take_affinity(values.mapping(spec, place), place.child("spec"), pile)
         case "IPAMHandle":
-            _take_handle(_mapping(spec, place), place.child("spec"), pile)
+            _take_handle(values.mapping(spec, place), place.child("spec"), pile)
         case str():
             pile.notes.append(f"{place.where}: {kind} is not of the IPAM; left out")
         case _:
@@ -116,21 +114,21 @@ def _hides_nothing(spec: object) -> bool:
 
 
 def _take_block(spec: Mapping[str, object], place: specs.Place, pile: _Pile) -> None:
-    cidr = _network(spec.get("cidr"), place.child("cidr"))
+    cidr = values.network(spec.get("cidr"), place.child("cidr"))
     if cidr is None:
         return
     if spec.get("deleted") in (True, "true"):
         pile.notes.append(f"block {cidr} is deleted in Calico, and left out")
         return
-    affinity = _text(spec.get("affinity"), place.child("affinity"))
+    affinity = values.text(spec.get("affinity"), place.child("affinity"))
     node = affinity.removeprefix(_HOST) if affinity.startswith(_HOST) else ""
-    block = Block(cidr=cidr, node=node, holdings=_holdings(cidr, spec, place))
+    block = _Block(cidr=cidr, node=node, holdings=_holdings(cidr, spec, place))
     if pile.blocks.setdefault(cidr, block) != block:
         place.refuse(f"the block {cidr} is there twice, and not the same")
 
 
 def _holdings(
-    cidr: Network, spec: Mapping[str, object], place: specs.Place
+    cidr: estate.Network, spec: Mapping[str, object], place: specs.Place
 ) -> tuple[holders.Holding, ...]:
     allocations, attributes = spec.get("allocations"), spec.get("attributes") or []
     if not isinstance(allocations, list) or len(allocations) != cidr.num_addresses:
@@ -147,7 +145,7 @@ def _holdings(
             text = f"must be null or an index of the {len(attributes)} attributes"
             place.child("allocations").item(ordinal).refuse(text)
             continue
-        entry = _mapping(attributes[index], place.child("attributes").item(index))
+        entry = values.mapping(attributes[index], place.child("attributes").item(index))
         if not _is_released(entry):
             inside = place.child("attributes").item(index)
             found.append(_holding(str(cidr[ordinal]), entry, inside))
@@ -168,7 +166,7 @@ def _holding(address: str, entry: Mapping[str, object], place: specs.Place) -> h
         address=address,
         handle=_handle(entry.get("handle_id"), place.child("handle_id")),
         attributes={
-            str(key): _text(value, place.child("secondary"))
+            str(key): values.text(value, place.child("secondary"))
             for key, value in known.items()
             if value is not None
         },
@@ -176,11 +174,14 @@ def _holding(address: str, entry: Mapping[str, object], place: specs.Place) -> h
 
 
 def _take_affinity(spec: Mapping[str, object], place: specs.Place, pile: _Pile) -> None:
-    cidr, state = _network(spec.get("cidr"), place.child("cidr")), spec.get("state") or "confirmed"
+    cidr, state = (
+        values.network(spec.get("cidr"), place.child("cidr")),
+        spec.get("state") or "confirmed",
+    )
     if cidr is None or state == "pending" or (spec.get("type") or "host") != "host":
         return
     gone = state == "pendingDeletion" or spec.get("deleted") in (True, "true")
-    pile.affinities[_text(spec.get("node"), place.child("node")), cidr] = not gone
+    pile.affinities[values.text(spec.get("node"), place.child("node")), cidr] = not gone
 
 
 def _take_handle(spec: Mapping[str, object], place: specs.Place, pile: _Pile) -> None:
@@ -189,16 +190,16 @@ def _take_handle(spec: Mapping[str, object], place: specs.Place, pile: _Pile) ->
     if spec.get("deleted") in (True, "true") or not isinstance(counts, dict):
         return
     for text, count in counts.items():
-        cidr = _network(text, place.child("block"))
+        cidr = values.network(text, place.child("block"))
         if cidr is not None and type(count) is int:
             pile.handles[handle, cidr] = count
 
 
-def _affine(pile: _Pile) -> list[Block]:
+def _affine(pile: _Pile) -> list[_Block]:
     """Return the blocks in order, without their node where it is giving them up."""
-    ordered = sorted(pile.blocks.values(), key=lambda block: _order(block.cidr))
+    ordered = sorted(pile.blocks.values(), key=lambda block: estate.order(block.cidr))
     return [
-        Block(cidr=block.cidr, node="", holdings=block.holdings)
+        _Block(cidr=block.cidr, node="", holdings=block.holdings)
         if pile.affinities.get((block.node, block.cidr)) is False
         else block
         for block in ordered
@@ -207,7 +208,7 @@ def _affine(pile: _Pile) -> list[Block]:
 
 def _unclaimed(pile: _Pile) -> list[str]:
     """Return notes about affinities that no block confirms."""
-    ordered = sorted(pile.affinities.items(), key=lambda entry: _order(entry[0][1]))
+    ordered = sorted(pile.affinities.items(), key=lambda entry: estate.order(entry[0][1]))
     return [
         f"node {node} claims block {cidr}, which is not its own in Calico; left alone"
         for (node, cidr), confirmed in ordered
@@ -230,39 +231,10 @@ def _disagreements(pile: _Pile) -> list[str]:
     return [
         f"handle {handle} counts {pile.handles.get((handle, cidr), 0)} addresses of block {cidr}, "
         f"and the block {counted[handle, cidr]}; the block is believed"
-        for handle, cidr in sorted(wrong, key=lambda key: (key[0], _order(key[1])))
+        for handle, cidr in sorted(wrong, key=lambda key: (key[0], estate.order(key[1])))
     ]
-
-
-def _mapping(value: object, place: specs.Place) -> Mapping[str, object]:
-    if isinstance(value, dict):
-        return value
-    place.refuse("must be a mapping")
-    return {}
 
 
 def _handle(value: object, place: specs.Place) -> str:
     """Return a handle as it was meant: old data goes on after a carriage return."""
-    return _text(value, place).partition("\r")[0]
-
-
-def _text(value: object, place: specs.Place) -> str:
-    """Return a text, empty if it is absent; a structure is none, and may be without end."""
-    if value is None or isinstance(value, int | float):
-        return "" if value is None else str(value)
-    if specs.is_text(value):
-        return value
-    place.refuse(f"must be text, not {specs.shown(value)}")
-    return ""
-
-
-def _network(value: object, place: specs.Place) -> Network | None:
-    try:
-        return manifests.network(_text(value, place), bare=False)
-    except ValueError as error:
-        place.refuse(f"must be a CIDR: {error}")
-        return None
-
-
-def _order(cidr: Network) -> tuple[int, int]:
-    return cidr.version, int(cidr.network_address)
+    return values.text(value, place).partition("\r")[0]

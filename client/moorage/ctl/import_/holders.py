@@ -20,11 +20,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from moorage.ctl.import_ import values
 from moorage.v1 import admin_service_pb2, resources_pb2
 
 HANDLE_LABEL = "calico.handle"
 
-_LONGEST_ID = 128
 _LONGEST_TEXT = 253
 _LONGEST_KEY = 63
 _LONGEST_VALUE = 256
@@ -39,10 +39,6 @@ _UNKNOWN = "calico-unknown"
 # Legacy handles are those of pods: whether such a pod is there can be judged.
 _WITHOUT_SANDBOX = frozenset({_MACHINES, _TUNNELS, _LOAD_BALANCERS, _WINDOWS, _UNKNOWN})
 
-_CNI_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_UNPRINTABLE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
-)
 _TUNNEL = re.compile(r"(?:ipip|vxlan|vxlan-v6|wireguard|wireguard-v6)-tunnel-addr-(?P<node>.+)")
 _TUNNEL_TYPES = frozenset(
     {
@@ -118,7 +114,11 @@ def _holder(handle: str, holding: Holding) -> tuple[str, str, resources_pb2.Use.
 
 def _of_pod(handle: str, attributes: Mapping[str, str]) -> tuple[str, str]:
     network, _, container_id = handle.rpartition(".")
-    if _is_id(network) and _is_id(container_id) and handle != _legacy_handle(attributes):
+    if (
+        values.is_id(network)
+        and values.is_id(container_id)
+        and handle != _legacy_handle(attributes)
+    ):
         return network, container_id
     return _LEGACY, _id(handle)
 
@@ -127,13 +127,9 @@ def _legacy_handle(attributes: Mapping[str, str]) -> str:
     return f"{attributes.get('namespace', '')}.{attributes.get('pod', '')}"
 
 
-def _is_id(text: str) -> bool:
-    return len(text) <= _LONGEST_ID and _CNI_NAME.fullmatch(text) is not None
-
-
 def _id(text: str) -> str:
     """Return a text as a container id; one that is none keeps its beginning, and gets a hash."""
-    if _is_id(text):
+    if values.is_id(text):
         return text
     beginning = re.sub(r"[^A-Za-z0-9_.-]", "-", text)[:80]
     digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32]
@@ -143,7 +139,9 @@ def _id(text: str) -> str:
 def _workload(handle: str, attributes: Mapping[str, str], cluster: str) -> resources_pb2.Workload:
     tunnel = _TUNNEL.fullmatch(handle)
     known = {"node": tunnel["node"] if tunnel else "", **attributes}
-    node, namespace, pod = (_printable(known.get(key, ""), _LONGEST_TEXT) for key in _WORKLOAD_KEYS)
+    node, namespace, pod = (
+        values.printable(known.get(key, ""), _LONGEST_TEXT) for key in _WORKLOAD_KEYS
+    )
     return resources_pb2.Workload(node=node, namespace=namespace, pod=pod, cluster=cluster)
 
 
@@ -151,9 +149,5 @@ def _labels(handle: str, derived: str, attributes: Mapping[str, str]) -> dict[st
     found = {HANDLE_LABEL: handle} if handle and handle != derived else {}
     for key in sorted(attributes):
         if key not in _WORKLOAD_KEYS and len(found) < _MOST_LABELS:
-            found[_printable(f"calico.{key}", _LONGEST_KEY)] = attributes[key]
-    return {key: _printable(value, _LONGEST_VALUE) for key, value in found.items()}
-
-
-def _printable(text: str, longest: int) -> str:
-    return _UNPRINTABLE.sub(" ", text)[:longest]
+            found[values.printable(f"calico.{key}", _LONGEST_KEY)] = attributes[key]
+    return {key: values.printable(value, _LONGEST_VALUE) for key, value in found.items()}

@@ -1,4 +1,4 @@
-"""Compares what Calico left with what the server has, and brings the difference about.
+"""Compares what another IPAM left with what the server has, and brings the difference about.
 
 `survey` changes nothing: it asks the server about every pool, reservation and configuration, and
 about every block of a pool that is there, and decides by itself about those of pools that are still
@@ -8,19 +8,15 @@ to be created.
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import moorage
 from moorage import names
 from moorage.ctl import changes, exits, kinds, manifests, rehearsal
-from moorage.ctl.import_ import doubles, dump, holders, plan
+from moorage.ctl.import_ import doubles, estate, keeping, plan, ranges
 from moorage.v1 import admin_service_pb2, resources_pb2
-
-ORPHAN = "calico-orphan-"
 
 # One call takes 1 MiB, and locks every attachment in it.
 _CALL_BYTES = 128 * 1024
@@ -29,47 +25,37 @@ _PROGRESS = 100  # blocks between two lines of progress
 _Told = TypeVar("_Told")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Range:
-    """A pool that is there, or will be."""
-
-    name: str
-    cidr: dump.Network
-    block_size: int
-    exists: bool
-    draining: bool = False
-
-
 class Importer:
-    """One dump and one VRF of a server."""
+    """One estate and one VRF of a server."""
 
     def __init__(
         self,
         client: moorage.Client,
-        found: dump.Dump,
+        found: estate.Estate,
         *,
         server: str,
         vrf: str,
-        origin: holders.Origin,
         orphans: bool,
     ) -> None:
         self._client = client
         self._server = server
-        self._dump = found
+        self._found = found
         self._vrf = vrf
-        self._origin = origin
         self._orphans = orphans
-        self._ranges = [_range(pool) for pool in client.pools(vrf=vrf)]
+        self._orphan = f"{found.source.lower()}-orphan-"
+        self._ranges = [ranges.of(pool, exists=True) for pool in client.pools(vrf=vrf)]
 
     def survey(self) -> plan.Plan:
         """Return what is to be done, and what is in the way; changes nothing."""
-        steps = [self._step(manifest) for manifest in self._dump.manifests]
+        held = list(self._client.allocations(vrf=self._vrf, page_size=1000))
+        self._keeping = keeping.Keeping(self._found, held)
+        steps = [self._step(manifest) for manifest in self._found.manifests]
+        blocks = ranges.cut(self._found, self._ranges)
         if self._orphans:
-            steps += self._orphan_steps()
-        found = self._known_blocks()
-        adopted = (self._addresses(block) for block in found)
-        held = self._client.allocations(vrf=self._vrf, page_size=1000)
-        beside = doubles.Doubles(itertools.chain.from_iterable(adopted), held)
+            steps += self._orphan_steps(blocks)
+        found = self._known(blocks)
+        adopted = itertools.chain.from_iterable(block.addresses for block in found)
+        beside = doubles.Doubles(adopted, held)
         surveyed = (self._surveyed(block, beside) for block in _telling("checked", found))
         return plan.Plan(steps=tuple(steps), blocks=tuple(filter(_says_something, surveyed)))
 
@@ -94,7 +80,7 @@ class Importer:
         return plan.Plan(steps=tuple(steps), blocks=tuple(blocks))
 
     def _step(self, manifest: manifests.Manifest) -> plan.Step:
-        if text := self._dump.contradictions.get(manifest.resource.name):
+        if text := self._found.contradictions.get(manifest.resource.name):
             return plan.Step(label=manifest.label, conflict=text)
         if isinstance(manifest.resource, resources_pb2.Pool):
             return self._pool_step(manifest, manifest.resource)
@@ -102,16 +88,17 @@ class Importer:
             change = changes.find(self._client, manifest)
         if text := self._refused(change):
             return plan.Step(label=manifest.label, conflict=text)
+        if not change.creates and not change.paths:
+            return plan.Step(label=manifest.label, change=change)
+        if text := self._keeping.in_the_way(manifest.resource):
+            return plan.Step(label=manifest.label, conflict=text)
         result = changes.CREATED if change.creates else changes.CONFIGURED
-        unchanged = not change.creates and not change.paths
-        return plan.Step(
-            label=manifest.label, change=change, result=changes.UNCHANGED if unchanged else result
-        )
+        return plan.Step(label=manifest.label, change=change, result=result)
 
     def _pool_step(self, manifest: manifests.Manifest, pool: resources_pb2.Pool) -> plan.Step:
-        wanted = _range(pool, exists=False)
-        there = next((each for each in self._ranges if each.cidr == wanted.cidr), None)
-        if there is not None and there.block_size == wanted.block_size:
+        wanted = ranges.of(pool, exists=False)
+        there = self._in_place_of(wanted, pool)
+        if there is not None and pool.block_size in (0, there.block_size):
             return self._kept(there, manifest)
         if there is not None:
             text = (
@@ -127,12 +114,18 @@ class Importer:
             return plan.Step(label=manifest.label, drained=pool, result=changes.CREATED)
         return plan.Step(label=manifest.label, change=change, result=changes.CREATED)
 
+    def _in_place_of(self, wanted: ranges.Range, pool: resources_pb2.Pool) -> ranges.Range | None:
+        """Return the pool of the same range; where no blocks are cut, a larger one is as good."""
+        if not pool.block_size:
+            return ranges.holding(wanted.cidr, [each for each in self._ranges if each.exists])
+        return next((each for each in self._ranges if each.cidr == wanted.cidr), None)
+
     def _refused(self, change: changes.Change) -> str:
         """Return why the server would refuse a change; empty where it would make it."""
         report = rehearsal.refusal(self._client, change, self._server)
         return "" if report is None else report.message
 
-    def _kept(self, there: _Range, manifest: manifests.Manifest) -> plan.Step:
+    def _kept(self, there: ranges.Range, manifest: manifests.Manifest) -> plan.Step:
         """Return the step for a pool that is there; one of the same name is drained as Calico's."""
         label = f"pool/{there.name}"
         if not manifest.withdrawn or there.draining or label != manifest.label:
@@ -140,7 +133,7 @@ class Importer:
         pool = resources_pb2.Pool(name=manifest.resource.name)
         return plan.Step(label=label, drained=pool, result=changes.CONFIGURED)
 
-    def _in_the_way(self, wanted: _Range) -> str:
+    def _in_the_way(self, wanted: ranges.Range) -> str:
         for each in self._ranges:
             if each.name == wanted.name:
                 return f"pool {each.name} is there with another range, {each.cidr}; rename one"
@@ -150,23 +143,23 @@ class Importer:
                 )
         return ""
 
-    def _orphan_steps(self) -> Iterator[plan.Step]:
-        for block in self._occupied_blocks():
-            known = self._pool_of(block.cidr)
+    def _orphan_steps(self, blocks: Sequence[estate.Block]) -> Iterator[plan.Step]:
+        for block in filter(_is_occupied, blocks):
+            known = ranges.holding(block.cidr, self._ranges)
             if known is None:
-                pool_id = ORPHAN + str(block.cidr).translate(str.maketrans(".:/", "---"))
+                pool_id = self._orphan + estate.slug(str(block.cidr))
                 pool = resources_pb2.Pool(
                     name=names.pool(pool_id, self._vrf),
                     cidr=str(block.cidr),
                     block_size=block.cidr.prefixlen,
                 )
-                wanted = _range(pool, exists=False)
+                wanted = ranges.of(pool, exists=False)
                 if text := self._in_the_way(wanted) or self._refused(_creation(block, pool)):
                     yield plan.Step(label=f"pool/{pool_id}", conflict=text)
                     continue
                 self._ranges.append(wanted)
                 yield plan.Step(label=f"pool/{pool_id}", drained=pool, result=changes.CREATED)
-            elif known.name.startswith(ORPHAN) and known.exists and not known.draining:
+            elif known.name.startswith(self._orphan) and known.exists and not known.draining:
                 pool = resources_pb2.Pool(name=names.pool(known.name, self._vrf))
                 yield plan.Step(label=f"pool/{known.name}", drained=pool, result=changes.CONFIGURED)
 
@@ -183,28 +176,19 @@ class Importer:
                 self._client.drain_pool(step.drained.name)
         return dataclasses.replace(step, result=result)
 
-    def _occupied_blocks(self) -> list[dump.Block]:
-        """Return the blocks of which something is held, or which belong to a node."""
-        return [block for block in self._dump.blocks if block.holdings or block.node]
-
-    def _known_blocks(self) -> list[dump.Block]:
-        """Return those, and the others that may belong to a node here."""
-        there = [each.cidr for each in self._ranges if each.exists]
+    def _known(self, blocks: Sequence[estate.Block]) -> list[estate.Block]:
+        """Return the blocks that are occupied, and the others that may belong to a node here."""
+        there = [each for each in self._ranges if each.exists]
         return [
             block
-            for block in self._dump.blocks
-            if block.holdings or block.node or any(_lies_in(block.cidr, each) for each in there)
+            for block in blocks
+            if _is_occupied(block) or ranges.holding(block.cidr, there) is not None
         ]
 
-    def _addresses(self, block: dump.Block) -> tuple[admin_service_pb2.AdoptedAddress, ...]:
-        return tuple(holders.adopted(each, self._origin) for each in block.holdings)
-
-    def _pool_of(self, cidr: dump.Network) -> _Range | None:
-        return next((each for each in self._ranges if _lies_in(cidr, each.cidr)), None)
-
-    def _surveyed(self, block: dump.Block, beside: doubles.Doubles) -> plan.BlockStep:
-        addresses, pool = self._addresses(block), self._pool_of(block.cidr)
-        step = plan.BlockStep(block=block, pool=pool.name if pool else "", addresses=addresses)
+    def _surveyed(self, block: estate.Block, beside: doubles.Doubles) -> plan.BlockStep:
+        pool = ranges.holding(block.cidr, self._ranges)
+        name = pool.name if pool else ""
+        step = plan.BlockStep(block=block, pool=name, addresses=block.addresses)
         if pool is None:
             return step
         made = self._promised(step, pool)
@@ -219,9 +203,9 @@ class Importer:
             # One that is held so already, or was released since, is not added to the other.
             alone = dataclasses.replace(step, addresses=(each,))
             if other and (not exists or self._adopted(alone, validate_only=True).adopted):
-                yield doubles.conflict(each, other)
+                yield doubles.conflict(each, other, self._found.source)
 
-    def _promised(self, step: plan.BlockStep, pool: _Range) -> plan.BlockStep:
+    def _promised(self, step: plan.BlockStep, pool: ranges.Range) -> plan.BlockStep:
         """Return what becomes of a block: said by the server, if the pool is there."""
         block = step.block
         if pool.exists:
@@ -233,6 +217,8 @@ class Importer:
             )
             conflict = admin_service_pb2.AdoptConflict(message=text)
             return dataclasses.replace(step, conflicts=(conflict,))
+        if conflicts := tuple(ranges.withheld(block, pool)):
+            return dataclasses.replace(step, conflicts=conflicts)
         return dataclasses.replace(step, adopted=len(step.addresses), changed=True)
 
     def _adopted(self, step: plan.BlockStep, *, validate_only: bool) -> plan.BlockStep:
@@ -271,26 +257,20 @@ class Importer:
         )
 
 
+def _is_occupied(block: estate.Block) -> bool:
+    """Whether something is held of a block, or it belongs to a node."""
+    return bool(block.addresses or block.node)
+
+
 def _says_something(step: plan.BlockStep) -> bool:
-    return bool(step.block.holdings or step.block.node or step.changed)
+    return _is_occupied(step.block) or step.changed
 
 
-def _creation(block: dump.Block, pool: resources_pb2.Pool) -> changes.Change:
+def _creation(block: estate.Block, pool: resources_pb2.Pool) -> changes.Change:
     """Return the change that a pool for an orphan is."""
     where = f"block {block.cidr}"
     manifest = manifests.Manifest(where=where, kind=kinds.Kind.POOL, resource=pool)
     return changes.Change(manifest=manifest, current=None, paths=())
-
-
-def _range(pool: resources_pb2.Pool, *, exists: bool = True) -> _Range:
-    cidr = ipaddress.ip_network(pool.cidr)
-    return _Range(
-        name=names.id_of(pool.name),
-        cidr=cidr,
-        block_size=pool.block_size,
-        exists=exists,
-        draining=pool.state == resources_pb2.POOL_STATE_DRAINING,
-    )
 
 
 def _to_be_continued(failed: exits.Failed) -> exits.Failed:
@@ -298,10 +278,6 @@ def _to_be_continued(failed: exits.Failed) -> exits.Failed:
         f"{failed.report.message}; what is listed was done, and the same command goes on from there"
     )
     return exits.Failed(dataclasses.replace(failed.report, message=message))
-
-
-def _lies_in(cidr: dump.Network, pool: dump.Network) -> bool:
-    return cidr.version == pool.version and cidr[0] in pool and cidr[-1] in pool
 
 
 def _chunks(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from moorage.ctl import changes, exits
-from moorage.ctl.import_ import dump
+from moorage.ctl.import_ import estate
 from moorage.v1 import admin_service_pb2, resources_pb2
 
 
@@ -32,7 +32,7 @@ class BlockStep:
     whose it was until then.
     """
 
-    block: dump.Block
+    block: estate.Block
     pool: str
     addresses: tuple[admin_service_pb2.AdoptedAddress, ...]
     adopted: int = 0
