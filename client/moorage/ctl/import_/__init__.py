@@ -1,18 +1,18 @@
 """moorctl import: takes over what another IPAM has handed out, renumbering nothing.
 
 Each command is named for what it reads: `calico`, of which `dump` reads what it left and `holders`
-says who holds each address here, and `host_local`, whose directory `host_local_files` reads. What
-they find is an `estate`, of `values` and `making`, and `takeover` runs the import of it: `importer`
-compares it with the server, whose pools are `ranges`, `plan` is what comes of that, `report` prints
-it. `doubles` are attachments that would hold one address too many, `keeping` is what nobody may
-hold here.
+says who holds each address here; `whereabouts` with `whereabouts_dump`; `host_local` with
+`host_local_files`. What they find is an `estate`, read from `values` and put together by `making`,
+and `takeover` runs the import of it: `importer` compares it with the server, whose pools are
+`ranges`, `plan` is what comes of that, `report` prints it. `doubles` are attachments that would
+hold one address too many, `keeping` is what nobody may hold here.
 """
 
 import click
 
 from moorage.ctl import groups
 
-COMMANDS = ("calico", "host-local")
+COMMANDS = ("calico", "whereabouts", "host-local")
 
 
 class _Commands(groups.Group):
@@ -26,5 +26,6 @@ def command() -> None:
     \b
       moorctl import calico dump.yaml
       moorctl import calico dump.yaml --apply
+      moorctl import whereabouts dump.yaml
       moorctl import host-local --node worker-1 10-pods.conflist
     """
