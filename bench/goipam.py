@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import psycopg.conninfo
@@ -30,14 +30,29 @@ def serving(ground: stage.Ground, database: str, binary: pathlib.Path) -> Iterat
     """A server of it on a database of its own; yields what it listens on."""
     ground.create(database)
     target = f"127.0.0.1:{_free_port()}"
-    environment = os.environ | _settings(ground.conninfo(database), target)
+    with _running([binary, "postgres"], _settings(ground.conninfo(database), target), target):
+        yield target
+
+
+@contextlib.contextmanager
+def in_memory(binary: pathlib.Path) -> Iterator[str]:
+    """A server of it that keeps nothing; yields what it listens on."""
+    target = f"127.0.0.1:{_free_port()}"
+    with _running([binary, "memory"], _listening(target), target):
+        yield target
+
+
+@contextlib.contextmanager
+def _running(
+    command: Sequence[str | pathlib.Path], settings: dict[str, str], target: str
+) -> Iterator[None]:
     quiet = subprocess.DEVNULL
     with subprocess.Popen(
-        [binary, "postgres"], env=environment, stdout=quiet, stderr=quiet
+        command, env=os.environ | settings, stdout=quiet, stderr=quiet
     ) as process:
         try:
             _await(target, process)
-            yield target
+            yield
         finally:
             process.terminate()
 
@@ -65,6 +80,17 @@ def fill(target: str, held: int) -> None:
     _call(target, "Load", dump=json.dumps([empty, filled]))
 
 
+def acquire(target: str, prefix: str) -> str:
+    """Takes the next free address of a prefix; returns it."""
+    found: object = json.loads(_asked(target, "AcquireIP", prefixCidr=prefix))["ip"]["ip"]
+    return str(found)
+
+
+def dump(target: str) -> str:
+    """What its Dump answers, as it stands."""
+    return _asked(target, "Dump").decode()
+
+
 def _settings(conninfo: str, target: str) -> dict[str, str]:
     given = psycopg.conninfo.conninfo_to_dict(conninfo)
     # It has no setting for a socket, but puts the name of the database into a URL as it is; the
@@ -75,6 +101,12 @@ def _settings(conninfo: str, target: str) -> dict[str, str]:
         "GOIPAM_PG_HOST": "",
         "GOIPAM_PG_PORT": str(given["port"]),
         "GOIPAM_PG_USER": str(given["user"]),
+        **_listening(target),
+    }
+
+
+def _listening(target: str) -> dict[str, str]:
+    return {
         "GOIPAM_GRPC_SERVER_ENDPOINT": target,
         "GOIPAM_METRICS_ENDPOINT": "127.0.0.1:0",
         "GOIPAM_LOG_LEVEL": "error",
@@ -98,6 +130,11 @@ def _await(target: str, process: "subprocess.Popen[bytes]") -> None:
 
 
 def _call(target: str, method: str, **fields: str) -> dict[str, str]:
+    said: dict[str, str] = json.loads(_asked(target, method, **fields))
+    return said
+
+
+def _asked(target: str, method: str, **fields: str) -> bytes:
     request = urllib.request.Request(
         _METHOD.format(target=target, method=method),
         data=json.dumps(fields).encode(),
@@ -105,7 +142,7 @@ def _call(target: str, method: str, **fields: str) -> dict[str, str]:
     )
     try:
         with urllib.request.urlopen(request, timeout=_START_TIME) as answer:
-            said: dict[str, str] = json.load(answer)
+            said: bytes = answer.read()
             return said
     except urllib.error.HTTPError as refused:
         raise UnavailableError(f"its {method} said: {refused.read().decode()}") from refused

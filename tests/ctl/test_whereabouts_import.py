@@ -249,9 +249,11 @@ def test_a_claim_is_kept_as_a_label(moorctl: Moorctl, client: moorage.Client) ->
 def test_what_is_not_of_whereabouts_is_left_out(moorctl: Moorctl) -> None:
     calico = document("IPPool", "web", {"cidr": "10.9.0.0/24"}, "crd.projectcalico.org")
     slices = document("NodeSlicePool", "slices", {"range": "10.8.0.0/16", "sliceSize": "/24"})
-    code, lines, err = run(moorctl, listed(calico, slices, DEFINITION, FOUR))
+    bare = {"apiVersion": "v1", "kind": "Namespace"}
+    code, lines, err = run(moorctl, listed(calico, slices, DEFINITION, FOUR, bare))
     assert (code, lines[0]) == (0, "pool/10.10.0.0-24 to be created"), err
     assert "items[0]: IPPool is not of whereabouts; left out" in err
+    assert "items[4]: Namespace is not of whereabouts; left out" in err
     assert "items[1]: NodeSlicePool is not of whereabouts; left out" in err
 
 

@@ -2,17 +2,17 @@
 
 Each command is named for what it reads: `calico`, of which `dump` reads what it left and `holders`
 says who holds each address here; `whereabouts` with `whereabouts_dump`; `host_local` with
-`host_local_files`. What they find is an `estate`, read from `values` and put together by `making`,
-and `takeover` runs the import of it: `importer` compares it with the server, whose pools are
-`ranges`, `plan` is what comes of that, `report` prints it. `doubles` are attachments that would
-hold one address too many, `keeping` is what nobody may hold here.
+`host_local_files`; `go_ipam`. What they find is an `estate`, read from `values` and put
+together by `making`, and `takeover` runs the import of it: `importer` compares it with the server,
+whose pools are `ranges`, `plan` is what comes of that, `report` prints it. `doubles` are
+attachments that would hold one address too many, `keeping` is what nobody may hold here.
 """
 
 import click
 
 from moorage.ctl import groups
 
-COMMANDS = ("calico", "whereabouts", "host-local")
+COMMANDS = ("calico", "whereabouts", "host-local", "go-ipam")
 
 
 class _Commands(groups.Group):
@@ -28,4 +28,5 @@ def command() -> None:
       moorctl import calico dump.yaml --apply
       moorctl import whereabouts dump.yaml
       moorctl import host-local --node worker-1 10-pods.conflist
+      moorctl import go-ipam dump.json
     """

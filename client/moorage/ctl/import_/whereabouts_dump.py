@@ -18,8 +18,6 @@ from moorage.v1 import resources_pb2
 
 SOURCE = "whereabouts"
 
-_GROUP = "whereabouts.cni.cncf.io/"
-_DEFINITIONS = "k8s.cni.cncf.io/"
 _LONGEST_NAME = 253
 
 
@@ -93,19 +91,15 @@ def read(sources: Sequence[str], sheet: specs.Place) -> Dump:
 def _take(value: object, place: specs.Place, found: Dump) -> None:
     given = values.mapping(value, place)
     kind = values.text(given.get("kind"), place.child("kind"))
-    version = values.text(given.get("apiVersion"), place.child("apiVersion"))
+    group, _, _ = values.text(given.get("apiVersion"), place.child("apiVersion")).partition("/")
+    reader = _READERS.get((group, kind))
+    if reader is None:
+        found.notes.append(f"{place.where}: {kind or 'this'} is not of {SOURCE}; left out")
+        return
     metadata = values.mapping(given.get("metadata"), place.child("metadata"))
     name = values.text(metadata.get("name"), place.child("metadata").child("name"))
-    spec, inside = values.mapping(given.get("spec"), place.child("spec")), place.child("spec")
-    match kind:
-        case "IPPool" if version.startswith(_GROUP):
-            _take_pool(name, spec, inside, found)
-        case "OverlappingRangeIPReservation":
-            _take_lone(name, spec, inside, found)
-        case "NetworkAttachmentDefinition" if version.startswith(_DEFINITIONS):
-            _take_definition(name, spec, inside, found)
-        case _:
-            found.notes.append(f"{place.where}: {kind or 'this'} is not of {SOURCE}; left out")
+    spec = place.child("spec")
+    reader(name, values.mapping(given.get("spec"), spec), spec, found)
 
 
 def _take_pool(name: str, spec: Mapping[str, object], place: specs.Place, found: Dump) -> None:
@@ -286,3 +280,10 @@ def _gateway(text: str, cidr: estate.Network, place: specs.Place) -> str:
     """Return the gateway, where it is one of this range."""
     found = values.address(text, place) if text else None
     return str(found) if found is not None and found in cidr else ""
+
+
+_READERS = {
+    ("whereabouts.cni.cncf.io", "IPPool"): _take_pool,
+    ("whereabouts.cni.cncf.io", "OverlappingRangeIPReservation"): _take_lone,
+    ("k8s.cni.cncf.io", "NetworkAttachmentDefinition"): _take_definition,
+}
