@@ -2,7 +2,7 @@
 
 Each command is named for what it reads: `calico`, of which `dump` reads what it left and `holders`
 says who holds each address here; `whereabouts` with `whereabouts_dump`; `host_local` with
-`host_local_files`; `go_ipam`. What they find is an `estate`, read from `values` and put
+`host_local_files`; `go_ipam`; `netbox`. What they find is an `estate`, read from `values` and put
 together by `making`, and `takeover` runs the import of it: `importer` compares it with the server,
 whose pools are `ranges`, `plan` is what comes of that, `report` prints it. `doubles` are
 attachments that would hold one address too many, `keeping` is what nobody may hold here.
@@ -12,7 +12,7 @@ import click
 
 from moorage.ctl import groups
 
-COMMANDS = ("calico", "whereabouts", "host-local", "go-ipam")
+COMMANDS = ("calico", "whereabouts", "host-local", "go-ipam", "netbox")
 
 
 class _Commands(groups.Group):
@@ -29,4 +29,5 @@ def command() -> None:
       moorctl import whereabouts dump.yaml
       moorctl import host-local --node worker-1 10-pods.conflist
       moorctl import go-ipam dump.json
+      moorctl import netbox prefixes.csv addresses.csv
     """
