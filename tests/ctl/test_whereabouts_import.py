@@ -189,6 +189,15 @@ def test_a_pod_that_goes_gives_back_what_was_adopted_for_it(
     assert (code, "2 released since and left alone" in lines[-1]) == (0, True)
 
 
+def test_an_address_is_of_the_node_of_its_pod(moorctl: Moorctl, client: moorage.Client) -> None:
+    running: Object = {"apiVersion": "v1", "kind": "Pod", "spec": {"nodeName": "worker-1"}}
+    running["metadata"] = {"name": "cart-0", "namespace": "shop"}
+    code, _, err = run(moorctl, listed(DEFINITION, FOUR, SIX, running), "--apply")
+    assert code == 0, err
+    nodes = {each.address: each.workload.node for each in client.allocations()}
+    assert nodes == dict.fromkeys(HELD, "") | {"10.10.0.5": "worker-1", "fd00:10::7": "worker-1"}
+
+
 def test_an_address_of_another_is_a_conflict(
     moorctl: Moorctl, client: moorage.Client, server: serving.Serving
 ) -> None:

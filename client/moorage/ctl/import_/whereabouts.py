@@ -39,9 +39,9 @@ def command(
     """Take over ranges and addresses as whereabouts left them; nobody is renumbered.
 
     \b
-      kubectl get -A -o json ippools.whereabouts.cni.cncf.io,\\
-      overlappingrangeipreservations.whereabouts.cni.cncf.io,network-attachment-definitions \\
-        > dump.json
+      group=whereabouts.cni.cncf.io
+      kubectl get -A -o json pods,network-attachment-definitions,ippools.$group,\\
+      overlappingrangeipreservations.$group > dump.json
       moorctl import whereabouts dump.json
       moorctl import whereabouts dump.json --apply
 
@@ -50,8 +50,9 @@ def command(
     is 4. Importing again adopts only what is new since, and nothing that was released here.
 
     A range that is a pool here, or lies in one, is served by that pool, used as it is. A DEL of a
-    pod releases what was adopted for it: its network is that of its NetworkAttachmentDefinition.
-    With --cluster, the controller of that cluster collects what was adopted once its pod is gone.
+    pod releases what was adopted for it: its network is that of its NetworkAttachmentDefinition,
+    its node that of the pod where the dump has it. With --cluster, the controller of that cluster
+    collects what was adopted once its pod is gone.
     """
     origin = Origin(vrf=where.vrf, network=network, interface=interface, cluster=cluster)
     takeover.run(where, read(sources, origin), how)
@@ -136,7 +137,10 @@ class _Reading:
                 interface=allocation.interface or self._origin.interface,
             ),
             resources_pb2.Workload(
-                namespace=allocation.namespace, pod=allocation.pod, cluster=self._origin.cluster
+                node=self._found.nodes.get((allocation.namespace, allocation.pod), ""),
+                namespace=allocation.namespace,
+                pod=allocation.pod,
+                cluster=self._origin.cluster,
             ),
             labels,
         )

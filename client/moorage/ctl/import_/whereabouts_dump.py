@@ -1,5 +1,6 @@
 """Reads what kubectl prints of whereabouts: IPPools, OverlappingRangeIPReservations and, where they
-are given as well, the NetworkAttachmentDefinitions that say which networks draw from which range.
+are given as well, the NetworkAttachmentDefinitions that say which networks draw from which range,
+and the Pods that say which node they are on.
 
 An IPPool counts its addresses from the first of its range on.
 """
@@ -10,6 +11,7 @@ import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from moorage.cni import jsontext
 from moorage.ctl import documents, manifests, specs
@@ -70,13 +72,21 @@ class Definition:
         return self.cidr == pool.cidr and own
 
 
+class _Named(NamedTuple):
+    """What an object is called."""
+
+    namespace: str
+    name: str
+
+
 @dataclass(slots=True)
 class Dump:
-    """What has been read; `notes` are for people."""
+    """What has been read; `nodes` by namespace and name of a pod, `notes` are for people."""
 
     pools: list[Pool] = field(default_factory=list)
     lone: list[Lone] = field(default_factory=list)
     definitions: list[Definition] = field(default_factory=list)
+    nodes: dict[tuple[str, str], str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -96,13 +106,15 @@ def _take(value: object, place: specs.Place, found: Dump) -> None:
     if reader is None:
         found.notes.append(f"{place.where}: {kind or 'this'} is not of {SOURCE}; left out")
         return
-    metadata = values.mapping(given.get("metadata"), place.child("metadata"))
-    name = values.text(metadata.get("name"), place.child("metadata").child("name"))
-    spec = place.child("spec")
-    reader(name, values.mapping(given.get("spec"), spec), spec, found)
+    inside, spec = place.child("metadata"), place.child("spec")
+    metadata = values.mapping(given.get("metadata"), inside)
+    name, namespace = (
+        values.text(metadata.get(key), inside.child(key)) for key in ("name", "namespace")
+    )
+    reader(_Named(namespace, name), values.mapping(given.get("spec"), spec), spec, found)
 
 
-def _take_pool(name: str, spec: Mapping[str, object], place: specs.Place, found: Dump) -> None:
+def _take_pool(named: _Named, spec: Mapping[str, object], place: specs.Place, found: Dump) -> None:
     start, cidr = _start(spec.get("range"), place.child("range"))
     if start is None or cidr is None:
         return
@@ -113,7 +125,7 @@ def _take_pool(name: str, spec: Mapping[str, object], place: specs.Place, found:
         if address is not None:
             allocations.append(_allocation(address, each, spot))
     found.pools.append(
-        Pool(where=place.where, name=name, cidr=cidr, allocations=tuple(allocations))
+        Pool(where=place.where, name=named.name, cidr=cidr, allocations=tuple(allocations))
     )
 
 
@@ -167,10 +179,10 @@ def _podref(value: object, place: specs.Place) -> tuple[str, str]:
     return values.printable(namespace, _LONGEST_NAME), values.printable(pod, _LONGEST_NAME)
 
 
-def _take_lone(name: str, spec: Mapping[str, object], place: specs.Place, found: Dump) -> None:
-    addresses = tuple(_spelled(name))
+def _take_lone(named: _Named, spec: Mapping[str, object], place: specs.Place, found: Dump) -> None:
+    addresses = tuple(_spelled(named.name))
     if not addresses:
-        place.refuse(f"has the name {specs.shown(name)}, which ends with no address")
+        place.refuse(f"has the name {specs.shown(named.name)}, which ends with no address")
         return
     podref = values.text(spec.get("podref"), place.child("podref"))
     found.lone.append(Lone(where=place.where, addresses=addresses, podref=podref))
@@ -192,7 +204,7 @@ def _spelled(name: str) -> Iterator[values.Address]:
 
 
 def _take_definition(
-    name: str, spec: Mapping[str, object], place: specs.Place, found: Dump
+    named: _Named, spec: Mapping[str, object], place: specs.Place, found: Dump
 ) -> None:
     inside = place.child("config")
     try:
@@ -202,7 +214,7 @@ def _take_definition(
         return
     config = values.mapping(decoded, inside)
     # Multus gives a network that has no name the definition's.
-    network = values.identifier(config.get("name"), inside.child("name")) or name
+    network = values.identifier(config.get("name"), inside.child("name")) or named.name
     for plugin in values.items(config.get("plugins"), inside.child("plugins")) or [config]:
         ipam = plugin.get("ipam") if isinstance(plugin, dict) else None
         if isinstance(ipam, dict) and ipam.get("type") == SOURCE:
@@ -282,7 +294,13 @@ def _gateway(text: str, cidr: estate.Network, place: specs.Place) -> str:
     return str(found) if found is not None and found in cidr else ""
 
 
+def _take_pod(named: _Named, spec: Mapping[str, object], place: specs.Place, found: Dump) -> None:
+    node = values.text(spec.get("nodeName"), place.child("nodeName"))
+    found.nodes[named] = values.printable(node, _LONGEST_NAME)
+
+
 _READERS = {
+    ("v1", "Pod"): _take_pod,
     ("whereabouts.cni.cncf.io", "IPPool"): _take_pool,
     ("whereabouts.cni.cncf.io", "OverlappingRangeIPReservation"): _take_lone,
     ("k8s.cni.cncf.io", "NetworkAttachmentDefinition"): _take_definition,
