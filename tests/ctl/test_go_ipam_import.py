@@ -128,6 +128,15 @@ def test_a_pool_in_the_way_is_a_conflict(moorctl: Moorctl, client: moorage.Clien
     )
 
 
+def test_a_prefix_that_is_there_twice_is_a_conflict(
+    moorctl: Moorctl, client: moorage.Client
+) -> None:
+    text = dump(prefix("10.6.0.0/28", "10.6.0.1"), prefix("10.6.0.0/28", "10.6.0.1"))
+    code, lines, _ = run(moorctl, text, "--apply")
+    assert (code, list(client.pools()), kept(client)) == (4, [], {})
+    assert sum("both make it; leave one of them out" in line for line in lines) == 2
+
+
 def test_small_prefixes_withhold_nothing(moorctl: Moorctl, client: moorage.Client) -> None:
     text = dump(prefix("10.6.0.0/32"), prefix("10.7.0.0/31", IPs={"10.7.0.1": True}))
     assert run(moorctl, text, "--apply")[0] == 0

@@ -300,6 +300,24 @@ def test_a_malformed_configuration_never_reaches_the_server(
     assert told in violation["description"]
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "field"),
+    [
+        ("--node", "n" * 254, "workload.node"),
+        ("--cluster", "u" * 254, "workload.cluster"),
+        ("--interface", "..", "attachment.interface"),
+    ],
+)
+def test_what_the_server_would_not_take_is_told_before_the_first_change(
+    option: str, value: str, field: str, moorctl: Moorctl, node: Node, server: serving.Serving
+) -> None:
+    node.hold("10.22.0.12", "old")
+    before = digest.of(server.database)
+    code, _, err = run(moorctl, node, "--apply", option, value)
+    assert (code, digest.of(server.database)) == (2, before)
+    assert f"{field}: " in err
+
+
 def test_a_directory_that_is_not_there_is_told(offline: Moorctl, node: Node) -> None:
     code, _, err = run(offline, node, "/nowhere/at/all")
     assert (code, "cannot read /nowhere/at/all: No such file or directory" in err) == (2, True)

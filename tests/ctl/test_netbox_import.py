@@ -156,6 +156,19 @@ def test_prefixes_in_one_another_are_a_conflict(
     )
 
 
+def test_a_prefix_that_is_there_twice_is_a_conflict(
+    moorctl: Moorctl, tmp_path: pathlib.Path, client: moorage.Client
+) -> None:
+    text = "Prefix,Status\n10.20.1.0/24,Active\n10.20.1.0/24,Active\n"
+    code, lines, _ = run(moorctl, tmp_path, (text,), "--apply")
+    assert (code, list(client.pools())) == (4, [])
+    file = tmp_path / "0.csv"
+    assert lines[1] == (
+        f"pool/netbox-10-20-1-0-24 conflict: {file}, line 3 and {file}, line 2 both make it; leave"
+        " one of them out"
+    )
+
+
 def test_a_prefix_that_is_a_pool_here_is_used_as_it_is(
     moorctl: Moorctl, tmp_path: pathlib.Path, client: moorage.Client
 ) -> None:

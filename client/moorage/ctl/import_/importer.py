@@ -42,6 +42,7 @@ class Importer:
         self._found = found
         self._vrf = vrf
         self._orphans = orphans
+        self._makers: dict[str, manifests.Manifest] = {}
         self._orphan = f"{found.source.lower()}-orphan-"
         self._ranges = [ranges.of(pool, exists=True) for pool in client.pools(vrf=vrf)]
 
@@ -80,7 +81,7 @@ class Importer:
         return plan.Plan(steps=tuple(steps), blocks=tuple(blocks))
 
     def _step(self, manifest: manifests.Manifest) -> plan.Step:
-        if text := self._found.contradictions.get(manifest.resource.name):
+        if text := self._contradiction(manifest):
             return plan.Step(label=manifest.label, conflict=text)
         if isinstance(manifest.resource, resources_pb2.Pool):
             return self._pool_step(manifest, manifest.resource)
@@ -94,6 +95,14 @@ class Importer:
             return plan.Step(label=manifest.label, conflict=text)
         result = changes.CREATED if change.creates else changes.CONFIGURED
         return plan.Step(label=manifest.label, change=change, result=result)
+
+    def _contradiction(self, manifest: manifests.Manifest) -> str:
+        """Return why a manifest does not go together with those before it; empty where it does."""
+        name = manifest.resource.name
+        known = self._makers.setdefault(name, manifest)
+        if known is not manifest:
+            return f"{manifest.where} and {known.where} both make it; leave one of them out"
+        return self._found.contradictions.get(name, "")
 
     def _pool_step(self, manifest: manifests.Manifest, pool: resources_pb2.Pool) -> plan.Step:
         wanted = ranges.of(pool, exists=False)
@@ -217,6 +226,8 @@ class Importer:
             )
             conflict = admin_service_pb2.AdoptConflict(message=text)
             return dataclasses.replace(step, conflicts=(conflict,))
+        # The server knows of no such pool yet, and says all the same what it would never take.
+        self._adopted(step, validate_only=True)
         if conflicts := tuple(ranges.withheld(block, pool)):
             return dataclasses.replace(step, conflicts=conflicts)
         return dataclasses.replace(step, adopted=len(step.addresses), changed=True)
