@@ -2,14 +2,26 @@
 
 import contextlib
 import io
+import pathlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from fuzz.target import Target
 from moorage.ctl import exits, inputs, manifests, mentions, node_lists, specs
-from moorage.ctl.import_ import dump, holders
+from moorage.ctl.import_ import (
+    dump,
+    estate,
+    go_ipam,
+    holders,
+    host_local,
+    netbox,
+    whereabouts,
+)
+from moorage.v1 import resources_pb2
 
 _STANDARD_INPUT = ("-",)
+# No file in it is named as an address.
+_FILES = pathlib.Path(__file__).parent / "corpus" / "host-local"
 _ORIGIN = holders.Origin(interface="eth0", cluster="a-cluster")
 
 
@@ -66,12 +78,42 @@ def _mentions(sources: Sequence[str]) -> None:
 
 
 def _dumps(sources: Sequence[str]) -> None:
-    found = dump.read(sources, "default", _ORIGIN)
+    _left(dump.read(sources, "default", _ORIGIN))
+
+
+def _of_whereabouts(sources: Sequence[str]) -> None:
+    origin = whereabouts.Origin(vrf="default", network="lan", interface="net1", cluster="")
+    _left(whereabouts.read(sources, origin))
+
+
+def _of_host_local(sources: Sequence[str]) -> None:
+    found = host_local.read(
+        sources[0],
+        str(_FILES),
+        vrf="default",
+        workload=resources_pb2.Workload(node="n"),
+        interface="eth0",
+        node_selector="",
+    )
+    _left(found)
+
+
+def _of_go_ipam(sources: Sequence[str]) -> None:
+    _left(go_ipam.read(sources, "default"))
+
+
+def _of_netbox(sources: Sequence[str]) -> None:
+    _left(netbox.read(sources, "default"))
+
+
+def _left(found: estate.Estate) -> None:
+    """What another IPAM left can be told, and sent."""
     for note in found.notes:
         exits.printable(note).encode(errors="backslashreplace")
-    for block in found.blocks:
-        for each in block.addresses:
-            assert each.SerializeToString()
+    for each in (*found.addresses, *(held for block in found.blocks for held in block.addresses)):
+        assert each.SerializeToString()
+    for manifest in found.manifests:
+        assert manifest.resource.SerializeToString()
 
 
 def _lists(sources: Sequence[str]) -> None:
@@ -100,6 +142,34 @@ TARGETS = (
         declared=(exits.Failed,),
         longest=4096,
         seconds=0.1,
+    ),
+    Target(
+        name="whereabouts",
+        feed=_reading(_of_whereabouts),
+        declared=(exits.Failed,),
+        longest=4096,
+        seconds=0.1,
+    ),
+    Target(
+        name="host-local",
+        feed=_reading(_of_host_local),
+        declared=(exits.Failed,),
+        longest=4096,
+        seconds=0.1,
+    ),
+    Target(
+        name="go-ipam",
+        feed=_reading(_of_go_ipam),
+        declared=(exits.Failed,),
+        longest=4096,
+        seconds=0.1,
+    ),
+    Target(
+        name="netbox",
+        feed=_reading(_of_netbox),
+        declared=(exits.Failed,),
+        longest=4096,
+        seconds=0.05,
     ),
     Target(
         name="node-lists",
