@@ -30,10 +30,11 @@ class Client(allocations.Allocations, administration.Administration):
     `target` is a host or an address, its port optional, or a gRPC target such as
     "unix:/run/moorage/server.sock". `timeout` is how many seconds one call may take, its retries
     included; every method takes another one for a single call, and a listing has it for each page.
-    With `tls` the connection has TLS, and goes on with the files as they are when they change;
-    without, it is plain text. A `channel` that is given takes the place of all that and stays open.
-    `seen` is where it is kept how far the server's history had come, which every call that assigns
-    or releases shows the server: by default in memory.
+    With `tls` the connection has TLS, and goes on with the files as they are when they change, also
+    with that of a token; without, it is plain text, over which no token is sent. A `channel` takes
+    the place of all that where it is given, and stays open. `seen` is where it is kept how far the
+    server's history had come, which every call that assigns or releases shows the server: by
+    default in memory.
 
     Resources are named by id and VRF, or by their full name, which then wins over `vrf`. What a
     method returns is as the server stored it. Every method can raise a `moorage.MoorageError`.

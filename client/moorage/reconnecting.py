@@ -1,7 +1,8 @@
 """A connection with TLS that goes on as another one once the files of its certificates change.
 
 gRPC takes a caller's certificate with the connection and never again, so a program that lives
-longer than its certificate needs a new one. Calls that are under way stay where they began.
+longer than its certificate needs a new one. Calls that are under way stay where they began. A token
+goes with each call, as its file has it then.
 """
 
 # ruff: noqa: ANN401 - what gRPC's own methods take goes through as it is
@@ -58,6 +59,34 @@ class _Connection:
         self.leave()
 
 
+class _Token:
+    """What a file says as it is now, or as it was where it is no use."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._look_at = time.monotonic() + EVERY
+        self._state = tls.state((path,))
+        self._text = tls.token(path)
+
+    def get(self) -> str:
+        with self._lock:
+            if time.monotonic() >= self._look_at:
+                self._refresh()
+            return self._text
+
+    def _refresh(self) -> None:
+        self._look_at = time.monotonic() + EVERY
+        state = tls.state((self._path,))
+        if state == self._state:
+            return
+        self._state = state
+        try:
+            self._text = tls.token(self._path)
+        except tls.Unusable as error:
+            _LOG.warning("goes on with the token of before: %s", error)
+
+
 class Channel(grpc.Channel):
     """Calls go over the newest connection."""
 
@@ -68,7 +97,8 @@ class Channel(grpc.Channel):
         self._lock = threading.Lock()
         self._look_at = time.monotonic() + EVERY
         # Before they are read: what changes meanwhile is seen the next time.
-        self._state = tls.state(files)
+        self._state = tls.state(files.paths)
+        self._token = _Token(files.token) if files.token else None
         self._connection = _Connection(open_connection(tls.settled(files)))
         self._before: list[_Connection] = []  # with calls that are under way
         self._is_closed = False
@@ -87,9 +117,16 @@ class Channel(grpc.Channel):
             self._connection.enter()
             return self._connection
 
+    def with_token(self, more: dict[str, Any]) -> dict[str, Any]:
+        """Return what a call is made with, and the token, where there is one, in its metadata."""
+        if self._token is None:
+            return more
+        shown = ("authorization", f"Bearer {self._token.get()}")
+        return more | {"metadata": (*(more.get("metadata") or ()), shown)}
+
     def _refresh(self) -> None:
         self._look_at = time.monotonic() + EVERY
-        state = tls.state(self._files)
+        state = tls.state(self._files.paths)
         if state == self._state:
             return
         self._state = state
@@ -157,11 +194,11 @@ class _Method:
             self._made = (connection, method)
         return method
 
-    def _under_way(self, start: Callable[[Any], Any]) -> Any:
+    def _under_way(self, start: Callable[..., Any], more: dict[str, Any]) -> Any:
         """Return a call that leaves its connection when it ends."""
         connection = self._channel.begin()
         try:
-            call = start(self._of(connection))
+            call = start(self._of(connection), **self._channel.with_token(more))
         except BaseException:
             connection.leave()
             raise
@@ -169,11 +206,11 @@ class _Method:
             connection.leave()
         return call
 
-    def _done(self, make: Callable[[Any], Any]) -> Any:
+    def _done(self, make: Callable[..., Any], more: dict[str, Any]) -> Any:
         """Return what a call has come to."""
         connection = self._channel.begin()
         try:
-            return make(self._of(connection))
+            return make(self._of(connection), **self._channel.with_token(more))
         finally:
             connection.leave()
 
@@ -182,17 +219,17 @@ class _One(_Method, grpc.UnaryUnaryMultiCallable):  # type: ignore[type-arg]  # 
     """A method that answers once."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._done(lambda method: method(*args, **kwargs))
+        return self._done(lambda method, **more: method(*args, **more), kwargs)
 
     def with_call(self, *args: Any, **kwargs: Any) -> Any:
-        return self._done(lambda method: method.with_call(*args, **kwargs))
+        return self._done(lambda method, **more: method.with_call(*args, **more), kwargs)
 
     def future(self, *args: Any, **kwargs: Any) -> Any:
-        return self._under_way(lambda method: method.future(*args, **kwargs))
+        return self._under_way(lambda method, **more: method.future(*args, **more), kwargs)
 
 
 class _Many(_Method, grpc.UnaryStreamMultiCallable):  # type: ignore[type-arg]  # likewise
     """A method that answers again and again."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._under_way(lambda method: method(*args, **kwargs))
+        return self._under_way(lambda method, **more: method(*args, **more), kwargs)

@@ -46,7 +46,7 @@ def program() -> None:
     """
 
 
-_PEM = click.Path(dir_okay=False)
+_FILE = click.Path(dir_okay=False)
 
 
 @program.command()
@@ -57,17 +57,26 @@ _PEM = click.Path(dir_okay=False)
     "--metrics-listen", help=f'host:port, "" for no metrics [{config.DEFAULT_METRICS_LISTEN}].'
 )
 @click.option("--processes", type=int, help=f"1 to {config.MOST_PROCESSES}, on one port [1].")
-@click.option("--insecure-bind", is_flag=True, help="Serve beyond loopback without certificates.")
-@click.option("--tls-cert", type=_PEM, help="Certificate of the server and its chain, PEM.")
-@click.option("--tls-key", type=_PEM, help="Its key, PEM.")
-@click.option("--tls-client-ca", type=_PEM, help="Authorities of the callers' certificates, PEM.")
+@click.option("--insecure-bind", is_flag=True, help="Serve beyond loopback whoever it is.")
+@click.option("--tls-cert", type=_FILE, help="Certificate of the server and its chain, PEM.")
+@click.option("--tls-key", type=_FILE, help="Its key, PEM.")
+@click.option("--tls-client-ca", type=_FILE, help="Authorities of the callers' certificates, PEM.")
 @click.option(
     "--node-identity",
     help=f"Which name of a certificate counts: {access.SPIFFE} or {access.NODE_CERTIFICATE}.",
 )
 @click.option("--spiffe-node", help=f"A node's id: spiffe://DOMAIN/PATH/node/{access.NAME}.")
-@click.option("--roles", type=_PEM, help="Who is operator, reader, tenant or collector, TOML.")
-@click.option("--denied-serials", type=_PEM, help="Certificates that are let in no more.")
+@click.option("--token-issuer", help="Who signs the tokens that callers may show: their iss.")
+@click.option("--token-audience", help="What this server is called in tokens: their aud.")
+@click.option("--token-keys", help="The issuer's keys: a file, or an https URL (JWKS).")
+@click.option("--token-keys-ca", type=_FILE, help="Authorities of that URL's certificate, PEM.")
+@click.option(
+    "--token-node-account",
+    help="Whose tokens name their node: system:serviceaccount:NAMESPACE:NAME.",
+)
+@click.option("--token-listen", help="host:port for tokens, where --listen wants certificates.")
+@click.option("--roles", type=_FILE, help="Who is operator, reader, tenant or collector, TOML.")
+@click.option("--denied", type=_FILE, help="Certificates and tokens that are let in no more.")
 def serve(
     database_url: str | None,
     embedded: pathlib.Path | None,

@@ -32,7 +32,7 @@ class Settings(access.Access):
     `metrics_listen` is host:port, or empty for no metrics; of several processes each
     takes a port, one after the other from there. `drain_seconds` is how long a server that is to
     end goes on serving, not ready any more. `insecure_bind` admits beyond loopback what has no TLS,
-    or asks nobody for a certificate.
+    or asks nobody who calls.
     So often, of all servers of a database, one holds a part of what is stored against its rules,
     or all of it; 0 is never.
     """
@@ -64,6 +64,8 @@ class Settings(access.Access):
             raise SettingsError(
                 f"MOORAGE_LISTEN is {self.listen!r}; give host:port, or unix:///path"
             )
+        if self.token_listen and not _has_port(self.token_listen):
+            raise SettingsError(f"MOORAGE_TOKEN_LISTEN is {self.token_listen!r}; give host:port")
         if self.metrics_listen and not _has_port(self.metrics_listen):
             raise SettingsError(
                 f"MOORAGE_METRICS_LISTEN is {self.metrics_listen!r}; give host:port, or nothing"
@@ -74,14 +76,14 @@ class Settings(access.Access):
     def _check_exposure(self) -> None:
         if self.is_exposed:
             what = (
-                "whoever asks for no certificate serves"
+                "a server that does not ask who calls serves"
                 if self.tls_cert
                 else "plain text is served"
             )
             raise SettingsError(
                 f"MOORAGE_LISTEN is {self.listen!r}: {what} on loopback or a Unix socket only; "
-                "set MOORAGE_TLS_CERT, MOORAGE_TLS_KEY and MOORAGE_TLS_CLIENT_CA, or "
-                "--insecure-bind where the network itself is trusted"
+                "set MOORAGE_TLS_CERT, MOORAGE_TLS_KEY and MOORAGE_TLS_CLIENT_CA or "
+                "MOORAGE_TOKEN_ISSUER, or --insecure-bind where the network itself is trusted"
             )
         if self.metrics_listen and not is_local(self.metrics_listen):
             raise SettingsError(
@@ -91,7 +93,7 @@ class Settings(access.Access):
 
     @property
     def is_exposed(self) -> bool:
-        """Whether others than this machine can call without a certificate."""
+        """Whether others than this machine can call without saying who they are."""
         return not self.asks_who_calls and not is_local(self.listen)
 
     def _check_periods(self) -> None:

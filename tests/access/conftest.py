@@ -1,14 +1,16 @@
 """Fixtures of the tests about who may call: an authority, and a server that asks who calls."""
 
 import contextlib
+import itertools
 import pathlib
 from collections.abc import Callable, Iterator
 
 import pytest
 
 import moorage
-from harness import postgres, serving
+from harness import postgres, serving, tokens
 from harness.certificates import Authority
+from harness.tokens import Signer
 from moorage import reconnecting
 from moorage_server.api import reloading
 
@@ -52,7 +54,7 @@ def settings(authority: Authority, tmp_path: pathlib.Path) -> dict[str, str]:
         "tls_client_ca": str(authority.ca),
         "node_identity": "node-certificate",
         "roles": str(roles),
-        "denied_serials": str(denied),
+        "denied": str(denied),
     }
 
 
@@ -74,5 +76,54 @@ def calling(
             paper = authority.sign(file, **names)  # type: ignore[arg-type]  # the test's own
             files = paper.trusting(authority.ca)
             return until.enter_context(moorage.Client(secured.target, tls=files))
+
+        yield connect
+
+
+@pytest.fixture
+def signer() -> Signer:
+    """A key of the issuer whose tokens are believed."""
+    return Signer()
+
+
+@pytest.fixture
+def by_token(settings: dict[str, str], signer: Signer, tmp_path: pathlib.Path) -> dict[str, str]:
+    """Settings of a server to which everybody shows tokens, and nobody a certificate."""
+    keys = tmp_path / "keys.json"
+    keys.write_bytes(tokens.key_set(signer))
+    without = {"tls_client_ca", "node_identity"}
+    return {name: value for name, value in settings.items() if name not in without} | {
+        "token_issuer": tokens.ISSUER,
+        "token_audience": tokens.AUDIENCE,
+        "token_keys": str(keys),
+        "token_node_account": tokens.ACCOUNT,
+    }
+
+
+@pytest.fixture
+def both(settings: dict[str, str], by_token: dict[str, str]) -> dict[str, str]:
+    """Settings of a server to which everybody shows a certificate, and may show a token."""
+    return settings | by_token
+
+
+@pytest.fixture
+def tokened(database: postgres.Database, by_token: dict[str, str]) -> Iterator[serving.Serving]:
+    """Such a server."""
+    with serving.in_process(database, access=by_token) as running:
+        yield running
+
+
+@pytest.fixture
+def bearing(
+    authority: Authority, tokened: serving.Serving, tmp_path: pathlib.Path
+) -> Iterator[Callable[[str], moorage.Client]]:
+    """A client of it, with a token."""
+    with contextlib.ExitStack() as until:
+        numbers = itertools.count()
+
+        def connect(token: str) -> moorage.Client:
+            path = tokens.write(tmp_path, token, f"token-{next(numbers)}")
+            files = moorage.Tls(str(authority.ca), token=path)
+            return until.enter_context(moorage.Client(tokened.target, tls=files))
 
         yield connect

@@ -70,6 +70,7 @@ def test_the_plugin_is_its_node(
         ({"ca": "/a", "certificate": "/c"}, 7, "a certificate and its key go together"),
         ({"certificate": "/c", "key": "/k"}, 7, "who shows a certificate also has to know"),
         ({"ca": 3}, 7, "ipam.tls.ca"),
+        ({"token": "/t"}, 7, "who shows a token also has to know"),
         ({"ca": "/nowhere/ca"}, 11, "cannot be called with the files of ipam.tls: /nowhere/ca"),
     ],
 )
@@ -122,8 +123,13 @@ def test_a_release_that_waits_knows_its_certificates(tmp_path: pathlib.Path) -> 
     (plain,) = journal.oldest_first()
     assert plain.files is None
     journal.add(plain._replace(container_id="d", tls_ca="a", tls_certificate="c", tls_key="k"))
+    journal.add(plain._replace(container_id="e", tls_ca="a", tls_token="t"))
     again = {each.container_id: each.files for each in Journal(tmp_path).oldest_first()}
-    assert again == {"c": None, "d": moorage.Tls("a", "c", "k")}
+    assert again == {
+        "c": None,
+        "d": moorage.Tls("a", "c", "k"),
+        "e": moorage.Tls("a", token="t"),
+    }
 
 
 def test_moorctl_shows_who_it_is(

@@ -25,7 +25,7 @@ def test_a_denied_serial_number_ends_what_it_let_in(
     secured: serving.Serving, authority: Authority, settings: dict[str, str], write: str
 ) -> None:
     paper, other = authority.sign("op", common_name="op"), authority.sign("op2", common_name="op")
-    denied = pathlib.Path(settings["denied_serials"])
+    denied = pathlib.Path(settings["denied"])
     with (
         moorage.Client(secured.target, tls=paper.trusting(authority.ca)) as client,
         moorage.Client(secured.target, tls=other.trusting(authority.ca)) as unharmed,
@@ -85,7 +85,7 @@ def test_a_watch_ends_with_what_let_it_in(
 
         reading = threading.Thread(target=read, args=(updates,))
         reading.start()
-        pathlib.Path(settings["denied_serials"]).write_text(f"{paper.serial:x}")
+        pathlib.Path(settings["denied"]).write_text(f"{paper.serial:x}")
         calls.assign(operator)  # something to be told of
         reading.join(20)
         assert ended == ["DENIED"]

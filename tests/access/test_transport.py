@@ -14,8 +14,9 @@ import grpc
 import pytest
 
 import moorage
-from harness import ports, postgres, serving
+from harness import ports, postgres, serving, tokens
 from harness.certificates import Authority
+from harness.tokens import Signer
 from moorage_server import config
 
 
@@ -191,6 +192,13 @@ def run(program: str, *arguments: str, **environment: str) -> subprocess.Complet
 
 
 MUTUAL = {"tls_cert": "c", "tls_key": "k", "tls_client_ca": "a"}
+BEARER = {
+    "tls_cert": "c",
+    "tls_key": "k",
+    "token_issuer": "https://i",
+    "token_audience": "a",
+    "token_keys": "f",
+}
 
 
 @pytest.mark.parametrize(
@@ -200,8 +208,12 @@ MUTUAL = {"tls_cert": "c", "tls_key": "k", "tls_client_ca": "a"}
         ({"tls_key": "k"}, "TLS_KEY is set and MOORAGE_TLS_CERT is not; give both, or neither"),
         ({"tls_client_ca": "a"}, "TLS_CLIENT_CA is set and MOORAGE_TLS_CERT is not;"),
         (MUTUAL, "TLS_CLIENT_CA is set and MOORAGE_NODE_IDENTITY is not; say which name"),
-        ({"roles": "r"}, "ROLES is set and MOORAGE_TLS_CLIENT_CA is not; nobody shows"),
-        ({"denied_serials": "r"}, "DENIED_SERIALS is set and MOORAGE_TLS_CLIENT_CA is not;"),
+        ({"roles": "r"}, "ROLES is set, and neither MOORAGE_TLS_CLIENT_CA nor MOORAGE_TOKEN_"),
+        ({"denied": "r"}, "DENIED is set, and neither MOORAGE_TLS_CLIENT_CA nor MOORAGE_TOKEN_"),
+        (
+            {"node_identity": "spiffe"},
+            "NODE_IDENTITY is set and MOORAGE_TLS_CLIENT_CA is not; nobody shows",
+        ),
         (
             MUTUAL | {"node_identity": "guess"},
             "NODE_IDENTITY is 'guess'; give spiffe or node-certificate",
@@ -216,7 +228,24 @@ MUTUAL = {"tls_cert": "c", "tls_key": "k", "tls_client_ca": "a"}
         ),
         (
             {"tls_cert": "c", "tls_key": "k", "listen": "0.0.0.0:0"},
-            "LISTEN is '0.0.0.0:0': whoever asks for no certificate serves on loopback or a Unix",
+            "LISTEN is '0.0.0.0:0': a server that does not ask who calls serves on loopback or a",
+        ),
+        ({"token_audience": "a"}, "TOKEN_ISSUER is not set, and others of the tokens are; give"),
+        (BEARER | {"token_audience": ""}, "TOKEN_AUDIENCE is not set, and others of the tokens"),
+        (BEARER | {"token_keys": ""}, "TOKEN_KEYS is not set, and others of the tokens"),
+        (
+            BEARER | {"tls_cert": "", "tls_key": "", "insecure_bind": "1"},
+            "TOKEN_ISSUER is set and MOORAGE_TLS_CERT is not; callers show tokens over TLS alone",
+        ),
+        (BEARER | {"token_keys": "http://i/k"}, "TOKEN_KEYS is 'http://i/k'; whoever could"),
+        (BEARER | {"token_keys": "https:///k"}, "TOKEN_KEYS is 'https:///k'; write https://HOST/"),
+        (BEARER | {"token_keys": "https://i:x/"}, "TOKEN_KEYS is 'https://i:x/'; write https://H"),
+        (BEARER | {"token_keys_ca": "c"}, "TOKEN_KEYS_CA is set and MOORAGE_TOKEN_KEYS is no"),
+        (BEARER | {"token_node_account": "ns/agent"}, "TOKEN_NODE_ACCOUNT is 'ns/agent'; write sy"),
+        (BEARER | {"token_listen": "127.0.0.1:1"}, "TOKEN_LISTEN is set and MOORAGE_TLS_CLIENT_CA"),
+        (
+            MUTUAL | BEARER | {"node_identity": "node-certificate", "token_listen": "unix:/s"},
+            "TOKEN_LISTEN is 'unix:/s'; give host:port",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
@@ -311,6 +340,44 @@ def test_several_processes_share_the_certificates(
             assert not list(client.allocations())
             with pytest.raises(moorage.Denied):
                 client.create_vrf("mine")
+
+
+def test_several_processes_share_both_ports(
+    program: str,
+    database: postgres.Database,
+    both: dict[str, str],
+    authority: Authority,
+    signer: Signer,
+    tmp_path: pathlib.Path,
+) -> None:
+    port, for_tokens = ports.free(), ports.free()
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in both.items()]
+    options += ["--processes=2", f"--token-listen=127.0.0.1:{for_tokens}"]
+    path = tokens.write(tmp_path, signer.of_node("n1"))
+    with started(program, database, port, *options) as running:
+        await_line(running, "serving")
+        for target, files in (
+            (port, authority.node("n1").trusting(authority.ca)),
+            (for_tokens, moorage.Tls(str(authority.ca), token=path)),
+        ):
+            with moorage.Client(f"127.0.0.1:{target}", tls=files) as client:
+                assert not list(client.allocations())
+                with pytest.raises(moorage.Denied):
+                    client.create_vrf("mine")
+
+
+def test_a_port_for_tokens_that_is_taken_is_named(
+    program: str, both: dict[str, str], database: postgres.Database
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        options = [f"--{name.replace('_', '-')}={value}" for name, value in both.items()]
+        options += [f"--token-listen={listen}", "--listen=127.0.0.1:0", "--metrics-listen="]
+        url = f"--database-url={database.service_url}"
+        for processes in (1, 2):
+            done = run(program, *options, url, f"--processes={processes}")
+            assert f"cannot listen on {listen}" in done.stderr
+            assert "choose another with --token-listen" in done.stderr
 
 
 def test_a_channel_of_ones_own_is_not_touched(

@@ -12,6 +12,7 @@ server = "ipam.example:7711"
 timeout = 20
 vrf = "blue"
 tls-ca = "ca.crt"
+token-file = "alice.token"
 
 [contexts.lab]
 server = "unix:/run/moorage/lab.sock"
@@ -60,6 +61,7 @@ def test_a_context_may_be_named_before_the_command_and_after_it(
         assert told["server"] == ("ipam.example:7711", origin)
         assert told["timeout"] == ("20.0", origin)
         assert told["tls_ca"] == (str(file.parent / "ca.crt"), origin)
+        assert told["token_file"] == (str(file.parent / "alice.token"), origin)
         assert told["tls_key"] == ("", _DEFAULT)
 
 

@@ -2,14 +2,14 @@
 
 import pathlib
 
-from fuzz import of_files, of_moorctl, of_the_plugin, of_the_server
+from fuzz import of_credentials, of_files, of_moorctl, of_the_plugin, of_the_server
 from fuzz.target import Target
 
 _HERE = pathlib.Path(__file__).resolve().parent
 
 TARGETS: dict[str, Target] = {
     each.name: each
-    for module in (of_the_plugin, of_the_server, of_moorctl, of_files)
+    for module in (of_the_plugin, of_the_server, of_moorctl, of_files, of_credentials)
     for each in module.TARGETS
 }
 

@@ -28,11 +28,17 @@ class Serving:
     """A server that is up, and the database it works on."""
 
     def __init__(
-        self, target: str, database: Database, stop: Callable[[], None], metrics: str = ""
+        self,
+        target: str,
+        database: Database,
+        stop: Callable[[], None],
+        metrics: str = "",
+        tokens: str = "",
     ) -> None:
-        """Bound to `target`, and for metrics to another address, if at all."""
+        """Bound to `target`, and for metrics, and tokens alone, to others, if at all."""
         self.target = target
         self.metrics = metrics
+        self.tokens = tokens
         self.database = database
         self.stop = stop
 
@@ -78,7 +84,7 @@ def in_process(
             asyncio.run_coroutine_threadsafe(server.stop(grace=1.0), loop).result(30)
 
         try:
-            yield Serving(target, database, stop, server.metrics_address)
+            yield Serving(target, database, stop, server.metrics_address, server.token_address)
         finally:
             stop()
     finally:

@@ -26,11 +26,12 @@ class Release(NamedTuple):
     tls_ca: str = ""
     tls_certificate: str = ""
     tls_key: str = ""
+    tls_token: str = ""
 
     @property
     def files(self) -> tls.Tls | None:
         """The certificates to call the server with; None: in plain text."""
-        return tls.of(self.tls_ca, self.tls_certificate, self.tls_key)
+        return tls.of(self.tls_ca, self.tls_certificate, self.tls_key, self.tls_token)
 
     @property
     def attachment(self) -> tuple[str, str, str, str, str]:

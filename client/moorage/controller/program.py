@@ -78,11 +78,15 @@ def _server(_: click.Context, __: click.Parameter, value: str) -> str:
     return value
 
 
-def _files(ca: str | None, certificate: str | None, key: str | None) -> tls.Tls | None:
+def _files(
+    ca: str | None, certificate: str | None, key: str | None, token: str | None
+) -> tls.Tls | None:
     try:
-        files = tls.of(ca, certificate, key)
+        files = tls.of(ca, certificate, key, token)
         if files:
             tls.read(files)
+        if token:
+            tls.token(token)
     except tls.Unusable as error:
         raise click.UsageError(str(error)) from error
     return files
@@ -133,6 +137,13 @@ def _cluster_uid(_: click.Context, __: click.Parameter, value: str | None) -> st
     metavar="FILE",
     show_envvar=True,
     help="Its key.",
+)
+@click.option(
+    "--token-file",
+    envvar="MOORAGE_TOKEN_FILE",
+    metavar="FILE",
+    show_envvar=True,
+    help="Bearer token of this controller, instead of a certificate; read again when it changes.",
 )
 @click.option(
     "--vrf",
@@ -196,6 +207,7 @@ def command(  # noqa: PLR0913 - one for each option, and most by name
     tls_ca: str | None,
     tls_cert: str | None,
     tls_key: str | None,
+    token_file: str | None,
     vrf: str,
     cluster_name: str,
     cluster_uid: str,
@@ -203,7 +215,7 @@ def command(  # noqa: PLR0913 - one for each option, and most by name
     every: int,
 ) -> int:
     """Run until a signal comes; return the exit code."""
-    files = _files(tls_ca, tls_cert, tls_key)
+    files = _files(tls_ca, tls_cert, tls_key, token_file)
     access = _access(file)
     namespace = lease_namespace or credentials.namespace_of_pod()
     if not namespace:

@@ -20,7 +20,7 @@ from moorage import files
 from moorage.ctl import exits
 
 CONFIG_VARIABLE = "MOORAGE_CONFIG"
-FILE_KEYS = frozenset({"tls-ca", "tls-cert", "tls-key"})
+FILE_KEYS = frozenset({"tls-ca", "tls-cert", "tls-key", "token-file"})
 KEYS = FILE_KEYS | {"server", "timeout", "vrf"}
 
 Values = Mapping[str, str]

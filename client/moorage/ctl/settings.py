@@ -33,6 +33,7 @@ _VARIABLES = {
     "tls_ca": "MOORAGE_TLS_CA",
     "tls_cert": "MOORAGE_TLS_CLIENT_CERT",
     "tls_key": "MOORAGE_TLS_CLIENT_KEY",
+    "token_file": "MOORAGE_TOKEN_FILE",
 }
 
 _CONTEXT_VARIABLE = "MOORAGE_CONTEXT"
@@ -68,6 +69,7 @@ class Settings:
     tls_ca: str = ""
     tls_cert: str = ""
     tls_key: str = ""
+    token_file: str = ""
     origins: Mapping[str, Origin] = dataclasses.field(default_factory=dict)
 
     def origin(self, name: str) -> Origin:
@@ -97,7 +99,7 @@ class Settings:
         # What gRPC would write to standard error by itself is also in the error that it raises.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         try:
-            files = tls.of(self.tls_ca, self.tls_cert, self.tls_key)
+            files = tls.of(self.tls_ca, self.tls_cert, self.tls_key, self.token_file)
             opened = moorage.Client(self.server, timeout=self.timeout, tls=files)
         except tls.Unusable as error:
             raise exits.refused(f"cannot {action}: {error}") from error
@@ -144,6 +146,7 @@ _KINDS: dict[str, click.ParamType[Any]] = {
     "tls-ca": _FILE,
     "tls-cert": _FILE,
     "tls-key": _FILE,
+    "token-file": _FILE,
 }
 
 
@@ -157,6 +160,7 @@ def before_command(function: _Function) -> _Function:
         ca=f"Authorities of the server's certificate, PEM: TLS. [{_VARIABLES['tls_ca']}]",
         cert=f"Certificate to show. [{_VARIABLES['tls_cert']}]",
         key=f"Its key. [{_VARIABLES['tls_key']}]",
+        file=f"File of a bearer token to show. [{_VARIABLES['token_file']}]",
         context=f"Settings of a context, see `moorctl config -h`. [{_CONTEXT_VARIABLE}]",
         is_first=True,
     )
@@ -172,6 +176,7 @@ def after_command(function: _Function) -> _Function:
         ca="Likewise.",
         cert="Likewise.",
         key="Likewise.",
+        file="Likewise.",
         context="Likewise.",
         is_first=False,
     )
@@ -181,7 +186,7 @@ def after_command(function: _Function) -> _Function:
 def _options(function: _Function, *, is_first: bool, **texts: str) -> _Function:
     for name, kind in reversed(_KINDS.items()):
         variable = _VARIABLES[name.replace("-", "_")] if is_first else None
-        text = texts[name.removeprefix("tls-")]
+        text = texts[name.rpartition("-")[2]]
         option = click.option(
             f"--{name}", type=kind, help=text, envvar=variable, expose_value=False, callback=_keep
         )

@@ -189,9 +189,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ends it at once.
     """
     ERROR_REASON_CREDENTIAL_REFUSED: _ErrorReason.ValueType  # 45
-    """UNAUTHENTICATED. The server does not take the caller's certificate for
-    anybody; any call may be told so. Metadata: cause (MISSING, EXPIRED, DENIED,
-    NAMELESS, AMBIGUOUS, UNKNOWN). Get a certificate whose name the server knows.
+    """UNAUTHENTICATED. The server does not take the caller's certificate or token
+    for anybody; any call may be told so. Metadata: cause (MISSING, MALFORMED,
+    UNTRUSTED, NOT_YET_VALID, EXPIRED, DENIED, NAMELESS, AMBIGUOUS, UNKNOWN).
+    Show a certificate or a token that the server takes.
     """
     ERROR_REASON_METHOD_NOT_ALLOWED: _ErrorReason.ValueType  # 46
     """PERMISSION_DENIED. The caller's role does not have this method; any call may
@@ -374,9 +375,10 @@ Metadata: vrf, cause (a QuarantineCause without its prefix), begin_time (RFC
 ends it at once.
 """
 ERROR_REASON_CREDENTIAL_REFUSED: ErrorReason.ValueType  # 45
-"""UNAUTHENTICATED. The server does not take the caller's certificate for
-anybody; any call may be told so. Metadata: cause (MISSING, EXPIRED, DENIED,
-NAMELESS, AMBIGUOUS, UNKNOWN). Get a certificate whose name the server knows.
+"""UNAUTHENTICATED. The server does not take the caller's certificate or token
+for anybody; any call may be told so. Metadata: cause (MISSING, MALFORMED,
+UNTRUSTED, NOT_YET_VALID, EXPIRED, DENIED, NAMELESS, AMBIGUOUS, UNKNOWN).
+Show a certificate or a token that the server takes.
 """
 ERROR_REASON_METHOD_NOT_ALLOWED: ErrorReason.ValueType  # 46
 """PERMISSION_DENIED. The caller's role does not have this method; any call may

@@ -1,25 +1,27 @@
-"""Who calls: known anew with each call, since a certificate may have been denied a moment ago."""
+"""Who calls: known anew with each call, since what is shown may have been denied a moment ago."""
 
 import contextvars
 import dataclasses
-import time
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from moorage_server import access
 from moorage_server.api import lists
+from moorage_server.api.credentials import Credential, Reader
 from moorage_server.api.desk import Context
+from moorage_server.api.fetching import Fetched
 from moorage_server.api.reloading import Reloaded
 from moorage_server.domain import callers, errors, model
 from moorage_server.domain.callers import Identity, Standing
 
 if TYPE_CHECKING:
-    from moorage_server.api.certificates import Certificate
+    from moorage_server.api.issuer_keys import Keys
 
 # Of the call under way: each runs in a context of its own.
 CURRENT: Final = contextvars.ContextVar("caller", default=callers.ANONYMOUS)
 
-MOST_KNOWN: Final = 20_000  # certificates, of which a thousand take a megabyte
+MOST_KNOWN: Final = 20_000  # of each kind, of which a thousand take a megabyte
 
 _Request = TypeVar("_Request", model.AssignRequest, model.ReleaseRequest)
 
@@ -32,64 +34,112 @@ def restricted(request: _Request) -> _Request:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Known:
-    """A certificate that has called before, and who that was by this list of roles."""
+    """What somebody has called with before, and who that was by this list of roles."""
 
-    certificate: "Certificate"
+    credential: Credential
     roles: Mapping[str, Standing]
     identity: Identity
 
 
 class Callers:
-    """Knows callers by their certificates."""
+    """Knows callers by what they show."""
 
     def __init__(self, settings: access.Access) -> None:
-        """Reads the lists; raises Unreadable."""
-        # Takes a tenth of a second, which a server that asks for no certificate need not spend.
-        from moorage_server.api import certificates  # noqa: PLC0415
-
-        self._parse = certificates.parse
-        self._form = callers.Form(spiffe_prefix=settings.spiffe_node.removesuffix(access.NAME))
+        """Reads the files; raises Unreadable."""
         self._roles = Reloaded("list of roles", _paths(settings.roles), lists.roles)
-        self._denied = Reloaded(
-            "list of denied certificates", _paths(settings.denied_serials), lists.serials
-        )
-        self._known: dict[bytes, _Known] = {}
+        self._denied = Reloaded("list of what is denied", _paths(settings.denied), lists.denied)
+        self._keys = _keys(settings)
+        # Each with a memory of its own: what counts as a certificate is no token.
+        self._asked = [(reader, _Memory()) for reader in _readers(settings, self._keys)]
 
-    def identify(self, context: Context) -> Identity:
+    async def start(self) -> None:
+        """Fetches what is not in files, or finds that it cannot be had yet."""
+        if isinstance(self._keys, Fetched):
+            await self._keys.renew()
+
+    async def keep_fresh(self) -> None:
+        """Goes on fetching it, until cancelled."""
+        if isinstance(self._keys, Fetched):
+            await self._keys.keep_fresh()
+
+    async def identify(self, context: Context) -> Identity:
         """Who calls; raises CredentialRefused."""
-        shown = next(iter(context.auth_context().get("x509_pem_cert", ())), None)
-        if shown is None:
-            raise errors.CredentialRefused("MISSING", "the call came without a certificate")
-        known = self._known.get(shown)
-        if known is None or known.roles is not self._roles.get():
-            known = self._learn(shown)
-        self._require_standing(known.certificate)
+        found: Identity | None = None
+        for reader, memory in self._asked:
+            shown = reader.shown(context)
+            if shown is not None:
+                who = await self._who(reader, memory, shown)
+                if found is not None and not who.is_same(found):
+                    why = f"the certificate is of {found.name}, and the token of {who.name}"
+                    raise errors.CredentialRefused("AMBIGUOUS", why)
+                found = who
+        if found is None:
+            raise errors.CredentialRefused("MISSING", "the call came without a credential")
+        return found
+
+    async def _who(self, reader: Reader, memory: "_Memory", shown: bytes) -> Identity:
+        known = memory.get(shown)
+        stale = known is None or known.roles is not self._roles.get()
+        if known is None or stale or known.credential.by is not reader.by:
+            known = self._learn(await reader.read(shown))
+            memory.keep(shown, known)
+        known.credential.require_standing(self._denied.get())
         return known.identity
 
-    def _require_standing(self, certificate: "Certificate") -> None:
-        # TLS has looked at this too, but when the connection was opened.
-        if not certificate.begins <= time.time() < certificate.ends:
-            raise errors.CredentialRefused("EXPIRED", "the certificate has expired")
-        if certificate.serial in self._denied.get():
-            raise errors.CredentialRefused("DENIED", "the certificate's serial number is denied")
-
-    def _learn(self, pem: bytes) -> _Known:
-        roles = self._roles.get()
-        try:
-            certificate = self._parse(pem)
-        except ValueError as error:
-            # gRPC reads them more leniently.
-            why = "the certificate cannot be read"
-            raise errors.CredentialRefused("NAMELESS", why) from error
-        named = self._form.named(certificate.names)
+    def _learn(self, credential: Credential) -> _Known:
+        named, roles = credential.named, self._roles.get()
         standing = roles.get(named.name)
         if not named.node and standing is None:
             raise errors.CredentialRefused("UNKNOWN", f"{named.name} has no role")
+        return _Known(credential, roles, _identity(named, standing))
+
+
+class _Memory:
+    """What has been read, by a digest of its text: a text may be of any length, and is secret."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, _Known] = {}
+
+    def get(self, shown: bytes) -> _Known | None:
+        return self._known.get(_digest(shown))
+
+    def keep(self, shown: bytes, known: _Known) -> None:
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()
-        identity = _identity(named, standing)
-        known = self._known[pem] = _Known(certificate, roles, identity)
-        return known
+        self._known[_digest(shown)] = known
+
+
+def _digest(shown: bytes) -> bytes:
+    return hashlib.sha256(shown).digest()
+
+
+def _keys(settings: access.Access) -> "Reloaded[Keys] | Fetched[Keys] | None":
+    if not settings.token_issuer:
+        return None
+    from moorage_server.api import issuer_keys  # noqa: PLC0415
+
+    what, where = "keys of the issuer", settings.token_keys
+    if settings.has_keys_at_url:
+        most = issuer_keys.LONGEST
+        return Fetched(what, where, settings.token_keys_ca, issuer_keys.parse, most)
+    return Reloaded(what, (where,), issuer_keys.parse)
+
+
+def _readers(
+    settings: access.Access, keys: "Reloaded[Keys] | Fetched[Keys] | None"
+) -> Iterator[Reader]:
+    # Each takes a tenth of a second to load, which who does not ask for it need not spend.
+    if settings.tls_client_ca:
+        from moorage_server.api import certificates  # noqa: PLC0415
+
+        form = callers.Form(spiffe_prefix=settings.spiffe_node.removesuffix(access.NAME))
+        yield certificates.Certificates(form)
+    if keys is not None:
+        from moorage_server.api import tokens  # noqa: PLC0415
+
+        issuer = tokens.Issuer(name=settings.token_issuer, audience=settings.token_audience)
+        accounts = callers.Accounts(of_nodes=settings.token_node_account)
+        yield tokens.Tokens(issuer, accounts, keys)
 
 
 def _identity(named: callers.Named, standing: Standing | None) -> Identity:

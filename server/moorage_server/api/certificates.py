@@ -3,38 +3,54 @@
 That an authority of ours has signed it, TLS has seen to.
 """
 
-import dataclasses
-
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from moorage_server.domain.callers import Names
+from moorage_server.api import lists
+from moorage_server.api.credentials import Credential
+from moorage_server.api.desk import Context
+from moorage_server.domain import errors
+from moorage_server.domain.callers import Form, Names
 
 _SPIFFE = "spiffe://"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
-    """`begins` and `ends` are on time.time()'s clock."""
+class Certificates:
+    """Reads them; which of their names counts is the form's."""
 
-    serial: int
-    begins: float
-    ends: float
-    names: Names
+    by = None
+
+    def __init__(self, form: Form) -> None:
+        """Has read none."""
+        self._form = form
+
+    def shown(self, context: Context) -> bytes | None:
+        """The one of the connection, PEM."""
+        return next(iter(context.auth_context().get("x509_pem_cert", ())), None)
+
+    async def read(self, shown: bytes) -> Credential:
+        """Raises CredentialRefused."""
+        try:
+            read = x509.load_pem_x509_certificate(shown)
+            names = _names(read)
+        except ValueError as error:
+            # gRPC reads them more leniently.
+            why = "the certificate cannot be read"
+            raise errors.CredentialRefused("NAMELESS", why) from error
+        return Credential(
+            kind="certificate",
+            named=self._form.named(names),
+            begins=read.not_valid_before_utc.timestamp(),
+            ends=read.not_valid_after_utc.timestamp(),
+            mark=lists.of_serial(read.serial_number),
+        )
 
 
-def parse(pem: bytes) -> Certificate:
-    """Reads the first one; raises ValueError."""
-    read = x509.load_pem_x509_certificate(pem)
-    return Certificate(
-        serial=read.serial_number,
-        begins=read.not_valid_before_utc.timestamp(),
-        ends=read.not_valid_after_utc.timestamp(),
-        names=Names(
-            common_names=_subject(read, NameOID.COMMON_NAME),
-            organizations=_subject(read, NameOID.ORGANIZATION_NAME),
-            spiffe_ids=tuple(each for each in _uris(read) if each.startswith(_SPIFFE)),
-        ),
+def _names(certificate: x509.Certificate) -> Names:
+    return Names(
+        common_names=_subject(certificate, NameOID.COMMON_NAME),
+        organizations=_subject(certificate, NameOID.ORGANIZATION_NAME),
+        spiffe_ids=tuple(each for each in _uris(certificate) if each.startswith(_SPIFFE)),
     )
 
 

@@ -15,13 +15,13 @@ class Entry:
         self._method = method
         self._callers = callers
 
-    def require(self, context: Context) -> authorization.Rule:
+    async def require(self, context: Context) -> authorization.Rule:
         """What the caller's request is to be held against.
 
         Raises CredentialRefused and MethodNotAllowed, before anything of the request is looked at;
         asked again while a stream goes on.
         """
-        caller = self._callers.identify(context)
+        caller = await self._callers.identify(context)
         rule = authorization.rule(self._method, caller)
         CURRENT.set(caller)
         return rule

@@ -14,6 +14,7 @@ from moorage_server.api import errors as statuses
 from moorage_server.api.admission import Admission
 from moorage_server.api.callers import Callers
 from moorage_server.api.entry import Entry
+from moorage_server.api.strangers import Strangers
 from moorage_server.domain import errors
 
 Question = TypeVar("Question")
@@ -45,6 +46,7 @@ class Boundary(grpc.aio.ServerInterceptor):
         self._admission = admission
         self._calls = calls
         self._callers = callers
+        self._strangers = Strangers()
         # Asked anew for each call, and the same each time.
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
@@ -95,16 +97,16 @@ class Boundary(grpc.aio.ServerInterceptor):
         async def call(request: Question | _Unreadable, context: desk.Context) -> Answer:
             began = time.perf_counter()
             try:
-                response = await behaviour(_taken(request, context, entry), context)
+                response = await behaviour(await _taken(request, context, entry), context)
             except Exception as error:  # the server's outermost edge
                 refusal = statuses.refusal(action, error)
             except BaseException:  # the caller has gone
                 self._calls.end(action, measures.CANCELLED, time.perf_counter() - began)
                 raise
             else:
-                self._tell(action, began)
+                self._tell(action, began, context)
                 return response
-            self._tell(action, began, refusal)
+            self._tell(action, began, context, refusal)
             return await statuses.abort(context, refusal)
 
         return call
@@ -117,11 +119,11 @@ class Boundary(grpc.aio.ServerInterceptor):
         ) -> AsyncIterator[Answer]:
             began = time.perf_counter()
             try:
-                question = _taken(request, context, entry)
+                question = await _taken(request, context, entry)
                 async for response in behaviour(question, context):
                     if entry is not None:
                         # A watch lasts half an hour, and what lets in may have ended since.
-                        entry.check(question, entry.require(context))
+                        entry.check(question, await entry.require(context))
                     yield response
             except Exception as error:  # the server's outermost edge
                 refusal = statuses.refusal(action, error)
@@ -129,20 +131,29 @@ class Boundary(grpc.aio.ServerInterceptor):
                 self._calls.end(action, measures.CANCELLED, time.perf_counter() - began)
                 raise
             else:
-                self._tell(action, began)
+                self._tell(action, began, context)
                 return
-            self._tell(action, began, refusal)
+            self._tell(action, began, context, refusal)
             await statuses.abort(context, refusal)
 
         return call
 
-    def _tell(self, action: str, began: float, refusal: errors.IpamError | None = None) -> None:
+    def _tell(
+        self,
+        action: str,
+        began: float,
+        context: desk.Context,
+        refusal: errors.IpamError | None = None,
+    ) -> None:
         seconds = time.perf_counter() - began
         outcome = refusal.reason if refusal else measures.OK
         self._calls.end(action, outcome, seconds)
         told = {"action": action, "outcome": outcome, "ms": round(seconds * 1000, 2)}
         if refusal is None:
             _log.debug("call", **told)
+            return
+        if isinstance(refusal, errors.CredentialRefused):
+            self._strangers.tell(context.peer(), refusal, **told)
             return
         log = _log.error if isinstance(refusal, _ERRORS) else _log.info
         log("call", **told, **refusal.metadata)
@@ -185,11 +196,13 @@ def _written(
     return write
 
 
-def _taken(request: Question | _Unreadable, context: desk.Context, entry: Entry | None) -> Question:
+async def _taken(
+    request: Question | _Unreadable, context: desk.Context, entry: Entry | None
+) -> Question:
     """The request of somebody who may make it."""
     if entry is None:
         return _read(request)
-    rule = entry.require(context)
+    rule = await entry.require(context)
     question = _read(request)
     entry.check(question, rule)
     return question

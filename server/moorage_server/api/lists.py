@@ -1,4 +1,4 @@
-"""The two files an operator keeps about callers: who is what, and whose certificates count no more.
+"""The two files an operator keeps about callers: who is what, and what is let in no more.
 
 # roles.toml
 operator = ["alice", "spiffe://example.org/ops/bob"]
@@ -8,17 +8,22 @@ collector = ["moorage-controller"]
 namespaces = ["shop", "shop-test"]
 vrfs = ["default"]  # which is what is meant where there is no such line
 
-# denied, one serial number a line, as openssl x509 -serial prints it
+# denied, a line each: a certificate as openssl x509 -serial prints it, a token by its jti
 serial=4F0C11A0
+jti=0a4b9f1e-5b0c-4a43-9d2c-8e1f0c6b7a55
 """
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from typing import Final, NoReturn
 
 from moorage_server.domain import model
 from moorage_server.domain.callers import Role, Standing
 
-_GIVEN = {role.value: role for role in Role if role is not Role.NODE}
+_ID: Final = "jti="
+_COMMENT: Final = re.compile(r"(^|\s)#.*")
+_GIVEN: Final = {role.value: role for role in Role if role is not Role.NODE}
 _NAMESPACES, _VRFS = "namespaces", "vrfs"
 
 
@@ -71,15 +76,34 @@ def _names(what: str, names: object) -> list[str]:
     return names
 
 
-def serials(content: bytes = b"") -> frozenset[int]:
-    """The numbers; raises ValueError."""
-    lines = (line.partition("#")[0].strip() for line in content.decode().splitlines())
-    return frozenset(_serial(line) for line in lines if line)
+def denied(content: bytes = b"") -> frozenset[str]:
+    """The marks of what is denied; raises ValueError."""
+    lines = (_COMMENT.sub("", line).strip() for line in content.decode().splitlines())
+    return frozenset(_mark(line) for line in lines if line)
 
 
-def _serial(line: str) -> int:
+def of_serial(number: int) -> str:
+    """The mark of a certificate."""
+    return f"serial={number:x}"
+
+
+def of_id(jti: str) -> str:
+    """The mark of a token, none of one without an id."""
+    return f"{_ID}{jti}" if jti else ""
+
+
+def _mark(line: str) -> str:
+    if line.startswith(_ID):
+        return of_id(line.removeprefix(_ID).strip()) or _refuse(line)
     digits = line.removeprefix("serial=").replace(":", "")
     try:
-        return int(digits, 16)
+        return of_serial(int(digits, 16))
     except ValueError:
-        raise ValueError(f"{line[:80]!r} is no serial number; write it in hexadecimal") from None
+        return _refuse(line)
+
+
+def _refuse(line: str) -> NoReturn:
+    raise ValueError(
+        f"{line[:80]!r} names nothing; write serial= and a certificate's number in hexadecimal, "
+        "or jti= and a token's id"
+    )

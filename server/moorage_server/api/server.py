@@ -117,8 +117,8 @@ class Server:
         self._desk = Desk(self._store, self._admission, threads=settings.threads)
         methods = (method.name for service in SERVICES for method in service.methods)
         calls, batches, feed = measures.Calls(methods), measures.Batches(), measures.Feed()
-        callers = Callers(settings) if settings.asks_who_calls else None
-        self._grpc = _listener(settings, Boundary(self._admission, calls, callers))
+        self._callers = Callers(settings) if settings.asks_who_calls else None
+        self._grpc = _listener(settings, Boundary(self._admission, calls, self._callers))
         self._health = Health()
         self._statuses = grpc_health.aio.HealthServicer()
         self._compiled = catalogs.Catalogs()
@@ -135,15 +135,13 @@ class Server:
         counters = (*itertools.chain(*counted), turned_away, self._lasting)
         self._metrics = Metrics(self._store, self._compiled, lambda: self._watching.count, counters)
         self.metrics_address = ""  # where they are served, if they are
+        self.token_address = ""  # where those without certificates are, if that is another one
         self._reports: list[asyncio.Task[None]] = []
 
     async def start(self) -> str:
         """Serves; returns the address it is bound to. Raises BindError and Unreadable."""
         self._register()
-        try:
-            bound = self._bind()
-        except RuntimeError as error:
-            raise BindError(self._settings.listen) from error
+        address = self._bind()
         if self._settings.metrics_listen:
             try:
                 self.metrics_address = self._metrics.start(
@@ -154,12 +152,15 @@ class Server:
         self._reports.append(asyncio.create_task(self._health.beat()))
         self._collector.start()
         self._numbering.start()
+        if self._callers is not None:
+            await self._callers.start()
+            self._reports.append(asyncio.create_task(self._callers.keep_fresh()))
         await self._report()
         await self._chores.start()
         self._verifying.start()
         await self._grpc.start()
         self._reports.append(asyncio.create_task(self._keep_reporting()))
-        return _address(self._settings.listen, bound)
+        return address
 
     async def go_away(self) -> None:
         """Says that it is not ready, and will not be; serves all the same, who has not heard."""
@@ -188,15 +189,28 @@ class Server:
         self._desk.close()
         self._store.close()
 
-    def _bind(self) -> int:
-        if self._settings.is_exposed:
-            _log.warning("anybody who can connect may do everything", on=self._settings.listen)
+    def _bind(self) -> str:
+        settings = self._settings
+        if settings.is_exposed:
+            _log.warning("anybody who can connect may do everything", on=settings.listen)
+        if settings.token_listen:
+            self.token_address = self._open(settings.token_listen, "", "--token-listen")
+        return self._open(settings.listen, settings.tls_client_ca, "--listen")
+
+    def _open(self, listen: str, client_ca: str, option: str) -> str:
+        try:
+            return _address(listen, self._add_port(listen, client_ca))
+        except RuntimeError as error:
+            raise BindError(listen, option) from error
+
+    def _add_port(self, listen: str, client_ca: str) -> int:
         if not self._settings.tls_cert:
-            return self._grpc.add_insecure_port(self._settings.listen)
+            return self._grpc.add_insecure_port(listen)
         # Loads what a server without TLS need not have.
         from moorage_server.api import tls  # noqa: PLC0415
 
-        return self._grpc.add_secure_port(self._settings.listen, tls.credentials(self._settings))
+        files = tls.credentials(self._settings, client_ca=client_ca)
+        return self._grpc.add_secure_port(listen, files)
 
     def _register(self) -> None:
         allocation_service_pb2_grpc.add_AllocationServiceServicer_to_server(

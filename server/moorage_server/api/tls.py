@@ -21,17 +21,20 @@ _DER: Final = serialization.Encoding.DER
 _PUBLIC: Final = serialization.PublicFormat.SubjectPublicKeyInfo
 
 
-def credentials(access: Access) -> grpc.ServerCredentials:
-    """What a port is opened with; raises Unreadable."""
+def credentials(access: Access, *, client_ca: str) -> grpc.ServerCredentials:
+    """What a port is opened with, where callers need a certificate of `client_ca`, or none.
+
+    gRPC for Python knows no port where they may have one. Raises Unreadable.
+    """
     paths = [access.tls_cert, access.tls_key]
-    if access.asks_who_calls:
-        paths.append(access.tls_client_ca)
+    if client_ca:
+        paths.append(client_ca)
     files = Reloaded("certificates of the server", paths, _configuration)
     return grpc.dynamic_ssl_server_credentials(
         files.get(),
         # The type stubs do not know that None is an answer.
         cast("Callable[[], grpc.ServerCertificateConfiguration]", _Fetcher(files)),
-        require_client_authentication=access.asks_who_calls,
+        require_client_authentication=bool(client_ca),
     )
 
 

@@ -1,7 +1,7 @@
-"""Who calls, and which name of a certificate says so.
+"""Who calls, and which name of a certificate or a token says so.
 
 A node is known by the form of its name, everybody else by a name that the operator has written
-down. Which kind of name counts is chosen, and never guessed from what a certificate has.
+down. Which kind of name counts is chosen, and never guessed from what is shown.
 """
 
 import dataclasses
@@ -34,8 +34,16 @@ class Identity:
     bounds: model.Bounds = model.UNBOUND
     vrfs: frozenset[str] = frozenset()
 
+    def is_same(self, other: "Identity") -> bool:
+        """Whether both are one caller, who may have a name of each kind."""
+        return self.role is other.role and self._own_name == other._own_name
 
-# Where nobody is asked for a certificate, whoever can connect may do everything.
+    @property
+    def _own_name(self) -> str:
+        return self.bounds.node or self.name
+
+
+# Where nobody is asked who he is, whoever can connect may do everything.
 ANONYMOUS: Final = Identity(name="anonymous", role=Role.OPERATOR)
 
 
@@ -109,6 +117,25 @@ class Form:
         return spiffe if is_ours else Named(name=spiffe.name)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Accounts:
+    """Of tokens their subject counts; those of one account, if any, name a node beside it."""
+
+    of_nodes: str = ""
+
+    def named(self, subject: str, node: str) -> Named:
+        """The subject, and the node of an account of nodes; raises CredentialRefused."""
+        if not _plain(subject):
+            raise errors.CredentialRefused("NAMELESS", "the token has no name that counts")
+        if subject != self.of_nodes:
+            return Named(name=subject)
+        if not _plain(node):
+            raise errors.CredentialRefused(
+                "NAMELESS", "the token names no node, as those of pods do from Kubernetes 1.30 on"
+            )
+        return Named(name=subject, node=node)
+
+
 def _by_spiffe(names: Names) -> Named:
     name = _only(names.spiffe_ids)
     path, separator, node = name.rpartition("/")
@@ -124,5 +151,9 @@ def _by_subject(names: Names) -> Named:
 def _only(names: tuple[str, ...]) -> str:
     if len(names) > 1:
         raise errors.CredentialRefused("AMBIGUOUS", f"the certificate has {len(names)} such names")
-    name = names[0] if names else ""
+    return _plain(names[0]) if names else ""
+
+
+def _plain(name: str) -> str:
+    """The name where it is fit to be one, else none."""
     return name if name.isprintable() and len(name) <= _LONGEST_NAME else ""

@@ -46,7 +46,7 @@ async def _serve(settings: Settings) -> None:
             ending.skip()
 
     loop.add_reader(orders, hear)
-    await one.serve(settings, ending, lambda _, metrics: _report(metrics=metrics))
+    await one.serve(settings, ending, lambda _, metrics, __: _report(metrics=metrics))
 
 
 def _report(**what: str) -> None:

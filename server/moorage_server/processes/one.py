@@ -16,21 +16,28 @@ LAST_TRANSACTIONS = 10.0  # seconds for what goes on behind calls that were give
 _log = structlog.get_logger()
 
 
-def _tell(address: str, metrics: str) -> None:
-    _log.info("serving", address=address, metrics=metrics, version=moorage_server.__version__)
+def told_of(tokens: str) -> dict[str, str]:
+    """What is said of the port for tokens alone, where there is one."""
+    return {"tokens": tokens} if tokens else {}
+
+
+def _tell(address: str, metrics: str, tokens: str) -> None:
+    where = {"address": address, "metrics": metrics, **told_of(tokens)}
+    _log.info("serving", **where, version=moorage_server.__version__)
 
 
 async def serve(
-    settings: Settings, ending: Ending, tell: Callable[[str, str], None] = _tell
+    settings: Settings, ending: Ending, tell: Callable[[str, str, str], None] = _tell
 ) -> None:
     """Serves until `ending`, then finishes the calls under way.
 
-    Once it serves it tells where, and where its metrics are. Raises BindError.
+    Once it serves it tells where, where its metrics are, and the port for tokens alone. Raises
+    BindError.
     """
     server = Server(settings)
     address = await server.start()
     _relieve_collector()
-    tell(address, server.metrics_address)
+    tell(address, server.metrics_address, server.token_address)
     await ending.begun.wait()
     _log.info("going away")
     await server.go_away()

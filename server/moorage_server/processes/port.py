@@ -10,11 +10,12 @@ _Address = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 
 
 @contextlib.contextmanager
-def reserved(listen: str) -> Iterator[str]:
+def reserved(listen: str, option: str = "--listen") -> Iterator[str]:
     """An address on which, until the end, our processes may listen and no others.
 
     Port 0 becomes one that is free, a name the first address that it stands for: which others
-    it has, gRPC and we might not agree on. Raises BindError where somebody has it.
+    it has, gRPC and we might not agree on. Raises BindError, which names `option`, where
+    somebody has it.
     """
     host, _, port = listen.rpartition(":")
     with contextlib.ExitStack() as until:
@@ -24,7 +25,7 @@ def reserved(listen: str) -> Iterator[str]:
             )
             held = until.enter_context(_held(family, address))
         except OSError as error:
-            raise BindError(listen) from error
+            raise BindError(listen, option) from error
         host, number, *_ = held.getsockname()
         yield f"[{host}]:{number}" if family == socket.AF_INET6 else f"{host}:{number}"
 

@@ -17,7 +17,7 @@ import structlog
 
 import moorage_server
 from moorage_server.config import Settings
-from moorage_server.processes import port
+from moorage_server.processes import one, port
 from moorage_server.processes.ending import Ending
 
 # -P: what lies in the working directory is no module of ours.
@@ -94,8 +94,8 @@ async def serve(settings: Settings, ending: Ending) -> None:
 
     Raises BindError, and ProcessEnded when one of them has ended before it should.
     """
-    with port.reserved(settings.listen) as listen:
-        settings = dataclasses.replace(settings, listen=listen)
+    with contextlib.ExitStack() as until:
+        settings = _reserved(settings, until)
         numbers = range(1, settings.processes + 1)
         # Should anything fail here, those that were started end with us.
         children = [await Child.start(number, settings) for number in numbers]
@@ -108,6 +108,17 @@ async def serve(settings: Settings, ending: Ending) -> None:
     lost += [each for each in children if each.failed and each not in lost]
     if lost:
         raise ProcessEnded("; ".join([await each.last_words() for each in lost]))
+
+
+def _reserved(settings: Settings, until: contextlib.ExitStack) -> Settings:
+    """With the ports that are all processes' own until then; raises BindError."""
+    settings = dataclasses.replace(
+        settings, listen=until.enter_context(port.reserved(settings.listen))
+    )
+    if not settings.token_listen:
+        return settings
+    reserved = port.reserved(settings.token_listen, "--token-listen")
+    return dataclasses.replace(settings, token_listen=until.enter_context(reserved))
 
 
 async def _watch(
@@ -131,6 +142,7 @@ async def _announce(children: Sequence[Child], settings: Settings) -> None:
             "serving",
             address=settings.listen,
             metrics=metrics,
+            **one.told_of(settings.token_listen),
             processes=[each.pid for each in children],
             version=moorage_server.__version__,
         )

@@ -33,7 +33,7 @@ def command() -> None:
       vrf = "blue"
       tls-ca = "ca.crt"
       tls-cert = "alice.crt"
-      tls-key = "alice.key"
+      tls-key = "alice.key"    # or token-file = "alice.token"
 
     Files are beside it unless their paths are absolute. An option wins over a context that
     --context names, that over the environment, the environment over the context in use, and that

@@ -4,13 +4,13 @@ from moorage_server.domain.errors.ipam_error import IpamError
 
 
 class CredentialRefused(IpamError):
-    """The caller's certificate is not taken for anybody."""
+    """What the caller shows, a certificate or a token, is not taken for anybody."""
 
     reason = "CREDENTIAL_REFUSED"
 
     def __init__(self, cause: str, why: str) -> None:
         """`cause` is for programs, `why` for people."""
-        super().__init__(f"{why}; get a certificate whose name the server knows", cause=cause)
+        super().__init__(f"{why}; show a certificate or a token that the server takes", cause=cause)
 
 
 class MethodNotAllowed(IpamError):
