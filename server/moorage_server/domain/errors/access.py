@@ -37,8 +37,7 @@ class NotYours(IpamError):
             if node
             else f"tenant {tenant} acts for its own namespaces alone, in its own VRFs; name one of "
             'each, an owner key that begins with "{namespace}/", and only what they hold',
-            node=node,
-            tenant=tenant,
+            **({"node": node} if node else {"tenant": tenant}),
         )
 
 
