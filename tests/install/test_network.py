@@ -60,10 +60,11 @@ def install(
     places: installation.Places,
     account: installation.Account | None,
     source: pathlib.Path,
-    **wanted: str,
+    node_name: str = "",
+    cluster_uid: str = "",
 ) -> pieces.Outcome:
     """Installs; returns what became of the list."""
-    listed = network.Network(source=source, **wanted)
+    listed = network.Network(source=source, node_name=node_name, cluster_uid=cluster_uid)
     told = dict(
         installation.install(places, program=b"#!/bin/true\n", listed=listed, account=account)
     )
@@ -115,6 +116,19 @@ def test_what_is_written_is_what_the_plugin_reads(source: pathlib.Path) -> None:
     [plugin] = document.pop("plugins")
     chosen = settings.parse(netconf.parse(json.dumps(document | plugin).encode()))
     assert (settings.node_name(chosen), chosen.cluster_uid) == ("n1", UID)
+
+
+def test_server_and_certificates_are_added_where_the_list_names_none(source: pathlib.Path) -> None:
+    files = {"ca": "/tls/ca.crt", "certificate": "/tls/node.pem", "key": "/tls/node.pem"}
+    wanted = network.Network(source=source, server="ipam:7711", tls=files)
+    own = {"type": "moorage", "server": "mine:7711", "tls": {"ca": "/mine.crt"}}
+    write(source, {"ipam": {"type": "moorage"}}, {"ipam": own})
+    assert ipams(network.read(wanted)) == [
+        {"type": "moorage", "server": "ipam:7711", "tls": files},
+        own,
+    ]
+    before = write(source, {"ipam": own})
+    assert network.read(wanted) == before
 
 
 def test_the_cluster_is_asked_for_its_uid(
@@ -206,7 +220,38 @@ def test_a_name_that_is_none_is_refused(
         assert f"{value!r} is not a name: write letters" in done.stderr
 
 
-def test_there_must_be_a_list_to_complete(places: installation.Places) -> None:
-    done = run(places, "--nodename=n1")
+def test_the_command_completes_the_list_with_server_and_certificates(
+    places: installation.Places, source: pathlib.Path
+) -> None:
+    write(source, {"ipam": {"type": "moorage"}})
+    named = ("--conflist", str(source), "--server=ipam.example:7711")
+    files = ("--tls-ca=/tls/ca.crt", "--tls-cert=/tls/node.pem", "--tls-key=/tls/node.pem")
+    done = run(places, *named, *files)
+    assert (done.returncode, done.stderr) == (0, "")
+    [completed] = ipams(places.network.read_bytes())
+    tls = {"ca": "/tls/ca.crt", "certificate": "/tls/node.pem", "key": "/tls/node.pem"}
+    assert completed == {"type": "moorage", "server": "ipam.example:7711", "tls": tls}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--server=a:b"], "'a:b' is not a server"),
+        (["--tls-cert=/node.pem"], "a certificate and its key go together"),
+        (["--tls-cert=/node.pem", "--tls-key=/node.pem"], "name its authorities"),
+    ],
+)
+def test_a_server_or_certificates_that_cannot_be_are_refused(
+    options: list[str], said: str, places: installation.Places, source: pathlib.Path
+) -> None:
+    write(source, {"ipam": {"type": "moorage"}})
+    done = run(places, "--conflist", str(source), *options)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--nodename=n1", "--server=m:7711", "--tls-ca=/tls/ca.crt"])
+def test_there_must_be_a_list_to_complete(option: str, places: installation.Places) -> None:
+    done = run(places, option)
     assert done.returncode == 2
     assert "complete what --conflist names" in done.stderr

@@ -7,16 +7,31 @@ import pathlib
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import click
 
+from moorage import targets, tls
 from moorage.cni import settings
 from moorage.install import bytecode, credentials, errors, installation, launcher, network
 
 _PATH = click.Path(path_type=pathlib.Path)
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _LONGEST_NODE_NAME = 253
+
+
+class _Server(click.ParamType[str]):
+    """Where a server is."""
+
+    name = "server"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return it as it is."""
+        try:
+            targets.uri(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return value
 
 
 class _Name(click.ParamType[str]):
@@ -38,6 +53,19 @@ class _Name(click.ParamType[str]):
 _LIST = (
     click.option("--conflist", type=_PATH, help="The network list to put there."),
     click.option(
+        "--server",
+        metavar="HOST:PORT",
+        type=_Server(),
+        help="The Moorage server, for a network list that does not say it.",
+    ),
+    click.option(
+        "--tls-ca",
+        metavar="FILE",
+        help="Authorities of the server's certificate, for a network list without `tls`.",
+    ),
+    click.option("--tls-cert", metavar="FILE", help="With it: the certificate of this node."),
+    click.option("--tls-key", metavar="FILE", help="With it: its key."),
+    click.option(
         "--nodename",
         metavar="NAME",
         type=_Name(_LONGEST_NODE_NAME),
@@ -51,6 +79,8 @@ _LIST = (
         "by default, with --service-account, what the Kubernetes API tells.",
     ),
 )
+# What completes a list, by the names of its options.
+_COMPLETING = ("server", "tls_ca", "tls_cert", "tls_key", "nodename", "cluster")
 _PLACES = (
     click.option(
         "--conflist-name",
@@ -90,23 +120,37 @@ def _places(command: Callable[..., None]) -> Callable[..., None]:
     return with_places
 
 
+def _network(source: pathlib.Path, known: Mapping[str, str]) -> network.Network:
+    named = (known["tls_ca"], known["tls_cert"], known["tls_key"])
+    try:
+        files = tls.of(*named)
+    except tls.Unusable as error:
+        raise click.UsageError(str(error)) from error
+    return network.Network(
+        source=source,
+        server=known["server"],
+        tls=_spelled(files) if files else {},
+        node_name=known["nodename"],
+        cluster_uid=known["cluster"],
+    )
+
+
+def _spelled(files: tls.Tls) -> dict[str, str]:
+    """As `ipam.tls` of a network list has them; a certificate may be none."""
+    return {name: path for name, path in files._asdict().items() if path}
+
+
 def _listed(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of the network list, which it takes as one."""
 
     @functools.wraps(command)
-    def with_list(
-        *given: object,
-        conflist: pathlib.Path | None,
-        nodename: str | None,
-        cluster: str | None,
-        **rest: object,
-    ) -> None:
-        if (nodename or cluster) and not conflist:
-            raise click.UsageError("--nodename and --cluster complete what --conflist names")
-        listed = conflist and network.Network(
-            source=conflist, node_name=nodename or "", cluster_uid=cluster or ""
-        )
-        command(*given, listed=listed, **rest)
+    def with_list(*given: object, conflist: pathlib.Path | None, **rest: object) -> None:
+        known = {name: str(rest.pop(name) or "") for name in _COMPLETING}
+        if any(known.values()) and not conflist:
+            raise click.UsageError(
+                "--server, --tls-…, --nodename and --cluster complete what --conflist names"
+            )
+        command(*given, listed=conflist and _network(conflist, known), **rest)
 
     for option in reversed(_LIST):
         with_list = option(with_list)

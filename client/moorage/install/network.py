@@ -2,8 +2,8 @@
 
 import json
 import pathlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from moorage.install import errors
 
@@ -14,9 +14,14 @@ _NAMING = ("nodename", "nodename_file", "hostname")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """A list, and what it is to say of where it is; empty is nothing. What it says itself wins."""
+    """A list, and what it is to say of where it is; empty is nothing. What it says itself wins.
+
+    `tls` has the paths of files, as `ipam.tls` of the list has them.
+    """
 
     source: pathlib.Path
+    server: str = ""
+    tls: Mapping[str, str] = field(default_factory=dict)
     node_name: str = ""
     cluster_uid: str = ""
 
@@ -59,6 +64,12 @@ class _Plugin:
     def names_its_node(self) -> bool:
         return any(part.get(key) for part in (self.ipam, self.entry) for key in _NAMING)
 
+    def complete(self, known: Mapping[str, object]) -> bool:
+        """Add what is known and missing; says whether anything was."""
+        missing = {key: value for key, value in known.items() if value and not self.ipam.get(key)}
+        self.ipam.update(missing)
+        return bool(missing)
+
 
 def _of_moorage(document: object) -> list[_Plugin]:
     plugins = document.get("plugins") if isinstance(document, dict) else None
@@ -73,11 +84,12 @@ def _of_moorage(document: object) -> list[_Plugin]:
 
 def _complete(plugins: Sequence[_Plugin], wanted: Network, ask: Callable[[], str]) -> bool:
     """Add what is missing; says whether anything was."""
-    unnamed = [each for each in plugins if wanted.node_name and not each.names_its_node()]
-    of_none = [each for each in plugins if not each.ipam.get("cluster")]
-    uid = (wanted.cluster_uid or ask()) if of_none else ""
-    for each in unnamed:
-        each.ipam["nodename"] = wanted.node_name
-    for each in of_none if uid else ():
-        each.ipam["cluster"] = uid
-    return bool(unnamed or uid)
+    is_of_one = all(each.ipam.get("cluster") for each in plugins)
+    uid = "" if is_of_one else wanted.cluster_uid or ask()
+    completed = [each.complete(_known(each, wanted, uid)) for each in plugins]
+    return any(completed)
+
+
+def _known(plugin: _Plugin, wanted: Network, uid: str) -> Mapping[str, object]:
+    name = "" if plugin.names_its_node() else wanted.node_name
+    return {"server": wanted.server, "tls": wanted.tls, "nodename": name, "cluster": uid}
