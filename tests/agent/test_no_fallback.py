@@ -1,4 +1,4 @@
-"""A node with nothing to fall back to, as deploy/node.yaml makes it: calls wait for the agent."""
+"""A node with nothing to fall back to, as deploy/base/node makes it: calls wait for the agent."""
 
 import contextlib
 import json

@@ -14,7 +14,8 @@ from harness import serving
 from harness.kube import api_server, faults
 from moorage.controller import labels
 
-MANIFESTS = Path(__file__).resolve().parents[2] / "deploy" / "controller.yaml"
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+MANIFESTS = DEPLOY / "base" / "controller" / "controller.yaml"
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/moorage/leases/moorage-controller"
 
 Start = Callable[..., Process]
@@ -48,13 +49,14 @@ def container() -> dict[str, Any]:
 
 @pytest.fixture
 def start(east: Cluster, server: serving.Serving) -> Iterator[Start]:
-    """Starts the program with the arguments that are shipped and the rights that are granted."""
+    """Starts the program with the options that are shipped and the rights that are granted."""
     east.kube.granted = granted()
     running: list[Process] = []
 
     def starts(*more: str) -> Process:
-        replaced = {"--server=moorage.example:7711": f"--server={server.target}"}
-        arguments = [replaced.get(each, each) for each in container()["args"]]
+        told = {"MOORAGE_SERVER": server.target, "MOORAGE_CLUSTER_NAME": "east"}
+        assert told.keys() == {each["name"] for each in container()["env"]}
+        arguments = [f"--{_option(name)}={value}" for name, value in told.items()]
         here = [f"--kubeconfig={east.kube.kubeconfig}", "--lease-namespace=moorage", "--every=1s"]
         running.append(Process([*arguments, *here, *more]))
         return running[-1]
@@ -63,6 +65,11 @@ def start(east: Cluster, server: serving.Serving) -> Iterator[Start]:
     for each in running:
         if each.process.returncode is None:
             each.kill()
+
+
+def _option(variable: str) -> str:
+    """The option that says what a variable does."""
+    return variable.removeprefix("MOORAGE_").lower().replace("_", "-")
 
 
 def holder(east: Cluster) -> str:

@@ -6,13 +6,15 @@ Nothing is installed on the machine except, for root and only where they are mis
 
 import contextlib
 import fcntl
+import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 CACHE = Path(__file__).parents[2] / ".cache" / "e2e-cni"
@@ -23,6 +25,7 @@ CNITOOL = "github.com/containernetworking/cni/cnitool@v1.3.0"
 BRIDGE = "github.com/containernetworking/plugins/plugins/main/bridge@v1.9.1"
 HOST_LOCAL = "github.com/containernetworking/plugins/plugins/ipam/host-local@v1.9.1"
 
+_MAJOR = re.compile(r"/v[0-9]+$")
 _PACKAGE_OF = {
     "ip": "iproute2",
     "nsenter": "util-linux",
@@ -61,11 +64,22 @@ def package(name: str, suite: str = "") -> Path:
 def go_program(module: str) -> Path:
     """The program built from `path@version`, with the machine's Go or else with PyPI's."""
     path, _, version = module.partition("@")
-    program = CACHE / "go" / version / Path(path).name
+    # Go calls a program by the last part of its path that is no version.
+    program = CACHE / "go" / version / Path(_MAJOR.sub("", path)).name
     with _exclusive():
         if not program.exists():
-            _build(module, program)
+            _with_some_go(lambda go: _build_with(go, module, program))
     return program
+
+
+def go_file(module: str, file: str) -> Path:
+    """One file of the module `path@version`; nothing else of it is kept."""
+    path, _, version = module.partition("@")
+    kept = CACHE / "go" / version / path.replace("/", "+") / file
+    with _exclusive():
+        if not kept.exists():
+            _with_some_go(lambda go: _take_with(go, module, file, kept))
+    return kept
 
 
 def _install(packages: list[str]) -> None:
@@ -121,12 +135,12 @@ def _download_with_own_lists(name: str, scratch: Path, *options: str) -> None:
     _run(*apt_get, "download", name, cwd=scratch)
 
 
-def _build(module: str, program: Path) -> None:
+def _with_some_go(work: Callable[[Path], None]) -> None:
     try:
-        _build_with(_go_on_path(), module, program)
+        work(_go_on_path())
     except UnavailableError as first:
         try:
-            _build_with(_go_from_pypi(), module, program)
+            work(_go_from_pypi())
         except UnavailableError as second:
             raise UnavailableError(f"{first}; {second}") from second
 
@@ -139,6 +153,14 @@ def _build_with(go: Path, module: str, program: Path) -> None:
         _run(str(go), "install", module, environment=workspace | build)
         program.parent.mkdir(parents=True, exist_ok=True)
         (scratch / program.name).rename(program)
+
+
+def _take_with(go: Path, module: str, file: str, kept: Path) -> None:
+    with _scratch() as scratch:
+        workspace = {"GOPATH": str(scratch), "GOFLAGS": "-modcacherw"}
+        told = _run(str(go), "mod", "download", "-json", module, cwd=scratch, environment=workspace)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        (Path(json.loads(told)["Dir"]) / file).rename(kept)
 
 
 def _go_on_path() -> Path:

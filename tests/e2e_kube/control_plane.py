@@ -7,6 +7,7 @@ from typing import Any
 
 from e2e import machine
 from e2e_kube.authority import NODE, Authority
+from shipping import rendering
 
 ROOT = pathlib.Path(__file__).parents[2]
 NAMESPACE = "moorage"
@@ -21,8 +22,7 @@ class ControlPlane:
         self._machine = host
         self._start()
         machine.eventually(lambda: self.kubectl("get", "namespace", "default", "kube-system"))
-        for each in ("namespace", "controller", "node"):
-            self.kubectl("apply", f"--filename={ROOT}/deploy/{each}.yaml")
+        self.apply(*rendering.rendered(ROOT / "deploy" / "overlays" / "cluster"))
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
         """What kubectl prints, as an administrator."""
@@ -45,9 +45,18 @@ class ControlPlane:
         [one] = [each for each in every if each["name"] == container]
         words = [*one["command"], *one.get("args", [])]
         for variable in one.get("env", []):
-            if variable["valueFrom"]["fieldRef"]["fieldPath"] == "spec.nodeName":
-                words = [word.replace(f"$({variable['name']})", NODE) for word in words]
+            value = self._value(variable["valueFrom"])
+            words = [word.replace(f"$({variable['name']})", value) for word in words]
         return words
+
+    def _value(self, source: Mapping[str, Any]) -> str:
+        """What kubelet would fill in for a variable."""
+        if "fieldRef" in source:
+            assert source["fieldRef"]["fieldPath"] == "spec.nodeName"
+            return NODE
+        reference = source["configMapKeyRef"]
+        data = self.get("configmap", reference["name"], f"--namespace={NAMESPACE}")["data"]
+        return str(data[reference["key"]])
 
     def account(self, name: str) -> pathlib.Path:
         """A directory of a service account, as Kubernetes would mount it into pods of deploy/."""

@@ -1,4 +1,4 @@
-"""moorage-controller on a machine, as deploy/controller.yaml has a cluster run it."""
+"""moorage-controller on a machine, as deploy/base/controller has a cluster run it."""
 
 import re
 from collections.abc import Mapping

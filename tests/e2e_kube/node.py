@@ -1,4 +1,4 @@
-"""The only node of a cluster: containerd, kubelet, and what deploy/node.yaml puts beside them."""
+"""The only node of a cluster: containerd, kubelet, and what deploy/base/node puts beside them."""
 
 import contextlib
 import json

@@ -8,6 +8,7 @@ from e2e import ipams, machine, service
 from e2e_kube import manifests
 from e2e_kube.cluster import Cluster
 from e2e_kube.control_plane import ROOT
+from shipping import rendering
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]  # the first test may build Kubernetes
 
@@ -73,8 +74,10 @@ def test_releases_that_a_killed_agent_has_kept_are_sent_when_it_and_the_server_a
 
 
 def test_what_uninstalls_takes_the_place_of_what_installs(kube: Cluster) -> None:
-    manifest = ROOT / "deploy" / "node-uninstall.yaml"
-    told = kube.kubectl("apply", "--dry-run=server", f"--filename={manifest}", "--output=json")
+    objects = rendering.rendered(ROOT / "deploy" / "uninstall")
+    [manifest] = [each for each in objects if each["kind"] == "DaemonSet"]
+    dry = ("apply", "--dry-run=server", "--filename=-", "--output=json")
+    told = kube.kubectl(*dry, stdin=json.dumps(manifest))
     pod = json.loads(told)["spec"]["template"]["spec"]
     names = [each["name"] for each in (*pod["initContainers"], *pod["containers"])]
     assert names == ["uninstall", "done"]

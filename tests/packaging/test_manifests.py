@@ -7,11 +7,11 @@ import pytest
 import yaml
 
 DEPLOY = pathlib.Path(__file__).resolve().parents[2] / "deploy"
-MANIFESTS = sorted(DEPLOY.glob("*.yaml"))
-WORKLOADS = {"DaemonSet", "Deployment"}
-
-
-NAMESPACE = "moorage"
+UNINSTALL = DEPLOY / "uninstall" / "uninstall.yaml"
+MANIFESTS = sorted(
+    each for each in (DEPLOY / "base").rglob("*.yaml") if each.name != "kustomization.yaml"
+)
+WORKLOADS = {"DaemonSet", "Deployment", "Job"}
 
 
 def _objects(manifest: pathlib.Path) -> list[Any]:
@@ -20,31 +20,31 @@ def _objects(manifest: pathlib.Path) -> list[Any]:
 
 PODS = [
     pytest.param(one["spec"]["template"]["spec"], id=manifest.name)
-    for manifest in MANIFESTS
+    for manifest in (*MANIFESTS, UNINSTALL)
     for one in _objects(manifest)
     if one["kind"] in WORKLOADS
 ]
 
 
 def test_one_can_be_deleted_without_the_others() -> None:
-    made = {
-        manifest.name: {(one["kind"], one["metadata"]["name"]) for one in _objects(manifest)}
+    made = [
+        {(one["kind"], one["metadata"]["name"]) for one in _objects(manifest)}
         for manifest in MANIFESTS
-    }
-    assert made.pop("namespace.yaml") == {("Namespace", NAMESPACE)}
+    ]
+    assert len(made) == len({manifest.name for manifest in MANIFESTS}) == 4
+    assert sum(map(len, made)) == len(set().union(*made))
     # It is the same, in another form.
-    assert made.pop("node-uninstall.yaml") == {("DaemonSet", "moorage-node")} < made["node.yaml"]
-    assert made.keys() == {"controller.yaml", "node.yaml"}
-    assert not made["controller.yaml"] & made["node.yaml"]
+    [uninstalling] = _objects(UNINSTALL)
+    assert (uninstalling["kind"], uninstalling["metadata"]["name"]) in set().union(*made)
 
 
-def test_the_namespace_lets_the_agent_have_the_nodes_directories() -> None:
-    [namespace] = _objects(DEPLOY / "namespace.yaml")
-    level = namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
-    assert level == "privileged"
-    for manifest in MANIFESTS:
-        for one in _objects(manifest):
-            assert one["metadata"].get("namespace", NAMESPACE) == NAMESPACE
+def test_namespace_and_release_are_said_in_one_place() -> None:
+    for manifest in (*MANIFESTS, UNINSTALL):
+        assert not any("namespace" in one["metadata"] for one in _objects(manifest))
+        images = {
+            line.split()[-1] for line in manifest.read_text().splitlines() if " image:" in line
+        }
+        assert images <= {"moorage"}
 
 
 @pytest.mark.parametrize("pod", PODS)

@@ -1,4 +1,4 @@
-"""What deploy/node.yaml asks of a cluster, and deploy/node-uninstall.yaml takes away again, held
+"""What deploy/base/node asks of a cluster, and deploy/uninstall takes away again, held
 against the programs; no cluster is needed.
 
 `make e2e-kube` applies them to a real one.
@@ -6,6 +6,7 @@ against the programs; no cluster is needed.
 
 import json
 import pathlib
+import re
 from typing import Any
 
 import click
@@ -18,8 +19,9 @@ from moorage.cni import netconf, settings
 from moorage.install import installation, launcher, network
 
 DEPLOY = pathlib.Path(__file__).resolve().parents[2] / "deploy"
-MANIFEST = DEPLOY / "node.yaml"
-UNINSTALL = DEPLOY / "node-uninstall.yaml"
+MANIFEST = DEPLOY / "base" / "node" / "node.yaml"
+UNINSTALL = DEPLOY / "uninstall" / "uninstall.yaml"
+_VARIABLE = re.compile(r"\$\(\w+\)")
 COMMANDS: dict[str, click.Command] = dict(program.main.commands)
 
 
@@ -44,7 +46,7 @@ def _containers(pod: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def _parsed(command: list[str]) -> dict[str, Any]:
-    name, verb, *arguments = (each.replace("$(NODE_NAME)", "n1") for each in command)
+    name, verb, *arguments = (_VARIABLE.sub("n1", each) for each in command)
     assert name == "moorage-agent"
     return COMMANDS[verb].make_context(verb, list(arguments)).params
 
@@ -60,26 +62,22 @@ def test_the_nodes_may_read_pods_and_namespaces_and_nothing_else() -> None:
     watched = {("namespaces", verb) for verb in ("get", "list", "watch")}
     assert granted == {("pods", "get")} | watched
     [subject] = objects["ClusterRoleBinding"]["subjects"]
-    account = objects["ServiceAccount"]["metadata"]
-    assert (subject["name"], subject["namespace"]) == (account["name"], account["namespace"])
+    assert subject["name"] == objects["ServiceAccount"]["metadata"]["name"]
     assert (
         objects["ClusterRoleBinding"]["roleRef"]["name"]
         == (objects["ClusterRole"]["metadata"]["name"])
     )
 
 
-def test_the_network_list_is_one_that_the_installer_and_the_plugin_take(
-    tmp_path: pathlib.Path,
-) -> None:
-    [(name, text)] = _objects()["ConfigMap"]["data"].items()
-    assert name == installation.CONFLIST
-    (tmp_path / name).write_text(text)
-    listed = network.Network(source=tmp_path / name, node_name="n1", cluster_uid="uid-1")
+def test_the_network_list_is_one_that_the_installer_and_the_plugin_take() -> None:
+    source = MANIFEST.with_name(installation.CONFLIST)
+    listed = network.Network(source=source, server="m:1", node_name="n1", cluster_uid="uid-1")
     document = json.loads(network.read(listed))
     [plugin] = document.pop("plugins")
     conf = netconf.parse(json.dumps(document | plugin).encode())
     chosen = settings.parse(conf)
     assert (settings.node_name(chosen), chosen.cluster_uid) == ("n1", "uid-1")
+    assert conf.server == "m:1"
     cluster = chosen.cluster
     assert cluster is not None
     assert pathlib.Path(cluster.kubeconfig) == installation.Places().kubeconfig
@@ -98,7 +96,7 @@ def test_every_command_is_one_that_its_program_understands(pod: Any, name: str) 
 def test_the_installer_is_told_what_kubernetes_calls_the_node(pod: Any) -> None:  # noqa: ANN401
     container = _containers(pod)["install"]
     of_node = {"fieldRef": {"fieldPath": "spec.nodeName"}}
-    assert container["env"] == [{"name": "NODE_NAME", "valueFrom": of_node}]
+    assert {"name": "NODE_NAME", "valueFrom": of_node} in container["env"]
     assert _parsed(container["command"])["nodename"] == "n1"
     # With it, and the rights of the account, it asks for the cluster.
     account = _parsed(container["command"])["account"]
