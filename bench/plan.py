@@ -71,13 +71,15 @@ ASSIGN: Final = Scenario(title=f"assign, {_FLAT}", call=Call.ASSIGN, pool="flat"
 RELEASE: Final = Scenario(title=f"release, {_FLAT}", call=Call.RELEASE, pool="flat")
 REFUSAL: Final = Scenario(title="refused assign, pool full", call=Call.REFUSAL, pool=FULL_POOL)
 
+ASSIGN_NODE: Final = Scenario(title=f"assign, {_NODE}", call=Call.ASSIGN, pool="node", nodes=NODES)
+
 # What takes a turn together: a release gives back what the assign before it took.
 TURNS: Final = (
     (EMPTY,),
     (COMMIT,),
     (ASSIGN, RELEASE),
     (
-        Scenario(title=f"assign, {_NODE}", call=Call.ASSIGN, pool="node", nodes=NODES),
+        ASSIGN_NODE,
         Scenario(title=f"release, {_NODE}", call=Call.RELEASE, pool="node", nodes=NODES),
     ),
     (REFUSAL,),
@@ -213,7 +215,7 @@ class Plan:
 
     name: str = "default"
     rounds: int = 3
-    seconds: float = 1.0
+    seconds: float = 0.8
     callers: tuple[int, ...] = (1, 16, 64)
     crowds: tuple[int, ...] = (1, 16, 64, 256, 1000)
     prefixes: tuple[int, ...] = (24, 20, 16, 8)

@@ -80,7 +80,7 @@ def machine(stage: Stage, load_before: float) -> str:
     lines = [
         f"{_processor()}, {os.cpu_count()} cores, Linux {platform.release()}",
         f"load average {load_before:.1f} before, {os.getloadavg()[0]:.1f} after",
-        f"fsync on, data directory on {stage.file_system}",
+        f"{stage.postgres_settings}, data directory on {stage.file_system}",
         ", ".join(versions),
     ]
     return "".join(f"* {line}\n" for line in lines)

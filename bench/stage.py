@@ -34,6 +34,7 @@ class Stage:
     server_pid: int
     postgres_pid: int
     postgres_version: str
+    postgres_settings: str
     file_system: str
 
     @property
@@ -109,6 +110,7 @@ class Ground:
             server_pid=process.pid,
             postgres_pid=self._postgres.pid,
             postgres_version=self._postgres.version,
+            postgres_settings=_settings(self.conninfo(database)),
             file_system=_file_system(self._state),
         )
 
@@ -122,6 +124,14 @@ class Ground:
 
 def _libpq(url: str) -> str:
     return url.replace("postgresql+psycopg:", "postgresql:")
+
+
+def _settings(conninfo: str) -> str:
+    """Those that decide what a commit costs, and how many may ask for one at once."""
+    names = ("fsync", "synchronous_commit", "full_page_writes", "max_connections")
+    with psycopg.connect(conninfo) as connection:
+        told = [connection.execute(f"SHOW {name}").fetchall()[0][0] for name in names]
+    return ", ".join(f"{name} {value}" for name, value in zip(names, told, strict=True))
 
 
 def _file_system(path: pathlib.Path) -> str:

@@ -58,14 +58,16 @@ class Calls:
         return (*self._to_empty(most), self._tail(most), *self._alone(least), *self._beside(most))
 
     def _to_empty(self, callers: int) -> Sequence[Goal]:
-        assign, empty = (self._figures[each, callers] for each in (plan.ASSIGN, plan.EMPTY))
-        what = f"of an assign, {callers} callers, to an empty call"
-        rate = figures.quotient(figures.RATE, assign, empty)
-        cpu = figures.quotient(figures.SERVER_CPU, assign, empty)
-        return (
-            Goal(what=f"rate {what}", seen=rate, at_least=0.7),
-            Goal(what=f"server CPU {what}", seen=cpu, at_most=1.5),
-        )
+        empty = self._figures[plan.EMPTY, callers]
+        goals = []
+        for each in (plan.ASSIGN, plan.ASSIGN_NODE):
+            assign = self._figures[each, callers]
+            what = f"of an {each.title}, {callers} callers, to an empty call"
+            rate = figures.quotient(figures.RATE, assign, empty)
+            cpu = figures.quotient(figures.SERVER_CPU, assign, empty)
+            goals.append(Goal(what=f"rate {what}", seen=rate, at_least=0.7))
+            goals.append(Goal(what=f"server CPU {what}", seen=cpu, at_most=1.5))
+        return goals
 
     def _tail(self, callers: int) -> Goal:
         ratios = [each.p99 / each.p50 for each in self._figures[plan.ASSIGN, callers]]

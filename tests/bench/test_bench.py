@@ -99,8 +99,10 @@ OF_GO_IPAM = [
     for callers in crowds
 ]
 GOALS = [
-    "rate of an assign, 64 callers, to an empty call",
-    "server CPU of an assign, 64 callers, to an empty call",
+    "rate of an assign, no affinity, 64 callers, to an empty call",
+    "server CPU of an assign, no affinity, 64 callers, to an empty call",
+    "rate of an assign, node affinity, 16 nodes, 64 callers, to an empty call",
+    "server CPU of an assign, node affinity, 16 nodes, 64 callers, to an empty call",
     "p99 of an assign, 64 callers, to its p50",
     "p50 of an assign, one caller, to an empty call and two insert commits",
     "rate of a release, one caller, to an assign",
