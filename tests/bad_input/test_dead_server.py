@@ -16,8 +16,8 @@ from ctl import program
 from moorage.v1 import allocation_service_pb2_grpc
 
 PATIENCE = 0.5  # seconds, told to every client
-PLUGIN_PATIENCE = 1.5  # in which the plugin loads gRPC, on a busy machine
-OVERHEAD = 5.0  # seconds at most to start a program on a busy machine
+PLUGIN_PATIENCE = 3.0  # in which the plugin loads gRPC, on a busy machine
+OVERHEAD = 10.0  # seconds at most to start a program on a busy machine
 LONG = 20.0  # seconds; whoever is refused at once waits for nothing like that
 NOBODY = "127.0.0.1:1"
 STRANGER = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
