@@ -4,11 +4,8 @@ import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
 
-import pygal
-from pygal.style import Style
-
 _SIZE = {"width": 720, "height": 360}
-_STYLE = Style(background="white", plot_background="white", font_family="sans-serif")
+_STYLE = {"background": "white", "plot_background": "white", "font_family": "sans-serif"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +21,16 @@ class Chart:
 
 def draw(chart: Chart, title: str, directory: pathlib.Path) -> pathlib.Path:
     """Writes it into a directory; returns where."""
+    # It leaves a finder in the interpreter of which Python warns at every module that is not there.
+    import pygal  # noqa: PLC0415
+    from pygal.style import Style  # noqa: PLC0415
+
     drawing = pygal.Line(
         title=title,
         x_title=chart.across,
         y_title=chart.upward,
         x_labels=list(chart.steps),
-        style=_STYLE,
+        style=Style(**_STYLE),
         min_scale=4,
         range=(0, None),
         include_x_axis=True,

@@ -223,7 +223,8 @@ def test_an_agents_token_is_of_its_node(bearing: Connect, signer: Signer) -> Non
     calls.create_pool(bearing(signer.sign("op")), "p", "10.0.0.0/24")
     one, two = bearing(signer.of_node("n1")), bearing(signer.of_node("n2"))
     held = calls.assign(one, "c1", node="n1")
-    assert denied(lambda: calls.assign(one, "c2", node="n2")) == ("NOT_YOURS", {"node": "n1"})
+    of_one = ("NOT_YOURS", {"node": "n1", "tenant": ""})
+    assert denied(lambda: calls.assign(one, "c2", node="n2")) == of_one
     assert denied(lambda: calls.assign(two, "c1", node="n2"))[0] == "NOT_YOURS"
     assert calls.release(two, "c1") == []  # nothing of its own, and no word of what there is
     assert list(two.allocations()) == []

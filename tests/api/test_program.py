@@ -32,7 +32,8 @@ def run(program: str, *arguments: str, **environment: str) -> subprocess.Complet
             ["serve", "--database-url", "postgresql://", "--listen", "0.0.0.0:7711"],
             {},
             "MOORAGE_LISTEN is '0.0.0.0:7711': plain text is served on loopback or a Unix socket "
-            "only; set MOORAGE_TLS_CERT, MOORAGE_TLS_KEY and MOORAGE_TLS_CLIENT_CA, or "
+            "only; set MOORAGE_TLS_CERT, MOORAGE_TLS_KEY and MOORAGE_TLS_CLIENT_CA or "
+            "MOORAGE_TOKEN_ISSUER, or "
             "--insecure-bind where the network itself is trusted",
         ),
         (

@@ -37,7 +37,8 @@ class NotYours(IpamError):
             if node
             else f"tenant {tenant} acts for its own namespaces alone, in its own VRFs; name one of "
             'each, an owner key that begins with "{namespace}/", and only what they hold',
-            **({"node": node} if node else {"tenant": tenant}),
+            node=node,
+            tenant=tenant,
         )
 
 
