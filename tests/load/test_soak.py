@@ -24,6 +24,9 @@ SECONDS = LONG or 60.0
 LOOK_EVERY = SECONDS / 120
 WARM_UP = 1 / 4  # of the looks
 MEGABYTES_AN_HOUR = 3.0
+# Of descriptors, threads or connections. In a minute a few connections come or go; one of each
+# call would be thousands.
+MORE = 2 if LONG else 20
 
 
 class Look(NamedTuple):
@@ -77,7 +80,7 @@ def test_nothing_grows_under_a_steady_load(capsys: pytest.CaptureFixture[str]) -
         print(f"calls {dict(outcomes)}", flush=True)
     assert set(outcomes) == {DONE}
     for name in ("descriptors", "threads", "connections"):
-        assert abs(_trend([getattr(each, name) for each in steady])) < 2
+        assert abs(_trend([getattr(each, name) for each in steady])) < MORE
     if LONG:
         assert slope < MEGABYTES_AN_HOUR
     else:
