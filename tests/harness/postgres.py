@@ -67,9 +67,14 @@ class Postgres:
         self._admin.dispose()
 
     @contextlib.contextmanager
-    def database(self, *, template: str = _TEMPLATE) -> Iterator["Database"]:
-        """A database of the product's schema, of which nothing is left afterwards."""
-        made = self._spare.pop() if self._spare and template == _TEMPLATE else self._copy(template)
+    def database(self, *, template: str = _TEMPLATE, fresh: bool = False) -> Iterator["Database"]:
+        """A database of the product's schema, of which nothing is left afterwards.
+
+        One that others have had is as it was before, but for what PostgreSQL has counted of it;
+        a `fresh` one nobody has had.
+        """
+        may_be_spare = template == _TEMPLATE and not fresh
+        made = self._spare.pop() if self._spare and may_be_spare else self._copy(template)
         if template == _TEMPLATE:
             # A history of its own: what somebody has seen of another test's says nothing of it.
             made.execute("UPDATE vrfs SET epoch = gen_random_uuid()")

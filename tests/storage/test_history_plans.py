@@ -44,7 +44,7 @@ EVER = history.Period()
 @pytest.fixture(scope="module")
 def busy(cluster: postgres.Postgres) -> Iterator[postgres.Database]:
     """100,000 events, of which PostgreSQL has no statistics yet."""
-    with cluster.database() as database:
+    with cluster.database(fresh=True) as database:
         database.execute("SELECT setval('events_event_id_seq', 1000000)")
         database.execute(PAST)
         # Without blocks, which nobody asks for here.
