@@ -40,6 +40,10 @@ class _Known:
     roles: Mapping[str, Standing]
     identity: Identity
 
+    def holds(self, roles: Mapping[str, Standing], by: object) -> bool:
+        """Whether it is still who that was: by the same list, and believed by the same."""
+        return self.roles is roles and self.credential.by is by
+
 
 class Callers:
     """Knows callers by what they show."""
@@ -79,8 +83,7 @@ class Callers:
 
     async def _who(self, reader: Reader, memory: "_Memory", shown: bytes) -> Identity:
         known = memory.get(shown)
-        stale = known is None or known.roles is not self._roles.get()
-        if known is None or stale or known.credential.by is not reader.by:
+        if known is None or not known.holds(self._roles.get(), reader.by):
             known = self._learn(await reader.read(shown))
             memory.keep(shown, known)
         known.credential.require_standing(self._denied.get())

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
 
-from moorage_server.domain import catalog, model, offers
+from moorage_server.domain import catalog, errors, model, offers
 from moorage_server.storage import arrays, pools, quarantines, reservations, statements, vrfs
 from moorage_server.storage.positions import Positions, Standing
 
@@ -89,6 +89,17 @@ class Catalogs:
             )
             for row in rows
         }
+
+    def find(self, connection: sa.Connection, vrf: str) -> Scope | None:
+        """The scope of a VRF and no node; None where the VRF is not there."""
+        return self.scopes(connection, {(vrf, "")}).get((vrf, ""))
+
+    def require(self, connection: sa.Connection, vrf: str) -> Scope:
+        """The same; raises VrfNotFound."""
+        found = self.find(connection, vrf)
+        if found is None:
+            raise errors.VrfNotFound(vrf)
+        return found
 
     def _current(self, connection: sa.Connection, row: arrays.Row) -> catalog.Catalog:
         known = self._compiled.get(row.vrf_id)

@@ -50,9 +50,7 @@ def _adopt(
     # some of them in common wait for each other once.
     keys = sorted({each.attachment for each in request.adoptions}, key=attachments.lock_number)
     attachments.lock(transaction, keys, sandboxes=_sandboxes(request), waiting=True)
-    scope = compiled.scopes(transaction, {(request.vrf, "")}).get((request.vrf, ""))
-    if scope is None:
-        raise errors.VrfNotFound(request.vrf)
+    scope = compiled.require(transaction, request.vrf)
     vrf_id = scope.catalog.vrf_id
     records = attachments.records(transaction, vrf_id, keys)
     offer = adoption.pool_of(request, scope.catalog)

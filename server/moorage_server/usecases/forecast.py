@@ -18,7 +18,7 @@ def of_pool(
     """What to expect of a pool by its last days; raises PoolNotFound, also without the VRF."""
 
     def work(transaction: database.Transaction) -> forecast.Forecast:
-        scope = compiled.scopes(transaction, {(vrf, "")}).get((vrf, ""))
+        scope = compiled.find(transaction, vrf)
         if scope is None:
             raise errors.PoolNotFound(vrf, pool)
         of = scope.catalog.named(pool)

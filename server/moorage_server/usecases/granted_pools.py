@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 
-from moorage_server.domain import catalog, errors, resources
+from moorage_server.domain import errors, resources
 from moorage_server.domain.offers import Offer
 from moorage_server.storage import catalogs, database
 
@@ -20,8 +20,8 @@ def get(
     """One pool; raises PoolNotFound, also where it is not theirs, or the VRF is not there."""
 
     def work(transaction: database.Transaction) -> resources.Pool:
-        known = _catalog(transaction, compiled, vrf)
-        for each in known.offers if known else ():
+        scope = compiled.find(transaction, vrf)
+        for each in scope.catalog.offers if scope else ():
             if each.name == name and each.grants.concern(namespaces):
                 return _shown(each, namespaces)
         raise errors.PoolNotFound(vrf, name)
@@ -43,9 +43,7 @@ def page(
     """A page of pools in order of name, and whether more follow; raises VrfNotFound."""
 
     def work(transaction: database.Transaction) -> list[resources.Pool]:
-        known = _catalog(transaction, compiled, vrf)
-        if known is None:
-            raise errors.VrfNotFound(vrf)
+        known = compiled.require(transaction, vrf).catalog
         behind = (each for each in known.offers if each.name > after)
         theirs = (each for each in behind if each.grants.concern(namespaces))
         found = (each for each in theirs if labels.items() <= each.pool.labels.items())
@@ -58,10 +56,3 @@ def page(
 def _shown(each: Offer, namespaces: frozenset[str]) -> resources.Pool:
     allowed = each.pool.allowed_namespaces & namespaces
     return dataclasses.replace(each.pool, allowed_namespaces=allowed)
-
-
-def _catalog(
-    transaction: database.Transaction, compiled: catalogs.Catalogs, vrf: str
-) -> catalog.Catalog | None:
-    scope = compiled.scopes(transaction, {(vrf, "")}).get((vrf, ""))
-    return scope.catalog if scope else None

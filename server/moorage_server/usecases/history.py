@@ -3,7 +3,7 @@
 import dataclasses
 import heapq
 
-from moorage_server.domain import errors, history, model
+from moorage_server.domain import history, model
 from moorage_server.storage import allocations, catalogs, database
 from moorage_server.storage import history as rows
 
@@ -30,9 +30,7 @@ def page(
     """
 
     def work(transaction: database.Transaction) -> history.Page:
-        scope = compiled.scopes(transaction, {(wanted.vrf, "")}).get((wanted.vrf, ""))
-        if scope is None:
-            raise errors.VrfNotFound(wanted.vrf)
+        scope = compiled.require(transaction, wanted.vrf)
         known, retention = scope.catalog, scope.catalog.configuration.history_retention
         memory = history.Memory.of(retention, scope.now, rows.kept_since(transaction))
         narrowed = dataclasses.replace(

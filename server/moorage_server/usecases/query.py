@@ -36,7 +36,7 @@ def get(
     """
 
     def work(transaction: database.Transaction) -> catalog.Shown:
-        known = _pools(transaction, compiled, vrf)
+        known = compiled.require(transaction, vrf).catalog
         found = allocations.get(transaction, known.vrf_id, vrf, address)
         is_own = found is not None and bounds.include(found.facts.workload)
         if bounds is not model.UNBOUND and not is_own:
@@ -64,7 +64,7 @@ def page(
     """
 
     def work(transaction: database.Transaction) -> tuple[Page, bool]:
-        known = _pools(transaction, compiled, wanted.vrf)
+        known = compiled.require(transaction, wanted.vrf).catalog
         narrowed = dataclasses.replace(
             wanted, pools=tuple(known.named(each).pool.cidr for each in pools)
         )
@@ -72,12 +72,3 @@ def page(
         return Page.of(known, found[:size]), len(found) > size
 
     return store.run(work, limits, snapshot=True)
-
-
-def _pools(
-    transaction: database.Transaction, compiled: catalogs.Catalogs, vrf: str
-) -> catalog.Catalog:
-    scope = compiled.scopes(transaction, {(vrf, "")}).get((vrf, ""))
-    if scope is None:
-        raise errors.VrfNotFound(vrf)
-    return scope.catalog

@@ -7,7 +7,7 @@ itself, and decided again under its lock; see `identity.releasable`.
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from moorage_server.domain import catalog, errors, identity, model, reconciliation
+from moorage_server.domain import catalog, identity, model, reconciliation
 from moorage_server.domain.reconciliation import ReconcileRequest, Verdict
 from moorage_server.storage import allocations, attachments, catalogs, database, node_holdings
 from moorage_server.usecases import quarantine
@@ -108,7 +108,7 @@ def _look(
     request: ReconcileRequest,
     known: model.Position | None,
 ) -> _Look:
-    scope = _scope(transaction, compiled, request)
+    scope = compiled.require(transaction, request.vrf)
     records = node_holdings.of_node(
         transaction, scope.catalog.vrf_id, request.vrf, request.node, network=request.network
     )
@@ -135,22 +135,13 @@ class _Note:
     ) -> tuple[list[_Judged], list[model.AttachmentKey]]:
         """Also returns whose lock was not to be had: nobody is kept waiting for them."""
         locked = attachments.lock(transaction, self.keys, waiting=False)
-        scope = _scope(transaction, self.compiled, self.request)
+        scope = self.compiled.require(transaction, self.request.vrf)
         records = attachments.records(transaction, scope.catalog.vrf_id, locked)
         judged = _judged(self.request, records, scope)
         changed = [allocation for each in judged for allocation in each.changed]
         if changed:
             allocations.suspect(transaction, scope.catalog.vrf_id, changed)
         return judged, [key for key in self.keys if key not in locked]
-
-
-def _scope(
-    transaction: database.Transaction, compiled: catalogs.Catalogs, request: ReconcileRequest
-) -> catalogs.Scope:
-    scope = compiled.scopes(transaction, {(request.vrf, "")}).get((request.vrf, ""))
-    if scope is None:
-        raise errors.VrfNotFound(request.vrf)
-    return scope
 
 
 def _judged(

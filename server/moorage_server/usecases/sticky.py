@@ -19,7 +19,7 @@ def page(
     """A page of sticky addresses in order, and whether more follow; raises VrfNotFound."""
 
     def work(transaction: database.Transaction) -> list[StickyAddress]:
-        scope = _scope(transaction, compiled, vrf)
+        scope = compiled.require(transaction, vrf)
         return sticky.page(transaction, scope, owner_key=owner_key, after=after, limit=size + 1)
 
     found = store.run(work, limits, snapshot=True)
@@ -40,7 +40,7 @@ def delete(
     """
 
     def work(transaction: database.Transaction) -> StickyAddress:
-        return _given_up(transaction, _scope(transaction, compiled, vrf), address)
+        return _given_up(transaction, compiled.require(transaction, vrf), address)
 
     return store.run(work, limits)
 
@@ -85,12 +85,3 @@ def _locked(
     if on.contended(need):
         raise errors.Contention
     return on.block(cidr)
-
-
-def _scope(
-    transaction: database.Transaction, compiled: catalogs.Catalogs, vrf: str
-) -> catalogs.Scope:
-    found = compiled.scopes(transaction, {(vrf, "")}).get((vrf, ""))
-    if found is None:
-        raise errors.VrfNotFound(vrf)
-    return found

@@ -56,7 +56,7 @@ def page(
     """
 
     def work(transaction: database.Transaction) -> list[usage.OpenBlock]:
-        scope, of = _scope(transaction, compiled, vrf), None
+        scope, of = compiled.find(transaction, vrf), None
         if pool:
             scope, of = _pool(transaction, compiled, vrf, pool)
         if scope is None:
@@ -74,7 +74,7 @@ def _vrfs(transaction: database.Transaction, *, after: str) -> list[str]:
 def _of_vrf(
     compiled: catalogs.Catalogs, vrf: str, transaction: database.Transaction
 ) -> list[usage.NamedUsage]:
-    scope = _scope(transaction, compiled, vrf)
+    scope = compiled.find(transaction, vrf)
     if scope is None:
         return []  # it has just been deleted
     return [
@@ -93,13 +93,7 @@ def _of(transaction: database.Transaction, scope: catalogs.Scope, offer: Offer) 
 def _pool(
     transaction: database.Transaction, compiled: catalogs.Catalogs, vrf: str, pool: str
 ) -> tuple[catalogs.Scope, Offer]:
-    scope = _scope(transaction, compiled, vrf)
+    scope = compiled.find(transaction, vrf)
     if scope is None:
         raise errors.PoolNotFound(vrf, pool)
     return scope, scope.catalog.named(pool)
-
-
-def _scope(
-    transaction: database.Transaction, compiled: catalogs.Catalogs, vrf: str
-) -> catalogs.Scope | None:
-    return compiled.scopes(transaction, {(vrf, "")}).get((vrf, ""))

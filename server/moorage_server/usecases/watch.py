@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable
 
-from moorage_server.domain import catalog, errors, feed, history, model
+from moorage_server.domain import errors, feed, history, model
 from moorage_server.storage import catalogs, database, held
 from moorage_server.storage import feed as stored
 from moorage_server.usecases import query
@@ -41,7 +41,7 @@ def begin(
         head = feed.Cursor(epoch=at.epoch, revision=at.head)
         if cursor is not None:
             feed.require_known(wanted.vrf, cursor, head)
-        known = _catalog(transaction, compiled, wanted.vrf)
+        known = compiled.require(transaction, wanted.vrf).catalog
         named = [known.named(each) for each in pools]
         names = frozenset(each.name for each in named)
         place = Place(vrf=wanted.vrf, vrf_id=at.vrf_id, head=head, pools=names)
@@ -100,7 +100,7 @@ def snapshot(
         begun = True
         at = stored.place(transaction, wanted.vrf)
         rewind = feed.Rewind(stored.unnumbered(transaction, at, wanted.vrf))
-        known = _catalog(transaction, compiled, wanted.vrf)
+        known = compiled.require(transaction, wanted.vrf).catalog
         with held.everything(transaction, known.vrf_id, wanted) as rows:
             stayed = (each for each in rows if not rewind.is_changed(each.address))
             while page := list(itertools.islice(stayed, PAGE)):
@@ -109,12 +109,3 @@ def snapshot(
         return Snapshot(cursor=cursor, released=rewind.restored(wanted))
 
     return store.run(work, limits, snapshot=True)
-
-
-def _catalog(
-    transaction: database.Transaction, compiled: catalogs.Catalogs, vrf: str
-) -> catalog.Catalog:
-    scope = compiled.scopes(transaction, {(vrf, "")}).get((vrf, ""))
-    if scope is None:
-        raise errors.VrfNotFound(vrf)
-    return scope.catalog
