@@ -10,8 +10,11 @@ import grpc
 from moorage import targets, tls
 
 OPTIONS: tuple[tuple[str, int | str], ...] = (
-    # One place decides on retries, `moorage.retries`: it knows reasons, gRPC only codes.
-    ("grpc.enable_retries", 0),
+    # gRPC sends again only what no server has begun with, as when a connection reaches its age in
+    # the moment of a call. All else `moorage.retries` decides, which knows reasons and not only
+    # codes: so rules from elsewhere, of the name service, are not asked for.
+    ("grpc.enable_retries", 1),
+    ("grpc.service_config_disable_resolution", 1),
     # A proxy of the environment is meant for the web and would break calls inside a cluster.
     ("grpc.enable_http_proxy", 0),
     # Every replica that the name resolves to takes its share, and a dead one is passed over.

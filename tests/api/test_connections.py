@@ -2,6 +2,7 @@
 
 import socket
 import time
+from concurrent import futures
 
 import grpc
 import pytest
@@ -9,7 +10,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from harness import postgres, serving
 from harness.watches import watching
+from moorage import channel
 from moorage_server.api import server
+
+CALLERS = 6
 
 
 def given(monkeypatch: pytest.MonkeyPatch, name: str, value: int) -> None:
@@ -33,19 +37,24 @@ def test_one_that_says_nothing_is_closed(
 def test_a_connection_that_is_old_is_made_anew_and_no_call_is_lost(
     database: postgres.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given(monkeypatch, "grpc.max_connection_age_ms", 100)
+    given(monkeypatch, "grpc.max_connection_age_ms", 20)
     with (
         serving.in_process(database) as running,
         watching(running.target) as stream,
-        # As the library opens it: gRPC itself sends nothing again.
-        grpc.insecure_channel(running.target, [("grpc.enable_retries", 0)]) as channel,
+        channel.open_channel(running.target) as opened,
+        futures.ThreadPoolExecutor(CALLERS) as callers,
     ):
         stream.until(0)
         states: list[grpc.ChannelConnectivity] = []
-        channel.subscribe(states.append)
-        check = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]  # not in the stubs
-        end = time.monotonic() + 20
-        while states.count(grpc.ChannelConnectivity.READY) < 5:
-            check(health_pb2.HealthCheckRequest())
-            assert time.monotonic() < end
+        opened.subscribe(states.append)
+        for calls in [callers.submit(call_while_made_anew, opened, states) for _ in range(CALLERS)]:
+            calls.result()
         assert stream.call.is_active()
+
+
+def call_while_made_anew(opened: grpc.Channel, states: list[grpc.ChannelConnectivity]) -> None:
+    check = health_pb2_grpc.HealthStub(opened).Check  # type: ignore[attr-defined]  # not in the stubs
+    end = time.monotonic() + 60
+    while states.count(grpc.ChannelConnectivity.READY) < 100:
+        check(health_pb2.HealthCheckRequest())
+        assert time.monotonic() < end
