@@ -612,7 +612,7 @@ def test_who_takes_nothing_of_a_snapshot_is_ended(
     database: postgres.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "PAGE_BYTES", 50_000)
-    rules = watched.Rules(patience=0.2)
+    rules = watched.Rules(patience=0.5)
     with (
         serving.in_process(database, rules=rules) as server,
         moorage.Client(server.target) as client,

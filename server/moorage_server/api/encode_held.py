@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from google.protobuf import duration_pb2
 from google.protobuf.internal import containers
 
 from moorage.v1 import resources_pb2 as messages
@@ -29,50 +28,37 @@ def bare(page: query.Page, into: Allocations) -> None:
 
 
 def _write(page: query.Page, form: Callable[[resources.Pool], Fields], into: Allocations) -> None:
-    of_block = {
-        block: messages.Allocation(
-            block=block, pool=names.child_name(page.vrf, names.POOLS, pool.name), **form(pool)
-        ).SerializeToString()
-        for block, pool in page.pools.items()
-    }
+    @functools.cache
+    def alike(its: held.Alike) -> bytes:
+        pool = page.pools[its.block]
+        name = names.child_name(page.vrf, names.POOLS, pool.name)
+        return messages.Allocation(pool=name, **_alike(its), **form(pool)).SerializeToString()
+
     prefix = names.child_name(page.vrf, names.ALLOCATIONS, "")
-    facts = functools.cache(_facts)  # most labels are those of a few templates
     for row in page.rows:
-        message = _added(row, prefix + row.address, into)
-        # What many have alike is laid out once: parts that are joined are a message.
-        alike = facts(row.use, row.labels, row.sticky_seconds, row.yielded, row.suspect)
-        message.MergeFromString(of_block[row.block] + alike)
+        message = into.add()
+        message.MergeFromString(alike(row.alike))
+        _write_own(row, prefix, message)
 
 
-def _added(row: held.Held, name: str, into: Allocations) -> messages.Allocation:
-    seconds, nanos = encode_resources.seconds_and_nanos(row.assign_time)
-    # At once, and what is inside as dictionaries: each call costs more than what it writes.
-    return into.add(
-        name=name,
-        address=row.address,
-        generation=row.generation,
-        attachment={
-            "network": row.network,
-            "container_id": row.container_id,
-            "interface": row.interface,
-        },
-        workload={
-            "node": row.node,
-            "namespace": row.namespace,
-            "pod": row.pod,
-            "pod_uid": row.pod_uid,
-            "cluster": row.cluster,
-        },
-        owner_key=row.owner_key,
-        assign_time={"seconds": seconds, "nanos": nanos},
-    )
+def _alike(its: held.Alike) -> Fields:
+    return {
+        "block": its.block,
+        "attachment": {"network": its.network, "interface": its.interface},
+        "workload": {"node": its.node, "namespace": its.namespace, "cluster": its.cluster},
+        "use": enums.USES.encode(model.Use(its.use)),
+        "sticky": {"seconds": its.sticky_seconds} if its.sticky_seconds else None,
+        "labels": json.loads(its.labels),
+        "yielded": its.yielded,
+        "suspect": its.suspect,
+    }
 
 
-def _facts(use: str, labels: str, sticky: int, yielded: bool, suspect: bool) -> bytes:
-    return messages.Allocation(
-        use=enums.USES.encode(model.Use(use)),
-        labels=json.loads(labels),
-        sticky=duration_pb2.Duration(seconds=sticky) if sticky else None,
-        yielded=yielded,
-        suspect=suspect,
-    ).SerializeToString()
+def _write_own(row: held.Held, prefix: str, message: messages.Allocation) -> None:
+    # Field by field: as a dictionary, what is inside costs three times as much.
+    message.name, message.address = prefix + row.address, row.address
+    message.generation, message.owner_key = row.generation, row.owner_key
+    message.attachment.container_id = row.container_id
+    workload, assign_time = message.workload, message.assign_time
+    workload.pod, workload.pod_uid = row.pod, row.pod_uid
+    assign_time.seconds, assign_time.nanos = encode_resources.seconds_and_nanos(row.assign_time)

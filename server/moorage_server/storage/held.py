@@ -9,7 +9,7 @@ import contextlib
 import datetime
 import ipaddress
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -17,33 +17,41 @@ from moorage_server.domain import addresses, model
 from moorage_server.storage import filters, statements
 
 
-class Held(NamedTuple):
-    """One address, and who holds it; `labels` are the text of a JSON object."""
+class Alike(NamedTuple):
+    """What many of a page have alike; `labels` are the text of a JSON object."""
 
-    address: str
     block: str
-    generation: int
-    assign_time: datetime.datetime
-    yielded: bool
-    suspect: bool
     network: str
-    container_id: str
     interface: str
     node: str
     namespace: str
+    cluster: str
+    use: str
+    sticky_seconds: int
+    labels: str
+    yielded: bool
+    suspect: bool
+
+
+class Held(NamedTuple):
+    """One address, and who holds it."""
+
+    address: str
+    generation: int
+    assign_time: datetime.datetime
+    container_id: str
     pod: str
     pod_uid: str
-    cluster: str
     owner_key: str
-    sticky_seconds: int
-    use: str
-    labels: str
+    alike: Alike
 
+
+_OWN: Final = len(Held._fields) - 1
 
 _ROWS = """
-SELECT host(l.address), CAST(l.block AS text), l.generation, l.assign_time, l.yielded,
-    l.suspect_tick IS NOT NULL, a.network, a.container_id, a.interface, a.node, a.namespace, a.pod,
-    a.pod_uid, a.cluster, a.owner_key, a.sticky_seconds, a.use, CAST(a.labels AS text)
+SELECT host(l.address), l.generation, l.assign_time, a.container_id, a.pod, a.pod_uid, a.owner_key,
+    CAST(l.block AS text), a.network, a.interface, a.node, a.namespace, a.cluster, a.use,
+    a.sticky_seconds, CAST(a.labels AS text), l.yielded, l.suspect_tick IS NOT NULL
 FROM allocations l JOIN attachments a ON a.uid = l.attachment_uid
 WHERE {condition} ORDER BY l.address {bound}
 """
@@ -75,13 +83,13 @@ def everything(
 
 
 def _made(row: Sequence[Any]) -> Held:
-    made = Held._make(row)
+    made = Held._make((*row[:_OWN], Alike._make(row[_OWN:])))
     return made if made.address[0] != ":" else _respelled(made)
 
 
 def _respelled(made: Held) -> Held:
     # The end of what begins with 96 zeros is an IPv4 address to PostgreSQL, and to nobody else.
-    if "." not in made.address + made.block:
+    if "." not in made.address + made.alike.block:
         return made
-    address, block = ipaddress.ip_address(made.address), ipaddress.ip_network(made.block)
-    return made._replace(address=str(address), block=str(block))
+    address, block = ipaddress.ip_address(made.address), ipaddress.ip_network(made.alike.block)
+    return made._replace(address=str(address), alike=made.alike._replace(block=str(block)))

@@ -5,6 +5,7 @@ compiling what never changes, describing rows anew. It keeps what it is good for
 connections, transactions, and queries that are put together.
 """
 
+import concurrent.futures
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -70,18 +71,26 @@ class Statement:
         """Lends what is made of each of its rows; so many at once come from the database.
 
         Between two fetches the transaction stands idle, as between any two statements: so it
-        ends by itself where nobody goes on taking them.
+        ends by itself where nobody goes on taking them. No other statement may be sent meanwhile.
         """
         cursor = driver(connection).cursor("stream", row_factory=lambda _: make)
-        cursor.itersize = FETCHED
-        with cursor:
-            yield iter(cursor.execute(self._sent_text, parameters))
+        with cursor, concurrent.futures.ThreadPoolExecutor(1, "fetch") as ahead:
+            cursor.execute(self._sent_text, parameters)
+            yield _fetched(cursor, ahead)
 
     def _sent(
         self, connection: sa.Connection, parameters: Parameters, row_factory: RowFactory[Any]
     ) -> psycopg.Cursor[Any]:
         cursor = driver(connection).cursor(row_factory=row_factory)
         return cursor.execute(self._sent_text, parameters)
+
+
+def _fetched(cursor: "psycopg.ServerCursor[T]", ahead: concurrent.futures.Executor) -> Iterator[T]:
+    """The rows, while PostgreSQL looks for those behind them: two cores are at work, not one."""
+    coming = ahead.submit(cursor.fetchmany, FETCHED)
+    while rows := coming.result():
+        coming = ahead.submit(cursor.fetchmany, FETCHED)
+        yield from rows
 
 
 def send(connection: sa.Connection, text: str) -> None:

@@ -18,7 +18,8 @@ class Page:
     @classmethod
     def of(cls, known: catalog.Catalog, rows: Sequence[held.Held]) -> "Page":
         """Rows of the catalog's VRF."""
-        return cls(vrf=known.vrf, rows=rows, pools=known.pools_of(each.block for each in rows))
+        pools = known.pools_of(each.alike.block for each in rows)
+        return cls(vrf=known.vrf, rows=rows, pools=pools)
 
 
 def get(
