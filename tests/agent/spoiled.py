@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from cni import program
-from moorage.cni import forwarder, netconf
+from moorage.cni import forwarder, versions
 
 FOLDER = Path(forwarder.__file__).parent
 LOAD = f"import os, resource, sys; sys.path.append({str(FOLDER)!r}); import forwarder\n"
@@ -22,7 +22,7 @@ def run(
     patience: float = 0.1,
 ) -> program.Outcome:
     """One call, after `spoil` has been run in its process."""
-    call = f"forwarder.main({str(agent)!r}, {str(direct)!r}, {netconf.VERSIONS}, {patience})\n"
+    call = f"forwarder.main({str(agent)!r}, {str(direct)!r}, {versions.VERSIONS}, {patience})\n"
     done = subprocess.run(
         [sys.executable, "-IS", "-c", f"{LOAD}{spoil}\n{call}"],
         input=stdin,

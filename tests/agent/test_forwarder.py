@@ -16,7 +16,7 @@ import pytest
 from agent import spoiled
 from agent.node import Node, address, is_asleep, until
 from cni import agents, program
-from moorage.cni import forwarder, netconf
+from moorage.cni import forwarder, versions
 from moorage.install import launcher
 
 OLD, NEW = b'{"cniVersion":"0.4.0"}', b'{"cniVersion":"1.1.0"}'
@@ -41,7 +41,7 @@ def test_a_launcher_names_both_programs() -> None:
     python, socket = Path(sys.executable), Path("/run/x/agent.sock")
     first, *rest = launcher.forwarding(python, socket, Path("/opt/x/moorage")).decode().splitlines()
     assert first == f"#!{python} -IS"
-    known = f"{netconf.VERSIONS}, 30.0"
+    known = f"{versions.VERSIONS}, 30.0"
     assert rest[-1] == f"main('/run/x/agent.sock', '/opt/x/moorage', {known})"
     default = launcher.forwarding(python, socket).decode().splitlines()[-1]
     assert default == f"main('/run/x/agent.sock', '{agents.DIRECT}', {known})"
@@ -193,7 +193,7 @@ def test_a_status_takes_no_longer_than_it_may_whatever_an_agent_does(
 
 def test_a_queue_that_is_full_is_waited_for(own: agents.Agent, tmp_path: Path) -> None:
     path = tmp_path / "full.sock"
-    call = f"forwarder.main({str(path)!r}, {str(agents.DIRECT)!r}, {netconf.VERSIONS}, 30)"
+    call = f"forwarder.main({str(path)!r}, {str(agents.DIRECT)!r}, {versions.VERSIONS}, 30)"
     first = socket.socket(socket.AF_UNIX)
     with socket.socket(socket.AF_UNIX) as listener, first:
         listener.bind(os.fspath(path))

@@ -16,7 +16,7 @@ import pytest
 from agent import spoiled
 from agent.node import Node, address, is_asleep, until
 from cni import agents, program
-from moorage.cni import errors, forwarder, handler, netconf
+from moorage.cni import errors, forwarder, handler, versions
 from moorage.cni.host import Direct
 from moorage.install import launcher
 
@@ -224,7 +224,7 @@ def test_a_launcher_whose_other_program_is_itself_does_not_start_it(absent: agen
 
 
 STDINS = [
-    *(json.dumps({"cniVersion": version}).encode() for version in netconf.VERSIONS),
+    *(json.dumps({"cniVersion": version}).encode() for version in versions.VERSIONS),
     *(b"", b"{}", b"[]", b"null", b"7", b"{", b"\xff", b"\xef\xbb\xbf{}", b"[" * 5000),
     *(b'{"cniVersion":""}', b'{"cniVersion":null}', b'{"cniVersion":"9.9.9"}'),
     *(b'{"cniVersion":1.0}', b'{"cniVersion":["1.0.0"]}', b'{"cniVersion":{}}'),

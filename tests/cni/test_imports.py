@@ -84,6 +84,7 @@ MODULES = {
     "moorage.cni.runtime_ips": "fixed addresses that come with the call",
     "moorage.cni.settings": "what the configuration says of assigning",
     "moorage.cni.subject": "which pod it is for",
+    "moorage.cni.versions": "which versions of CNI are spoken",
     "moorage.errors": "what a call raises, one class for each thing to do about it",
     "moorage.failures": "what a refusal says, read from its details",
     "moorage.gate": "how many assigns are sent at once to a busy server; every caller waits there",
@@ -183,7 +184,6 @@ def test_a_del_loads_no_more_than_an_add(add: set[str], script: scripted.Script)
 @pytest.mark.parametrize(
     ("verb", "stdin"),
     [
-        ("VERSION", b'{"cniVersion":"1.0.0"}'),
         ("ADD", b"{"),
         ("STATUS", json.dumps(program.config("1.1.0")).encode()),
         ("GC", json.dumps(program.config("1.1.0")).encode()),
@@ -191,7 +191,7 @@ def test_a_del_loads_no_more_than_an_add(add: set[str], script: scripted.Script)
         ("UPDATE", b""),
         ("DEL", json.dumps(program.config(ipam={"vrf": "/"})).encode()),
     ],
-    ids=["version", "broken", "status", "gc", "old", "unknown", "invalid"],
+    ids=["broken", "status", "gc", "old", "unknown", "invalid"],
 )
 def test_what_needs_no_server_is_answered_without_loading_grpc(verb: str, stdin: bytes) -> None:
     loaded = modules(CALL, {"CNI_COMMAND": verb}, stdin)
@@ -201,3 +201,16 @@ def test_what_needs_no_server_is_answered_without_loading_grpc(verb: str, stdin:
     # To make one class of values costs a process of one call as much as many modules do.
     assert not loaded & {"dataclasses", "inspect", "pathlib"}
     assert len(loaded) < 100, sorted(loaded)
+
+
+def test_a_version_loads_what_reads_and_writes_json_and_nothing_else() -> None:
+    loaded = modules(CALL, {"CNI_COMMAND": "VERSION"}, b'{"cniVersion":"1.0.0"}')
+    needed = by_import_alone(("gc", "json", "time"))
+    assert loaded - needed - set(NOT_ON_A_NODE) == {
+        "moorage",
+        "moorage.cni",
+        "moorage.cni.jsontext",
+        "moorage.cni.plugin",
+        "moorage.cni.versions",
+    }
+    assert "typing" not in loaded

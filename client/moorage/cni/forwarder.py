@@ -258,7 +258,7 @@ def _forward_later(agent: str, began: int, stdin: bytes, patience: float) -> int
 
 
 def _version_asked_for(stdin: bytes, versions: "tuple[str, ...]") -> str:
-    """As netconf.answer_version, for who has the package."""
+    """As versions.answered, for who has the package."""
     import json  # noqa: PLC0415 - costs what the rest does, and is not needed where an agent is
 
     try:

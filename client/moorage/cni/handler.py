@@ -5,11 +5,10 @@ between the two is their host. A verb loads what it needs when it is asked for: 
 call, loading is what costs.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from moorage.cni import errors, invocation, netconf, release
+from moorage.cni import errors, invocation, netconf, release, versions
 from moorage.cni.deadline import Deadline
 from moorage.cni.host import Host
 from moorage.cni.invocation import Invocation, Verb
@@ -47,25 +46,19 @@ def handle(environment: Mapping[str, str], stdin: bytes, host: Host, began: int)
 
 def failure(error: errors.CniError, stdin: bytes = b"") -> Reply:
     """Answers that the call failed, in the version that stdin asks for."""
-    document = errors.document(error, netconf.answer_version(stdin))
+    document = errors.document(error, versions.answered(stdin))
     return Reply(stdout=document, exit_code=1)
 
 
 def _answer(environment: Mapping[str, str], stdin: bytes, host: Host, began: int) -> bytes:
     call = invocation.parse(environment, began)
     if call.verb is Verb.VERSION:
-        return _versions(stdin)
+        return versions.document(stdin)
     conf = netconf.parse(stdin)
     netconf.require_version(conf, _SINCE[call.verb], call.verb)
     if call.verb in (Verb.ADD, Verb.DEL):
         invocation.refuse_own_netns(environment)
     return _VERBS[call.verb](conf, call, host)
-
-
-def _versions(stdin: bytes) -> bytes:
-    version = netconf.answer_version(stdin)
-    fields = {"cniVersion": version, "supportedVersions": netconf.VERSIONS}
-    return json.dumps(fields).encode() + b"\n"
 
 
 def _add(conf: netconf.NetConf, call: Invocation, host: Host) -> bytes:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from typing import NoReturn
 
 DEEPEST_NESTING = 64
 
@@ -37,5 +36,5 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")

@@ -10,10 +10,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from moorage import targets, tls
-from moorage.cni import errors, invocation, jsontext, origin
+from moorage.cni import errors, invocation, jsontext, origin, versions
 
-VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
-NEWEST = VERSIONS[-1]
 POD_ANNOTATIONS = "io.kubernetes.cri.pod-annotations"
 
 DEFAULT_SERVER = "127.0.0.1:7711"
@@ -63,22 +61,13 @@ def parse(stdin: bytes) -> NetConf:
     )
 
 
-def answer_version(stdin: bytes) -> str:
-    """Says in which version to answer, whatever stdin is: the one asked for if we speak it."""
-    try:
-        version = _version(_decode(stdin))
-    except errors.CniError:
-        return NEWEST
-    return version if version in VERSIONS else NEWEST
-
-
 def require_version(conf: NetConf, since: str, verb: str) -> None:
     """Holds a call to the versions of the CNI specification that know it.
 
     Raises:
         CniError: INCOMPATIBLE_VERSION.
     """
-    speakable = VERSIONS[VERSIONS.index(since) :]
+    speakable = versions.VERSIONS[versions.VERSIONS.index(since) :]
     if conf.cni_version not in speakable:
         raise errors.CniError(
             errors.Code.INCOMPATIBLE_VERSION,
@@ -154,9 +143,7 @@ def _decode(stdin: bytes) -> Object:
 
 
 def _version(document: Object) -> str:
-    version = text(document, "cniVersion")
-    # Absent means the first version: CNI specification, "Configuration format".
-    return version or VERSIONS[0]
+    return text(document, "cniVersion") or versions.OLDEST
 
 
 def _name(document: Object) -> str:

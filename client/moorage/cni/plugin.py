@@ -8,12 +8,11 @@ import gc
 import os
 import sys
 import time
-from typing import NoReturn
 
 LONGEST_STDIN = 16 << 20
 
 
-def main() -> NoReturn:
+def main() -> None:
     """Answers the one call that the environment describes, and ends the process."""
     began = _boot_clock()
     # A process that lives for one call is gone before collecting could pay.
@@ -46,11 +45,11 @@ def _occupy_standard_descriptors() -> None:
 
 
 def _about() -> int:
-    from moorage.cni import netconf  # noqa: PLC0415 - nothing is imported before _isolate()
+    from moorage.cni import versions  # noqa: PLC0415 - nothing is imported before _isolate()
 
     _print(
         "moorage: CNI IPAM plugin that asks a Moorage server for addresses\n"
-        f"CNI protocol versions supported: {', '.join(netconf.VERSIONS)}\n".encode(),
+        f"CNI protocol versions supported: {', '.join(versions.VERSIONS)}\n".encode(),
         descriptor=2,
     )
     return 0
@@ -70,15 +69,16 @@ def _serve(began: int) -> int:
 
 
 def _answer(environment: dict[str, str], began: int) -> int:
-    from moorage.cni import errors, handler, host  # noqa: PLC0415 - nothing before _isolate()
-
     try:
         stdin = _read_stdin()
     except OSError as error:
-        rule = f"standard input cannot be read: {error.strerror}"
-        unread = errors.CniError(errors.Code.IO_FAILURE, rule, "pass the network configuration")
-        _print(handler.failure(unread).stdout)
-        return 1
+        return _refuse_unread(error)
+    if environment["CNI_COMMAND"] == "VERSION":
+        from moorage.cni import versions  # noqa: PLC0415 - loads less than half of what others do
+
+        return 0 if _print(versions.document(stdin)) else 1
+    from moorage.cni import handler, host  # noqa: PLC0415 - nothing before _isolate()
+
     here = host.Direct()
     reply = handler.handle(environment, stdin, here, began)
     if _print(reply.stdout):
@@ -86,6 +86,15 @@ def _answer(environment: dict[str, str], began: int) -> int:
     if environment["CNI_COMMAND"] == "ADD" and not reply.exit_code:
         # Nobody heard which addresses they are, so nobody is going to use them.
         handler.handle({**environment, "CNI_COMMAND": "DEL"}, stdin, here, _boot_clock())
+    return 1
+
+
+def _refuse_unread(error: OSError) -> int:
+    from moorage.cni import errors, handler  # noqa: PLC0415 - nothing before _isolate()
+
+    rule = f"standard input cannot be read: {error.strerror}"
+    unread = errors.CniError(errors.Code.IO_FAILURE, rule, "pass the network configuration")
+    _print(handler.failure(unread).stdout)
     return 1
 
 

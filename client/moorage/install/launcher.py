@@ -11,7 +11,7 @@ import marshal
 import os
 import pathlib
 
-from moorage.cni import forwarder, netconf
+from moorage.cni import forwarder, versions
 from moorage.install import errors
 
 _DIRECT = """\
@@ -87,7 +87,7 @@ def forwarding(
         name=_NAME,
         socket=str(socket),
         direct=str(direct or python.with_name("moorage")),
-        versions=netconf.VERSIONS,
+        versions=versions.VERSIONS,
         patience=patience,
     ).encode()
 
