@@ -15,7 +15,7 @@ import moorage
 from harness import eventually, postgres, serving, tokens
 from harness.certificates import Authority
 from harness.tokens import Signer, Web
-from moorage_server.api import fetching, issuer_keys, reloading
+from moorage_server.api import callers, fetching, issuer_keys, rates, reloading
 
 Connect = Callable[[str], moorage.Client]
 
@@ -113,6 +113,7 @@ def test_keys_are_fetched_before_the_first_call(
 def test_an_unknown_key_is_asked_for_once_in_a_while(
     fetches: Fetches, bearer: Bearer, web: Web, signer: Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(callers, "REFUSALS", rates.Rate(each_second=1000, at_once=1000))
     server = fetches()
     strangers = [bearer(server, Signer(f"k{number}")) for number in range(2, 12)]
     with futures.ThreadPoolExecutor(10) as many:

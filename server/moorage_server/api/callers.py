@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from moorage_server import access
-from moorage_server.api import lists
+from moorage_server.api import lists, peers, rates
 from moorage_server.api.credentials import Credential, Reader
 from moorage_server.api.desk import Context
 from moorage_server.api.fetching import Fetched
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 CURRENT: Final = contextvars.ContextVar("caller", default=callers.ANONYMOUS)
 
 MOST_KNOWN: Final = 20_000  # of each kind, of which a thousand take a megabyte
+# Of each node and each tenant: a node that comes up has a few hundred pods at once.
+CALLS: Final = rates.Rate(each_second=50, at_once=250)
+# Of what is read and not believed, for each address it comes from: to look at a signature costs
+# as much as a call. What has been believed before is not read again, whoever else is there.
+REFUSALS: Final = rates.Rate(each_second=5, at_once=25)
 
 _Request = TypeVar("_Request", model.AssignRequest, model.ReleaseRequest)
 
@@ -55,6 +60,8 @@ class Callers:
         self._keys = _keys(settings)
         # Each with a memory of its own: what counts as a certificate is no token.
         self._asked = [(reader, _Memory()) for reader in _readers(settings, self._keys)]
+        self._calls = rates.Rates("a node or a tenant may call", CALLS)
+        self._refusals = rates.Rates("of one address may be refused", REFUSALS)
 
     async def start(self) -> None:
         """Fetches what is not in files, or finds that it cannot be had yet."""
@@ -66,13 +73,20 @@ class Callers:
         if isinstance(self._keys, Fetched):
             await self._keys.keep_fresh()
 
+    async def admit(self, context: Context) -> Identity:
+        """Who calls, once more; raises CredentialRefused, or ServerBusy where it is too often."""
+        caller = await self.identify(context)
+        if caller.bounds is not model.UNBOUND:
+            self._calls.take(caller.name)
+        return caller
+
     async def identify(self, context: Context) -> Identity:
         """Who calls; raises CredentialRefused."""
         found: Identity | None = None
         for reader, memory in self._asked:
             shown = reader.shown(context)
             if shown is not None:
-                who = await self._who(reader, memory, shown)
+                who = await self._who(reader, memory, shown, peers.host(context.peer()))
                 if found is not None and not who.is_same(found):
                     why = f"the certificate is of {found.name}, and the token of {who.name}"
                     raise errors.CredentialRefused("AMBIGUOUS", why)
@@ -81,10 +95,15 @@ class Callers:
             raise errors.CredentialRefused("MISSING", "the call came without a credential")
         return found
 
-    async def _who(self, reader: Reader, memory: "_Memory", shown: bytes) -> Identity:
+    async def _who(self, reader: Reader, memory: "_Memory", shown: bytes, source: str) -> Identity:
         known = memory.get(shown)
         if known is None or not known.holds(self._roles.get(), reader.by):
-            known = self._learn(await reader.read(shown))
+            self._refusals.require(source)
+            try:
+                known = self._learn(await reader.read(shown))
+            except errors.CredentialRefused:
+                self._refusals.count(source)
+                raise
             memory.keep(shown, known)
         known.credential.require_standing(self._denied.get())
         return known.identity

@@ -5,6 +5,7 @@ from typing import Any
 from moorage_server.api import authorization
 from moorage_server.api.callers import CURRENT, Callers
 from moorage_server.api.desk import Context
+from moorage_server.domain.callers import Identity
 
 
 class Entry:
@@ -18,10 +19,16 @@ class Entry:
     async def require(self, context: Context) -> authorization.Rule:
         """What the caller's request is to be held against.
 
-        Raises CredentialRefused and MethodNotAllowed, before anything of the request is looked at;
-        asked again while a stream goes on.
+        Raises CredentialRefused, ServerBusy and MethodNotAllowed, before anything of the request is
+        looked at.
         """
-        caller = await self._callers.identify(context)
+        return self._rule(await self._callers.admit(context))
+
+    async def require_still(self, context: Context) -> authorization.Rule:
+        """The same while a stream goes on, which is one call."""
+        return self._rule(await self._callers.identify(context))
+
+    def _rule(self, caller: Identity) -> authorization.Rule:
         rule = authorization.rule(self._method, caller)
         CURRENT.set(caller)
         return rule

@@ -26,6 +26,8 @@ _log = structlog.get_logger()
 
 # A fault of ours, or a state of ours that an operator must know of.
 _ERRORS = (errors.InternalError, errors.DatabaseUnavailable, errors.OutcomeUnknown)
+# What one caller alone can bring about as often as he likes.
+_FREQUENT = (errors.CredentialRefused, errors.ServerBusy)
 
 
 class _Unreadable:
@@ -123,7 +125,7 @@ class Boundary(grpc.aio.ServerInterceptor):
                 async for response in behaviour(question, context):
                     if entry is not None:
                         # A watch lasts half an hour, and what lets in may have ended since.
-                        entry.check(question, await entry.require(context))
+                        entry.check(question, await entry.require_still(context))
                     yield response
             except Exception as error:  # the server's outermost edge
                 refusal = statuses.refusal(action, error)
@@ -152,7 +154,7 @@ class Boundary(grpc.aio.ServerInterceptor):
         if refusal is None:
             _log.debug("call", **told)
             return
-        if isinstance(refusal, errors.CredentialRefused):
+        if isinstance(refusal, _FREQUENT):
             self._strangers.tell(context.peer(), refusal, **told)
             return
         log = _log.error if isinstance(refusal, _ERRORS) else _log.info

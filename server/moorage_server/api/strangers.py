@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from moorage_server.api import peers
 from moorage_server.domain import errors
 
 EVERY: Final = 10.0  # seconds from one line about a source and a cause to the next
@@ -26,11 +27,11 @@ class Strangers:
         self._begun_at = clock()
         self._untold: dict[tuple[str, str], int] = {}
 
-    def tell(self, peer: str, refusal: errors.CredentialRefused, **told: object) -> None:
+    def tell(self, peer: str, refusal: errors.IpamError, **told: object) -> None:
         """One has come from this peer of gRPC, and was refused."""
         if self._clock() >= self._begun_at + EVERY:
             self._sum_up()
-        source, cause = _host(peer), refusal.metadata["cause"]
+        source, cause = peers.host(peer), refusal.metadata.get("cause", refusal.reason)
         if (source, cause) in self._untold:
             self._untold[source, cause] += 1
         elif len(self._untold) < _MOST:
@@ -43,8 +44,3 @@ class Strangers:
         for (source, cause), count in untold.items():
             if count:
                 _log.warning("not let in again", source=source, cause=cause, calls=count)
-
-
-def _host(peer: str) -> str:
-    """Without its port, of which each connection has another."""
-    return peer if peer.startswith("unix:") else peer.rpartition(":")[0]

@@ -68,13 +68,13 @@ class DeadlineTooShort(IpamError):
 
 
 class ServerBusy(IpamError):
-    """Too many calls are waiting already."""
+    """Too many calls are waiting already, or this caller makes too many."""
 
     reason = "SERVER_BUSY"
 
-    def __init__(self) -> None:
-        """Has nothing to add."""
-        super().__init__("too many calls are waiting; send the same call again a little later")
+    def __init__(self, why: str = "too many calls are waiting") -> None:
+        """Says why, and what to do."""
+        super().__init__(f"{why}; send the same call again a little later")
 
 
 class InternalError(IpamError):
