@@ -10,7 +10,7 @@ import time
 from typing import Final
 
 from bench import charts, plan, report, rounds, stage
-from bench.chapters import Drawn
+from bench.chapters import WithChart
 
 RESULTS: Final = pathlib.Path(__file__).parent / "results" / "latest.md"
 
@@ -32,7 +32,7 @@ def main() -> int:
         drawn = {
             each.title: charts.draw(each.chart(), each.title, options.output.parent).name
             for each in run.chapters
-            if isinstance(each, Drawn)
+            if isinstance(each, WithChart)
         }
         page = report.page(
             run.chapters, run.verdict, run.stage, wanted, load_before=load_before, charts=drawn

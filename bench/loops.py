@@ -11,8 +11,8 @@ import grpc
 import grpc.aio
 import psycopg
 
-from bench import errands, messages
-from bench.errands import Caller
+from bench import messages, sequences
+from bench.sequences import Caller
 from bench.work import Ask, Call, Holding, Phase, Sample
 from moorage.v1 import resources_pb2 as resources
 
@@ -106,7 +106,7 @@ class Loop:
             await self._step(self, caller, due)
         except grpc.aio.AioRpcError as error:
             self._failures.append(f"{error.code().name}: {error.details()}")
-        except (psycopg.Error, errands.NotRefusedError) as error:
+        except (psycopg.Error, sequences.NotRefusedError) as error:
             self._failures.append(str(error))
 
     def _take(self) -> bool:
@@ -177,8 +177,8 @@ class Loop:
         await self._hold(began, answer)
         await caller.call("peer_release", release)
 
-    async def _errand(self, caller: Caller, due: float) -> None:
-        await errands.ERRANDS[self._phase.call](caller, self._ask(caller))
+    async def _sequence(self, caller: Caller, due: float) -> None:
+        await sequences.SEQUENCES[self._phase.call](caller, self._ask(caller))
         self._answered(due)
 
     def _answered(self, due: float) -> float:
@@ -215,5 +215,5 @@ _STEPS: dict[Call, Callable[[Loop, Caller, float], Awaitable[None]]] = {
     Call.MIX: Loop._mix,
     Call.REPLACE: Loop._replace,
     Call.PEER: Loop._peer,
-    **dict.fromkeys(errands.ERRANDS, Loop._errand),
+    **dict.fromkeys(sequences.SEQUENCES, Loop._sequence),
 }

@@ -11,8 +11,8 @@ NODES: Final = 16
 FULL_POOL: Final = "full"
 FULL_POOL_SIZE: Final = 16
 SMALL_POOL: Final = "small"
-EXACT_POOL: Final = "replaced"
-EXACT_POOL_SIZE: Final = 256
+REPLACED_POOL: Final = "replaced"
+REPLACED_POOL_SIZE: Final = 256
 CROWD_POOLS: Final = 100
 WARM_UP: Final = 0.3  # seconds at most
 
@@ -29,7 +29,7 @@ POOLS: Final = {
     "node": messages.Pool(cidr="10.16.0.0/12", block_affinity=messages.BLOCK_AFFINITY_NODE),
     FULL_POOL: flat("10.32.0.0/28"),
     SMALL_POOL: flat("10.36.0.0/26"),
-    EXACT_POOL: flat("10.37.0.0/24"),
+    REPLACED_POOL: flat("10.37.0.0/24"),
     "ipv4": flat("10.33.0.0/16"),
     "ipv6": flat("fd00::/64"),
     "fixed": flat("10.34.0.0/16"),
@@ -74,7 +74,7 @@ REFUSAL: Final = Scenario(title="refused assign, pool full", call=Call.REFUSAL, 
 ASSIGN_NODE: Final = Scenario(title=f"assign, {_NODE}", call=Call.ASSIGN, pool="node", nodes=NODES)
 
 # What takes a turn together: a release gives back what the assign before it took.
-TURNS: Final = (
+CALL_TURNS: Final = (
     (EMPTY,),
     (COMMIT,),
     (ASSIGN, RELEASE),
@@ -84,19 +84,19 @@ TURNS: Final = (
     ),
     (REFUSAL,),
 )
-SCENARIOS: Final = tuple(itertools.chain.from_iterable(TURNS))
+SCENARIOS: Final = tuple(itertools.chain.from_iterable(CALL_TURNS))
 # What processes of one server share: with as many nodes as callers, each node is served by one.
-SHARED: Final = (
+OF_PROCESSES: Final = (
     *(each for each in SCENARIOS if each.call in (Call.EMPTY, Call.ASSIGN)),
     Scenario(title="assign, node affinity, 64 nodes", call=Call.ASSIGN, pool="node", nodes=64),
     # And what they get in each other's way for: few blocks, or none that is free.
     Scenario(title="pair, one /26, 48 callers", call=Call.PAIR, pool=SMALL_POOL, callers=48),
     REFUSAL,
     Scenario(
-        title=f"{EXACT_POOL_SIZE} pods replaced on as many addresses",
+        title=f"{REPLACED_POOL_SIZE} pods replaced on as many addresses",
         call=Call.REPLACE,
-        pool=EXACT_POOL,
-        calls=EXACT_POOL_SIZE,
+        pool=REPLACED_POOL,
+        calls=REPLACED_POOL_SIZE,
     ),
 )
 
@@ -162,19 +162,19 @@ def fillings(prefix: int, percents: tuple[int, ...]) -> tuple[Filling, ...]:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class AddressKind:
     """What is asked for in one call."""
 
     title: str
     ask: Ask
 
 
-KINDS: Final = (
-    Kind(title="IPv4, of a /16", ask=Ask(ipv4="ipv4")),
-    Kind(title="IPv6, of a /64", ask=Ask(ipv6="ipv6")),
-    Kind(title="both at once", ask=Ask(ipv4="ipv4", ipv6="ipv6")),
-    Kind(title="IPv4, a fixed address", ask=Ask(fixed_start="10.34.0.0")),
-    Kind(title="IPv6, a fixed address", ask=Ask(fixed_start="fd00:1::")),
+ADDRESS_KINDS: Final = (
+    AddressKind(title="IPv4, of a /16", ask=Ask(ipv4="ipv4")),
+    AddressKind(title="IPv6, of a /64", ask=Ask(ipv6="ipv6")),
+    AddressKind(title="both at once", ask=Ask(ipv4="ipv4", ipv6="ipv6")),
+    AddressKind(title="IPv4, a fixed address", ask=Ask(fixed_start="10.34.0.0")),
+    AddressKind(title="IPv6, a fixed address", ask=Ask(fixed_start="fd00:1::")),
 )
 
 
@@ -218,8 +218,8 @@ class Plan:
     seconds: float = 0.8
     callers: tuple[int, ...] = (1, 16, 64)
     crowds: tuple[int, ...] = (1, 16, 64, 256, 1000)
-    prefixes: tuple[int, ...] = (24, 20, 16, 8)
-    percents: tuple[int, ...] = (0, 50, 90, 99, 100)
+    fill_prefixes: tuple[int, ...] = (24, 20, 16, 8)
+    fill_percents: tuple[int, ...] = (0, 50, 90, 99, 100)
     stocks: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
     rollout: Rollout = Rollout(pods=1000)
     watching: tuple[Watching, ...] = (
@@ -229,7 +229,7 @@ class Plan:
         Watching(audience=Audience(watches=1000)),
         Watching(audience=Audience(watches=1000, of_everything=True)),
     )
-    paces: tuple[int, ...] = (50, 80)  # percent of the closed loop's rate
+    rate_percents: tuple[int, ...] = (50, 80)  # percent of the closed loop's rate
     processes: tuple[int, ...] = (1, 2)  # of one server; the first is what others are compared with
     peer_held: int = 10_000
     peer_pools: int = 500  # beside which another is refused
@@ -247,8 +247,8 @@ QUICK: Final = Plan(
     rounds=2,
     seconds=0.4,
     crowds=(1, 256),
-    prefixes=(24, 20, 8),
-    percents=(0, 50, 99, 100),
+    fill_prefixes=(24, 20, 8),
+    fill_percents=(0, 50, 99, 100),
     stocks=(1_000, 10_000),
     rollout=Rollout(pods=250),
     watching=(Watching(audience=Audience(watches=100, of_everything=True), call=Call.MIX),),

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import moorage
-from bench import crew, figures, parts, plan, report, stage, usage
+from bench import crew, figures, plan, report, server_parts, stage, usage
 from bench.work import Ask, Call, Phase
 
 RESULTS: Final = pathlib.Path(__file__).parent / "results" / "profile.md"
@@ -85,7 +85,7 @@ def _seen(built: stage.Stage, hired: crew.Crew, title: str, call: Call, callers:
         since = usage.threads(built.server_pid)
     if sample.failures:
         raise RuntimeError(f"a call failed: {sample.failures[0]}")
-    counts = parts.counted(stacks)
+    counts = server_parts.counted(stacks)
     calls = len(sample.latencies)
     divided = divided_by(
         {thread: seconds - threads.get(thread, 0.0) for thread, seconds in since.items()}, counts
@@ -128,14 +128,14 @@ def divided_by(
     for thread, seconds in spent.items():
         seen = {**counts.get(thread, {})}
         # Whether it runs there or waits the sampler cannot tell; what is left is what it runs.
-        is_driver = seen.pop(parts.DRIVER, 0) > 0
+        is_driver = seen.pop(server_parts.DRIVER, 0) > 0
         times = sum(seen.values())
         # A machine with more to do than it can has who runs wait for a core, and seen as often.
         each = min(1 / RATE, seconds / times) if is_driver and times else seconds / max(times, 1)
         for part, count in seen.items():
             found[part] += each * count
         if is_driver or not seen:
-            found[parts.STATEMENTS if is_driver else NATIVE] += seconds - each * times
+            found[server_parts.STATEMENTS if is_driver else NATIVE] += seconds - each * times
     return found
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bench import crew, goals, plan
-from bench.chapters import Chapter, Held
+from bench.chapters import Chapter, WithGoals
 from bench.lab import Verdict
 from bench.stage import Stage
 
@@ -55,7 +55,7 @@ def page(
         rounds=wanted.rounds,
         seconds=wanted.seconds,
     )
-    asked = [goal for each in chapters if isinstance(each, Held) for goal in each.goals()]
+    asked = [goal for each in chapters if isinstance(each, WithGoals) for goal in each.goals()]
     parts = [preface, _GOALS + goals.table(asked)]
     parts += [_chapter(each, charts.get(each.title, "")) for each in chapters]
     return "\n".join([*parts, "## The run\n", _told(verdict), machine(stage, load_before)])

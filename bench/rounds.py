@@ -5,17 +5,17 @@ from collections.abc import Callable, Sequence
 
 from bench import crew, lab, plan, stage
 from bench.chapters import Chapter
+from bench.chapters.address_kinds import AddressKinds
+from bench.chapters.beside_go_ipam import BesideGoIpam
 from bench.chapters.calls import Calls
 from bench.chapters.crowds import Crowds
 from bench.chapters.fills import Fills
-from bench.chapters.kinds import Kinds
-from bench.chapters.namesakes import Namesakes
-from bench.chapters.neighbours import Neighbours
-from bench.chapters.paces import Paces
+from bench.chapters.fixed_rates import FixedRates
+from bench.chapters.full_reads import FullReads
+from bench.chapters.go_ipam_benchmarks import GoIpamBenchmarks
+from bench.chapters.plugin_processes import PluginProcesses
 from bench.chapters.processes import Processes
-from bench.chapters.readings import Readings
 from bench.chapters.rollouts import Rollouts
-from bench.chapters.starts import Starts
 from bench.chapters.stocks import Stocks
 from bench.chapters.watches import Watches
 
@@ -29,14 +29,19 @@ class Run:
         """Opens servers: for calls, fills, go-ipam's names, each stock and number of processes."""
         self.verdict = lab.Verdict()
         self._plan = wanted
-        names = ("calls", "fills", "namesakes", *(f"stock_{held}" for held in wanted.stocks))
-        stages = until.enter_context(ground.houses(*names))
+        names = (
+            "calls",
+            "fills",
+            "go_ipam_benchmarks",
+            *(f"stock_{held}" for held in wanted.stocks),
+        )
+        stages = until.enter_context(ground.servers(*names))
         for each in wanted.processes:
-            stages += until.enter_context(ground.houses(f"processes_{each}", processes=each))
+            stages += until.enter_context(ground.servers(f"processes_{each}", processes=each))
         hired = until.enter_context(crew.hired())
         self.stage = stages[0]
         self._labs = [lab.Lab(each, hired, self.verdict) for each in stages]
-        calls, fills, namesakes, *others = self._labs
+        calls, fills, its_benchmarks, *others = self._labs
         stocks = dict(zip(wanted.stocks, others, strict=False))
         processes = dict(zip(wanted.processes, others[len(stocks) :], strict=True))
         # In the order of the page; the first makes the pools of those that have none of their own.
@@ -45,16 +50,16 @@ class Run:
             Fills(fills, wanted),
             Stocks(stocks, wanted),
             Crowds(calls, wanted),
-            Kinds(calls, wanted),
+            AddressKinds(calls, wanted),
             Rollouts(calls, wanted),
             Watches(calls, wanted),
-            Paces(calls, wanted),
+            FixedRates(calls, wanted),
             Processes(processes, wanted),
-            Readings(stocks),
-            Starts(calls, wanted, until),
+            FullReads(stocks),
+            PluginProcesses(calls, wanted, until),
             # What is held for it would be in every snapshot that those who watch the calls get.
-            Neighbours(fills, hired, ground, wanted, until),
-            Namesakes(namesakes, hired, ground, wanted, until),
+            BesideGoIpam(fills, hired, ground, wanted, until),
+            GoIpamBenchmarks(its_benchmarks, hired, ground, wanted, until),
         )
 
     def run(self, report: Callable[[str], None]) -> None:

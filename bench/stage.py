@@ -46,7 +46,7 @@ class Stage:
 @contextlib.contextmanager
 def built() -> Iterator[Stage]:
     """Everything in a directory of its own, stopped and removed at the end."""
-    with ground() as laid, laid.houses(cluster.DATABASE) as [only]:
+    with ground() as laid, laid.servers(cluster.DATABASE) as [only]:
         yield only
 
 
@@ -71,7 +71,7 @@ class Ground:
         self._state = state
 
     @contextlib.contextmanager
-    def houses(self, *databases: str, processes: int = 1) -> Iterator[list[Stage]]:
+    def servers(self, *databases: str, processes: int = 1) -> Iterator[list[Stage]]:
         """Servers that are ready, each on a database without pools; all start and end together."""
         with contextlib.ExitStack() as until:
             started = [until.enter_context(self._started(each, processes)) for each in databases]

@@ -23,7 +23,7 @@ class Chapter(Protocol):
 
 
 @runtime_checkable
-class Drawn(Protocol):
+class WithChart(Protocol):
     """A chapter whose rows are steps on the way to more of something."""
 
     def chart(self) -> Chart:
@@ -31,7 +31,7 @@ class Drawn(Protocol):
 
 
 @runtime_checkable
-class Held(Protocol):
+class WithGoals(Protocol):
     """A chapter of whose rows something is asked."""
 
     def goals(self) -> Sequence[Goal]:

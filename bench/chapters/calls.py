@@ -110,7 +110,7 @@ class Calls:
 
     def _all(self, seconds: float) -> None:
         for callers in turns.shuffled(self._plan.callers):
-            for scenario in itertools.chain(*turns.shuffled(plan.TURNS)):
+            for scenario in itertools.chain(*turns.shuffled(plan.CALL_TURNS)):
                 self._one(scenario, callers, seconds)
 
     def _one(self, scenario: plan.Scenario, callers: int, seconds: float) -> None:

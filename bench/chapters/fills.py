@@ -20,7 +20,9 @@ class Fills:
     def __init__(self, lab: Lab, wanted: plan.Plan) -> None:
         self._lab = lab
         self._plan = wanted
-        self._sizes = [plan.fillings(prefix, wanted.percents) for prefix in wanted.prefixes]
+        self._sizes = [
+            plan.fillings(prefix, wanted.fill_percents) for prefix in wanted.fill_prefixes
+        ]
         self._figures: dict[plan.Filling, list[Figure]] = collections.defaultdict(list)
 
     def prepare(self) -> None:
@@ -28,7 +30,11 @@ class Fills:
         fillings = [each for size in self._sizes for each in size]
         self._lab.create({each.pool: plan.flat(each.cidr) for each in fillings})
         self._lab.stock(
-            [Stock(pool=e.pool, addresses=e.strewn, held=e.held) for e in fillings if e.held]
+            [
+                Stock(pool=each.pool, addresses=each.strewn, held=each.held)
+                for each in fillings
+                if each.held
+            ]
         )
         self._all(self._plan.warm_up)
         self._figures.clear()
@@ -46,7 +52,7 @@ class Fills:
 
     def chart(self) -> Chart:
         """Latencies of those sizes that are filled step by step."""
-        titles = [f"{percent} %" for percent in self._plan.percents]
+        titles = [f"{percent} %" for percent in self._plan.fill_percents]
         sizes = [size for size in self._sizes if [each.title for each in size] == titles]
         return Chart(
             name="fills",

@@ -37,7 +37,7 @@ class Processes:
 
     def prepare(self) -> None:
         """The pools, and a round that does not count."""
-        pools = {each.pool: plan.POOLS[each.pool] for each in plan.SHARED if each.pool}
+        pools = {each.pool: plan.POOLS[each.pool] for each in plan.OF_PROCESSES if each.pool}
         for lab in self._labs.values():
             lab.create(pools)
             lab.take(plan.FULL_POOL, plan.FULL_POOL_SIZE, callers=plan.FULL_POOL_SIZE)
@@ -46,14 +46,14 @@ class Processes:
 
     def round(self) -> None:
         """Every call on one server after the other."""
-        for scenario in turns.shuffled(plan.SHARED):
+        for scenario in turns.shuffled(plan.OF_PROCESSES):
             for processes, lab in turns.shuffled(self._labs.items()):
                 self._figures[scenario, processes].append(self._one(scenario, lab))
 
     def section(self) -> str:
         """Ratios to the first number, then absolute figures."""
         heads = ["call", "processes", "of the rate of one", "of its CPU", "calls/s"]
-        rows = [self._row(*key) for key in itertools.product(plan.SHARED, self._labs)]
+        rows = [self._row(*key) for key in itertools.product(plan.OF_PROCESSES, self._labs)]
         text = _TEXT.format(callers=self._callers, cores=os.cpu_count())
         return text + figures.table([*heads, *figures.TIMES, *figures.SIDES], rows)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench import parts, profile
+from bench import profile, server_parts
 
 _SITE = "/venv/site-packages"
 _LOOP = "Loop.run (/lib/asyncio/events.py:80)"
@@ -12,9 +12,9 @@ _BATCH = "run (/x/moorage_server/usecases/batch.py:75)"
 @pytest.mark.parametrize(
     ("frames", "part"),
     [
-        ([_LOOP], parts.LOOP),
-        (["main (/x/y.py:1)"], parts.OTHER),
-        ([_BATCH, f"Connection.wait ({_SITE}/psycopg/connection.py:495)"], parts.DRIVER),
+        ([_LOOP], server_parts.LOOP),
+        (["main (/x/y.py:1)"], server_parts.OTHER),
+        ([_BATCH, f"Connection.wait ({_SITE}/psycopg/connection.py:495)"], server_parts.DRIVER),
         ([_LOOP, "check (/x/moorage_server/api/interceptors.py:7)"], "the server's boundary"),
         ([_LOOP, "assign (/x/moorage_server/api/decode.py:7)"], "the request read and every"),
         (
@@ -31,29 +31,29 @@ _BATCH = "run (/x/moorage_server/usecases/batch.py:75)"
 def test_a_stack_is_of_the_innermost_part_unless_it_is_on_behalf_of_another(
     frames: list[str], part: str
 ) -> None:
-    assert parts.part(frames).startswith(part)
+    assert server_parts.part(frames).startswith(part)
 
 
 def test_stacks_are_counted_by_thread_and_who_waits_is_not() -> None:
     lines = [f"thread (7): MainThread;{_LOOP} 3", f"thread (7): MainThread;{_LOOP};{_BATCH} 2"]
     lines += [f"thread (8): batch_0;{_BATCH} 5", "process 6:moorage-server 1"]
     lines += ["thread (9): probe_0;_worker (/lib/concurrent/futures/thread.py:81) 40"]
-    assert parts.counted(lines) == {
-        7: {parts.LOOP: 3, "the rest of the batch": 2},
+    assert server_parts.counted(lines) == {
+        7: {server_parts.LOOP: 3, "the rest of the batch": 2},
         8: {"the rest of the batch": 5},
     }
 
 
 def test_what_a_thread_spent_is_divided_by_what_it_was_seen_at() -> None:
-    counts = {7: {parts.LOOP: 150, "metrics": 50}, 8: {parts.LOOP: 1}}
+    counts = {7: {server_parts.LOOP: 150, "metrics": 50}, 8: {server_parts.LOOP: 1}}
     assert profile.divided_by({7: 2.0, 8: 1.0, 9: 0.5}, counts) == pytest.approx(
-        {parts.LOOP: 2.5, "metrics": 0.5, profile.NATIVE: 0.5}
+        {server_parts.LOOP: 2.5, "metrics": 0.5, profile.NATIVE: 0.5}
     )
 
 
 def test_what_a_thread_spent_beside_what_it_was_seen_at_is_the_driver_s() -> None:
-    counts = {8: {parts.STATEMENTS: 20, "log": 20, parts.DRIVER: 900}}
+    counts = {8: {server_parts.STATEMENTS: 20, "log": 20, server_parts.DRIVER: 900}}
     told = profile.divided_by({8: 1.0}, counts)
-    assert told == pytest.approx({parts.STATEMENTS: 0.8, "log": 0.2})
+    assert told == pytest.approx({server_parts.STATEMENTS: 0.8, "log": 0.2})
     told = profile.divided_by({8: 0.1}, counts)
-    assert told == pytest.approx({parts.STATEMENTS: 0.05, "log": 0.05})
+    assert told == pytest.approx({server_parts.STATEMENTS: 0.05, "log": 0.05})

@@ -1,4 +1,4 @@
-"""What takes several calls and is measured as one, of ours and of go-ipam.
+"""Sequences of calls, each measured as one: of ours and of go-ipam.
 
 Each leaves everything as it was before.
 """
@@ -95,7 +95,7 @@ async def _peer_overlap(caller: Caller, ask: Ask) -> None:
         raise NotRefusedError(f"{ask.ipv4} overlaps a prefix and yet became one")
 
 
-ERRANDS: Final[Mapping[Call, Callable[[Caller, Ask], Awaitable[None]]]] = {
+SEQUENCES: Final[Mapping[Call, Callable[[Caller, Ask], Awaitable[None]]]] = {
     Call.POOL: _pool,
     Call.ADDRESS: _address,
     Call.BLOCK: _block,

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 import moorage
-from bench import errands
+from bench import sequences
 from bench.callers import Callers
 from bench.work import Ask, Call, Phase, Place, Sample
 from harness.serving import Serving
@@ -17,7 +17,7 @@ NOBODYS_BLOCKS = resources_pb2.Pool(
 )
 
 
-def errand(server: Serving, call: Call, ipv4: str) -> Sample:
+def sequence(server: Serving, call: Call, ipv4: str) -> Sample:
     """One caller that does it three times."""
     place = Place(target=server.target)
     asks = (Ask(ipv4=ipv4),)
@@ -42,19 +42,19 @@ def done(sample: Sample) -> bool:
 
 
 def test_a_new_pool_is_gone_again(server: Serving, client: moorage.Client) -> None:
-    assert done(errand(server, Call.POOL, "192.168.0.0/24"))
+    assert done(sequence(server, Call.POOL, "192.168.0.0/24"))
     assert list(client.pools()) == []
 
 
 def test_an_address_is_free_again(server: Serving, client: moorage.Client) -> None:
     client.create_pool("p", OWN_BLOCKS)
-    assert done(errand(server, Call.ADDRESS, "p"))
+    assert done(sequence(server, Call.ADDRESS, "p"))
     assert list(client.allocations()) == []
 
 
 def test_a_block_is_opened_each_time_and_closed(server: Serving, client: moorage.Client) -> None:
     client.create_pool("p", OWN_BLOCKS)
-    assert done(errand(server, Call.BLOCK, "p"))
+    assert done(sequence(server, Call.BLOCK, "p"))
     assert list(client.blocks(pool="p")) == []
 
 
@@ -62,20 +62,20 @@ def test_where_no_block_becomes_the_nodes_none_was_opened(
     server: Serving, client: moorage.Client
 ) -> None:
     client.create_pool("p", NOBODYS_BLOCKS)
-    sample = errand(server, Call.BLOCK, "p")
+    sample = sequence(server, Call.BLOCK, "p")
     assert sample.latencies == ()
     assert [failure.partition(":")[0] for failure in sample.failures] == ["NOT_FOUND"] * TURNS
 
 
 def test_what_overlaps_is_refused(server: Serving, client: moorage.Client) -> None:
-    client.create_vrf(errands.CROWDED)
-    client.create_pool("p", OWN_BLOCKS, vrf=errands.CROWDED)
-    assert done(errand(server, Call.OVERLAP, "10.0.0.0/25"))
+    client.create_vrf(sequences.CROWDED)
+    client.create_pool("p", OWN_BLOCKS, vrf=sequences.CROWDED)
+    assert done(sequence(server, Call.OVERLAP, "10.0.0.0/25"))
 
 
 def test_what_was_not_refused_has_failed(server: Serving, client: moorage.Client) -> None:
-    client.create_vrf(errands.CROWDED)
-    sample = errand(server, Call.OVERLAP, "10.0.0.0/25")
+    client.create_vrf(sequences.CROWDED)
+    sample = sequence(server, Call.OVERLAP, "10.0.0.0/25")
     assert sample.latencies == ()
     first, *others = sample.failures
     assert first == "10.0.0.0/25 overlaps a pool and yet became one"

@@ -11,7 +11,7 @@ from bench.work import Ask, Call, Phase
 _CLOSED: Final = "closed loop"
 
 
-class Paces:
+class FixedRates:
     """A closed loop, and then shares of its rate in an open one."""
 
     title = "At a fixed rate"
@@ -29,7 +29,7 @@ class Paces:
         """The closed loop is first, because it tells the rate of the others."""
         closed = self._one(None)
         self._figures[_CLOSED].append(closed)
-        for percent in turns.shuffled(self._plan.paces):
+        for percent in turns.shuffled(self._plan.rate_percents):
             self._figures[_title(percent)].append(self._one(closed.rate * percent / 100))
 
     def section(self) -> str:
@@ -43,7 +43,7 @@ class Paces:
                 figures.rate(own),
                 *figures.times(own),
             ]
-            for title in (_CLOSED, *map(_title, self._plan.paces))
+            for title in (_CLOSED, *map(_title, self._plan.rate_percents))
             if (own := self._figures[title])
         ]
         text = (

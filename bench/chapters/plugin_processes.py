@@ -42,7 +42,7 @@ _TITLES: Final = (
 )
 
 
-class Starts:
+class PluginProcesses:
     """The plugin in both forms, and host-local where it can be had."""
 
     title = "What a plugin's process costs"

@@ -34,7 +34,7 @@ class _Row:
     prefix: str
 
 
-class Neighbours:
+class BesideGoIpam:
     """go-ipam, where it can be had."""
 
     title = "Beside go-ipam"
@@ -51,17 +51,17 @@ class Neighbours:
         self._lab = lab
         self._plan = wanted
         self._most = max(wanted.callers)
-        self._both = comparison.Comparison[_Row](lab, hired, ground, wanted, until)
+        self._comparison = comparison.Comparison[_Row](lab, hired, ground, wanted, until)
 
     def prepare(self) -> None:
         """Both servers hold the same; most callers at once on each do not count."""
         self._lab.create({_EMPTY: plan.flat("10.40.0.0/16"), _HELD: plan.flat("10.41.0.0/16")})
         held = self._plan.peer_held
         self._lab.stock([Stock(pool=_HELD, addresses=held, held=held)])
-        self._both.invite(_DATABASE, lambda target: goipam.fill(target, held))
+        self._comparison.invite(_DATABASE, lambda target: goipam.fill(target, held))
         most = max(each.callers for each in self._rows())
         self._measure(next(each for each in self._rows() if each.callers == most))
-        self._both.forget()
+        self._comparison.forget()
 
     def round(self) -> None:
         """Ours and theirs, row by row."""
@@ -71,17 +71,17 @@ class Neighbours:
     def section(self) -> str:
         """How many times its rate first."""
         heads = ["held of a /16", "callers", *comparison.HEADS]
-        rows = [[row.title, str(row.callers), *self._both.cells(row)] for row in self._rows()]
+        rows = [[row.title, str(row.callers), *self._comparison.cells(row)] for row in self._rows()]
         text = _TEXT.format(version=peers.GO_IPAM.version)
-        return text + figures.table(heads, rows) + self._both.failures()
+        return text + figures.table(heads, rows) + self._comparison.failures()
 
     def goals(self) -> Sequence[Goal]:
         """However many call: on an empty pool, and where some are held."""
         return tuple(
             Goal(
                 what=f"our rate, of go-ipam's on a /16, {row.callers} callers, held: {row.title}",
-                seen=self._both.times_its_rate(row),
-                skipped=self._both.absence(row),
+                seen=self._comparison.times_its_rate(row),
+                skipped=self._comparison.absence(row),
                 at_least=10 if row.pool == _EMPTY else 100,
             )
             for row in self._rows()
@@ -89,16 +89,19 @@ class Neighbours:
 
     def _measure(self, row: _Row) -> None:
         ours = self._phase(row, Call.PAIR, row.pool)
-        self._both.measure(row, ours, self._phase(row, Call.PEER, row.prefix))
+        self._comparison.measure(row, ours, self._phase(row, Call.PEER, row.prefix))
 
     def _rows(self) -> Sequence[_Row]:
-        some, callers = f"{self._plan.peer_held:,}", self._plan.callers
-        many = (*callers, *self._plan.peer_crowds)
+        held = f"{self._plan.peer_held:,}"
         # Where much is held, most callers at once would keep the peer busy for minutes.
-        return (
-            *(_Row(title="none", callers=e, pool=_EMPTY, prefix=goipam.EMPTY) for e in many),
-            *(_Row(title=some, callers=e, pool=_HELD, prefix=goipam.HELD) for e in callers[:-1]),
-        )
+        few, all_of_them = self._plan.callers[:-1], (*self._plan.callers, *self._plan.peer_crowds)
+        empty, filled = ("none", _EMPTY, goipam.EMPTY), (held, _HELD, goipam.HELD)
+        kinds = [(*empty, callers) for callers in all_of_them]
+        kinds += [(*filled, callers) for callers in few]
+        return [
+            _Row(title=title, pool=pool, prefix=prefix, callers=callers)
+            for title, pool, prefix, callers in kinds
+        ]
 
     def _phase(self, row: _Row, call: Call, pool: str) -> Phase:
         # Twice as long as elsewhere: some of the peer's calls take that long. A crowd's take longer

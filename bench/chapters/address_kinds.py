@@ -13,7 +13,7 @@ from bench.work import Call, Phase
 CALLERS: Final = 16
 
 
-class Kinds:
+class AddressKinds:
     """Every kind of address."""
 
     title = "What is asked for"
@@ -21,7 +21,7 @@ class Kinds:
     def __init__(self, lab: Lab, wanted: plan.Plan) -> None:
         self._lab = lab
         self._plan = wanted
-        self._figures: dict[plan.Kind, list[Figure]] = collections.defaultdict(list)
+        self._figures: dict[plan.AddressKind, list[Figure]] = collections.defaultdict(list)
 
     def prepare(self) -> None:
         """A round that does not count; the pools are there."""
@@ -35,7 +35,7 @@ class Kinds:
     def section(self) -> str:
         """Ratios to IPv4 first."""
         heads = ["an assign of", "of p50 of the first row", "of p95", "assigns/s", *figures.TIMES]
-        base = self._figures[plan.KINDS[0]]
+        base = self._figures[plan.ADDRESS_KINDS[0]]
         rows = [
             [
                 kind.title,
@@ -43,7 +43,7 @@ class Kinds:
                 figures.rate(own),
                 *figures.times(own),
             ]
-            for kind in plan.KINDS
+            for kind in plan.ADDRESS_KINDS
             if (own := self._figures[kind])
         ]
         return f"{CALLERS} callers, each assigning and releasing in turn:\n\n" + figures.table(
@@ -52,7 +52,7 @@ class Kinds:
 
     def goals(self) -> Sequence[Goal]:
         """The second family."""
-        ipv4, ipv6 = (self._figures[each] for each in plan.KINDS[:2])
+        ipv4, ipv6 = (self._figures[each] for each in plan.ADDRESS_KINDS[:2])
         return tuple(
             Goal(
                 what=f"{name} of an assign of IPv6, to IPv4",
@@ -63,6 +63,6 @@ class Kinds:
         )
 
     def _all(self, seconds: float) -> None:
-        for kind in turns.shuffled(plan.KINDS):
+        for kind in turns.shuffled(plan.ADDRESS_KINDS):
             phase = Phase(call=Call.PAIR, callers=CALLERS, seconds=seconds, asks=(kind.ask,))
             self._figures[kind].append(self._lab.measured(phase)[0])

@@ -17,7 +17,7 @@ _SNAPSHOT: Final = "snapshot of a watch"
 _CHECK: Final = "consistency check"
 
 
-class Readings:
+class FullReads:
     """The same three looks at everything, at servers that hold more and more."""
 
     title = "What a look at everything costs"

@@ -7,13 +7,13 @@ import itertools
 from collections.abc import Mapping
 from typing import Final
 
-from bench import comparison, errands, figures, goipam, peers, plan, stage, turns
+from bench import comparison, figures, goipam, peers, plan, sequences, stage, turns
 from bench.crew import Crew
 from bench.lab import Lab
 from bench.work import Ask, Call, Phase
 from moorage.v1 import resources_pb2 as messages
 
-_DATABASE: Final = "goipam_namesakes"
+_DATABASE: Final = "goipam_benchmarks"
 _POOLS: Final = {
     "addresses": plan.flat("10.0.0.0/16"),
     "blocks-24": messages.Pool(cidr="20.0.0.0/8", block_size=24),
@@ -109,10 +109,10 @@ _WITHOUT: Final[Mapping[str, str]] = {
 
 def _fill_peer(target: str, crowd: list[str]) -> None:
     goipam.create(target, [pool.cidr for pool in _POOLS.values()])
-    goipam.create(target, crowd, namespace=errands.CROWDED)
+    goipam.create(target, crowd, namespace=sequences.CROWDED)
 
 
-class Namesakes:
+class GoIpamBenchmarks:
     """Every name; go-ipam, where it can be had."""
 
     title = "go-ipam's own benchmarks"
@@ -129,17 +129,17 @@ class Namesakes:
         self._lab = lab
         self._plan = wanted
         self._rows = _rows(wanted.peer_pools)
-        self._both = comparison.Comparison[_Row](lab, hired, ground, wanted, until)
+        self._comparison = comparison.Comparison[_Row](lab, hired, ground, wanted, until)
 
     def prepare(self) -> None:
         """Both servers have the same, and a round that does not count."""
         self._lab.create(_POOLS)
         crowd = self._crowd()
         pools = {f"crowd-{at}": plan.flat(cidr) for at, cidr in enumerate(crowd)}
-        self._lab.create(pools, vrf=errands.CROWDED)
-        self._both.invite(_DATABASE, lambda target: _fill_peer(target, crowd))
+        self._lab.create(pools, vrf=sequences.CROWDED)
+        self._comparison.invite(_DATABASE, lambda target: _fill_peer(target, crowd))
         self._all(self._plan.warm_up)
-        self._both.forget()
+        self._comparison.forget()
 
     def round(self) -> None:
         """Every name."""
@@ -149,7 +149,7 @@ class Namesakes:
         """How many times its rate first; at the end the names that nothing is asked for."""
         heads = ["its benchmark", "asked of us", *comparison.HEADS[:-1]]
         # Nothing can be given twice: there is one caller.
-        rows = [[row.name, row.asked, *self._both.cells(row)[:-1]] for row in self._rows]
+        rows = [[row.name, row.asked, *self._comparison.cells(row)[:-1]] for row in self._rows]
         empty = [""] * (len(comparison.HEADS) - 1)
         rows += [[name, why, *empty] for name, why in _WITHOUT.items()]
         return _TEXT.format(version=peers.GO_IPAM.version) + figures.table(heads, rows)
@@ -162,4 +162,4 @@ class Namesakes:
         for row in turns.shuffled(self._rows):
             ours = Phase(call=row.ours, callers=1, seconds=seconds, asks=(row.our_ask,))
             theirs = Phase(call=row.theirs, callers=1, seconds=seconds, asks=(row.its_ask,))
-            self._both.measure(row, ours, theirs)
+            self._comparison.measure(row, ours, theirs)
