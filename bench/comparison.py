@@ -3,7 +3,7 @@
 import collections
 import contextlib
 import dataclasses
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Final, Generic, TypeVar
 
 from bench import audit, figures, goipam, peers, plan, stage, turns, usage
@@ -75,11 +75,11 @@ class Comparison(Generic[_Row]):
         for counted in (self._failed, self._answered, self._twice, self._reasons):
             counted.clear()
 
-    def times_its_rate(self, row: _Row) -> float | None:
-        """Our rate, of the peer's; None where it has none, and `absence` says why."""
+    def times_its_rate(self, row: _Row) -> Sequence[float]:
+        """Our rate in each round, of the peer's; none where it has none, and `absence` says why."""
         if self.absence(row):
-            return None
-        return figures.quotient(figures.RATE, self._ours[row], self._theirs[row])
+            return ()
+        return figures.quotients(figures.RATE, self._ours[row], self._theirs[row])
 
     def absence(self, row: _Row) -> str:
         """Why nothing can be told of the peer in a row; empty where something can."""

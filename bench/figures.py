@@ -68,9 +68,13 @@ def ratio(field: Field, figures: Figures, to: Figures) -> str:
 
 
 def quotient(field: Field, figures: Figures, to: Figures) -> float:
-    """The median of the ratios, each taken within its round."""
-    pairs = zip(figures, to, strict=True)
-    return statistics.median(field(one) / field(other) for one, other in pairs)
+    """The median of all rounds' ratios."""
+    return statistics.median(quotients(field, figures, to))
+
+
+def quotients(field: Field, figures: Figures, to: Figures) -> list[float]:
+    """The ratio within each round."""
+    return [field(one) / field(other) for one, other in zip(figures, to, strict=True)]
 
 
 def rate(figures: Figures) -> str:

@@ -1,6 +1,7 @@
 """What a run is held against: what is asked of it, as ratios within the run, and what was seen."""
 
 import dataclasses
+import statistics
 from collections.abc import Sequence
 
 from bench import figures
@@ -8,13 +9,13 @@ from bench import figures
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """One ratio, and how large it may be `at_most`, or is to be `at_least`.
+    """One ratio as each round saw it; their median may be so large `at_most`, or `at_least` is.
 
     Where nothing was seen of it, `skipped` says why.
     """
 
     what: str
-    seen: float | None = None
+    seen: Sequence[float] = ()
     skipped: str = ""
     at_most: float | None = None
     at_least: float | None = None
@@ -27,10 +28,16 @@ class Goal:
 
     @property
     def shown(self) -> str:
-        """What was seen, bold where it is missed."""
-        if self.seen is None:
+        """The median, bold where it is missed."""
+        if not self.seen:
             return f"skipped: {self.skipped}"
-        return f"{self.seen:.2f}" if self._allows(self.seen) else f"**{self.seen:.2f}**"
+        median = statistics.median(self.seen)
+        return f"{median:.2f}" if self._allows(median) else f"**{median:.2f}**"
+
+    @property
+    def spread(self) -> str:
+        """From the least to the most of all rounds; empty where it was seen but once."""
+        return f"{min(self.seen):.2f} to {max(self.seen):.2f}" if len(self.seen) > 1 else ""
 
     def _allows(self, seen: float) -> bool:
         too_much = self.at_most is not None and seen > self.at_most
@@ -40,5 +47,5 @@ class Goal:
 
 def table(goals: Sequence[Goal]) -> str:
     """A row for each."""
-    rows = [[each.what, each.asked, each.shown] for each in goals]
-    return figures.table(["goal", "asked", "seen"], rows)
+    rows = [[each.what, each.asked, each.shown, each.spread] for each in goals]
+    return figures.table(["goal", "asked", "seen", "in the rounds"], rows)

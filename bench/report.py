@@ -28,7 +28,8 @@ after a second, as programs do that use the client library, and has waited meanw
 _GOALS: Final = """\
 ## What is asked, and what was seen
 
-What is missed is bold; docs/performance.md says by what it is bound.
+What is missed is bold; docs/performance.md says by what it is bound. Seen is the median of all
+rounds, and beside it the least and the most of them: what lies within may be noise.
 
 """
 _NOTHING_FOUND: Final = (

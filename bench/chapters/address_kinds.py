@@ -56,7 +56,7 @@ class AddressKinds:
         return tuple(
             Goal(
                 what=f"{name} of an assign of IPv6, to IPv4",
-                seen=figures.quotient(field, ipv6, ipv4),
+                seen=figures.quotients(field, ipv6, ipv4),
                 at_most=1.1,
             )
             for name, field in (("p50", figures.P50), ("p95", figures.P95))

@@ -2,7 +2,6 @@
 
 import collections
 import itertools
-import statistics
 from collections.abc import Sequence
 from typing import Final
 
@@ -63,8 +62,8 @@ class Calls:
         for each in (plan.ASSIGN, plan.ASSIGN_NODE):
             assign = self._figures[each, callers]
             what = f"of an {each.title}, {callers} callers, to an empty call"
-            rate = figures.quotient(figures.RATE, assign, empty)
-            cpu = figures.quotient(figures.SERVER_CPU, assign, empty)
+            rate = figures.quotients(figures.RATE, assign, empty)
+            cpu = figures.quotients(figures.SERVER_CPU, assign, empty)
             goals.append(Goal(what=f"rate {what}", seen=rate, at_least=0.7))
             goals.append(Goal(what=f"server CPU {what}", seen=cpu, at_most=1.5))
         return goals
@@ -72,7 +71,7 @@ class Calls:
     def _tail(self, callers: int) -> Goal:
         ratios = [each.p99 / each.p50 for each in self._figures[plan.ASSIGN, callers]]
         what = f"p99 of an assign, {callers} callers, to its p50"
-        return Goal(what=what, seen=statistics.median(ratios), at_most=4)
+        return Goal(what=what, seen=ratios, at_most=4)
 
     def _alone(self, callers: int) -> Sequence[Goal]:
         trips = f"p50 of an assign, {_many(callers)}, to an empty call and two insert commits"
@@ -87,7 +86,7 @@ class Calls:
             self._release_to_assign(callers),
             Goal(
                 what=f"p50 of a refusal by a full pool, {callers} callers, to an assign",
-                seen=figures.quotient(figures.P50, refusal, assign),
+                seen=figures.quotients(figures.P50, refusal, assign),
                 at_most=1.5,
             ),
         )
@@ -96,17 +95,17 @@ class Calls:
         release, assign = (self._figures[each, callers] for each in (plan.RELEASE, plan.ASSIGN))
         return Goal(
             what=f"rate of a release, {_many(callers)}, to an assign",
-            seen=figures.quotient(figures.RATE, release, assign),
+            seen=figures.quotients(figures.RATE, release, assign),
             at_least=1,
         )
 
-    def _to_round_trips(self, callers: int) -> float:
+    def _to_round_trips(self, callers: int) -> Sequence[float]:
         assigns = self._figures[plan.ASSIGN, callers]
         bounds = (self._figures[plan.EMPTY, callers], self._figures[plan.COMMIT, callers])
-        return statistics.median(
+        return [
             assign.p50 / (empty.p50 + 2 * commit.p50)
             for assign, empty, commit in zip(assigns, *bounds, strict=True)
-        )
+        ]
 
     def _all(self, seconds: float) -> None:
         for callers in turns.shuffled(self._plan.callers):

@@ -1,6 +1,7 @@
 """Whether an assign costs more where less is free, or where there is more."""
 
 import collections
+import statistics
 from collections.abc import Sequence
 
 from bench import figures, plan, turns
@@ -75,8 +76,11 @@ class Fills:
             Goal(
                 what=f"{name} of an assign in a pool of which {held} is held, to an empty one",
                 seen=max(
-                    figures.quotient(field, self._figures[full], self._figures[empty])
-                    for empty, full in fullest.items()
+                    (
+                        figures.quotients(field, self._figures[full], self._figures[empty])
+                        for empty, full in fullest.items()
+                    ),
+                    key=statistics.median,
                 ),
                 at_most=1.3,
             )

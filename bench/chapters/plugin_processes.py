@@ -90,7 +90,7 @@ class PluginProcesses:
         return tuple(
             Goal(
                 what=f"time of a plugin's process {title}, to a bare interpreter",
-                seen=self._ratio(_WALL, title),
+                seen=self._ratios(_WALL, title),
                 at_most=at_most,
             )
             for title, at_most in asked.items()
@@ -106,12 +106,15 @@ class PluginProcesses:
     def _cells(self, title: str) -> list[str]:
         if title not in self._costs:
             return [f"skipped: {self._absence}", "", "", ""]
-        ratios = [f"{self._ratio(field, title):.2f}" for field in (_WALL, _CPU)]
+        ratios = [f"{statistics.median(self._ratios(field, title)):.2f}" for field in (_WALL, _CPU)]
         return ratios + [f"{self._median(field, title) * 1e3:.1f}" for field in (_WALL, _CPU)]
 
-    def _ratio(self, field: Callable[[Cost], float], title: str) -> float:
+    def _ratios(self, field: Callable[[Cost], float], title: str) -> list[float]:
+        """The median of each round."""
         pairs = zip(self._costs[title], self._costs[_BARE], strict=True)
-        return statistics.median(field(one) / field(bare) for one, bare in pairs)
+        ratios = [field(one) / field(bare) for one, bare in pairs]
+        starts = range(0, len(ratios), _TURNS)
+        return [statistics.median(ratios[start : start + _TURNS]) for start in starts]
 
     def _median(self, field: Callable[[Cost], float], title: str) -> float:
         return statistics.median(map(field, self._costs[title]))

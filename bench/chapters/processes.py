@@ -60,8 +60,8 @@ class Processes:
     def goals(self) -> Sequence[Goal]:
         """Two processes."""
         one, two = (self._figures[plan.ASSIGN, processes] for processes in list(self._labs)[:2])
-        ratio = figures.quotient(figures.RATE, two, one)
-        return (Goal(what="rate of an assign, two processes, to one", seen=ratio, at_least=1.5),)
+        ratios = figures.quotients(figures.RATE, two, one)
+        return (Goal(what="rate of an assign, two processes, to one", seen=ratios, at_least=1.5),)
 
     def _one(self, scenario: plan.Scenario, lab: Lab) -> Figure:
         seconds = DRAIN_TIME if scenario.calls else self._seconds

@@ -74,9 +74,9 @@ class Stocks:
     def goals(self) -> Sequence[Goal]:
         """The largest stock."""
         most, least = max(self._labs), min(self._labs)
-        ratio = figures.quotient(figures.P50, self._figures[most], self._figures[least])
+        ratios = figures.quotients(figures.P50, self._figures[most], self._figures[least])
         what = f"p50 of an assign where {most:,} are held, to where {least:,} are"
-        return (Goal(what=what, seen=ratio, at_most=1.2),)
+        return (Goal(what=what, seen=ratios, at_most=1.2),)
 
     def _one(self, lab: Lab) -> Figure:
         phase = Phase(

@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import random
+import statistics
 from collections.abc import Sequence
 
 from bench import figures, plan, turns
@@ -59,7 +60,7 @@ class Watches:
         return (
             Goal(
                 what=f"rate of an assign beside {plan.IDLE.watches} idle watches, to none",
-                seen=_to_without(rounds) if rounds else None,
+                seen=_to_without(rounds) if rounds else (),
                 skipped=f"the {self._plan.name} plan has none",
                 at_least=0.95,
             ),
@@ -88,9 +89,9 @@ class Watches:
         audience, load = watching.audience, watching.call.value
         names = [str(audience.watches), _OF[audience.of_everything], load]
         absolute = [figures.rate(beside), *figures.times(beside), *figures.sides(beside)]
-        return [*names, f"{_to_without(rounds):.2f}", *absolute]
+        return [*names, f"{statistics.median(_to_without(rounds)):.2f}", *absolute]
 
 
-def _to_without(rounds: Sequence[_Watched]) -> float:
+def _to_without(rounds: Sequence[_Watched]) -> Sequence[float]:
     beside, without = [each.beside for each in rounds], [each.without for each in rounds]
-    return figures.quotient(figures.RATE, beside, without)
+    return figures.quotients(figures.RATE, beside, without)
