@@ -22,7 +22,7 @@ HEADS: Final = (
 _NONE_ANSWERED: Final = "there was a round in which it answered none"
 _MOST_FAILED: Final = "most of its calls failed"
 _REASON: Final = 120  # characters
-_NOT_LOOKED_AT: Final = usage.Usage(server=0.0, postgres=0.0)
+_NOT_LOOKED_AT: Final = usage.Usage(server=0.0, postgres=0.0, busy=0.0, capacity=0.0)
 
 
 class Comparison(Generic[_Row]):
@@ -118,4 +118,4 @@ class Comparison(Generic[_Row]):
             self._answered[row] += len(sample.latencies)
             self._twice[row] += len(audit.overlaps(sample.holdings))
             with contextlib.suppress(figures.NoAnswersError):  # of all its calls, and told of
-                self._theirs[row].append(figures.figure(sample, _NOT_LOOKED_AT))
+                self._theirs[row].append(figures.figure(sample, _NOT_LOOKED_AT, wal=0.0))

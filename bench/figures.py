@@ -2,6 +2,7 @@
 
 import dataclasses
 import operator
+import os
 import statistics
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -12,7 +13,10 @@ from bench.work import Sample
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One row of a table in one round. Times in seconds; CPU for each call."""
+    """One row of a table in one round. Times in seconds; CPU and bytes of WAL for each call.
+
+    `busy` is the share of the machine's cores that were, with whatever.
+    """
 
     rate: float
     p50: float
@@ -21,6 +25,18 @@ class Figure:
     server_cpu: float
     postgres_cpu: float
     load_cpu: float
+    wal: float
+    busy: float
+
+    @property
+    def cores(self) -> float:
+        """How many cores server, PostgreSQL and load use together while calls are answered."""
+        return (self.server_cpu + self.postgres_cpu + self.load_cpu) * self.rate
+
+    @property
+    def room(self) -> float:
+        """By what the rate could grow, were the idle cores used as well, at the same cost."""
+        return 1 + (1 - self.busy) * (os.cpu_count() or 1) / self.cores
 
 
 Figures = Sequence[Figure]
@@ -30,6 +46,10 @@ P50: Final[Field] = operator.attrgetter("p50")
 P95: Final[Field] = operator.attrgetter("p95")
 P99: Final[Field] = operator.attrgetter("p99")
 SERVER_CPU: Final[Field] = operator.attrgetter("server_cpu")
+WAL: Final[Field] = operator.attrgetter("wal")
+CORES: Final[Field] = operator.attrgetter("cores")
+ROOM: Final[Field] = operator.attrgetter("room")
+BUSY: Final[Field] = operator.attrgetter("busy")
 _SIDES: Final[tuple[Field, ...]] = (
     SERVER_CPU,
     operator.attrgetter("postgres_cpu"),
@@ -44,8 +64,8 @@ class NoAnswersError(Exception):
     """In a whole phase no call was answered: there is nothing to make a figure of."""
 
 
-def figure(sample: Sample, used: Usage) -> Figure:
-    """The figure of one phase; raises NoAnswersError."""
+def figure(sample: Sample, used: Usage, *, wal: float) -> Figure:
+    """The figure of one phase in which so much WAL was written; raises NoAnswersError."""
     count = len(sample.latencies)
     if count == 0:
         raise NoAnswersError(f"a phase saw no answers: {sample.failures[:1]}; give it more time")
@@ -59,6 +79,17 @@ def figure(sample: Sample, used: Usage) -> Figure:
         server_cpu=used.server / count,
         postgres_cpu=used.postgres / count,
         load_cpu=sample.cpu / count,
+        wal=wal / count,
+        busy=used.busy / used.capacity if used.capacity else 0.0,
+    )
+
+
+def mean(figures: Figures) -> Figure:
+    """Of several phases in one round."""
+    values = zip(*map(dataclasses.astuple, figures), strict=True)
+    fields = dataclasses.fields(Figure)
+    return Figure(
+        **{each.name: statistics.mean(seen) for each, seen in zip(fields, values, strict=True)}
     )
 
 
@@ -90,6 +121,11 @@ def times(figures: Figures) -> list[str]:
 def sides(figures: Figures) -> list[str]:
     """What belongs under SIDES."""
     return [f"{median(field, figures) * 1e6:.0f}" for field in _SIDES]
+
+
+def wal(figures: Figures) -> str:
+    """Bytes for each call."""
+    return f"{median(WAL, figures):.0f}"
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -2,8 +2,10 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, LiteralString
+
+import psycopg
 
 import moorage
 from bench import audience, audit, stock, usage
@@ -68,9 +70,14 @@ class Lab:
 
     def measured(self, phase: Phase) -> tuple[Figure, Sample]:
         """The figure of one phase."""
-        before = self._used()
-        sample = self.ran(phase)
-        return figure(sample, self._used().since(before)), sample
+        return self.measured_while(lambda: self.ran(phase))
+
+    def measured_while(self, work: Callable[[], Sample]) -> tuple[Figure, Sample]:
+        """The figure of whatever calls the server and says what came of it."""
+        written, before = self._written(), self._used()
+        sample = work()
+        used = self._used().since(before)
+        return figure(sample, used, wal=self._written() - written), sample
 
     def ran(self, phase: Phase) -> Sample:
         """One phase; what failed is found, and what two callers held at once."""
@@ -107,9 +114,30 @@ class Lab:
         """The most memory that the server has had at once so far, in MiB."""
         return usage.peak(self.stage.server_pid)
 
+    def resident(self) -> int:
+        """What it has now, in MiB."""
+        return usage.resident(self.stage.server_pid)
+
+    def stored(self) -> int:
+        """How large its database is, in MiB."""
+        return self._asked("SELECT pg_database_size(current_database())") >> 20
+
+    def rest(self) -> None:
+        """Returns when the server is done with all that was asked; raises RuntimeError."""
+        usage.await_rest(self.stage.server_pid)
+
     def found(self, wrong: Iterable[str]) -> None:
         """Adds to what is wrong."""
         self._verdict.findings += wrong
 
     def _used(self) -> usage.Usage:
         return usage.look(self.stage.server_pid, self.stage.postgres_pid)
+
+    def _written(self) -> int:
+        """Bytes of WAL that PostgreSQL has written since it exists, for whichever database."""
+        return self._asked("SELECT pg_current_wal_insert_lsn() - '0/0'")
+
+    def _asked(self, question: LiteralString) -> int:
+        with psycopg.connect(self.stage.owner_conninfo) as connection:
+            [told] = connection.execute(question).fetchall()[0]
+            return int(told)

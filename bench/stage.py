@@ -27,9 +27,10 @@ START_TIMEOUT = 120.0  # seconds; several start at once, on a machine that may b
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A server that is ready, and the database under it."""
+    """A server that is ready, and the database under it; `metrics` of its first process."""
 
     target: str
+    metrics: str
     owner_conninfo: str
     server_pid: int
     postgres_pid: int
@@ -102,10 +103,11 @@ class Ground:
             return subprocess.Popen(command, stderr=sink, env=environment)
 
     def _ready(self, database: str, process: "subprocess.Popen[bytes]") -> Stage:
-        target = _bound(process, self._log(database))
+        target, metrics = _bound(process, self._log(database))
         _await_ready(target)
         return Stage(
             target=target,
+            metrics=metrics,
             owner_conninfo=self.conninfo(database),
             server_pid=process.pid,
             postgres_pid=self._postgres.pid,
@@ -149,14 +151,15 @@ def _make_scratch_table(conninfo: str) -> None:
         )
 
 
-def _bound(process: "subprocess.Popen[bytes]", log: pathlib.Path) -> str:
-    """The address that the server says it is bound to."""
+def _bound(process: "subprocess.Popen[bytes]", log: pathlib.Path) -> tuple[str, str]:
+    """The addresses that the server says it is bound to, for calls and for metrics."""
     end = time.monotonic() + START_TIMEOUT
     while time.monotonic() < end and process.poll() is None:
         for line in log.read_text().splitlines():
             said = json.loads(line)
             if said["event"] == "serving":
-                return str(said["address"])
+                metrics = said["metrics"]
+                return said["address"], metrics if isinstance(metrics, str) else metrics[0]
         time.sleep(0.05)
     raise RuntimeError(f"the server did not start:\n{log.read_text()}")
 

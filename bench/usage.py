@@ -7,22 +7,38 @@ as on an idle one.
 import dataclasses
 import os
 import pathlib
+import time
 from typing import Final
+
+REST: Final = 0.1  # of a core: a server with many watches that have nothing to tell uses less
+PATIENCE: Final = 60.0  # seconds until it rests
 
 _TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
 _PROC: Final = pathlib.Path("/proc")
+_LOOK: Final = 0.25  # seconds from one look to the next
+_CPU_OF_A_PROCESS: Final = 2  # CPUCLOCK_SCHED
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Seconds of CPU."""
+    """Seconds of CPU: of both sides, and all that the machine's cores were busy, of what they have.
+
+    A machine is busy with whatever runs on it, the load and strangers as well.
+    """
 
     server: float
     postgres: float
+    busy: float
+    capacity: float
 
     def since(self, before: "Usage") -> "Usage":
         """What was used between two looks."""
-        return Usage(server=self.server - before.server, postgres=self.postgres - before.postgres)
+        return Usage(
+            server=self.server - before.server,
+            postgres=self.postgres - before.postgres,
+            busy=self.busy - before.busy,
+            capacity=self.capacity - before.capacity,
+        )
 
 
 def look(server_pid: int, postgres_pid: int) -> Usage:
@@ -30,11 +46,35 @@ def look(server_pid: int, postgres_pid: int) -> Usage:
     used = _processes()
     if server_pid not in used:
         raise RuntimeError(f"the server, process {server_pid}, has ended")
+    busy, capacity = _machine()
+    return Usage(
+        server=_seconds(used, server_pid),
+        postgres=_seconds(used, postgres_pid),
+        busy=busy,
+        capacity=capacity,
+    )
 
-    def family(head: int) -> float:
-        return sum(used[pid].seconds for pid in _family(used, head))
 
-    return Usage(server=family(server_pid), postgres=family(postgres_pid))
+def await_rest(pid: int, *, share: float = REST, patience: float = PATIENCE) -> None:
+    """Returns when a process and its children use less than such a share of one core.
+
+    Raises RuntimeError where they do not come to that.
+    """
+    end = time.monotonic() + patience
+    before = _seconds(_processes(), pid)
+    while time.monotonic() < end:
+        time.sleep(_LOOK)
+        now = _seconds(_processes(), pid)
+        if now - before < share * _LOOK:
+            return
+        before = now
+    raise RuntimeError(f"process {pid} does not come to rest")
+
+
+def exact(pid: int) -> float:
+    """Seconds of CPU of a process alone, to the nanosecond: /proc counts in hundredths."""
+    # What clock_getcpuclockid(3) makes of a process; Python has it for threads alone.
+    return time.clock_gettime(~pid << 3 | _CPU_OF_A_PROCESS)
 
 
 def threads(pid: int) -> dict[int, float]:
@@ -46,7 +86,12 @@ def threads(pid: int) -> dict[int, float]:
 
 def peak(server_pid: int) -> int:
     """The most memory that the server and each of its children have had, in MiB."""
-    return sum(map(_peak, _family(_processes(), server_pid))) // 1024
+    return _memory(server_pid, "VmHWM:")
+
+
+def resident(server_pid: int) -> int:
+    """What the server and its children have now."""
+    return _memory(server_pid, "VmRSS:")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +120,23 @@ def _family(used: dict[int, _Used], head: int) -> list[int]:
     return [pid for pid, each in used.items() if head in (pid, each.parent)]
 
 
-def _peak(pid: int) -> int:
-    """In KiB."""
+def _seconds(used: dict[int, _Used], head: int) -> float:
+    return sum(used[pid].seconds for pid in _family(used, head))
+
+
+def _machine() -> tuple[float, float]:
+    """Seconds that all cores together were busy, and that they had."""
+    line = (_PROC / "stat").read_text().splitlines()[0]
+    user, nice, system, idle, waiting, *others = (int(each) * _TICK for each in line.split()[1:9])
+    busy = user + nice + system + sum(others)
+    return busy, busy + idle + waiting
+
+
+def _memory(head: int, field: str) -> int:
+    """In MiB."""
+    return sum(_kib(pid, field) for pid in _family(_processes(), head)) // 1024
+
+
+def _kib(pid: int, field: str) -> int:
     status = (_PROC / str(pid) / "status").read_text().splitlines()
-    return sum(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
+    return sum(int(line.split()[1]) for line in status if line.startswith(field))

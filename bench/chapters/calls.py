@@ -11,10 +11,12 @@ from bench.goals import Goal
 from bench.lab import DRAIN_TIME, Lab
 from bench.work import Call
 
+_WAL: Final = "WAL bytes"
 _TEXT: Final = """\
 The empty call is grpc.health.v1 Health/Check on the same server, which does not pass through its
 error and logging boundary; the insert commit is one row into a table of the same database, one
-round trip, as many connections as callers.
+round trip, as many connections as callers. WAL bytes are what PostgreSQL writes of its log for one
+call; of a page that is changed for the first time since a checkpoint that is the whole page.
 
 """
 
@@ -49,7 +51,7 @@ class Calls:
             for callers in self._plan.callers
             for scenario in plan.SCENARIOS
         ]
-        return _TEXT + figures.table([*heads, *figures.TIMES, *figures.SIDES], rows)
+        return _TEXT + figures.table([*heads, *figures.TIMES, *figures.SIDES, _WAL], rows)
 
     def goals(self) -> Sequence[Goal]:
         """A crowd is held against what bounds it, and one caller against the round trips."""
@@ -125,7 +127,7 @@ class Calls:
         bounds = (self._figures[each, callers] for each in (plan.EMPTY, plan.COMMIT))
         ratios = [figures.ratio(figures.RATE, own, bound) for bound in bounds]
         absolute = [figures.rate(own), *figures.times(own), *figures.sides(own)]
-        return [str(callers), scenario.title, *ratios, *absolute]
+        return [str(callers), scenario.title, *ratios, *absolute, figures.wal(own)]
 
 
 def _many(callers: int) -> str:

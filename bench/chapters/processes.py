@@ -5,6 +5,7 @@ import dataclasses
 import itertools
 import os
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from bench import figures, plan, turns
 from bench.figures import Figure
@@ -12,13 +13,19 @@ from bench.goals import Goal
 from bench.lab import DRAIN_TIME, Lab
 from bench.work import Call
 
-_TEXT = """\
+_CORES: Final = ("cores used", "machine busy %", "rate could grow by")
+_FIELDS: Final = (figures.CORES, figures.BUSY, figures.ROOM)
+_TEXT: Final = """\
 {callers} callers, unless told otherwise, on a server of one process and on one of several, each on
-a database of its own, by turns. Load, server and PostgreSQL share the same {cores} cores: a second
-process gets what the others leave of them. Which process serves a caller is drawn once, when it
-connects; with 16 nodes the callers of each node are served by either, with 64 each node has one
-caller. A pair is an assign, which is measured, and a release; to be replaced is a release and an
-assign, timed as one.
+a database of its own, by turns. Load, server and PostgreSQL share the same {cores} cores. Cores
+used are what these three take while calls are answered; the machine is busy with whatever else
+runs as well. Were the rest of it used, at the same cost of a call, the rate could grow by the last
+factor: with one process, the most that a second can bring on this machine. The empty call needs no
+PostgreSQL, and shows the same of gRPC alone.
+
+Which process serves a caller is drawn once, when it connects; with 16 nodes the callers of each
+node are served by either, with 64 each node has one caller. A pair is an assign, which is
+measured, and a release; to be replaced is a release and an assign, timed as one.
 
 """
 
@@ -55,7 +62,7 @@ class Processes:
         heads = ["call", "processes", "of the rate of one", "of its CPU", "calls/s"]
         rows = [self._row(*key) for key in itertools.product(plan.OF_PROCESSES, self._labs)]
         text = _TEXT.format(callers=self._callers, cores=os.cpu_count())
-        return text + figures.table([*heads, *figures.TIMES, *figures.SIDES], rows)
+        return text + figures.table([*heads, *figures.TIMES, *figures.SIDES, *_CORES], rows)
 
     def goals(self) -> Sequence[Goal]:
         """Two processes."""
@@ -80,4 +87,10 @@ class Processes:
         first = self._figures[scenario, next(iter(self._labs))]
         ratios = [figures.ratio(field, own, first) for field in (figures.RATE, figures.SERVER_CPU)]
         absolute = [figures.rate(own), *figures.times(own), *figures.sides(own)]
-        return [scenario.title, str(processes), *ratios, *absolute]
+        return [scenario.title, str(processes), *ratios, *absolute, *_of_the_cores(own)]
+
+
+def _of_the_cores(rounds: Sequence[Figure]) -> list[str]:
+    """What belongs under _CORES."""
+    cores, busy, room = (figures.median(each, rounds) for each in _FIELDS)
+    return [f"{cores:.2f}", f"{busy * 100:.0f}", f"{room:.2f}"]

@@ -1,6 +1,7 @@
 """Whether an assign costs more where more is held."""
 
 import collections
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -15,6 +16,14 @@ from bench.work import Ask, Call, Phase
 CALLERS: Final = 16
 POOL: Final = "stock"
 
+_SPACE: Final = ("WAL bytes", "server MiB", "database MiB")
+_TEXT: Final = """\
+{callers} callers, each assigning and releasing in turn. WAL is of an assign with its release; the
+server's memory is what is resident when they have called, and of a database all that PostgreSQL
+keeps of it, with its history and indexes.
+
+"""
+
 
 class Stocks:
     """Servers that hold more and more, each with a database of its own."""
@@ -26,6 +35,8 @@ class Stocks:
         self._labs = labs
         self._plan = wanted
         self._figures: dict[int, list[Figure]] = collections.defaultdict(list)
+        self._resident: dict[int, list[int]] = collections.defaultdict(list)
+        self._stored: dict[int, list[int]] = collections.defaultdict(list)
 
     def prepare(self) -> None:
         """Four of five addresses of the opened blocks are held."""
@@ -38,24 +49,15 @@ class Stocks:
         """Every server."""
         for held, lab in turns.shuffled(self._labs.items()):
             self._figures[held].append(self._one(lab))
+            self._resident[held].append(lab.resident())
+            self._stored[held].append(lab.stored())
 
     def section(self) -> str:
         """Ratios to the smallest stock first."""
         smallest = min(self._labs)
-        heads = ["held", f"of p50 at {smallest:,}", "of p95", "assigns/s", *figures.TIMES]
-        base = self._figures[smallest]
-        rows = [
-            [
-                f"{held:,}",
-                *(figures.ratio(field, own, base) for field in (figures.P50, figures.P95)),
-                figures.rate(own),
-                *figures.times(own),
-            ]
-            for held in self._labs
-            if (own := self._figures[held])
-        ]
-        text = f"{CALLERS} callers, each assigning and releasing in turn:\n\n"
-        return text + figures.table(heads, rows)
+        heads = ["held", f"of p50 at {smallest:,}", "of p95", "assigns/s", *figures.TIMES, *_SPACE]
+        text = _TEXT.format(callers=CALLERS)
+        return text + figures.table(heads, [self._row(held, smallest) for held in self._labs])
 
     def chart(self) -> Chart:
         """Latencies."""
@@ -77,6 +79,13 @@ class Stocks:
         ratios = figures.quotients(figures.P50, self._figures[most], self._figures[least])
         what = f"p50 of an assign where {most:,} are held, to where {least:,} are"
         return (Goal(what=what, seen=ratios, at_most=1.2),)
+
+    def _row(self, held: int, smallest: int) -> list[str]:
+        own, base = self._figures[held], self._figures[smallest]
+        ratios = [figures.ratio(field, own, base) for field in (figures.P50, figures.P95)]
+        sizes = [f"{statistics.median(each[held]):.0f}" for each in (self._resident, self._stored)]
+        times = [figures.rate(own), *figures.times(own)]
+        return [f"{held:,}", *ratios, *times, figures.wal(own), *sizes]
 
     def _one(self, lab: Lab) -> Figure:
         phase = Phase(
