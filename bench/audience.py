@@ -1,4 +1,4 @@
-"""Processes that watch: they take what comes, as bytes, and decode nothing.
+"""Processes that watch: they take what comes, as bytes, and decode nothing once they have begun.
 
 Each watch has a connection of its own, as each node of a cluster has.
 """
@@ -24,7 +24,7 @@ _SNAPSHOT_TIME: Final = 60.0  # seconds until every watch has begun
 
 @contextlib.contextmanager
 def watching(target: str, wanted: Audience) -> Iterator[list[str]]:
-    """All have begun; lends a list of what went wrong, complete at the end."""
+    """All have been told what is held; lends a list of what went wrong, complete at the end."""
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     process = spawn.Process(target=_work, args=(theirs, target, wanted), daemon=True)
@@ -71,8 +71,9 @@ class _Watch:
         call: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = self._channel.unary_stream(_WATCH)
         while not self.failure:
             try:
-                async for _ in call(request):
-                    self.begun.set()
+                async for message in call(request):
+                    if not self.begun.is_set() and messages.ends_snapshot(message):
+                        self.begun.set()
                 self.failure = "a watch has ended"
             except grpc.aio.AioRpcError as error:
                 await self._heed(error)

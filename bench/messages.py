@@ -9,7 +9,7 @@ from google.rpc import error_details_pb2, status_pb2
 from bench.work import Ask
 from moorage import failures, names
 from moorage.v1 import allocation_service_pb2 as requests
-from moorage.v1 import node_service_pb2, pool_service_pb2
+from moorage.v1 import history_pb2, node_service_pb2, pool_service_pb2
 from moorage.v1 import resources_pb2 as resources
 
 FIXED: Final = 1 << 16  # addresses that callers name themselves
@@ -61,6 +61,11 @@ def look_up(answer: bytes) -> bytes:
     """A GetAllocationRequest for the address that was assigned."""
     assigned = requests.AssignAddressesResponse.FromString(answer).allocations[0]
     return requests.GetAllocationRequest(name=assigned.name).SerializeToString()
+
+
+def ends_snapshot(answer: bytes) -> bool:
+    """Whether a WatchAllocationsResponse is the last of those that tell what was held already."""
+    return history_pb2.WatchAllocationsResponse.FromString(answer).HasField("cursor")
 
 
 def create_pool(pool_id: str, cidr: str, vrf: str = names.DEFAULT_VRF) -> bytes:

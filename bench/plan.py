@@ -200,13 +200,15 @@ class Rollout:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Watching:
-    """A load beside watches."""
+    """A load beside watches, in phases of so many times the plan's seconds."""
 
     audience: Audience
     call: Call = Call.PAIR
+    length: int = 1
 
 
-IDLE: Final = Audience(watches=100)
+# What it takes is little, if anything: it takes long to be told from noise.
+IDLE: Final = Watching(audience=Audience(watches=100), length=3)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +225,7 @@ class Plan:
     stocks: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
     rollout: Rollout = Rollout(pods=1000)
     watching: tuple[Watching, ...] = (
-        Watching(audience=IDLE),
+        IDLE,
         Watching(audience=Audience(watches=100, of_everything=True)),
         Watching(audience=Audience(watches=100, of_everything=True), call=Call.MIX),
         Watching(audience=Audience(watches=1000)),

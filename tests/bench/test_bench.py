@@ -50,7 +50,9 @@ NAMES = {
         ["all are replaced, 64 callers"],
         ["all start at once, 250 callers"],
     ],
-    "What watches cost": [["100", "everything", "assign, look it up, release"]],
+    "What watches cost": [
+        [watches, "everything", "assign, look it up, release"] for watches in ("0", "100")
+    ],
     "At a fixed rate": [["closed loop"], ["50 % of its rate"], ["80 % of its rate"]],
     "What a second process brings": [
         [call, processes]
