@@ -1,7 +1,7 @@
 """Runs a plan: all chapters in each round, so that they share the machine's good and bad times."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bench import crew, lab, plan, stage
 from bench.chapters import Chapter
@@ -16,6 +16,7 @@ from bench.chapters.go_ipam_benchmarks import GoIpamBenchmarks
 from bench.chapters.plugin_processes import PluginProcesses
 from bench.chapters.processes import Processes
 from bench.chapters.rollouts import Rollouts
+from bench.chapters.scrapes import Scrapes
 from bench.chapters.stocks import Stocks
 from bench.chapters.watches import Watches
 
@@ -56,6 +57,7 @@ class Run:
             FixedRates(calls, wanted),
             Processes(processes, wanted),
             FullReads(stocks),
+            Scrapes(_scraped(calls, stocks)),
             PluginProcesses(calls, wanted, until),
             # What is held for it would be in every snapshot that those who watch the calls get.
             BesideGoIpam(fills, hired, ground, wanted, until),
@@ -74,3 +76,9 @@ class Run:
         report("checking")
         for each in self._labs:
             each.check()
+
+
+def _scraped(calls: lab.Lab, stocks: Mapping[int, lab.Lab]) -> Mapping[str, lab.Lab]:
+    """Where most is held, in one pool, and where most pools are."""
+    most = max(stocks)
+    return {f"holds {most:,} addresses": stocks[most], "has many pools": calls}

@@ -72,6 +72,11 @@ NAMES = {
         for look in ("list, 1,000 a page", "snapshot of a watch", "consistency check")
         for held in ("1,000", "10,000")
     ],
+    "What a scrape of the metrics costs": [
+        [server, which]
+        for server in ("has many pools", "holds 10,000 addresses")
+        for which in ("counts anew", "has counted just now")
+    ],
     "What a plugin's process costs": [
         ["bare interpreter"],
         *([f"with an agent, {verb}"] for verb in VERBS),
