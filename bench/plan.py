@@ -1,7 +1,9 @@
 """What a run measures: every kind of row, and how thorough a run is."""
 
 import dataclasses
+import ipaddress
 import itertools
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bench.work import Ask, Audience, Call, Phase
@@ -32,6 +34,7 @@ POOLS: Final = {
     REPLACED_POOL: flat("10.37.0.0/24"),
     "ipv4": flat("10.33.0.0/16"),
     "ipv6": flat("fd00::/64"),
+    "ipv6-48": flat("fd00:2::/48"),
     "fixed": flat("10.34.0.0/16"),
     "fixed6": flat("fd00:1::/64"),
     # Each has room for the largest crowd, should all of it hold addresses at once.
@@ -172,30 +175,62 @@ class AddressKind:
 ADDRESS_KINDS: Final = (
     AddressKind(title="IPv4, of a /16", ask=Ask(ipv4="ipv4")),
     AddressKind(title="IPv6, of a /64", ask=Ask(ipv6="ipv6")),
+    AddressKind(title="IPv6, of a /48", ask=Ask(ipv6="ipv6-48")),
     AddressKind(title="both at once", ask=Ask(ipv4="ipv4", ipv6="ipv6")),
     AddressKind(title="IPv4, a fixed address", ask=Ask(fixed_start="10.34.0.0")),
     AddressKind(title="IPv6, a fixed address", ask=Ask(fixed_start="fd00:1::")),
 )
 
 
+def exactly(start: str, addresses: int) -> messages.Pool:
+    """A pool of so many addresses: all others of the smallest range that has them are excluded."""
+    first = ipaddress.ip_address(start)
+    size = 1 << (addresses - 1).bit_length()
+    spare = (f"{first + addresses}-{first + size - 1}",) if size > addresses else ()
+    length = first.max_prefixlen - (addresses - 1).bit_length()
+    return flat(f"{first}/{length}", excluded=spare)
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """Pods on exactly as many addresses: they start, all are replaced, and all start at once."""
+    """Pods on exactly as many addresses: they start, all are replaced, and all start at once.
 
+    Of both families where `ipv6` says where those begin, as `ipv4` does.
+    """
+
+    name: str
+    title: str
     pods: int
+    ipv4: str
+    ipv6: str = ""
     callers: int = 64
 
     @property
-    def cidr(self) -> str:
-        """The smallest range that has room."""
-        return f"10.35.0.0/{32 - (self.pods - 1).bit_length()}"
+    def pools(self) -> Mapping[str, messages.Pool]:
+        """One for each family."""
+        starts = {f"{self.name}-ipv4": self.ipv4, f"{self.name}-ipv6": self.ipv6}
+        return {pool: exactly(start, self.pods) for pool, start in starts.items() if start}
 
     @property
-    def pool(self) -> messages.Pool:
-        """What is left of the range are exactly their addresses."""
-        size = 1 << (self.pods - 1).bit_length()
-        spare = [f"10.35.{at >> 8}.{at & 255}" for at in (self.pods, size - 1)]
-        return flat(self.cidr, excluded=("-".join(spare),) if size > self.pods else ())
+    def ask(self) -> Ask:
+        """What each pod asks for."""
+        ipv4, *ipv6 = self.pools
+        return Ask(ipv4=ipv4, ipv6="".join(ipv6))
+
+
+def rollouts(pods: int) -> Sequence[Rollout]:
+    """Of one family, and of both."""
+    ipv4 = Rollout(name="exact", title="IPv4", pods=pods, ipv4="10.35.0.0")
+    return (ipv4, _of_both("exact-both", pods, ipv4="10.38.0.0", ipv6="fd00:3::"))
+
+
+def plugin_rollout(pods: int) -> Rollout:
+    """Of the pods that a plugin is called for."""
+    return _of_both("exact-plugin", pods, ipv4="10.39.0.0", ipv6="fd00:4::")
+
+
+def _of_both(name: str, pods: int, *, ipv4: str, ipv6: str) -> Rollout:
+    return Rollout(name=name, title="IPv4 and IPv6", pods=pods, ipv4=ipv4, ipv6=ipv6)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +258,8 @@ class Plan:
     fill_prefixes: tuple[int, ...] = (24, 20, 16, 8)
     fill_percents: tuple[int, ...] = (0, 50, 90, 99, 100)
     stocks: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
-    rollout: Rollout = Rollout(pods=1000)
+    rollout_pods: int = 1000
+    plugin_rollout_pods: int = 200
     watching: tuple[Watching, ...] = (
         IDLE,
         Watching(audience=Audience(watches=100, of_everything=True)),
@@ -252,7 +288,8 @@ QUICK: Final = Plan(
     fill_prefixes=(24, 20, 8),
     fill_percents=(0, 50, 99, 100),
     stocks=(1_000, 10_000),
-    rollout=Rollout(pods=250),
+    rollout_pods=250,
+    plugin_rollout_pods=40,
     watching=(Watching(audience=Audience(watches=100, of_everything=True), call=Call.MIX),),
     peer_held=2_000,
     peer_pools=30,

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from bench.work import Ask
 from moorage.install import launcher
 
 BARE: Final = (sys.executable, "-I", "-S", "-c", "pass")
@@ -46,7 +47,7 @@ class Plugin:
     program: pathlib.Path
     ipam: Mapping[str, object]
 
-    def call(self, verb: str, container: str) -> "Cost":
+    def call(self, verb: str, container: str) -> "Outcome":
         """One process of it, started as a runtime does."""
         config = {"cniVersion": "1.0.0", "name": "pods", "type": "bridge", "ipam": self.ipam}
         own = {"CNI_CONTAINERID": container, "CNI_NETNS": "/run/netns/of-nobody"}
@@ -55,18 +56,21 @@ class Plugin:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Cost:
+class Outcome:
     """Of one process, in seconds; `cpu` is its own alone, not that of an agent or a server."""
 
     wall: float
     cpu: float
+    said: str
 
 
 @contextlib.contextmanager
-def ours(server: str, pool: str, place: pathlib.Path) -> Iterator[Sequence[Plugin]]:
+def ours(server: str, ask: Ask, place: pathlib.Path) -> Iterator[Sequence[Plugin]]:
     """Both forms of our own, for as long as an agent runs for one of them."""
     socket = place / "agent.sock"
-    ipam = {"type": "moorage", "server": server, "nodename": "n1", "ipv4_pools": [pool]}
+    pools = {"ipv4_pools": ask.ipv4, "ipv6_pools": ask.ipv6}
+    ipam: dict[str, object] = {"type": "moorage", "server": server, "nodename": "n1"}
+    ipam |= {key: [pool] for key, pool in pools.items() if pool}
     python = pathlib.Path(sys.executable)
     forwarding = _written(place / "forwarding", launcher.forwarding(python, socket))
     direct = _written(place / "direct", launcher.direct(python))
@@ -83,7 +87,7 @@ def host_local(program: pathlib.Path, cidr: str, place: pathlib.Path) -> Plugin:
     return Plugin(title="host-local", program=program, ipam=ipam)
 
 
-def started(command: tuple[str, ...], stdin: bytes, environment: Mapping[str, str]) -> Cost:
+def started(command: tuple[str, ...], stdin: bytes, environment: Mapping[str, str]) -> Outcome:
     """Starts a program and waits for its end; raises RuntimeError when it fails."""
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
         given.write(stdin)
@@ -96,10 +100,11 @@ def started(command: tuple[str, ...], stdin: bytes, environment: Mapping[str, st
         _, status, usage = os.wait4(pid, 0)
         wall = time.perf_counter() - began
         said.seek(0)
+        told = said.read().decode()
         if status:
             how = "failed" if in_time else f"did not end within {CALL_TIME:.0f} s"
-            raise RuntimeError(f"{command[0]} {how}: {said.read().decode()}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime)
+            raise RuntimeError(f"{command[0]} {how}: {told}")
+    return Outcome(wall, usage.ru_utime + usage.ru_stime, told)
 
 
 def _ends(pid: int) -> bool:

@@ -14,6 +14,7 @@ from bench.chapters.fixed_rates import FixedRates
 from bench.chapters.full_reads import FullReads
 from bench.chapters.go_ipam_benchmarks import GoIpamBenchmarks
 from bench.chapters.plugin_processes import PluginProcesses
+from bench.chapters.plugin_rollouts import PluginRollouts
 from bench.chapters.processes import Processes
 from bench.chapters.rollouts import Rollouts
 from bench.chapters.scrapes import Scrapes
@@ -53,6 +54,7 @@ class Run:
             Crowds(calls, wanted),
             AddressKinds(calls, wanted),
             Rollouts(calls, wanted),
+            PluginRollouts(calls, wanted, until),
             Watches(calls, wanted),
             FixedRates(calls, wanted),
             Processes(processes, wanted),

@@ -15,7 +15,8 @@ from typing import Final
 from bench import figures, peers, plan, plugins
 from bench.goals import Goal
 from bench.lab import Lab
-from bench.plugins import Cost, Plugin
+from bench.plugins import Outcome, Plugin
+from bench.work import Ask
 
 POOL: Final = plan.flat("10.42.0.0/16")
 
@@ -54,14 +55,14 @@ class PluginProcesses:
         self._until = until
         self._plugins: list[Plugin] = []
         self._absence = ""
-        self._costs: dict[str, list[Cost]] = collections.defaultdict(list)
+        self._outcomes: dict[str, list[Outcome]] = collections.defaultdict(list)
         self._containers = map("c{}".format, itertools.count())
 
     def prepare(self) -> None:
         """Starts an agent, and each program once, after which nothing has to be read from disk."""
         place = pathlib.Path(self._until.enter_context(tempfile.TemporaryDirectory()))
         self._lab.create({_POOL: POOL})
-        ours = plugins.ours(self._lab.stage.target, _POOL, place)
+        ours = plugins.ours(self._lab.stage.target, Ask(ipv4=_POOL), place)
         self._plugins += self._until.enter_context(ours)
         try:
             program = peers.program(peers.HOST_LOCAL, build=self._plan.builds_peers)
@@ -73,8 +74,8 @@ class PluginProcesses:
     def round(self) -> None:
         """Every program, so many times."""
         for _ in range(_TURNS):
-            for title, cost in self._turn():
-                self._costs[title].append(cost)
+            for title, outcome in self._turn():
+                self._outcomes[title].append(outcome)
 
     def section(self) -> str:
         """Wall time first: a runtime waits for it."""
@@ -96,7 +97,7 @@ class PluginProcesses:
             for title, at_most in asked.items()
         )
 
-    def _turn(self) -> Sequence[tuple[str, Cost]]:
+    def _turn(self) -> Sequence[tuple[str, Outcome]]:
         client = (sys.executable, "-I", "-c", plugins.PLAIN_CLIENT, self._lab.stage.target)
         takes = [_once(_BARE, plugins.BARE), _once(_PLAIN, client)]
         takes += [_verbs(each, next(self._containers)) for each in self._plugins]
@@ -104,26 +105,26 @@ class PluginProcesses:
         return [*itertools.chain(*takes)]
 
     def _cells(self, title: str) -> list[str]:
-        if title not in self._costs:
+        if title not in self._outcomes:
             return [f"skipped: {self._absence}", "", "", ""]
         ratios = [f"{statistics.median(self._ratios(field, title)):.2f}" for field in (_WALL, _CPU)]
         return ratios + [f"{self._median(field, title) * 1e3:.1f}" for field in (_WALL, _CPU)]
 
-    def _ratios(self, field: Callable[[Cost], float], title: str) -> list[float]:
+    def _ratios(self, field: Callable[[Outcome], float], title: str) -> list[float]:
         """The median of each round."""
-        pairs = zip(self._costs[title], self._costs[_BARE], strict=True)
+        pairs = zip(self._outcomes[title], self._outcomes[_BARE], strict=True)
         ratios = [field(one) / field(bare) for one, bare in pairs]
         starts = range(0, len(ratios), _TURNS)
         return [statistics.median(ratios[start : start + _TURNS]) for start in starts]
 
-    def _median(self, field: Callable[[Cost], float], title: str) -> float:
-        return statistics.median(map(field, self._costs[title]))
+    def _median(self, field: Callable[[Outcome], float], title: str) -> float:
+        return statistics.median(map(field, self._outcomes[title]))
 
 
-def _once(title: str, command: tuple[str, ...]) -> Iterator[tuple[str, Cost]]:
+def _once(title: str, command: tuple[str, ...]) -> Iterator[tuple[str, Outcome]]:
     yield title, plugins.started(command, b"", {})
 
 
-def _verbs(plugin: Plugin, container: str) -> Iterator[tuple[str, Cost]]:
+def _verbs(plugin: Plugin, container: str) -> Iterator[tuple[str, Outcome]]:
     for verb in _VERBS:
         yield f"{plugin.title}, {verb}", plugin.call(verb, container)

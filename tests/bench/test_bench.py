@@ -41,14 +41,23 @@ NAMES = {
     "What is asked for": [
         ["IPv4, of a /16"],
         ["IPv6, of a /64"],
+        ["IPv6, of a /48"],
         ["both at once"],
         ["IPv4, a fixed address"],
         ["IPv6, a fixed address"],
     ],
     "As many pods as addresses": [
-        ["all start, 64 callers"],
-        ["all are replaced, 64 callers"],
-        ["all start at once, 250 callers"],
+        [addresses, step]
+        for addresses in ("IPv4", "IPv4 and IPv6")
+        for step in (
+            "all start, 64 callers",
+            "all are replaced, 64 callers",
+            "all start at once, 250 callers",
+        )
+    ],
+    "As many pods as addresses, through the plugin": [
+        ["all start, 8 at a time"],
+        ["all are replaced, 8 at a time"],
     ],
     "What watches cost": [
         [watches, "everything", "assign, look it up, release"] for watches in ("0", "100")
@@ -138,7 +147,7 @@ CHARTS = ["fills.svg", "stocks.svg", "crowds.svg"]
 
 
 # The stage alone, seven servers and their load, takes its time to come up.
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(420)
 def test_a_short_run_fills_every_table_and_finds_no_address_held_twice(
     tmp_path: pathlib.Path,
 ) -> None:
