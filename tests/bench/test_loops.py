@@ -88,6 +88,7 @@ def test_an_address_that_everybody_is_told_at_once_is_found(callers: int) -> Non
         await ready.wait()
         return _SAME
 
-    sample = _ran(together, Call.PAIR, callers, calls=callers)
-    assert len(sample.holdings) == callers
+    # Several times: on a busy machine what is answered at once may be read one after the other.
+    sample = _ran(together, Call.PAIR, callers, calls=8 * callers)
+    assert len(sample.holdings) == 8 * callers
     assert len(audit.overlaps(sample.holdings)) >= callers / 2
