@@ -23,6 +23,8 @@ logs.configure(level="WARNING")
 os.environ["MOORAGE_METRICS_LISTEN"] = ""
 # Nobody balances calls between them; who tries what others hear of an end says how long it takes.
 os.environ["MOORAGE_DRAIN_SECONDS"] = "0"
+# The database of the tests is on no disk.
+os.environ["MOORAGE_UNSAFE_DATABASE"] = "true"
 
 
 @pytest.hookimpl(trylast=True)

@@ -62,6 +62,10 @@ IN_DOUBT = frozenset(
     }
 )
 
+# The same where no reason is told: the transport's limit may be one of the answer, or of a stream
+# that was ended while the server was at work.
+IN_DOUBT_WITHOUT_REASON = frozenset({grpc.StatusCode.RESOURCE_EXHAUSTED})
+
 # ... unless the server itself says that nothing was changed.
 NOTHING_CHANGED = frozenset({"DATABASE_UNAVAILABLE", "DEADLINE_TOO_SHORT"})
 
@@ -88,7 +92,8 @@ def from_rpc(error: grpc.RpcError) -> errors.MoorageError:
         _violations(status),
     )
     failure.retry_delay = _retry_delay(status)
-    failure.in_doubt = code in IN_DOUBT and reason not in NOTHING_CHANGED
+    doubted = IN_DOUBT if reason else IN_DOUBT | IN_DOUBT_WITHOUT_REASON
+    failure.in_doubt = code in doubted and reason not in NOTHING_CHANGED
     return failure
 
 

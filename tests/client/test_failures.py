@@ -115,6 +115,7 @@ def test_garbled_details_leave_the_code(peer: peers.Peer) -> None:
         (Code.UNAVAILABLE, "DATABASE_UNAVAILABLE", False),
         (Code.ABORTED, "CONTENTION", False),
         (Code.RESOURCE_EXHAUSTED, "POOL_EXHAUSTED", False),
+        (Code.RESOURCE_EXHAUSTED, "", True),
         (Code.FAILED_PRECONDITION, "POOL_IN_USE", False),
     ],
 )

@@ -52,12 +52,13 @@ def in_process(
     metrics_listen: str = "",
     verify_part_seconds: int = 0,
     listen: str = "127.0.0.1:0",
+    unsafe_database: bool = True,
     access: Mapping[str, Any] = types.MappingProxyType({}),
 ) -> Iterator[Serving]:
     """A server on an event loop in a thread; fast to start. It may be stopped before the end.
 
     It verifies nothing unless told to: what a test breaks it looks for by itself. `access` has
-    settings about its callers.
+    settings about its callers. The tests' own database is on no disk.
     """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="server")
@@ -69,6 +70,7 @@ def in_process(
         threads=threads,
         verify_part_seconds=verify_part_seconds,
         verify_whole_seconds=0,
+        unsafe_database=unsafe_database,
         **access,
     )
 

@@ -124,3 +124,17 @@ def test_where_nobody_takes_writes_the_database_is_unavailable(
     database.set("default_transaction_read_only", "on")
     with opened(among(database, silent)) as store, pytest.raises(errors.DatabaseUnavailable):
         store.run(PID.value, limits(2.0))
+
+
+def test_their_ports_may_be_left_to_libpq(
+    database: postgres.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = among(database)
+    monkeypatch.setenv("PGPORT", str(own.query["port"]))
+    folder = str(own.query["host"])
+    hosts = f"{folder},{folder}/."
+    for ports in ({}, {"port": f",{own.query['port']}"}):
+        # What the URL says of them is nothing to servers, which only one that leads is of use to.
+        query = {"host": hosts, "target_session_attrs": "standby", **ports}
+        with opened(own.set(query=query)) as store:
+            assert store.run(PID.value, limits()) > 0

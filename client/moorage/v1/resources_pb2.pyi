@@ -716,7 +716,8 @@ class Pool(_message.Message):
     """Changed by DrainPool and ActivatePool. Output only."""
     cooldown_seconds: _builtins.int
     """Optional. For how long a released address of this pool is kept from other
-    workloads, in seconds, 0 to 1200. Absent: as the VRF's configuration says.
+    workloads, in seconds, 0 to 1200, counted from when its release was taken up.
+    Absent: as the VRF's configuration says.
     """
     cooldown_policy: Global___CooldownPolicy.ValueType
     """Optional. Absent: REFUSE."""

@@ -27,8 +27,8 @@ class Lasting(Collector):
     def collect(self) -> Iterable[Metric]:
         """The one family: 1 for what is in force."""
         told = (
-            "1 for what an acknowledged change outlives: a crash of the database (local), or its"
-            " loss (sync, sync-strict)."
+            "1 for what an acknowledged change outlives: a crash of the database (local), its"
+            " loss (sync, sync-strict), or neither (none)."
         )
         family = GaugeMetricFamily("moorage_durability", told, labels=("mode",))
         for each in Durability:

@@ -108,8 +108,9 @@ class Server:
         """Connects to the database when first used; raises Unreadable."""
         authorization.require_complete(SERVICES)
         self._settings = settings
-        # Whatever has another server's schema is left alone, by calls and by what goes on behind
-        # them: what is written by the rules of another one may break them without an error.
+        # Whatever has another server's schema, or loses what is written, is left alone, by calls
+        # and by what goes on behind them: what is written by the rules of another one may break
+        # them without an error.
         self._fits = False
         self._database = database.Database(settings.database_url, threads=settings.threads)
         self._store = self._database.available_while(lambda: self._fits)
@@ -142,6 +143,8 @@ class Server:
         """Serves; returns the address it is bound to. Raises BindError and Unreadable."""
         self._register()
         address = self._bind()
+        connections = self._settings.threads + database.RESERVE_CONNECTIONS
+        _log.info("may connect to the database", times=connections * self._settings.processes)
         if self._settings.metrics_listen:
             try:
                 self.metrics_address = self._metrics.start(
@@ -245,10 +248,14 @@ class Server:
         try:
             # PostgreSQL's own time-outs do not run while it is frozen.
             async with asyncio.timeout(READINESS_TIMEOUT):
-                found = await self._desk.probe(lambda: readiness.probe(self._database, limits))
+                found = await self._desk.probe(
+                    lambda: readiness.probe(
+                        self._database, limits, accepts_unsafe=self._settings.unsafe_database
+                    )
+                )
             self._lasting.note(found)
             self._fits = ready = True
-        except readiness.Misfit as error:
+        except (readiness.Misfit, readiness.Unsafe) as error:
             _log.error("lets nobody in", why=str(error))
             self._fits = ready = False
         except (errors.IpamError, database.Fault, readiness.NotReady, TimeoutError) as error:

@@ -11,6 +11,11 @@ OLDEST_ROW: Final = 1_000_000_000  # transactions; at twice as many PostgreSQL s
 KEPT_WAL: Final = 10 * 1024**3  # bytes
 
 
+# What nobody is served from while it is wrong, unless the operator says so: what was acknowledged
+# would be lost by a crash, or could be changed afterwards.
+UNSAFE: Final = frozenset({"role", "history", "fsync", "synchronous_commit"})
+
+
 class Grade(enum.StrEnum):
     """How bad something is."""
 
@@ -63,6 +68,11 @@ def examine(facts: Facts) -> Iterator[Finding]:
     yield from _rights(facts)
     yield from _lasting(facts)
     yield from _upkeep(facts)
+
+
+def unsafe(facts: Facts) -> list[Finding]:
+    """What nobody is to be served from."""
+    return [each for each in examine(facts) if each.about in UNSAFE and each.grade is Grade.WRONG]
 
 
 def _fitness(facts: Facts) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ SELECT v.vrf_id, v.name AS vrf, v.catalog_version, v.strict_affinity, v.auto_all
     v.max_blocks_per_node, v.cooldown_seconds, v.history_retention_days,
     CAST(v.epoch AS text) AS epoch, coalesce(h.revision, 0) AS head,
     pg_postmaster_start_time() AS start_time, pg_backend_pid() AS pid,
+    pg_relation_filepath(v.tableoid) AS file, CAST(v.xmin AS text) AS written_by,
     clock_timestamp() AS now, (SELECT tick FROM ticks) AS tick, asked.node,
     n.uid AS node_uid, n.version AS node_version, n.labels
 FROM unnest(CAST(:vrfs AS text[]), CAST(:nodes AS text[])) AS asked (vrf, node)
@@ -116,7 +117,7 @@ def _standing(row: arrays.Row) -> Standing:
         vrf=row.vrf,
         vrf_id=row.vrf_id,
         position=model.Position(epoch=row.epoch, revision=row.head),
-        backend=(row.start_time, row.pid),
+        backend=(row.start_time, row.pid, row.file, row.written_by),
     )
 
 

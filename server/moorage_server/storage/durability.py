@@ -9,6 +9,7 @@ from moorage_server.storage.database import Transaction
 class Durability(enum.Enum):
     """What an acknowledged change outlives."""
 
+    NONE = "none"  # not even a crash of the primary
     LOCAL = "local"  # a crash of the primary, and not its loss
     SYNC = "sync"  # its loss, unless whoever manages the standbys has given up waiting for one
     SYNC_STRICT = "sync-strict"  # its loss: rather than that, nothing is acknowledged
@@ -18,6 +19,8 @@ class Durability(enum.Enum):
 # and says so once for all servers: ALTER DATABASE … SET moorage.strict = 'on'.
 _IN_FORCE = statements.Statement("""
 SELECT CASE
+    WHEN current_setting('fsync') = 'off' OR current_setting('synchronous_commit') = 'off'
+        THEN 'none'
     WHEN current_setting('synchronous_standby_names') = ''
         OR current_setting('synchronous_commit') NOT IN ('on', 'remote_apply') THEN 'local'
     WHEN current_setting('moorage.strict', true) = 'on' THEN 'sync-strict'

@@ -91,7 +91,7 @@ def at_commit(error: DatabaseError) -> Verdict:
     rolled back; any other end of the conversation leaves the outcome open.
     """
     state = sqlstate(error) or ""
-    if state[:2] == "40":
+    if state in {"40001", "40P01"}:  # of its class another one says that nobody knows
         return Verdict.RETRY
     return Verdict.FAULT if state[:2] == "23" else Verdict.UNKNOWN
 

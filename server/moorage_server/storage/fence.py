@@ -8,7 +8,7 @@ that it waited for. So events get revisions 1, 2, 3 and so on in order of their 
 once none with a lower id can appear any more:
 
 1. N is read, the last id that the sequence has given.
-2. F is drawn, a transaction id of our own; the transaction ends.
+2. F is drawn, a transaction id of our own; the transaction ends, and is on the disk.
 3. Until F and all that is older has ended, we wait, however long that takes: whoever
    begins later is younger, so others that come and go keep nobody waiting.
 4. What is visible of the ids up to N is numbered; what is not will never be.
@@ -47,7 +47,11 @@ _HERE = statements.Statement("""
 SELECT pg_postmaster_start_time() || ' ' || d.oid = :place FROM pg_database d
 WHERE d.datname = current_database()
 """)
-_HORIZON = statements.Statement("SELECT CAST(pg_current_xact_id() AS text)")
+# With something written, so that the commit waits for the disk: after a crash neither N nor F, nor
+# any lower id, is given again.
+_HORIZON = statements.Statement("""
+SELECT CAST(pg_current_xact_id() AS text) FROM pg_logical_emit_message(true, 'moorage', '')
+""")
 # Asked in transactions without an id of their own: a new snapshot for each statement.
 _SETTLED = statements.Statement(
     "SELECT pg_snapshot_xmin(pg_current_snapshot()) > CAST(CAST(:horizon AS text) AS xid8)"

@@ -16,6 +16,7 @@ Host = tuple[str, str]  # with its port
 Connection = sa.engine.interfaces.DBAPIConnection
 Parameters = dict[str, Any]  # of psycopg.connect
 
+_HOST = ("host", "port")  # its parameters, either of which may be left to libpq
 _LEADS, _LED = -1.0, 3600.0  # costs of asking, as if in seconds
 
 
@@ -38,11 +39,13 @@ class Hosts:
         """Connects to the first that can be used; raises what the last one said."""
         failure = psycopg.OperationalError("no host is named")
         hosts = _apart(parameters)
-        # Of several, one that follows is none that can be used.
-        wanted = {"target_session_attrs": "read-write"} if len(hosts) > 1 else {}
+        others = {name: value for name, value in parameters.items() if name not in _HOST}
+        if len(hosts) > 1:
+            # Of several, one that follows is none that can be used, whatever the URL says.
+            others["target_session_attrs"] = "read-write"
 
         def connect(host: Host) -> Connection:
-            return dialect.connect(*arguments, **wanted | parameters | _named(host))
+            return dialect.connect(*arguments, **others | _named(host))
 
         for host in hosts:
             self._costs.setdefault(host, 0.0)
@@ -108,4 +111,4 @@ def _paired(hosts: list[str], ports: list[str]) -> list[Host]:
 
 
 def _named(host: Host) -> Parameters:
-    return {name: value for name, value in zip(("host", "port"), host, strict=True) if value}
+    return {name: value for name, value in zip(_HOST, host, strict=True) if value}

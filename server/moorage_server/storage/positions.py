@@ -7,8 +7,9 @@ numbered, what is not numbered yet is counted too: numbering takes from the one 
 to the other, in one transaction, and the sum is what was ever committed.
 
 That costs a query, so it is made only where it may tell something: once for each backend of
-PostgreSQL, as what one of them serves never goes back, and whenever a caller has seen more
-than this process knows of.
+PostgreSQL, as what one of them serves goes back only where a dump is played into its tables or
+they are another database's, and then the VRF's row is another; and whenever a caller has seen
+more than this process knows of.
 """
 
 import dataclasses
@@ -32,8 +33,10 @@ FROM vrfs v CROSS JOIN fence f LEFT JOIN revision_heads h ON h.vrf_id = v.vrf_id
 WHERE v.vrf_id = :vrf_id
 """)
 
-# When its PostgreSQL was started, and its process.
-Backend = tuple[datetime.datetime, int]
+# When its PostgreSQL was started, and its process, of which a number may come again; the file of
+# the table in which it has found a VRF, whose path names the database, and which transaction has
+# written the row: tables that were made anew, or only emptied and filled, differ in one of them.
+Backend = tuple[datetime.datetime, int, str, str]
 Seen = Iterable[model.Position | None]
 
 
