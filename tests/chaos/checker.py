@@ -7,6 +7,7 @@ to be remembered than what is held and when addresses were given back.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from chaos import wants
 from chaos.faults.scene import Closed
 from chaos.records import Call, Outcome, Told
 from chaos.rounds import NEVER, Event, Held, Holding, Round
@@ -39,6 +40,7 @@ class Checker:
         self.unknown += sum(call.outcome is Outcome.UNKNOWN for call in told.calls)
         wrong = [
             *faults(told.calls),
+            *refused(told.calls),
             *told.duplicates(),
             *told.undone(),
             *told.early(self._last),
@@ -72,3 +74,12 @@ def _at_rest(has: Mapping[str, Told], table: Mapping[Holding, str]) -> Iterator[
 def faults(calls: Iterable[Call]) -> list[str]:
     """No fault of the surroundings is one of the server."""
     return [f"a fault: {call}" for call in calls if call.reason in FAULTS]
+
+
+def refused(calls: Iterable[Call]) -> list[str]:
+    """Nobody is told that there are no addresses where there are many: others may lock some."""
+    return [
+        f"refused: {call}"
+        for call in calls
+        if call.reason == "POOL_EXHAUSTED" and call.asked.pools and call.asked.pools <= wants.AMPLE
+    ]

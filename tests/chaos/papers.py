@@ -80,6 +80,7 @@ class Papers:
             container=sandbox.container,
             pod=sandbox.pod,
             stamp=stamp,
+            pools=frozenset(pool for each in sandbox.request.addresses for pool in each.pools),
         )
 
     def of_release(self, container: str, request: messages.ReleaseAddressesRequest) -> Asked:

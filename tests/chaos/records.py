@@ -36,6 +36,7 @@ class Asked:
     stamp: int = 0
     generations: frozenset[int] = frozenset()
     listed: frozenset[str] = frozenset()
+    pools: frozenset[str] = frozenset()  # those that it names
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -220,3 +220,13 @@ def test_what_was_held_before_is_remembered() -> None:
         {OTHER[0]: "b"},
     )
     assert [each.partition(":")[0] for each in wrong] == ["twice"]
+
+
+@pytest.mark.parametrize(("pools", "is_wrong"), [(("wide", "six"), True), (("tight",), False)])
+def test_nobody_is_refused_for_want_of_addresses_where_there_are_many(
+    pools: tuple[str, ...], is_wrong: bool
+) -> None:
+    call = assign(told=(), at=1)
+    asked = dataclasses.replace(call.asked, pools=frozenset(pools))
+    full = dataclasses.replace(call, asked=asked, outcome=Outcome.REFUSED, reason="POOL_EXHAUSTED")
+    assert bool(Checker().judge([full], [], {}, {})) is is_wrong

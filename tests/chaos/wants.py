@@ -31,6 +31,8 @@ RANGES = (
     Range(name="cool", cidr="10.3.0.0/25", block_size=28, cooldown=COOLDOWN),
     Range(name="six", cidr="fd00:6::/118", block_size=124),
 )
+# Those that have room for all pods there ever are, many times.
+AMPLE = {"wide", "six"}
 # Addresses that everybody wants: whoever asks gets one of them, or is refused.
 _CONTESTED = [f"10.2.0.{at}" for at in range(8, 16)]
 _CONTESTED_IPV6 = ("fd00:6::1", "fd00:6::2")
