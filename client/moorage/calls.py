@@ -6,11 +6,12 @@ those of `moorage.administration`; what is sent again in `moorage.retries`.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Iterator
 from typing import Protocol, Self, TypeVar
 
 import grpc
-from google.protobuf import field_mask_pb2
+from google.protobuf import field_mask_pb2, timestamp_pb2
 
 from moorage import errors, failures, retries
 from moorage import gate as gates
@@ -102,3 +103,12 @@ def mask(paths: Iterable[str]) -> field_mask_pb2.FieldMask | None:
     """Return a mask of these paths; none at all stands for every field that may change."""
     made = field_mask_pb2.FieldMask(paths=paths)
     return made if made.paths else None
+
+
+def timestamp(time: datetime.datetime | None) -> timestamp_pb2.Timestamp | None:
+    """Return a moment as messages have it; without a zone it is in UTC."""
+    if time is None:
+        return None
+    stamp = timestamp_pb2.Timestamp()
+    stamp.FromDatetime(time)
+    return stamp

@@ -11,9 +11,8 @@ from types import TracebackType
 from typing import Self
 
 import grpc
-from google.protobuf import timestamp_pb2
 
-from moorage import administration, allocations, names, positions, tls, watch
+from moorage import administration, allocations, calls, names, positions, tls, watch
 from moorage import channel as channels
 from moorage.v1 import filter_pb2, history_pb2
 
@@ -90,9 +89,9 @@ class Client(allocations.Allocations, administration.Administration):
         request = history_pb2.ListAllocationHistoryRequest(
             parent=names.vrf(vrf),
             filter=filter,
-            at_time=_timestamp(at),
-            start_time=_timestamp(start),
-            end_time=_timestamp(end),
+            at_time=calls.timestamp(at),
+            start_time=calls.timestamp(start),
+            end_time=calls.timestamp(end),
             page_size=page_size,
         )
         for page in self._pages(self._allocations.ListAllocationHistory, request, timeout):
@@ -127,11 +126,3 @@ class Client(allocations.Allocations, administration.Administration):
             parent=names.vrf(vrf), filter=filter, cursor=cursor
         )
         return watch.Watch(self._allocations.WatchAllocations, request, timeout=timeout)
-
-
-def _timestamp(time: datetime.datetime | None) -> timestamp_pb2.Timestamp | None:
-    if time is None:
-        return None
-    stamp = timestamp_pb2.Timestamp()
-    stamp.FromDatetime(time)
-    return stamp

@@ -1,11 +1,14 @@
-"""The calls that look after the whole of a VRF: checking it, and filling it from another IPAM."""
+"""The calls that look after the whole of a VRF: checking it, filling it from another IPAM, and who
+changed what of it.
+"""
 
+import datetime
 from collections.abc import Iterable, Iterator
 
 import grpc
 
 from moorage import calls, names
-from moorage.v1 import admin_service_pb2, admin_service_pb2_grpc, resources_pb2
+from moorage.v1 import admin_service_pb2, admin_service_pb2_grpc, audit_pb2, resources_pb2
 
 
 class Upkeep(calls.Calls):
@@ -66,3 +69,30 @@ class Upkeep(calls.Calls):
         """
         request = admin_service_pb2.LiftQuarantineRequest(parent=names.vrf(vrf), reason=reason)
         return list(self._call(self._admin.LiftQuarantine, request, timeout).quarantines)
+
+    def changes(
+        self,
+        kind: audit_pb2.ChangeKind.ValueType = audit_pb2.CHANGE_KIND_UNSPECIFIED,
+        resource_id: str = "",
+        *,
+        start: datetime.datetime | None = None,
+        end: datetime.datetime | None = None,
+        vrf: str = names.DEFAULT_VRF,
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> Iterator[audit_pb2.Change]:
+        """List who changed what of a VRF, the newest first, page after page.
+
+        All that is kept, or what was changed from `start` on and before `end`; a time without a
+        zone is in UTC. Who was given addresses is in `history`.
+        """
+        request = audit_pb2.ListChangesRequest(
+            parent=names.vrf(vrf),
+            kind=kind,
+            resource_id=resource_id,
+            start_time=calls.timestamp(start),
+            end_time=calls.timestamp(end),
+            page_size=page_size,
+        )
+        for page in self._pages(self._admin.ListChanges, request, timeout):
+            yield from page.changes

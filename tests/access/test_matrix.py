@@ -27,6 +27,7 @@ from harness.certificates import Authority
 from moorage.v1 import (
     admin_service_pb2,
     allocation_service_pb2,
+    audit_pb2,
     filter_pb2,
     history_pb2,
     node_service_pb2,
@@ -322,6 +323,7 @@ CELLS: Final[dict[str, Cell]] = {
         make=lambda _, scope: _M.LiftQuarantineRequest(parent=f"vrfs/{scope}", reason="a test"),
         answers=there("VRF_NOT_FOUND"),
     ),
+    "ListChanges": Cell(who="ro", make=_plain(audit_pb2.ListChangesRequest)),
 }
 
 METHODS: Final = {method.name: method for each in SERVICES for method in each.methods}

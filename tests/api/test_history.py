@@ -98,7 +98,7 @@ def test_a_holding_carries_what_was_recorded_without_what_its_pool_says_today(
     held.ClearField("prefix_length")
     held.ClearField("gateway")
     (live,) = client.history()
-    assert live == history_pb2.Holding(allocation=held)
+    assert live == history_pb2.Holding(allocation=held, assign_actor=live.assign_actor)
     calls.release(client, "c1")
     (ended,) = client.history()
     assert ended.allocation == held

@@ -203,8 +203,8 @@ def test_an_operator_can_end_it_at_once_and_the_reason_is_kept(
     assert calls.assign(client, "c2")
     assert client.get_quarantine().awaited_count == 0
     assert client.lift_quarantine("again") == []
-    kept = server.database.rows("SELECT end_reason, ended_by LIKE 'ipv4:127%' FROM quarantines")
-    assert kept == [("all nodes were rebuilt", True)]
+    kept = server.database.rows("SELECT end_reason, ended_by FROM quarantines")
+    assert kept == [("all nodes were rebuilt", "anonymous")]
 
 
 def test_vrfs_are_in_quarantine_each_by_itself(

@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 from moorage.v1 import (
     admin_service_pb2,
     allocation_service_pb2,
+    audit_pb2,
     filter_pb2,
     history_pb2,
     node_service_pb2,
@@ -245,6 +246,16 @@ _ADMIN: dict[str, Sequence[Message]] = {
     "CheckConsistency": [admin_service_pb2.CheckConsistencyRequest(parent=VRF)],
     "GetQuarantine": [admin_service_pb2.GetQuarantineRequest(parent=VRF)],
     "LiftQuarantine": [admin_service_pb2.LiftQuarantineRequest(parent=VRF, reason="repaired")],
+    "ListChanges": [
+        audit_pb2.ListChangesRequest(
+            parent=VRF,
+            kind=audit_pb2.CHANGE_KIND_POOL,
+            resource_id="a",
+            start_time=timestamp_pb2.Timestamp(seconds=1),
+            end_time=timestamp_pb2.Timestamp(seconds=2),
+            page_size=7,
+        )
+    ],
     "AdoptBlock": [
         admin_service_pb2.AdoptBlockRequest(
             parent=VRF,

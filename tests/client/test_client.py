@@ -13,6 +13,7 @@ import moorage
 from client import peer as peers
 from moorage.v1 import admin_service_pb2 as admin
 from moorage.v1 import allocation_service_pb2 as allocations
+from moorage.v1 import audit_pb2 as audit
 from moorage.v1 import filter_pb2, reconciliation_pb2, resources_pb2
 from moorage.v1 import history_pb2 as history
 from moorage.v1 import node_service_pb2 as nodes
@@ -45,6 +46,7 @@ ADOPTED = admin.AdoptedAddress(
 
 RESTORED = resources_pb2.Quarantine(cause=resources_pb2.QUARANTINE_CAUSE_RESTORED)
 HOLDING = history.Holding(allocation=HELD, release_generation=8)
+CHANGE = audit.Change(change_id=7, method="UpdatePool", resource_id="web")
 NOON = datetime.datetime(2030, 1, 1, 12, tzinfo=datetime.UTC)
 NOON_STAMP = timestamp_pb2.Timestamp(seconds=int(NOON.timestamp()))
 
@@ -491,6 +493,22 @@ ROWS = [
         request=admin.LiftQuarantineRequest(parent="vrfs/blue", reason="repaired"),
         response=admin.LiftQuarantineResponse(quarantines=[RESTORED]),
         result=[RESTORED],
+    ),
+    Row(
+        rpc="AdminService/ListChanges",
+        call=lambda client: list(
+            client.changes(audit.CHANGE_KIND_POOL, "web", start=NOON, end=NOON, page_size=10)
+        ),
+        request=audit.ListChangesRequest(
+            parent="vrfs/default",
+            kind=audit.CHANGE_KIND_POOL,
+            resource_id="web",
+            start_time=NOON_STAMP,
+            end_time=NOON_STAMP,
+            page_size=10,
+        ),
+        response=audit.ListChangesResponse(changes=[CHANGE]),
+        result=[CHANGE],
     ),
 ]
 # These send a stamp that no table can foresee; they have tests of their own.

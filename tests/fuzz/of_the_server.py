@@ -13,6 +13,7 @@ from moorage.ctl import manifests
 from moorage.v1 import (
     admin_service_pb2,
     allocation_service_pb2,
+    audit_pb2,
     filter_pb2,
     history_pb2,
     node_service_pb2,
@@ -24,6 +25,7 @@ from moorage.v1 import (
 from moorage_server.api import (
     decode,
     decode_admin,
+    decode_audit,
     decode_blocks,
     decode_history,
     decode_pools,
@@ -71,6 +73,7 @@ _LISTINGS: tuple[tuple[Callable[..., message.Message], Callable[[Any], object]],
     (pool_service_pb2.ListBlocksRequest, decode_blocks.listing),
     (pool_service_pb2.ListPoolsRequest, listings.page_of_vrf),
     (vrf_service_pb2.ListVrfsRequest, listings.page),
+    (audit_pb2.ListChangesRequest, decode_audit.listing),
 )
 _REQUESTS = tuple(_DECODERS)
 

@@ -108,6 +108,23 @@ def test_what_was_there_before_grants_is_nobodys_alone(empty: postgres.Database)
         assert list(client.get_pool("beside").allowed_namespaces) == ["shop"]
 
 
+def test_what_servers_of_before_write_is_nobodys(empty: postgres.Database) -> None:
+    event = (
+        "INSERT INTO events (vrf_id, event_id, kind, cause, address, block, pool,"
+        " assign_generation, assign_time, network, container_id, interface, use) VALUES (1, {1},"
+        " 'RELEASED', 'REQUESTED', '10.0.0.1', '10.0.0.0/26', 'a', {1} - 1, now(), 'pods', '{0}',"
+        " 'eth0', 'WORKLOAD')"
+    )
+    schema.migrate(empty.owner_url, "0002")
+    empty.execute(event.format("before", 2))
+    schema.migrate(empty.owner_url)
+    empty.execute(event.format("beside", 4))
+    with serving.in_process(empty) as server, moorage.Client(server.target) as client:
+        told = {each.allocation.attachment.container_id: each for each in client.history()}
+        assert told.keys() == {"before", "beside"}
+        assert not any(each.HasField("release_actor") for each in told.values())
+
+
 def test_migrating_twice_changes_nothing(empty: postgres.Database) -> None:
     schema.migrate(empty.owner_url)
     schema.migrate(empty.owner_url)
@@ -124,6 +141,11 @@ def test_the_service_may_not_change_history_nor_the_schema(database: postgres.Da
         "CREATE TABLE mine (id int)",
         "UPDATE alembic_version SET version_num = '9999'",
         "UPDATE schema_floor SET revision = '0000'",
+        "UPDATE actors SET name = 'somebody'",
+        "DELETE FROM actors",
+        "TRUNCATE changes",
+        "UPDATE changes SET actor_uid = gen_random_uuid()",
+        "DELETE FROM changes",
     ):
         with (
             database.connect(database.service_url) as connection,
@@ -149,6 +171,8 @@ def test_the_reader_sees_everything(database: postgres.Database) -> None:
         "LOCK TABLE vrfs IN EXCLUSIVE MODE",
         "SELECT nextval('events_event_id_seq')",
         "SELECT keep_history(1)",
+        "SELECT keep_audit(1)",
+        "INSERT INTO changes (vrf, method, kind, name, actor_uid) VALUES ('', '', 'VRF', '', NULL)",
         "CREATE TABLE mine (id int)",
         "CREATE SCHEMA mine",
         "DROP TABLE allocations",

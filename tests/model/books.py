@@ -8,7 +8,6 @@ from typing import TypeVar
 from harness.world import World
 from moorage_server.domain import catalog, identity, model, succession
 from moorage_server.domain.eligibility import Asker
-from moorage_server.domain.history import Cause
 from moorage_server.domain.setting import Conversation, Placed, Setting
 from moorage_server.domain.shelf import Shelf
 from moorage_server.storage import attachments
@@ -91,7 +90,7 @@ class Books:
         """Notes addresses to be written for an attachment."""
         self._granted.append((request, placed))
 
-    def release(self, _: str, released: tuple[catalog.Shown, ...], *_cause: Cause) -> None:
+    def release(self, released: tuple[catalog.Shown, ...], *_: object) -> None:
         """Notes addresses to be removed."""
         self._released += [each.allocation for each in released]
 

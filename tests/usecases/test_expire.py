@@ -278,6 +278,37 @@ def test_assigns_go_on_while_months_are_made_and_dropped(
     )
 
 
+@pytest.mark.parametrize(("days", "left"), [(1, []), (0, ["old"])])
+def test_who_changed_what_is_kept_for_as_long_as_history(
+    client: moorage.Client,
+    database: postgres.Database,
+    store: storage.Database,
+    days: int,
+    left: list[str],
+) -> None:
+    keep(client, days)
+    client.create_vrf("old")
+    database.execute("UPDATE changes SET change_time = now() - interval '700 days'")
+    database.execute("UPDATE actors SET month = month - interval '24 months'")
+    client.create_vrf("new")
+    run(store)
+    kept = database.rows("SELECT name FROM changes WHERE method = 'CreateVrf' ORDER BY change_id")
+    assert [name for (name,) in kept] == [*left, "new"]
+    assert database.scalar("SELECT count(*) FROM actors") == 1 + len(left)
+    assert [each.actor.name for each in client.changes(vrf="new")] == ["anonymous"]
+
+
+def test_whom_history_names_is_kept_a_month_longer(
+    client: moorage.Client, database: postgres.Database, store: storage.Database
+) -> None:
+    keep(client, 1)
+    calls.create_pool(client, "a", "10.0.0.0/24")
+    live_and_die(client, "c1")
+    database.execute("UPDATE actors SET month = month - interval '1 month'")
+    run(store)
+    assert [each.release_actor.name for each in client.history()] == ["anonymous"]
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -290,6 +321,7 @@ def test_assigns_go_on_while_months_are_made_and_dropped(
         "UPDATE revisions SET event_time = now()",
         "CREATE OR REPLACE FUNCTION keep_history(integer) RETURNS integer LANGUAGE sql AS ''",
         "ALTER FUNCTION keep_history SET search_path = pg_temp",
+        "CREATE OR REPLACE FUNCTION keep_audit(integer) RETURNS integer LANGUAGE sql AS ''",
         "SET ROLE moorage_owner",
     ],
 )

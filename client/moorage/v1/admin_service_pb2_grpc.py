@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from moorage.v1 import admin_service_pb2 as moorage_dot_v1_dot_admin__service__pb2
+from moorage.v1 import audit_pb2 as moorage_dot_v1_dot_audit__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
@@ -54,6 +55,11 @@ class AdminServiceStub(object):
                 '/moorage.v1.AdminService/LiftQuarantine',
                 request_serializer=moorage_dot_v1_dot_admin__service__pb2.LiftQuarantineRequest.SerializeToString,
                 response_deserializer=moorage_dot_v1_dot_admin__service__pb2.LiftQuarantineResponse.FromString,
+                _registered_method=True)
+        self.ListChanges = channel.unary_unary(
+                '/moorage.v1.AdminService/ListChanges',
+                request_serializer=moorage_dot_v1_dot_audit__pb2.ListChangesRequest.SerializeToString,
+                response_deserializer=moorage_dot_v1_dot_audit__pb2.ListChangesResponse.FromString,
                 _registered_method=True)
 
 
@@ -124,6 +130,18 @@ class AdminServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListChanges(self, request, context):
+        """Lists who changed what of a VRF: itself, its pools, reservations, nodes and
+        blocks. Who was given addresses is in ListAllocationHistory. Kept for as
+        long as history is.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
+        PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another request.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -146,6 +164,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.LiftQuarantine,
                     request_deserializer=moorage_dot_v1_dot_admin__service__pb2.LiftQuarantineRequest.FromString,
                     response_serializer=moorage_dot_v1_dot_admin__service__pb2.LiftQuarantineResponse.SerializeToString,
+            ),
+            'ListChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListChanges,
+                    request_deserializer=moorage_dot_v1_dot_audit__pb2.ListChangesRequest.FromString,
+                    response_serializer=moorage_dot_v1_dot_audit__pb2.ListChangesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -257,6 +280,33 @@ class AdminService(object):
             '/moorage.v1.AdminService/LiftQuarantine',
             moorage_dot_v1_dot_admin__service__pb2.LiftQuarantineRequest.SerializeToString,
             moorage_dot_v1_dot_admin__service__pb2.LiftQuarantineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/moorage.v1.AdminService/ListChanges',
+            moorage_dot_v1_dot_audit__pb2.ListChangesRequest.SerializeToString,
+            moorage_dot_v1_dot_audit__pb2.ListChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,

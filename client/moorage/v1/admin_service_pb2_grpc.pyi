@@ -6,6 +6,7 @@ Administration: looking after the whole of a VRF."""
 from collections import abc as _abc
 from grpc import aio as _aio
 from moorage.v1 import admin_service_pb2 as _admin_service_pb2
+from moorage.v1 import audit_pb2 as _audit_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -80,6 +81,14 @@ class AdminServiceStub:
     send the same call again.
     DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
     """
+    ListChanges: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListChangesRequest, _audit_pb2.ListChangesResponse]
+    """Lists who changed what of a VRF: itself, its pools, reservations, nodes and
+    blocks. Who was given addresses is in ListAllocationHistory. Kept for as
+    long as history is.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
+    PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another request.
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -132,6 +141,14 @@ class AdminServiceAsyncStub(AdminServiceStub):
     CONTENTION (ABORTED), DATABASE_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE):
     send the same call again.
     DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+    """
+    ListChanges: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListChangesRequest, _audit_pb2.ListChangesResponse]  # type: ignore[assignment]
+    """Lists who changed what of a VRF: itself, its pools, reservations, nodes and
+    blocks. Who was given addresses is in ListAllocationHistory. Kept for as
+    long as history is.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
+    PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another request.
     """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -206,6 +223,20 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         CONTENTION (ABORTED), DATABASE_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE):
         send the same call again.
         DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+        """
+
+    @_abc_1.abstractmethod
+    def ListChanges(
+        self,
+        request: _audit_pb2.ListChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.ListChangesResponse, _abc.Awaitable[_audit_pb2.ListChangesResponse]]:
+        """Lists who changed what of a VRF: itself, its pools, reservations, nodes and
+        blocks. Who was given addresses is in ListAllocationHistory. Kept for as
+        long as history is.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): a field is malformed.
+        PAGE_TOKEN_MISMATCH (INVALID_ARGUMENT): the token is of another request.
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

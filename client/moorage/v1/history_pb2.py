@@ -23,33 +23,34 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from moorage.v1 import audit_pb2 as moorage_dot_v1_dot_audit__pb2
 from moorage.v1 import filter_pb2 as moorage_dot_v1_dot_filter__pb2
 from moorage.v1 import resources_pb2 as moorage_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18moorage/v1/history.proto\x12\nmoorage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17moorage/v1/filter.proto\x1a\x1amoorage/v1/resources.proto\"\xf3\x01\n\x0f\x41llocationEvent\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.moorage.v1.AllocationEventKind\x12/\n\x05\x63\x61use\x18\x03 \x01(\x0e\x32 .moorage.v1.AllocationEventCause\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ngeneration\x18\x05 \x01(\x03\x12*\n\nallocation\x18\x06 \x01(\x0b\x32\x16.moorage.v1.Allocation\")\n\x06\x43ursor\x12\r\n\x05\x65poch\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"{\n\x17WatchAllocationsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12,\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1c.moorage.v1.AllocationFilter\x12\"\n\x06\x63ursor\x18\x03 \x01(\x0b\x32\x12.moorage.v1.Cursor\"\x91\x01\n\x18WatchAllocationsResponse\x12$\n\x04held\x18\x01 \x03(\x0b\x32\x16.moorage.v1.Allocation\x12+\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1b.moorage.v1.AllocationEvent\x12\"\n\x06\x63ursor\x18\x03 \x01(\x0b\x32\x12.moorage.v1.Cursor\"\xbc\x01\n\x07Holding\x12*\n\nallocation\x18\x01 \x01(\x0b\x32\x16.moorage.v1.Allocation\x12\x30\n\x0crelease_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12release_generation\x18\x03 \x01(\x03\x12\x37\n\rrelease_cause\x18\x04 \x01(\x0e\x32 .moorage.v1.AllocationEventCause\"\x8e\x02\n\x1cListAllocationHistoryRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12,\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1c.moorage.v1.AllocationFilter\x12+\n\x07\x61t_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\"\x90\x01\n\x1dListAllocationHistoryResponse\x12%\n\x08holdings\x18\x01 \x03(\x0b\x32\x13.moorage.v1.Holding\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12/\n\x0bknown_since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x84\x01\n\x13\x41llocationEventKind\x12%\n!ALLOCATION_EVENT_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1e\x41LLOCATION_EVENT_KIND_ASSIGNED\x10\x01\x12\"\n\x1e\x41LLOCATION_EVENT_KIND_RELEASED\x10\x02*\xd6\x01\n\x14\x41llocationEventCause\x12&\n\"ALLOCATION_EVENT_CAUSE_UNSPECIFIED\x10\x00\x12$\n ALLOCATION_EVENT_CAUSE_REQUESTED\x10\x01\x12%\n!ALLOCATION_EVENT_CAUSE_SUPERSEDED\x10\x02\x12%\n!ALLOCATION_EVENT_CAUSE_RECONCILED\x10\x03\x12\"\n\x1e\x41LLOCATION_EVENT_CAUSE_ADOPTED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18moorage/v1/history.proto\x12\nmoorage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16moorage/v1/audit.proto\x1a\x17moorage/v1/filter.proto\x1a\x1amoorage/v1/resources.proto\"\xf3\x01\n\x0f\x41llocationEvent\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.moorage.v1.AllocationEventKind\x12/\n\x05\x63\x61use\x18\x03 \x01(\x0e\x32 .moorage.v1.AllocationEventCause\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ngeneration\x18\x05 \x01(\x03\x12*\n\nallocation\x18\x06 \x01(\x0b\x32\x16.moorage.v1.Allocation\")\n\x06\x43ursor\x12\r\n\x05\x65poch\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"{\n\x17WatchAllocationsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12,\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1c.moorage.v1.AllocationFilter\x12\"\n\x06\x63ursor\x18\x03 \x01(\x0b\x32\x12.moorage.v1.Cursor\"\x91\x01\n\x18WatchAllocationsResponse\x12$\n\x04held\x18\x01 \x03(\x0b\x32\x16.moorage.v1.Allocation\x12+\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1b.moorage.v1.AllocationEvent\x12\"\n\x06\x63ursor\x18\x03 \x01(\x0b\x32\x12.moorage.v1.Cursor\"\x8f\x02\n\x07Holding\x12*\n\nallocation\x18\x01 \x01(\x0b\x32\x16.moorage.v1.Allocation\x12\x30\n\x0crelease_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12release_generation\x18\x03 \x01(\x03\x12\x37\n\rrelease_cause\x18\x04 \x01(\x0e\x32 .moorage.v1.AllocationEventCause\x12\'\n\x0c\x61ssign_actor\x18\x05 \x01(\x0b\x32\x11.moorage.v1.Actor\x12(\n\rrelease_actor\x18\x06 \x01(\x0b\x32\x11.moorage.v1.Actor\"\x8e\x02\n\x1cListAllocationHistoryRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12,\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1c.moorage.v1.AllocationFilter\x12+\n\x07\x61t_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\"\x90\x01\n\x1dListAllocationHistoryResponse\x12%\n\x08holdings\x18\x01 \x03(\x0b\x32\x13.moorage.v1.Holding\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12/\n\x0bknown_since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x84\x01\n\x13\x41llocationEventKind\x12%\n!ALLOCATION_EVENT_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1e\x41LLOCATION_EVENT_KIND_ASSIGNED\x10\x01\x12\"\n\x1e\x41LLOCATION_EVENT_KIND_RELEASED\x10\x02*\xd6\x01\n\x14\x41llocationEventCause\x12&\n\"ALLOCATION_EVENT_CAUSE_UNSPECIFIED\x10\x00\x12$\n ALLOCATION_EVENT_CAUSE_REQUESTED\x10\x01\x12%\n!ALLOCATION_EVENT_CAUSE_SUPERSEDED\x10\x02\x12%\n!ALLOCATION_EVENT_CAUSE_RECONCILED\x10\x03\x12\"\n\x1e\x41LLOCATION_EVENT_CAUSE_ADOPTED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'moorage.v1.history_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ALLOCATIONEVENTKIND']._serialized_start=1300
-  _globals['_ALLOCATIONEVENTKIND']._serialized_end=1432
-  _globals['_ALLOCATIONEVENTCAUSE']._serialized_start=1435
-  _globals['_ALLOCATIONEVENTCAUSE']._serialized_end=1649
-  _globals['_ALLOCATIONEVENT']._serialized_start=127
-  _globals['_ALLOCATIONEVENT']._serialized_end=370
-  _globals['_CURSOR']._serialized_start=372
-  _globals['_CURSOR']._serialized_end=413
-  _globals['_WATCHALLOCATIONSREQUEST']._serialized_start=415
-  _globals['_WATCHALLOCATIONSREQUEST']._serialized_end=538
-  _globals['_WATCHALLOCATIONSRESPONSE']._serialized_start=541
-  _globals['_WATCHALLOCATIONSRESPONSE']._serialized_end=686
-  _globals['_HOLDING']._serialized_start=689
-  _globals['_HOLDING']._serialized_end=877
-  _globals['_LISTALLOCATIONHISTORYREQUEST']._serialized_start=880
-  _globals['_LISTALLOCATIONHISTORYREQUEST']._serialized_end=1150
-  _globals['_LISTALLOCATIONHISTORYRESPONSE']._serialized_start=1153
-  _globals['_LISTALLOCATIONHISTORYRESPONSE']._serialized_end=1297
+  _globals['_ALLOCATIONEVENTKIND']._serialized_start=1407
+  _globals['_ALLOCATIONEVENTKIND']._serialized_end=1539
+  _globals['_ALLOCATIONEVENTCAUSE']._serialized_start=1542
+  _globals['_ALLOCATIONEVENTCAUSE']._serialized_end=1756
+  _globals['_ALLOCATIONEVENT']._serialized_start=151
+  _globals['_ALLOCATIONEVENT']._serialized_end=394
+  _globals['_CURSOR']._serialized_start=396
+  _globals['_CURSOR']._serialized_end=437
+  _globals['_WATCHALLOCATIONSREQUEST']._serialized_start=439
+  _globals['_WATCHALLOCATIONSREQUEST']._serialized_end=562
+  _globals['_WATCHALLOCATIONSRESPONSE']._serialized_start=565
+  _globals['_WATCHALLOCATIONSRESPONSE']._serialized_end=710
+  _globals['_HOLDING']._serialized_start=713
+  _globals['_HOLDING']._serialized_end=984
+  _globals['_LISTALLOCATIONHISTORYREQUEST']._serialized_start=987
+  _globals['_LISTALLOCATIONHISTORYREQUEST']._serialized_end=1257
+  _globals['_LISTALLOCATIONHISTORYRESPONSE']._serialized_start=1260
+  _globals['_LISTALLOCATIONHISTORYRESPONSE']._serialized_end=1404
 # @@protoc_insertion_point(module_scope)

@@ -11,6 +11,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from moorage.v1 import audit_pb2 as _audit_pb2
 from moorage.v1 import filter_pb2 as _filter_pb2
 from moorage.v1 import resources_pb2 as _resources_pb2
 import builtins as _builtins
@@ -248,6 +249,8 @@ class Holding(_message.Message):
     RELEASE_TIME_FIELD_NUMBER: _builtins.int
     RELEASE_GENERATION_FIELD_NUMBER: _builtins.int
     RELEASE_CAUSE_FIELD_NUMBER: _builtins.int
+    ASSIGN_ACTOR_FIELD_NUMBER: _builtins.int
+    RELEASE_ACTOR_FIELD_NUMBER: _builtins.int
     release_generation: _builtins.int
     """Generation of the release; 0 where it is still held."""
     release_cause: Global___AllocationEventCause.ValueType
@@ -262,6 +265,19 @@ class Holding(_message.Message):
     def release_time(self) -> _timestamp_pb2.Timestamp:
         """Until when; absent where it is still held."""
 
+    @_builtins.property
+    def assign_actor(self) -> _audit_pb2.Actor:
+        """Who assigned it. Absent where that is not known, because a server of an
+        older release did it, or the month of the assignment is kept no more; and for
+        callers who are neither reader nor operator.
+        """
+
+    @_builtins.property
+    def release_actor(self) -> _audit_pb2.Actor:
+        """Who released it, or made the server do so; absent as above, and where it is
+        still held.
+        """
+
     def __init__(
         self,
         *,
@@ -269,10 +285,12 @@ class Holding(_message.Message):
         release_time: _timestamp_pb2.Timestamp | None = ...,
         release_generation: _builtins.int = ...,
         release_cause: Global___AllocationEventCause.ValueType = ...,
+        assign_actor: _audit_pb2.Actor | None = ...,
+        release_actor: _audit_pb2.Actor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["allocation", b"allocation", "release_time", b"release_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["allocation", b"allocation", "assign_actor", b"assign_actor", "release_actor", b"release_actor", "release_time", b"release_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocation", b"allocation", "release_cause", b"release_cause", "release_generation", b"release_generation", "release_time", b"release_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocation", b"allocation", "assign_actor", b"assign_actor", "release_actor", b"release_actor", "release_cause", b"release_cause", "release_generation", b"release_generation", "release_time", b"release_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,16 +1,25 @@
 """AdminService: looking after the whole of a VRF."""
 
+import dataclasses
 from collections.abc import AsyncIterator
 
 import structlog
 
 from moorage.v1 import admin_service_pb2 as messages
-from moorage.v1 import admin_service_pb2_grpc
-from moorage_server.api import decode_admin, encode_admin, encode_resources
+from moorage.v1 import admin_service_pb2_grpc, audit_pb2
+from moorage_server.api import (
+    acting,
+    decode_admin,
+    decode_audit,
+    encode_admin,
+    encode_audit,
+    encode_resources,
+    page_tokens,
+)
 from moorage_server.api.desk import Context, Desk
 from moorage_server.api.numbering import Numbering
 from moorage_server.storage import catalogs
-from moorage_server.usecases import adopt, consistency, quarantine
+from moorage_server.usecases import adopt, audit, consistency, quarantine
 
 _log = structlog.get_logger()
 
@@ -37,7 +46,8 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
         self, request: messages.AdoptBlockRequest, context: Context
     ) -> messages.AdoptBlockResponse:
         """Adopts a block with what is held of it, or says what is in the way."""
-        wanted = decode_admin.adopt_request(request)
+        asked = decode_admin.adopt_request(request)
+        wanted = dataclasses.replace(asked, by=acting.act(context))
         decision = await self._desk.run(context, adopt.adopt, self._compiled, wanted)
         self._numbering.stir()
         return encode_admin.adopted(decision)
@@ -54,8 +64,24 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
     ) -> messages.LiftQuarantineResponse:
         """Ends every quarantine of a VRF by the word of whoever calls."""
         vrf, reason = decode_admin.lifted(request)
-        by = context.peer()
+        by = acting.act(context)
         ended = await self._desk.run(context, quarantine.lift, vrf=vrf, reason=reason, by=by)
+        who = by.actor.name
         for each in ended:
-            _log.warning("quarantine lifted", vrf=vrf, cause=each.cause, reason=reason, by=by)
+            _log.warning("quarantine lifted", vrf=vrf, cause=each.cause, reason=reason, by=who)
         return messages.LiftQuarantineResponse(quarantines=map(encode_resources.quarantined, ended))
+
+    async def ListChanges(
+        self, request: audit_pb2.ListChangesRequest, context: Context
+    ) -> audit_pb2.ListChangesResponse:
+        """Lists who changed what, the newest first."""
+        asked = decode_audit.listing(request)
+        found, more = await self._desk.run(
+            context, audit.page, wanted=asked.wanted, before=asked.before, size=asked.size
+        )
+        page = page_tokens.fitting([encode_audit.change(each) for each in found])
+        more = more or len(page) < len(found)
+        last = str(page[-1].change_id) if more else ""
+        return audit_pb2.ListChangesResponse(
+            changes=page, next_page_token=page_tokens.encode(request, last) if more else ""
+        )

@@ -1,11 +1,13 @@
 """AllocationService: the data path, and the questions about it."""
 
+import dataclasses
 from collections.abc import AsyncIterator, Iterable
 from typing import TypeVar
 
 from moorage.v1 import allocation_service_pb2 as messages
 from moorage.v1 import allocation_service_pb2_grpc, history_pb2, reconciliation_pb2
 from moorage_server.api import (
+    acting,
     backward,
     callers,
     decode,
@@ -47,7 +49,7 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
         self, request: messages.AssignAddressesRequest, context: Context
     ) -> messages.AssignAddressesResponse:
         """Assigns addresses to one attachment."""
-        wanted = callers.restricted(decode.assign_request(request))
+        wanted = acting.signed(decode.assign_request(request), context)
         held = await self._collector.submit(wanted, deadline_of(context))
         return self._told(messages.AssignAddressesResponse(), held, wanted.attachment.vrf)
 
@@ -55,7 +57,7 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
         self, request: messages.ReleaseAddressesRequest, context: Context
     ) -> messages.ReleaseAddressesResponse:
         """Releases the addresses of one attachment."""
-        wanted = callers.restricted(decode.release_request(request))
+        wanted = acting.signed(decode.release_request(request), context)
         released = await self._collector.submit(wanted, deadline_of(context))
         return self._told(messages.ReleaseAddressesResponse(), released, wanted.attachment.vrf)
 
@@ -71,7 +73,8 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
         self, request: reconciliation_pb2.ReconcileNodeRequest, context: Context
     ) -> reconciliation_pb2.ReconcileNodeResponse:
         """Releases what a node does not have any more."""
-        wanted = decode_reconciliation.reconcile_request(request)
+        asked = decode_reconciliation.reconcile_request(request)
+        wanted = dataclasses.replace(asked, by=acting.act(context))
         found = await self._desk.run(context, reconcile.find, self._compiled, wanted)
         if found.lost:
             await backward.shut(self._desk, wanted.vrf, found.lost)
@@ -130,16 +133,8 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
     ) -> history_pb2.ListAllocationHistoryResponse:
         """Tells who held addresses, and when."""
         asked = decode_history.listing(request)
-        found = await self._desk.run(
-            context,
-            history.page,
-            self._compiled,
-            wanted=asked.wanted,
-            pools=tuple(request.filter.pools),
-            during=asked.during,
-            after=asked.after,
-            size=asked.size,
-        )
+        question = dataclasses.replace(asked, tells_actors=callers.CURRENT.get().sees_actors)
+        found = await self._desk.run(context, history.page, self._compiled, question)
         page = page_tokens.fitting([encode_history.holding(each) for each in found.holdings])
         more = found.more or len(page) < len(found.holdings)
         last = str(page[-1].allocation.generation) if more else ""
@@ -183,7 +178,12 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
         """Gives up an address that is kept for its owner."""
         vrf, address = decode_sticky.name(request)
         kept = await self._desk.run(
-            context, sticky.delete, self._compiled, vrf=vrf, address=address
+            context,
+            sticky.delete,
+            self._compiled,
+            vrf=vrf,
+            address=address,
+            by=acting.act(context),
         )
         return reconciliation_pb2.DeleteStickyAddressResponse(
             sticky_address=encode.sticky_address(kept)

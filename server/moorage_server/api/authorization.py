@@ -2,7 +2,7 @@
 
 Whoever is not named in a row may not call its method. A rule looks at the request, and refuses it
 or narrows it down to what is the caller's; what only the database can tell is decided there, by the
-bounds that `callers.restricted` puts into requests. An operator may do everything.
+bounds that `acting.signed` puts into requests. An operator may do everything.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -117,6 +117,7 @@ TABLE: Final[Mapping[str, Row]] = {
     "/moorage.v1.AdminService/AdoptBlock": _OPERATORS,
     "/moorage.v1.AdminService/GetQuarantine": _READERS,
     "/moorage.v1.AdminService/LiftQuarantine": _OPERATORS,
+    "/moorage.v1.AdminService/ListChanges": _READERS,
 }
 
 

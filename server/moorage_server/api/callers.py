@@ -4,7 +4,7 @@ import contextvars
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from moorage_server import access
 from moorage_server.api import lists, peers, rates
@@ -27,14 +27,6 @@ CALLS: Final = rates.Rate(each_second=50, at_once=250)
 # Of what is read and not believed, for each address it comes from: to look at a signature costs
 # as much as a call. What has been believed before is not read again, whoever else is there.
 REFUSALS: Final = rates.Rate(each_second=5, at_once=25)
-
-_Request = TypeVar("_Request", model.AssignRequest, model.ReleaseRequest)
-
-
-def restricted(request: _Request) -> _Request:
-    """A request as the present caller may have it: a node or a tenant, for what is its own."""
-    bounds = CURRENT.get().bounds
-    return request if bounds is model.UNBOUND else dataclasses.replace(request, bounds=bounds)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,7 +82,8 @@ class Callers:
                 if found is not None and not who.is_same(found):
                     why = f"the certificate is of {found.name}, and the token of {who.name}"
                     raise errors.CredentialRefused("AMBIGUOUS", why)
-                found = who
+                # Of both of them, in this order.
+                found = found.showing(who.proof, who.credential) if found else who
         if found is None:
             raise errors.CredentialRefused("MISSING", "the call came without a credential")
         return found
@@ -112,8 +105,9 @@ class Callers:
         named, roles = credential.named, self._roles.get()
         standing = roles.get(named.name)
         if not named.node and standing is None:
-            raise errors.CredentialRefused("UNKNOWN", f"{named.name} has no role")
-        return _Known(credential, roles, _identity(named, standing))
+            raise errors.CredentialRefused("UNKNOWN", f"{named.name} has no role", who=named.name)
+        identity = _identity(named, standing).showing(credential.proof, credential.mark)
+        return _Known(credential, roles, identity)
 
 
 class _Memory:

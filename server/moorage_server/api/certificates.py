@@ -10,6 +10,7 @@ from moorage_server.api import lists
 from moorage_server.api.credentials import Credential
 from moorage_server.api.desk import Context
 from moorage_server.domain import errors
+from moorage_server.domain.actors import Proof
 from moorage_server.domain.callers import Form, Names
 
 _SPIFFE = "spiffe://"
@@ -38,7 +39,7 @@ class Certificates:
             why = "the certificate cannot be read"
             raise errors.CredentialRefused("NAMELESS", why) from error
         return Credential(
-            kind="certificate",
+            proof=Proof.CERTIFICATE,
             named=self._form.named(names),
             begins=read.not_valid_before_utc.timestamp(),
             ends=read.not_valid_after_utc.timestamp(),

@@ -6,32 +6,41 @@ from typing import Protocol
 
 from moorage_server.api.desk import Context
 from moorage_server.domain import errors
+from moorage_server.domain.actors import Proof
 from moorage_server.domain.callers import Named
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """`kind` is for people; `begins` and `ends` are on time.time()'s clock; `mark` is the line of
-    the list that denies it, empty where there can be none; `by` is what it was believed by, and
-    where that has become another it has to be read again.
+    """`begins` and `ends` are on time.time()'s clock; `mark` is the line of the list that denies
+    it, empty where there can be none; `by` is what it was believed by, and where that has become
+    another it has to be read again.
     """
 
-    kind: str
+    proof: Proof
     named: Named
     begins: float
     ends: float
     mark: str
     by: object = None
 
+    @property
+    def kind(self) -> str:
+        """What it is to people."""
+        return self.proof.value.lower()
+
     def require_standing(self, denied: frozenset[str]) -> None:
         """Raises CredentialRefused where it counts no more, or not yet."""
         now = time.time()
         if now < self.begins:
-            raise errors.CredentialRefused("NOT_YET_VALID", f"the {self.kind} is not valid yet")
+            raise self._refusal("NOT_YET_VALID", "is not valid yet")
         if now >= self.ends:
-            raise errors.CredentialRefused("EXPIRED", f"the {self.kind} has expired")
+            raise self._refusal("EXPIRED", "has expired")
         if self.mark in denied:
-            raise errors.CredentialRefused("DENIED", f"the {self.kind} is denied")
+            raise self._refusal("DENIED", "is denied")
+
+    def _refusal(self, cause: str, why: str) -> errors.CredentialRefused:
+        return errors.CredentialRefused(cause, f"the {self.kind} {why}", who=self.named.name)
 
 
 class Reader(Protocol):

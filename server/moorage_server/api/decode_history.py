@@ -1,31 +1,19 @@
 """Messages about the past -> domain: who held addresses, and how full pools were."""
 
-import dataclasses
 import datetime
 
 from moorage.v1 import history_pb2
 from moorage.v1 import pool_service_pb2 as pool_messages
 from moorage_server.api import decode, decode_resources, limits, names, page_tokens
 from moorage_server.api.violations import Violations
-from moorage_server.domain import history, model
+from moorage_server.domain import history
 from moorage_server.usecases.targets import Target
 
 _MICROSECOND = datetime.timedelta(microseconds=1)
 _LAST = datetime.datetime.max.replace(tzinfo=datetime.UTC)
-_GREATEST = 2**63 - 1
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """One page of a history: `size` holdings from the one behind the generation `after`."""
-
-    wanted: model.AllocationFilter
-    during: history.Period
-    after: int
-    size: int
-
-
-def listing(request: history_pb2.ListAllocationHistoryRequest) -> Listing:
+def listing(request: history_pb2.ListAllocationHistoryRequest) -> history.Question:
     """What ListAllocationHistory asks for."""
     found = Violations()
     size = page_tokens.page_size(found, request.page_size)
@@ -35,9 +23,15 @@ def listing(request: history_pb2.ListAllocationHistoryRequest) -> Listing:
     found.check()
     last_key = page_tokens.decode(request, request.page_token)
     # Whoever makes a token up may put anything in it.
-    after = found.parsed("page_token", last_key, _generation) if last_key else 0
+    after = found.parsed("page_token", last_key, page_tokens.number) if last_key else 0
     found.check()
-    return Listing(wanted=wanted, during=during, after=after or 0, size=size)
+    return history.Question(
+        wanted=wanted,
+        pools=tuple(request.filter.pools),
+        during=during,
+        after=after or 0,
+        size=size,
+    )
 
 
 def outlook(request: pool_messages.ForecastPoolRequest) -> tuple[Target, int]:
@@ -67,9 +61,3 @@ def _period(found: Violations, request: history_pb2.ListAllocationHistoryRequest
 
 def _after(time: datetime.datetime | None) -> datetime.datetime | None:
     return None if time is None or time == _LAST else time + _MICROSECOND
-
-
-def _generation(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= _GREATEST):
-        raise ValueError("not the token of a page; give next_page_token as it came")
-    return int(text)

@@ -3,7 +3,7 @@
 from moorage.v1 import history_pb2 as messages
 from moorage.v1 import pool_service_pb2 as pool_messages
 from moorage.v1 import resources_pb2
-from moorage_server.api import encode, encode_resources, enums
+from moorage_server.api import encode, encode_audit, encode_resources, enums
 from moorage_server.domain import forecast, history
 
 
@@ -25,10 +25,14 @@ def event(told: history.Event, message: messages.AllocationEvent) -> None:
 def holding(told: history.Holding) -> messages.Holding:
     """Who held an address, from when to when."""
     message = messages.Holding(allocation=held(told))
+    if told.begun_by is not None:
+        message.assign_actor.CopyFrom(encode_audit.actor(told.begun_by))
     if told.end is not None:
         encode_resources.timestamp(told.end.time, message.release_time)
         message.release_generation = told.end.generation
         message.release_cause = enums.EVENT_CAUSES.encode(told.end.cause)
+        if told.end.by is not None:
+            message.release_actor.CopyFrom(encode_audit.actor(told.end.by))
     return message
 
 

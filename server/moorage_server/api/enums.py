@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
-from moorage.v1 import history_pb2
+from moorage.v1 import audit_pb2, history_pb2
 from moorage.v1 import resources_pb2 as messages
 from moorage_server.api.violations import Violations
-from moorage_server.domain import addresses, history, model, quarantine, resources
+from moorage_server.domain import actors, addresses, audit, history, model, quarantine, resources
 
 N = TypeVar("N", bound=int)
 T = TypeVar("T")
@@ -122,4 +122,26 @@ QUARANTINE_CAUSES = Terms(
         messages.QUARANTINE_CAUSE_RULES_BROKEN: quarantine.Cause.RULES_BROKEN,
     },
     "one of QUARANTINE_CAUSE_...",
+)
+PROOFS = Terms(
+    {
+        audit_pb2.PROOF_NONE: actors.Proof.NONE,
+        audit_pb2.PROOF_CERTIFICATE: actors.Proof.CERTIFICATE,
+        audit_pb2.PROOF_TOKEN: actors.Proof.TOKEN,
+        audit_pb2.PROOF_CERTIFICATE_AND_TOKEN: actors.Proof.CERTIFICATE_AND_TOKEN,
+        audit_pb2.PROOF_SERVER: actors.Proof.SERVER,
+    },
+    "one of PROOF_...",
+)
+CHANGE_KINDS = Terms(
+    {
+        audit_pb2.CHANGE_KIND_VRF: audit.Kind.VRF,
+        audit_pb2.CHANGE_KIND_POOL: audit.Kind.POOL,
+        audit_pb2.CHANGE_KIND_RESERVATION: audit.Kind.RESERVATION,
+        audit_pb2.CHANGE_KIND_NODE: audit.Kind.NODE,
+        audit_pb2.CHANGE_KIND_BLOCK: audit.Kind.BLOCK,
+        audit_pb2.CHANGE_KIND_STICKY_ADDRESS: audit.Kind.STICKY_ADDRESS,
+        audit_pb2.CHANGE_KIND_QUARANTINE: audit.Kind.QUARANTINE,
+    },
+    "one of CHANGE_KIND_...",
 )

@@ -2,7 +2,7 @@
 
 from moorage.v1 import node_service_pb2 as messages
 from moorage.v1 import node_service_pb2_grpc
-from moorage_server.api import decode_resources, encode_resources, listings, names
+from moorage_server.api import acting, decode_resources, encode_resources, listings, names
 from moorage_server.api.desk import Context, Desk
 from moorage_server.usecases import nodes
 
@@ -19,7 +19,8 @@ class NodeService(node_service_pb2_grpc.NodeServiceServicer):
     ) -> messages.UpsertNodeResponse:
         """Records a node's labels."""
         node = decode_resources.node(request)
-        stored = await self._desk.change(request, context, nodes.upsert, node)
+        by = acting.act(context)
+        stored = await self._desk.change(request, context, nodes.upsert, node, by=by)
         return messages.UpsertNodeResponse(node=encode_resources.node(stored))
 
     async def GetNode(
@@ -46,5 +47,6 @@ class NodeService(node_service_pb2_grpc.NodeServiceServicer):
     ) -> messages.DeleteNodeResponse:
         """Forgets a node's labels."""
         target = decode_resources.target(request.name, names.NODES, request.etag)
-        await self._desk.change(request, context, nodes.delete, target)
+        by = acting.act(context)
+        await self._desk.change(request, context, nodes.delete, target, by=by)
         return messages.DeleteNodeResponse()

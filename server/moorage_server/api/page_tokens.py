@@ -20,6 +20,7 @@ from moorage_server.domain import errors
 M = TypeVar("M", bound=message.Message)
 
 _DIGEST = 16
+GREATEST = 2**63 - 1  # of the numbers that rows have
 
 
 def encode(request: message.Message, last_key: str) -> str:
@@ -43,6 +44,13 @@ def decode(request: message.Message, token: str) -> str:
     if text[:_DIGEST] != _digest(request, last_key):
         raise errors.PageTokenMismatch
     return last_key
+
+
+def number(key: str) -> int:
+    """The number that a key of a page is; raises ValueError."""
+    if not (key.isascii() and key.isdigit() and int(key) <= GREATEST):
+        raise ValueError("not the token of a page; give next_page_token as it came")
+    return int(key)
 
 
 def _digest(request: message.Message, last_key: str) -> str:

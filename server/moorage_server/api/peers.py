@@ -1,6 +1,8 @@
 """Where a call comes from, as gRPC writes it."""
 
+import urllib.parse
+
 
 def host(peer: str) -> str:
     """Without its port, of which each connection has another."""
-    return peer if peer.startswith("unix:") else peer.rpartition(":")[0]
+    return "unix" if peer.startswith("unix") else urllib.parse.unquote(peer.rpartition(":")[0])

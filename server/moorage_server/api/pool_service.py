@@ -3,6 +3,7 @@
 from moorage.v1 import pool_service_pb2 as messages
 from moorage.v1 import pool_service_pb2_grpc
 from moorage_server.api import (
+    acting,
     callers,
     decode_blocks,
     decode_history,
@@ -34,7 +35,8 @@ class PoolService(pool_service_pb2_grpc.PoolServiceServicer):
     ) -> messages.CreatePoolResponse:
         """Creates a pool."""
         pool = decode_pools.new_pool(request)
-        stored = await self._desk.change(request, context, pools.create, pool)
+        by = acting.act(context)
+        stored = await self._desk.change(request, context, pools.create, pool, by=by)
         return messages.CreatePoolResponse(pool=encode_resources.pool(stored))
 
     async def GetPool(
@@ -91,7 +93,8 @@ class PoolService(pool_service_pb2_grpc.PoolServiceServicer):
     ) -> messages.UpdatePoolResponse:
         """Changes the fields that the mask names."""
         target, change = decode_pools.pool_change(request)
-        stored = await self._desk.change(request, context, pools.update, target, change)
+        by = acting.act(context)
+        stored = await self._desk.change(request, context, pools.update, target, change, by=by)
         return messages.UpdatePoolResponse(pool=encode_resources.pool(stored))
 
     async def DeletePool(
@@ -99,7 +102,8 @@ class PoolService(pool_service_pb2_grpc.PoolServiceServicer):
     ) -> messages.DeletePoolResponse:
         """Deletes a pool of which nothing is assigned."""
         target = decode_resources.target(request.name, names.POOLS, request.etag)
-        await self._desk.change(request, context, pools.delete, target)
+        by = acting.act(context)
+        await self._desk.change(request, context, pools.delete, target, by=by)
         return messages.DeletePoolResponse()
 
     async def DrainPool(
@@ -107,7 +111,8 @@ class PoolService(pool_service_pb2_grpc.PoolServiceServicer):
     ) -> messages.DrainPoolResponse:
         """Takes a pool out of service."""
         target = decode_resources.target(request.name, names.POOLS, request.etag)
-        stored = await self._desk.run(context, pools.drain, target)
+        by = acting.act(context)
+        stored = await self._desk.run(context, pools.drain, target, by=by)
         return messages.DrainPoolResponse(pool=encode_resources.pool(stored))
 
     async def ActivatePool(
@@ -115,7 +120,8 @@ class PoolService(pool_service_pb2_grpc.PoolServiceServicer):
     ) -> messages.ActivatePoolResponse:
         """Puts a draining pool back into service."""
         target = decode_resources.target(request.name, names.POOLS, request.etag)
-        stored = await self._desk.run(context, pools.activate, target)
+        by = acting.act(context)
+        stored = await self._desk.run(context, pools.activate, target, by=by)
         return messages.ActivatePoolResponse(pool=encode_resources.pool(stored))
 
     async def GetPoolUsage(

@@ -2,7 +2,7 @@
 
 from moorage.v1 import reservation_service_pb2 as messages
 from moorage.v1 import reservation_service_pb2_grpc
-from moorage_server.api import decode_resources, encode_resources, listings, names
+from moorage_server.api import acting, decode_resources, encode_resources, listings, names
 from moorage_server.api.desk import Context, Desk
 from moorage_server.usecases import reservations
 
@@ -19,7 +19,8 @@ class ReservationService(reservation_service_pb2_grpc.ReservationServiceServicer
     ) -> messages.CreateReservationResponse:
         """Creates a reservation."""
         reservation = decode_resources.new_reservation(request)
-        stored = await self._desk.change(request, context, reservations.create, reservation)
+        by = acting.act(context)
+        stored = await self._desk.change(request, context, reservations.create, reservation, by=by)
         return messages.CreateReservationResponse(reservation=encode_resources.reservation(stored))
 
     async def GetReservation(
@@ -46,7 +47,10 @@ class ReservationService(reservation_service_pb2_grpc.ReservationServiceServicer
     ) -> messages.UpdateReservationResponse:
         """Changes the fields that the mask names."""
         target, change = decode_resources.reservation_change(request)
-        stored = await self._desk.change(request, context, reservations.update, target, change)
+        by = acting.act(context)
+        stored = await self._desk.change(
+            request, context, reservations.update, target, change, by=by
+        )
         return messages.UpdateReservationResponse(reservation=encode_resources.reservation(stored))
 
     async def DeleteReservation(
@@ -54,5 +58,6 @@ class ReservationService(reservation_service_pb2_grpc.ReservationServiceServicer
     ) -> messages.DeleteReservationResponse:
         """Deletes a reservation."""
         target = decode_resources.target(request.name, names.RESERVATIONS, request.etag)
-        await self._desk.change(request, context, reservations.delete, target)
+        by = acting.act(context)
+        await self._desk.change(request, context, reservations.delete, target, by=by)
         return messages.DeleteReservationResponse()

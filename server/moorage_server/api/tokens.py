@@ -17,6 +17,7 @@ from moorage_server.api.fetching import Fetched
 from moorage_server.api.issuer_keys import Keys
 from moorage_server.api.reloading import Reloaded
 from moorage_server.domain import errors
+from moorage_server.domain.actors import Proof
 from moorage_server.domain.callers import Accounts
 
 LONGEST: Final = 8192  # characters; those of Kubernetes have about 1,200
@@ -123,7 +124,7 @@ def read(shown: bytes, keys: Keys, issuer: Issuer, accounts: Accounts) -> Creden
     except jwt.PyJWTError as error:
         raise errors.CredentialRefused(*_REFUSALS.get(type(error), _MALFORMED)) from error
     return Credential(
-        kind="token",
+        proof=Proof.TOKEN,
         named=accounts.named(claims["sub"], _node(claims)),
         begins=int(claims["nbf"]) - LEEWAY,
         ends=int(claims["exp"]) + LEEWAY,

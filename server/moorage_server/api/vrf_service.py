@@ -2,7 +2,7 @@
 
 from moorage.v1 import vrf_service_pb2 as messages
 from moorage.v1 import vrf_service_pb2_grpc
-from moorage_server.api import decode_resources, encode_resources, listings
+from moorage_server.api import acting, decode_resources, encode_resources, listings
 from moorage_server.api.desk import Context, Desk
 from moorage_server.usecases import vrfs
 
@@ -19,7 +19,8 @@ class VrfService(vrf_service_pb2_grpc.VrfServiceServicer):
     ) -> messages.CreateVrfResponse:
         """Creates a VRF."""
         vrf = decode_resources.new_vrf(request)
-        stored = await self._desk.change(request, context, vrfs.create, vrf)
+        by = acting.act(context)
+        stored = await self._desk.change(request, context, vrfs.create, vrf, by=by)
         return messages.CreateVrfResponse(vrf=encode_resources.vrf(stored))
 
     async def GetVrf(
@@ -46,7 +47,8 @@ class VrfService(vrf_service_pb2_grpc.VrfServiceServicer):
     ) -> messages.UpdateVrfResponse:
         """Changes the fields that the mask names."""
         target, change = decode_resources.vrf_change(request)
-        stored = await self._desk.change(request, context, vrfs.update, target, change)
+        by = acting.act(context)
+        stored = await self._desk.change(request, context, vrfs.update, target, change, by=by)
         return messages.UpdateVrfResponse(vrf=encode_resources.vrf(stored))
 
     async def DeleteVrf(
@@ -54,5 +56,6 @@ class VrfService(vrf_service_pb2_grpc.VrfServiceServicer):
     ) -> messages.DeleteVrfResponse:
         """Deletes a VRF without pools."""
         target = decode_resources.vrf_target(request.name, request.etag)
-        await self._desk.change(request, context, vrfs.delete, target)
+        by = acting.act(context)
+        await self._desk.change(request, context, vrfs.delete, target, by=by)
         return messages.DeleteVrfResponse()

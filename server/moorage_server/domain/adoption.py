@@ -8,7 +8,7 @@ import dataclasses
 import datetime
 from collections.abc import Collection, Mapping
 
-from moorage_server.domain import addresses, blocks, catalog, errors, model, resources
+from moorage_server.domain import actors, addresses, blocks, catalog, errors, model, resources
 from moorage_server.domain.offers import Offer
 
 
@@ -23,13 +23,16 @@ class Adoption:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AdoptRequest:
-    """A block with what is held of it; `node` is empty where it belongs to none."""
+    """A block with what is held of it; `node` is empty where it belongs to none. `by`: whoever
+    asks for it.
+    """
 
     vrf: str
     cidr: addresses.Network
     node: str
     adoptions: tuple[Adoption, ...]
     validate_only: bool
+    by: actors.Act = actors.NOBODY
 
     def without(self, released: Collection[addresses.Address]) -> "AdoptRequest":
         """The request for the other addresses alone."""

@@ -9,6 +9,7 @@ import enum
 from typing import Final
 
 from moorage_server.domain import errors, model
+from moorage_server.domain.actors import Proof
 
 _NODE_ORGANIZATION: Final = "system:nodes"
 _NODE_PREFIX: Final = "system:node:"
@@ -27,12 +28,27 @@ class Role(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who calls; `bounds` are those of a node or a tenant, `vrfs` are a tenant's."""
+    """Who calls; `bounds` are those of a node or a tenant, `vrfs` are a tenant's. `proof` and
+    `credential` are what was shown.
+    """
 
     name: str
     role: Role
     bounds: model.Bounds = model.UNBOUND
     vrfs: frozenset[str] = frozenset()
+    proof: Proof = Proof.NONE
+    credential: str = ""
+
+    @property
+    def sees_actors(self) -> bool:
+        """Whether it is told who makes changes; nodes and tenants are not to know of each other."""
+        return self.role in (Role.READER, Role.OPERATOR)
+
+    def showing(self, proof: Proof, credential: str) -> "Identity":
+        """The same, who has shown this, or this as well."""
+        if self.proof is not Proof.NONE:
+            proof, credential = Proof.CERTIFICATE_AND_TOKEN, f"{self.credential} {credential}"
+        return dataclasses.replace(self, proof=proof, credential=credential.strip())
 
     def is_same(self, other: "Identity") -> bool:
         """Whether both are one caller, who may have a name of each kind."""

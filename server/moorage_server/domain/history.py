@@ -7,7 +7,7 @@ import dataclasses
 import datetime
 import enum
 
-from moorage_server.domain import model
+from moorage_server.domain import actors, model
 
 
 class Kind(enum.StrEnum):
@@ -32,7 +32,7 @@ class Event:
 
     `allocation` is what is held from then on, or was until then, with the generation
     and time of its assignment; `pool` the id of the pool it is drawn from. `generation`
-    is the event's own.
+    is the event's own. `by`: whose act it was, where that is known and asked for.
     """
 
     kind: Kind
@@ -42,15 +42,19 @@ class Event:
     pool: str
     allocation: model.Allocation
     revision: int = 0
+    by: actors.Act | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """Who held an address, from when to when; `end` is None where it is still held."""
+    """Who held an address, from when to when; `end` is None where it is still held. `begun_by`:
+    as of an event.
+    """
 
     allocation: model.Allocation
     pool: str
     end: Event | None = None
+    begun_by: actors.Act | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,21 @@ class Period:
 
     start: datetime.datetime | None = None
     end: datetime.datetime | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One page of a history: `size` holdings from the one behind the generation `after`.
+
+    With `pools`, only of these. With `tells_actors`, also who made the changes.
+    """
+
+    wanted: model.AllocationFilter
+    pools: tuple[str, ...]
+    during: Period
+    after: int
+    size: int
+    tells_actors: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import hashlib
 import uuid
 from collections.abc import Mapping
 
-from moorage_server.domain import addresses
+from moorage_server.domain import actors, addresses
 
 DEFAULT_VRF = "default"
 
@@ -172,7 +172,8 @@ class AssignRequest:
     """Addresses wanted for one attachment, all or none of them.
 
     `wait`: for how many seconds, at most, for what a predecessor still holds. `seen`: what the
-    caller was told last of how far the feed had come. `bounds`: whose attachments the caller has.
+    caller was told last of how far the feed had come. `bounds`: whose attachments the caller has;
+    `by`: who that is.
     """
 
     attachment: AttachmentKey
@@ -182,6 +183,7 @@ class AssignRequest:
     wait: float = 0.0
     seen: Position | None = None
     bounds: Bounds = UNBOUND
+    by: actors.Act = actors.NOBODY
 
     @property
     def pod_interface(self) -> PodInterface | None:
@@ -195,7 +197,7 @@ class ReleaseRequest:
 
     With `generations`, only those held at one of them; with `suspected_until`, because
     the lists of its node lack it, and only if all it holds is suspect since that tick, or
-    longer. `bounds` is as in AssignRequest.
+    longer. `bounds` and `by` are as in AssignRequest.
     """
 
     attachment: AttachmentKey
@@ -204,6 +206,7 @@ class ReleaseRequest:
     suspected_until: int | None = None
     seen: Position | None = None
     bounds: Bounds = UNBOUND
+    by: actors.Act = actors.NOBODY
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ Suspicion is kept with the allocation, so whoever holds the address next is not 
 import dataclasses
 import enum
 
-from moorage_server.domain import identity, model
+from moorage_server.domain import actors, identity, model
 
 DEFAULT_GRACE = 600  # seconds
 
@@ -24,7 +24,7 @@ class ReconcileRequest:
 
     What is of another `cluster` is none of it: a node there may have the same name. `attempt` is
     when it began to make the list. `from_records`: it was made from what is recorded, and can
-    name nothing else.
+    name nothing else. `by`: whoever sends it.
     """
 
     vrf: str
@@ -37,6 +37,7 @@ class ReconcileRequest:
     validate_only: bool = False
     seen: model.Position | None = None
     from_records: bool = False
+    by: actors.Act = actors.NOBODY
 
     def concerns(self, record: identity.Record | None) -> bool:
         """Whether the list should have an attachment of which this is remembered.
@@ -108,4 +109,5 @@ def releasing(
         attempt=request.attempt,
         generations=frozenset(each.generation for each in record.allocations),
         suspected_until=suspected_since(record),
+        by=request.by,
     )

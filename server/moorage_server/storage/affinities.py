@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from moorage_server.domain import resources
+from moorage_server.domain import addresses, resources
 from moorage_server.storage import arrays, blocks, cooling, pools, vrfs
 
 _TICK = "(SELECT tick FROM ticks)"
@@ -79,20 +79,22 @@ def give_up_node(connection: sa.Connection, vrf: str, node: str) -> bool:
     return bool(owned)
 
 
-def give_up_unused(connection: sa.Connection, *, idle: float, limit: int) -> int:
-    """Closes empty blocks that nobody misses, some at a time; returns how many.
+def give_up_unused(
+    connection: sa.Connection, *, idle: float, limit: int
+) -> dict[int, list[addresses.Network]]:
+    """Closes empty blocks that nobody misses, some at a time; returns which, by VRF.
 
     Those of nodes that have others, after `idle` seconds, and those of nobody.
     """
     parameters = {"idle": idle, "limit": limit}
     found = [row for query in _UNUSED for row in connection.execute(query, parameters)]
-    closed = 0
+    closed: dict[int, list[addresses.Network]] = {}
     by_vrf = sorted(found, key=lambda row: row.vrf_id)
     for vrf_id, rows in itertools.groupby(by_vrf, key=lambda row: row.vrf_id):
         cidrs = arrays.texts(str(row.cidr) for row in rows)
         unused = connection.execute(_LOCK_UNUSED, {"vrf_id": vrf_id, "cidrs": cidrs}).all()
         _give_up(connection, vrf_id, unused)
-        closed += len(unused)
+        closed[vrf_id] = [row.cidr for row in unused]
     return closed
 
 

@@ -12,22 +12,32 @@ from collections.abc import Collection, Mapping
 import sqlalchemy as sa
 
 from moorage_server.domain import catalog, errors, model, offers
-from moorage_server.storage import arrays, pools, quarantines, reservations, statements, vrfs
+from moorage_server.domain.actors import Act
+from moorage_server.storage import (
+    actors,
+    arrays,
+    pools,
+    quarantines,
+    reservations,
+    statements,
+    vrfs,
+)
 from moorage_server.storage.positions import Positions, Standing
 
-_SCOPES = statements.Statement("""
+_SCOPES_TEXT = """
 SELECT v.vrf_id, v.name AS vrf, v.catalog_version, v.strict_affinity, v.auto_allocate_blocks,
     v.max_blocks_per_node, v.cooldown_seconds, v.history_retention_days,
     CAST(v.epoch AS text) AS epoch, coalesce(h.revision, 0) AS head,
     pg_postmaster_start_time() AS start_time, pg_backend_pid() AS pid,
     pg_relation_filepath(v.tableoid) AS file, CAST(v.xmin AS text) AS written_by,
     clock_timestamp() AS now, (SELECT tick FROM ticks) AS tick, asked.node,
-    n.uid AS node_uid, n.version AS node_version, n.labels
+    n.uid AS node_uid, n.version AS node_version, n.labels, {unknown} AS unknown
 FROM unnest(CAST(:vrfs AS text[]), CAST(:nodes AS text[])) AS asked (vrf, node)
 JOIN vrfs v ON v.name = asked.vrf
 LEFT JOIN revision_heads h ON h.vrf_id = v.vrf_id
 LEFT JOIN nodes n ON n.vrf_id = v.vrf_id AND n.name = asked.node
-""")
+"""
+_SCOPES = statements.Statement(_SCOPES_TEXT.format(unknown=actors.UNKNOWN))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +45,8 @@ class Scope:
     """What one node's requests in one VRF are decided in, and when.
 
     `now` is by the database's clock, which may be set; `tick` counts seconds that have
-    passed, see `storage.ticks`. `standing` is where the feed is.
+    passed, see `storage.ticks`. `standing` is where the feed is. `unknown_actors`: of those who
+    were named, whom the database does not know, see `storage.actors`.
     """
 
     catalog: catalog.Catalog
@@ -45,6 +56,7 @@ class Scope:
     node_labels: Mapping[str, str]
     now: datetime.datetime
     tick: int
+    unknown_actors: frozenset[str] = frozenset()
 
     @property
     def sweep(self) -> "Sweep":
@@ -70,10 +82,17 @@ class Catalogs:
         self.positions = Positions()
 
     def scopes(
-        self, connection: sa.Connection, asked: Collection[tuple[str, str]]
+        self,
+        connection: sa.Connection,
+        asked: Collection[tuple[str, str]],
+        by: Collection[Act] = (),
     ) -> dict[tuple[str, str], Scope]:
-        """The scope of every (VRF, node) asked for; a VRF that is not there is left out."""
+        """The scope of every (VRF, node) asked for; a VRF that is not there is left out.
+
+        Whoever may write events says `by` whom.
+        """
         parameters = {
+            "actors": arrays.texts({each.actor.uid for each in by}),
             "vrfs": arrays.texts(vrf for vrf, _ in asked),
             "nodes": arrays.texts(node for _, node in asked),
         }
@@ -87,17 +106,18 @@ class Catalogs:
                 node_labels=row.labels or {},
                 now=row.now,
                 tick=row.tick,
+                unknown_actors=frozenset(map(str, row.unknown)),
             )
             for row in rows
         }
 
-    def find(self, connection: sa.Connection, vrf: str) -> Scope | None:
+    def find(self, connection: sa.Connection, vrf: str, by: Collection[Act] = ()) -> Scope | None:
         """The scope of a VRF and no node; None where the VRF is not there."""
-        return self.scopes(connection, {(vrf, "")}).get((vrf, ""))
+        return self.scopes(connection, {(vrf, "")}, by).get((vrf, ""))
 
-    def require(self, connection: sa.Connection, vrf: str) -> Scope:
+    def require(self, connection: sa.Connection, vrf: str, by: Collection[Act] = ()) -> Scope:
         """The same; raises VrfNotFound."""
-        found = self.find(connection, vrf)
+        found = self.find(connection, vrf, by)
         if found is None:
             raise errors.VrfNotFound(vrf)
         return found

@@ -23,6 +23,7 @@ KEPT_SINCE = """(SELECT least(date_trunc('month', clock_timestamp(), 'UTC'),
     WHERE inhparent = CAST('events' AS regclass))"""
 _KEPT_SINCE = sa.text(f"SELECT {KEPT_SINCE}")
 
+_KEEP_AUDIT = sa.text("SELECT keep_audit(:at_once)")
 _KEEP = sa.text("SELECT keep_history(:at_once)")
 
 _CHANGES = sa.text("""
@@ -48,6 +49,12 @@ def keep(connection: sa.Connection, *, at_once: int) -> int:
     The owner's function decides what: the service's role may take nothing out of history.
     """
     done: int = connection.execute(_KEEP, {"at_once": at_once}).scalar_one()
+    return done
+
+
+def keep_audit(connection: sa.Connection, *, at_once: int) -> int:
+    """Gives up what is too old of who changed what, so many rows; 0 where nothing is left to do."""
+    done: int = connection.execute(_KEEP_AUDIT, {"at_once": at_once}).scalar_one()
     return done
 
 

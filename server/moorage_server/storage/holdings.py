@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from moorage_server.domain import addresses, adoption, catalog, model
+from moorage_server.domain.actors import Act
 from moorage_server.domain.history import Cause
 from moorage_server.domain.setting import Placed
 from moorage_server.storage import arrays, attachments, database, statements
@@ -24,14 +25,16 @@ _ASSIGN_TEXT = """
 WITH new AS MATERIALIZED (
     SELECT nextval('events_event_id_seq') AS event_id, clock_timestamp() AS event_time, given.*
     FROM unnest(CAST(:addresses AS inet[]), CAST(:blocks AS cidr[]), CAST(:pools AS text[]),
-        CAST(:positions AS smallint[]), CAST(:yieldeds AS boolean[]), {arrays})
-        AS given (address, block, pool, position, yielded, {columns})
+        CAST(:positions AS smallint[]), CAST(:yieldeds AS boolean[]), CAST(:actors AS uuid[]),
+        CAST(:request_ids AS text[]), {arrays})
+        AS given (address, block, pool, position, yielded, actor_uid, request_id, {columns})
 ), held AS (
     {held}
 ), told AS (
     INSERT INTO events (event_id, event_time, vrf_id, kind, cause, address, block, pool, yielded,
-        {whose})
+        actor_uid, request_id, {whose})
     SELECT event_id, event_time, :vrf_id, 'ASSIGNED', 'REQUESTED', address, block, pool, yielded,
+        actor_uid, request_id,
         {whose} FROM new
 )
 INSERT INTO allocations (vrf_id, address, block, attachment_uid, position, generation, assign_time,
@@ -47,9 +50,10 @@ WITH new AS MATERIALIZED (
     FROM unnest(CAST(:addresses AS inet[]), CAST(:uids AS uuid[]), CAST(:positions AS smallint[]))
         AS given (address, uid, position)
 ), told AS (
-    INSERT INTO events (event_id, event_time, vrf_id, kind, cause, address, block, pool, {whose})
+    INSERT INTO events (event_id, event_time, vrf_id, kind, cause, address, block, pool, actor_uid,
+        request_id, {whose})
     SELECT event_id, event_time, :vrf_id, 'ASSIGNED', 'ADOPTED', address, CAST(:block AS cidr),
-        :pool, {whose}
+        :pool, CAST(:actor AS uuid), :request_id, {whose}
     FROM new CROSS JOIN LATERAL (SELECT {whose} FROM attachments a WHERE a.uid = new.uid LIMIT 1)
         AS whose
 )
@@ -69,11 +73,11 @@ WITH gone AS (
         array_position(CAST(:addresses AS inet[]), address) AS at
 )
 INSERT INTO events (event_time, vrf_id, kind, cause, address, block, pool, assign_generation,
-    assign_time, yielded, {whose})
+    assign_time, yielded, actor_uid, request_id, {whose})
 -- Whatever the clock did meanwhile, nothing is released before it was assigned.
 SELECT greatest(clock_timestamp(), assign_time), :vrf_id, 'RELEASED',
     (CAST(:causes AS text[]))[at], address, block, (CAST(:pools AS text[]))[at], generation,
-    assign_time, yielded, {whose}
+    assign_time, yielded, (CAST(:actors AS uuid[]))[at], (CAST(:request_ids AS text[]))[at], {whose}
 FROM gone CROSS JOIN LATERAL (
     SELECT {whose} FROM attachments a WHERE a.uid = gone.attachment_uid LIMIT 1
 ) AS whose
@@ -91,7 +95,7 @@ _ADOPT = statements.Statement(_ADOPT_TEXT.format(**_PARTS))
 _RELEASE = statements.Statement(_RELEASE_TEXT.format(**_PARTS))
 
 Grants = Sequence[tuple[model.AssignRequest, Sequence[Placed]]]
-Released = Sequence[tuple[catalog.Shown, Cause]]
+Released = Sequence[tuple[catalog.Shown, Cause, Act]]
 Granted = dict[model.AttachmentKey, tuple[model.Allocation, ...]]
 
 
@@ -108,6 +112,7 @@ def assign(connection: sa.Connection, vrf_id: int, granted: Grants) -> Granted:
         "pools": arrays.texts(each.offer.name for _, _, each in rows),
         "positions": arrays.numbers(at for _, at, _ in rows),
         "yieldeds": arrays.texts("t" if each.yielded else "f" for _, _, each in rows),
+        **_by([asked.by for asked, _, _ in rows]),
         **attachments.new_columns(
             vrf_id, [(asked.attachment, asked.facts, asked.attempt) for asked, _, _ in rows]
         ),
@@ -137,18 +142,19 @@ def _held(
 
 
 def release(connection: sa.Connection, vrf_id: int, released: Released) -> None:
-    """Removes addresses, each for a cause.
+    """Removes addresses, each for a cause and by somebody.
 
     Raises Fault if one is not there: its attachment is locked and was seen to hold it, so an
     address would be freed twice.
     """
-    held = [shown.allocation for shown, _ in released]
+    held = [shown.allocation for shown, _, _ in released]
     parameters = {
         "vrf_id": vrf_id,
         "addresses": arrays.texts(str(each.address) for each in held),
         "generations": arrays.numbers(each.generation for each in held),
-        "pools": arrays.texts(shown.pool.name for shown, _ in released),
-        "causes": arrays.texts(cause.value for _, cause in released),
+        "pools": arrays.texts(shown.pool.name for shown, _, _ in released),
+        "causes": arrays.texts(cause.value for _, cause, _ in released),
+        **_by([act for _, _, act in released]),
     }
     removed = _RELEASE.run(connection, parameters)
     if removed != len(released):
@@ -162,6 +168,7 @@ def adopt(
     *,
     block: addresses.Network,
     pool: str,
+    by: Act,
 ) -> None:
     """Writes addresses of one block that attachments, whose rows are there, have already."""
     behind: dict[model.AttachmentKey, itertools.count[int]] = {}
@@ -170,8 +177,17 @@ def adopt(
         "vrf_id": vrf_id,
         "block": str(block),
         "pool": pool,
+        "actor": by.actor.uid,
+        "request_id": by.request_id,
         "addresses": arrays.texts(str(each.address) for each in adopted),
         "uids": arrays.texts(str(each.attachment.uid(vrf_id)) for each in adopted),
         "positions": arrays.numbers(map(next, places)),
     }
     _ADOPT.run(connection, parameters)
+
+
+def _by(acts: Sequence[Act]) -> dict[str, str]:
+    return {
+        "actors": arrays.texts(each.actor.uid for each in acts),
+        "request_ids": arrays.texts(each.request_id for each in acts),
+    }

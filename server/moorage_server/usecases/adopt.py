@@ -5,18 +5,22 @@ from collections.abc import Mapping
 
 from moorage_server.domain import addresses, adoption, errors, identity, model, needs
 from moorage_server.domain.adoption import AdoptRequest, Decision
+from moorage_server.domain.audit import Kind, Note
 from moorage_server.domain.blocks import Block
 from moorage_server.domain.offers import Offer
 from moorage_server.domain.shelf import Shelf
 from moorage_server.storage import (
+    actors,
     allocations,
     attachments,
     blocks,
     catalogs,
+    changes,
     database,
     events,
     holdings,
 )
+from moorage_server.usecases import acting
 
 Records = Mapping[model.AttachmentKey, identity.Record]
 Facts = Mapping[model.AttachmentKey, model.Facts]
@@ -38,7 +42,7 @@ def adopt(
 ) -> Decision:
     """What was adopted, or would be, or why not; raises VrfNotFound or Contention."""
     try:
-        return store.run(lambda transaction: _adopt(transaction, compiled, request), limits)
+        return acting.run(store, limits, lambda transaction: _adopt(transaction, compiled, request))
     except _InTheWay as found:
         return Decision(conflicts=found.conflicts)
 
@@ -50,7 +54,7 @@ def _adopt(
     # some of them in common wait for each other once.
     keys = sorted({each.attachment for each in request.adoptions}, key=attachments.lock_number)
     attachments.lock(transaction, keys, sandboxes=_sandboxes(request), waiting=True)
-    scope = compiled.require(transaction, request.vrf)
+    scope = compiled.require(transaction, request.vrf, by=[request.by])
     vrf_id = scope.catalog.vrf_id
     records = attachments.records(transaction, vrf_id, keys)
     offer = adoption.pool_of(request, scope.catalog)
@@ -62,7 +66,23 @@ def _adopt(
         return Decision(released_count=len(released))
     adopting = _Adopting(transaction, vrf_id, left, offer, Shelf(scope.now, scope.tick))
     decision = adopting.run(records)
+    if not request.validate_only:
+        # Whatever was written without it goes with the transaction.
+        actors.require_known([request.by] if decision.adopted else [], scope.unknown_actors)
+    if decision.block is not None and decision.block_changed and not request.validate_only:
+        changes.add(transaction, request.by, _note(request, decision, decision.block))
     return dataclasses.replace(decision, released_count=len(released))
+
+
+def _note(request: AdoptRequest, decision: Decision, block: Block) -> Note:
+    return Note(
+        method="AdoptBlock",
+        kind=Kind.BLOCK,
+        vrf=request.vrf,
+        name=str(request.cidr),
+        before={"node": decision.previous_node},
+        after={"node": block.node or "", "adopted_count": len(decision.adopted)},
+    )
 
 
 def _sandboxes(request: AdoptRequest) -> dict[model.AttachmentKey, model.PodInterface]:
@@ -140,7 +160,12 @@ class _Adopting:
         if decision.adopted:
             block, pool = self._request.cidr, self._offer.name
             holdings.adopt(
-                self._transaction, self._vrf_id, decision.adopted, block=block, pool=pool
+                self._transaction,
+                self._vrf_id,
+                decision.adopted,
+                block=block,
+                pool=pool,
+                by=self._request.by,
             )
 
     def _ask(self, need: needs.Need) -> None:

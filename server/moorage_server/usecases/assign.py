@@ -41,7 +41,7 @@ def _supersede(ledger: Ledger, old: succession.Sibling, request: model.AssignReq
     if not old.allocations:
         return
     pools = ledger.scope(request).catalog
-    ledger.release(old.attachment.vrf, pools.show(old.allocations), Cause.SUPERSEDED)
+    ledger.release(pools.show(old.allocations), Cause.SUPERSEDED, request)
     # Whatever of the old sandbox began before this attempt comes too late from now on.
     stamp = identity.newest(old.stamp, request.attempt)
     ledger.mark(attachments.Mark(key=old.attachment, stamp=stamp, held=False))

@@ -12,7 +12,7 @@ from moorage_server.domain import catalog, errors, model
 from moorage_server.domain.patience import Awaited
 from moorage_server.domain.setting import Contended
 from moorage_server.storage import catalogs, database
-from moorage_server.usecases import assign, foresight, release
+from moorage_server.usecases import acting, assign, foresight, release
 from moorage_server.usecases.ledger import Ledger, Request
 
 
@@ -75,7 +75,7 @@ def run(
         outcomes, granted = _decide(ledger, requests)
         return ledger, outcomes, len(granted)
 
-    ledger, outcomes, granted = store.run(work, limits)
+    ledger, outcomes, granted = acting.run(store, limits, work)
     compiled.swept |= ledger.swept
     for vrf, reached in ledger.reached.items():
         compiled.positions.note(vrf, reached)

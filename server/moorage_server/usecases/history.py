@@ -3,8 +3,8 @@
 import dataclasses
 import heapq
 
-from moorage_server.domain import history, model
-from moorage_server.storage import allocations, catalogs, database
+from moorage_server.domain import history
+from moorage_server.storage import actors, allocations, catalogs, database
 from moorage_server.storage import history as rows
 
 
@@ -12,16 +12,9 @@ def page(
     store: database.Database,
     limits: database.Limits,
     compiled: catalogs.Catalogs,
-    *,
-    wanted: model.AllocationFilter,
-    pools: tuple[str, ...],
-    during: history.Period,
-    after: int,
-    size: int,
+    question: history.Question,
 ) -> history.Page:
-    """A page of what was held in a period, from the generation behind `after`.
-
-    With `pools`, only of these; raises VrfNotFound or PoolNotFound.
+    """A page of what was held in a period; raises VrfNotFound or PoolNotFound.
 
     In order of generation, because that is what a holding keeps when it ends: whatever
     was held when the first page was read, and whatever had ended, has one place in this
@@ -29,31 +22,55 @@ def page(
     snapshot, so that none is missed in between.
     """
 
+    asked, size = question.wanted, question.size
+
     def work(transaction: database.Transaction) -> history.Page:
-        scope = compiled.require(transaction, wanted.vrf)
+        scope = compiled.require(transaction, asked.vrf)
         known, retention = scope.catalog, scope.catalog.configuration.history_retention
         memory = history.Memory.of(retention, scope.now, rows.kept_since(transaction))
         narrowed = dataclasses.replace(
-            wanted, pools=tuple(known.named(each).pool.cidr for each in pools)
+            asked, pools=tuple(known.named(each).pool.cidr for each in question.pools)
         )
         ended = rows.released(
             transaction,
             known.vrf_id,
             narrowed,
-            during=memory.narrowed(during),
-            after=after,
+            during=memory.narrowed(question.during),
+            after=question.after,
             limit=size + 1,
         )
         held = allocations.assigned(
-            transaction, known.vrf_id, narrowed, before=during.end, after=after, limit=size + 1
+            transaction,
+            known.vrf_id,
+            narrowed,
+            before=question.during.end,
+            after=question.after,
+            limit=size + 1,
         )
         live = [
             history.Holding(allocation=shown.allocation, pool=shown.pool.name)
             for shown in known.show(held)
         ]
         found = tuple(heapq.merge(ended, live, key=lambda each: each.allocation.generation))
-        return history.Page(
-            holdings=found[:size], more=len(found) > size, known_since=memory.known_since
-        )
+        page = found[:size]
+        if question.tells_actors:
+            page = _attributed(transaction, known.vrf_id, page)
+        return history.Page(holdings=page, more=len(found) > size, known_since=memory.known_since)
 
     return store.run(work, limits, snapshot=True)
+
+
+def _attributed(
+    transaction: database.Transaction, vrf_id: int, page: tuple[history.Holding, ...]
+) -> tuple[history.Holding, ...]:
+    """The same, with those who assigned and released, as far as that is known."""
+    began = [(each.allocation.generation, each.allocation.assign_time) for each in page]
+    ended = [(each.end.generation, each.end.time) for each in page if each.end is not None]
+    acts = actors.of_events(transaction, vrf_id, [*began, *ended])
+
+    def attributed(each: history.Holding) -> history.Holding:
+        end = each.end and dataclasses.replace(each.end, by=acts.get(each.end.generation))
+        begun_by = acts.get(each.allocation.generation)
+        return dataclasses.replace(each, end=end, begun_by=begun_by)
+
+    return tuple(map(attributed, page))

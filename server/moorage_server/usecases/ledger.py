@@ -17,11 +17,13 @@ from moorage_server.domain import (
     returns,
     succession,
 )
+from moorage_server.domain.actors import Act
 from moorage_server.domain.eligibility import Asker
 from moorage_server.domain.history import Cause
 from moorage_server.domain.setting import Conversation, Patience, Placed, Setting
 from moorage_server.domain.shelf import Shelf
 from moorage_server.storage import (
+    actors,
     allocations,
     attachments,
     blocks,
@@ -47,7 +49,7 @@ class _Page:
     inquiry: blocks.Inquiry
     standing: positions.Standing
     before: model.Position  # how far the feed had come, at least, as this transaction began
-    released: list[tuple[catalog.Shown, Cause]] = dataclasses.field(default_factory=list)
+    released: list[tuple[catalog.Shown, Cause, Act]] = dataclasses.field(default_factory=list)
     trusted: list[model.Allocation] = dataclasses.field(default_factory=list)
     marks: list[attachments.Mark] = dataclasses.field(default_factory=list)
     granted: list[tuple[model.AssignRequest, list[Placed]]] = dataclasses.field(
@@ -101,7 +103,9 @@ class Ledger:
         # this transaction changes what these attachments hold, so the catalog read
         # here knows every pool that their records speak of.
         self._scopes = self._compiled.scopes(
-            self._transaction, {(each.attachment.vrf, _node(each)) for each in requests}
+            self._transaction,
+            {(each.attachment.vrf, _node(each)) for each in requests},
+            by=[each.by for each in requests],
         )
         for (vrf, _), scope in self._scopes.items():
             if vrf not in self._pages:
@@ -215,9 +219,10 @@ class Ledger:
         """Notes addresses to be written for an attachment."""
         self._pages[request.attachment.vrf].granted.append((request, placed))
 
-    def release(self, vrf: str, released: Shown, cause: Cause = Cause.REQUESTED) -> None:
-        """Notes addresses to be removed, and why."""
-        self._pages[vrf].released += [(each, cause) for each in released]
+    def release(self, released: Shown, cause: Cause, request: Request) -> None:
+        """Notes addresses to be removed, why, and for whose request."""
+        noted = self._pages[request.attachment.vrf].released
+        noted += [(each, cause, request.by) for each in released]
 
     def trust(self, held: tuple[model.Allocation, ...]) -> tuple[model.Allocation, ...]:
         """Notes that what one attachment holds is suspect no more; returns it as it is then."""
@@ -230,16 +235,25 @@ class Ledger:
         self._pages[mark.key.vrf].marks.append(mark)
 
     def write(self) -> holdings.Granted:
-        """Writes everything noted; returns what each attachment was granted.
+        """Writes everything noted; returns what each attachment was granted. Raises Unknown.
 
         Blocks go before what is told of their addresses, so that the ids of an address's
         events follow its block's lock; releases before assigns, because an address may be
         in both.
         """
+        self._require_known()
         granted: holdings.Granted = {}
         for page in self._pages.values():
             granted |= self._write_page(page)
         return granted
+
+    def _require_known(self) -> None:
+        """Raises Unknown where the database does not know who changes something."""
+        unknown = {each for scope in self._scopes.values() for each in scope.unknown_actors}
+        pages = self._pages.values()
+        released = [act for page in pages for *_, act in page.released]
+        granted = [request.by for page in pages for request, _ in page.granted]
+        actors.require_known([*released, *granted], unknown)
 
     def _write_page(self, page: _Page) -> holdings.Granted:
         vrf_id = page.vrf_id

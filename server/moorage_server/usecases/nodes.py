@@ -3,19 +3,25 @@
 from collections.abc import Mapping
 
 from moorage_server.domain import errors, resources
+from moorage_server.domain.actors import NOBODY, Act
 from moorage_server.storage import affinities, database, nodes, vrfs
+from moorage_server.usecases import noting
 from moorage_server.usecases.targets import Target
 
 
 def upsert(
-    store: database.Database, limits: database.Limits, node: resources.Node
+    store: database.Database, limits: database.Limits, node: resources.Node, by: Act = NOBODY
 ) -> resources.Node:
     """The node as stored; raises VrfNotFound."""
 
     def work(transaction: database.Transaction) -> resources.Node:
         vrfs.keep(transaction, node.vrf)
+        before = nodes.lock(transaction, node.vrf, node.name)
         nodes.upsert(transaction, node)
-        return nodes.get(transaction, node.vrf, node.name)
+        stored = nodes.get(transaction, node.vrf, node.name)
+        if before is None or stored.labels != before.labels:
+            noting.note(transaction, by, "UpsertNode", before=before, after=stored)
+        return stored
 
     return store.run(work, limits)
 
@@ -44,7 +50,9 @@ def page(
     return found[:size], len(found) > size
 
 
-def delete(store: database.Database, limits: database.Limits, target: Target) -> None:
+def delete(
+    store: database.Database, limits: database.Limits, target: Target, by: Act = NOBODY
+) -> None:
     """Removes a node and gives up its blocks; raises NodeNotFound or EtagMismatch.
 
     A node may own blocks without ever having been recorded; with an etag, it must have been.
@@ -62,5 +70,8 @@ def delete(store: database.Database, limits: database.Limits, target: Target) ->
         owned = affinities.give_up_node(transaction, target.vrf, target.name)
         if node is None and not owned:
             raise errors.NodeNotFound(target.vrf, target.name)
+        # It may have had blocks without ever having been recorded.
+        gone = node or resources.Node(vrf=target.vrf, name=target.name)
+        noting.note(transaction, by, "DeleteNode", before=gone)
 
     store.run(work, limits)

@@ -4,15 +4,22 @@ import dataclasses
 from collections.abc import Callable, Mapping
 
 from moorage_server.domain import errors, resources
+from moorage_server.domain.actors import NOBODY, Act
 from moorage_server.domain.cooling import ticks
 from moorage_server.storage import affinities, cooling, database, pools, sticky, vrfs
+from moorage_server.usecases import noting
 from moorage_server.usecases.targets import Target
 
 Change = Callable[[resources.Pool], resources.Pool]
 
+_TURNS = {
+    resources.PoolState.DRAINING: "DrainPool",
+    resources.PoolState.ACTIVE: "ActivatePool",
+}
+
 
 def create(
-    store: database.Database, limits: database.Limits, pool: resources.Pool
+    store: database.Database, limits: database.Limits, pool: resources.Pool, by: Act = NOBODY
 ) -> resources.Pool:
     """The pool as stored; raises VrfNotFound, PoolAlreadyExists or PoolOverlaps."""
 
@@ -22,7 +29,9 @@ def create(
         _refuse_conflict(transaction, pool)
         pools.create(transaction, pool)
         vrfs.bump(transaction, pool.vrf)
-        return pools.get(transaction, pool.vrf, pool.name)
+        stored = pools.get(transaction, pool.vrf, pool.name)
+        noting.note(transaction, by, "CreatePool", after=stored)
+        return stored
 
     return store.run(work, limits)
 
@@ -52,7 +61,11 @@ def page(
 
 
 def update(
-    store: database.Database, limits: database.Limits, target: Target, change: Change
+    store: database.Database,
+    limits: database.Limits,
+    target: Target,
+    change: Change,
+    by: Act = NOBODY,
 ) -> resources.Pool:
     """The pool as changed; raises PoolNotFound, EtagMismatch, and what `change` raises."""
 
@@ -69,7 +82,9 @@ def update(
             affinities.give_up_pool(transaction, before)
         _move_ready_ticks(transaction, before, after)
         vrfs.bump(transaction, target.vrf)
-        return pools.get(transaction, target.vrf, target.name)
+        stored = pools.get(transaction, target.vrf, target.name)
+        noting.note(transaction, by, "UpdatePool", before=before, after=stored)
+        return stored
 
     return store.run(work, limits)
 
@@ -86,18 +101,26 @@ def _move_ready_ticks(
         cooling.change_pool(transaction, after, ticks=now - then)
 
 
-def drain(store: database.Database, limits: database.Limits, target: Target) -> resources.Pool:
+def drain(
+    store: database.Database, limits: database.Limits, target: Target, by: Act = NOBODY
+) -> resources.Pool:
     """The pool, out of service, its blocks given up; raises PoolNotFound or EtagMismatch."""
-    return _turn(store, limits, target, resources.PoolState.DRAINING)
+    return _turn(store, limits, target, resources.PoolState.DRAINING, by)
 
 
-def activate(store: database.Database, limits: database.Limits, target: Target) -> resources.Pool:
+def activate(
+    store: database.Database, limits: database.Limits, target: Target, by: Act = NOBODY
+) -> resources.Pool:
     """The pool, in service again; raises PoolNotFound or EtagMismatch."""
-    return _turn(store, limits, target, resources.PoolState.ACTIVE)
+    return _turn(store, limits, target, resources.PoolState.ACTIVE, by)
 
 
 def _turn(
-    store: database.Database, limits: database.Limits, target: Target, state: resources.PoolState
+    store: database.Database,
+    limits: database.Limits,
+    target: Target,
+    state: resources.PoolState,
+    by: Act,
 ) -> resources.Pool:
     def work(transaction: database.Transaction) -> resources.Pool:
         vrfs.lock(transaction, target.vrf)
@@ -112,12 +135,16 @@ def _turn(
             sticky.drop(transaction, before)
             affinities.give_up_pool(transaction, before)
         vrfs.bump(transaction, target.vrf)
-        return pools.get(transaction, target.vrf, target.name)
+        stored = pools.get(transaction, target.vrf, target.name)
+        noting.note(transaction, by, _TURNS[state], before=before, after=stored)
+        return stored
 
     return store.run(work, limits)
 
 
-def delete(store: database.Database, limits: database.Limits, target: Target) -> None:
+def delete(
+    store: database.Database, limits: database.Limits, target: Target, by: Act = NOBODY
+) -> None:
     """Removes a pool; raises PoolNotFound, EtagMismatch or PoolInUse."""
 
     def work(transaction: database.Transaction) -> None:
@@ -131,6 +158,7 @@ def delete(store: database.Database, limits: database.Limits, target: Target) ->
         _refuse_in_use(transaction, pool)
         pools.delete(transaction, pool)
         vrfs.bump(transaction, target.vrf)
+        noting.note(transaction, by, "DeletePool", before=pool)
 
     store.run(work, limits)
 

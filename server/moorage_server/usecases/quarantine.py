@@ -3,16 +3,23 @@
 import functools
 from collections.abc import Mapping, Sequence
 
-from moorage_server.domain import errors, model, quarantine
+from moorage_server.domain import actors, errors, model, quarantine
+from moorage_server.domain.actors import NOBODY, Act
+from moorage_server.domain.audit import Kind, Note
 from moorage_server.domain.quarantine import Cause, Quarantine
 from moorage_server.domain.reconciliation import ReconcileRequest
-from moorage_server.storage import database, positions, quarantines, ticks, vrfs
+from moorage_server.storage import changes, database, positions, quarantines, ticks, vrfs
 
 SHOWN = 1000  # lists and attachments that are told of
 KEPT = 1000  # findings that are kept, to be known again
 
 _RESTORED = "the database was restored from a backup"
 _ALL_HEARD = "every list has come, and none names what is not held"
+
+# What begins one, where nobody has called.
+_RESTORING = actors.of_server("restore")
+_FEED = actors.of_server("feed")
+_VERIFIER = actors.of_server("verifier")
 
 
 def restored(store: database.Database, limits: database.Limits) -> dict[str, int]:
@@ -31,7 +38,9 @@ def _restored(transaction: database.Transaction, vrf: str, vrf_id: int) -> int:
     vrfs.lock(transaction, vrf)
     quarantines.begin(transaction, vrf_id, Cause.RESTORED, _RESTORED)
     vrfs.bump(transaction, vrf)
-    return quarantines.report(transaction, vrf_id, vrf, limit=1).awaited_count
+    awaited = quarantines.report(transaction, vrf_id, vrf, limit=1).awaited_count
+    _note_begun(transaction, vrf, Cause.RESTORED, _RESTORED, by=_RESTORING)
+    return awaited
 
 
 def went_back(
@@ -50,6 +59,7 @@ def went_back(
         message = f"somebody was told of {seen.revision} events, more than there are"
         quarantines.begin(transaction, vrf_id, Cause.WENT_BACK, message)
         vrfs.bump(transaction, vrf)
+        _note_begun(transaction, vrf, Cause.WENT_BACK, message, by=_FEED)
         return True
 
     return store.run(work, limits)
@@ -75,6 +85,7 @@ def rules_broken(
             kept = new[:KEPT]
             quarantines.begin(transaction, vrf_id, Cause.RULES_BROKEN, new[0], findings=kept)
             vrfs.bump(transaction, vrf)
+            _note_begun(transaction, vrf, Cause.RULES_BROKEN, new[0], by=_VERIFIER)
         return bool(new)
 
     return store.run(work, limits)
@@ -88,7 +99,7 @@ def mended(
 
 
 def lift(
-    store: database.Database, limits: database.Limits, *, vrf: str, reason: str, by: str
+    store: database.Database, limits: database.Limits, *, vrf: str, reason: str, by: Act = NOBODY
 ) -> tuple[Quarantine, ...]:
     """Ends every quarantine of a VRF by somebody's word; returns them. Raises VrfNotFound."""
 
@@ -97,8 +108,9 @@ def lift(
         vrf_id = vrfs.require_id(transaction, vrf)
         begun = quarantines.begun(transaction, vrf_id)
         if begun:
-            quarantines.end(transaction, vrf_id, _causes(begun), reason=reason, by=by)
+            quarantines.end(transaction, vrf_id, _causes(begun), reason=reason, by=by.actor.name)
             vrfs.bump(transaction, vrf)
+            _note_ended(transaction, vrf, begun, "LiftQuarantine", reason, by=by)
         return begun
 
     return store.run(work, limits)
@@ -152,8 +164,44 @@ def _hear(
         if not quarantines.is_awaiting(transaction, vrf_id):
             quarantines.end(transaction, vrf_id, _causes(awaiting), reason=_ALL_HEARD, by="")
             vrfs.bump(transaction, request.vrf)
+            method = "ReconcileNode"
+            _note_ended(transaction, request.vrf, awaiting, method, _ALL_HEARD, by=request.by)
     return tuple(found)
 
 
 def _causes(begun: Sequence[Quarantine]) -> set[Cause]:
     return {each.cause for each in begun}
+
+
+def _note_begun(
+    transaction: database.Transaction, vrf: str, cause: Cause, message: str, *, by: Act
+) -> None:
+    note = Note(
+        method="BeginQuarantine",
+        kind=Kind.QUARANTINE,
+        vrf=vrf,
+        name=cause.value,
+        after={"message": message},
+    )
+    changes.add(transaction, by, note)
+
+
+def _note_ended(
+    transaction: database.Transaction,
+    vrf: str,
+    ended: Sequence[Quarantine],
+    method: str,
+    reason: str,
+    *,
+    by: Act,
+) -> None:
+    for each in ended:
+        note = Note(
+            method=method,
+            kind=Kind.QUARANTINE,
+            vrf=vrf,
+            name=each.cause.value,
+            before={"message": each.message},
+            reason=reason,
+        )
+        changes.add(transaction, by, note)

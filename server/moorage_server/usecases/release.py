@@ -23,7 +23,7 @@ def release(ledger: Ledger, request: model.ReleaseRequest) -> tuple[model.Alloca
         returning = returns.put_back(each, pools, ledger.shelf(attachment.vrf))
         ledger.converse(attachment.vrf, returning)
     if released:
-        ledger.release(attachment.vrf, pools.show(released), _cause(request))
+        ledger.release(pools.show(released), _cause(request), request)
     if identity.leaves_tombstone(request, record, released):
         stamp = identity.newest(record.stamp if record else None, request.attempt)
         ledger.mark(attachments.Mark(key=attachment, stamp=stamp, held=False))

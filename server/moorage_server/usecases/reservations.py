@@ -3,14 +3,19 @@
 from collections.abc import Callable, Mapping
 
 from moorage_server.domain import resources
+from moorage_server.domain.actors import NOBODY, Act
 from moorage_server.storage import database, reservations, vrfs
+from moorage_server.usecases import noting
 from moorage_server.usecases.targets import Target
 
 Change = Callable[[resources.Reservation], resources.Reservation]
 
 
 def create(
-    store: database.Database, limits: database.Limits, reservation: resources.Reservation
+    store: database.Database,
+    limits: database.Limits,
+    reservation: resources.Reservation,
+    by: Act = NOBODY,
 ) -> resources.Reservation:
     """The reservation as stored; raises VrfNotFound or ReservationAlreadyExists."""
 
@@ -19,7 +24,9 @@ def create(
         vrfs.require_id(transaction, reservation.vrf)
         reservations.create(transaction, reservation)
         vrfs.bump(transaction, reservation.vrf)
-        return reservations.get(transaction, reservation.vrf, reservation.name)
+        stored = reservations.get(transaction, reservation.vrf, reservation.name)
+        noting.note(transaction, by, "CreateReservation", after=stored)
+        return stored
 
     return store.run(work, limits)
 
@@ -51,7 +58,11 @@ def page(
 
 
 def update(
-    store: database.Database, limits: database.Limits, target: Target, change: Change
+    store: database.Database,
+    limits: database.Limits,
+    target: Target,
+    change: Change,
+    by: Act = NOBODY,
 ) -> resources.Reservation:
     """The reservation as changed.
 
@@ -67,12 +78,16 @@ def update(
             return before
         reservations.update(transaction, after)
         vrfs.bump(transaction, target.vrf)
-        return reservations.get(transaction, target.vrf, target.name)
+        stored = reservations.get(transaction, target.vrf, target.name)
+        noting.note(transaction, by, "UpdateReservation", before=before, after=stored)
+        return stored
 
     return store.run(work, limits)
 
 
-def delete(store: database.Database, limits: database.Limits, target: Target) -> None:
+def delete(
+    store: database.Database, limits: database.Limits, target: Target, by: Act = NOBODY
+) -> None:
     """Removes a reservation; raises ReservationNotFound or EtagMismatch."""
 
     def work(transaction: database.Transaction) -> None:
@@ -81,5 +96,6 @@ def delete(store: database.Database, limits: database.Limits, target: Target) ->
         target.require_etag(reservation)
         reservations.delete(transaction, reservation)
         vrfs.bump(transaction, target.vrf)
+        noting.note(transaction, by, "DeleteReservation", before=reservation)
 
     store.run(work, limits)

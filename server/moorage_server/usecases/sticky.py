@@ -1,9 +1,11 @@
 """Sticky addresses: listing them, and giving one up. They come to be in `release`."""
 
 from moorage_server.domain import addresses, blocks, errors, model, needs, shelf
+from moorage_server.domain.actors import NOBODY, Act
+from moorage_server.domain.audit import Kind, Note
 from moorage_server.domain.sticky import StickyAddress
 from moorage_server.storage import blocks as rows
-from moorage_server.storage import catalogs, database, sticky
+from moorage_server.storage import catalogs, changes, database, sticky
 
 
 def page(
@@ -33,6 +35,7 @@ def delete(
     *,
     vrf: str,
     address: addresses.Address,
+    by: Act = NOBODY,
 ) -> StickyAddress:
     """Gives an address up; returns it as it was kept.
 
@@ -40,7 +43,16 @@ def delete(
     """
 
     def work(transaction: database.Transaction) -> StickyAddress:
-        return _given_up(transaction, compiled.require(transaction, vrf), address)
+        kept = _given_up(transaction, compiled.require(transaction, vrf), address)
+        note = Note(
+            method="DeleteStickyAddress",
+            kind=Kind.STICKY_ADDRESS,
+            vrf=vrf,
+            name=str(address),
+            before={"owner_key": kept.owner_key, "pool": kept.pool.name},
+        )
+        changes.add(transaction, by, note)
+        return kept
 
     return store.run(work, limits)
 

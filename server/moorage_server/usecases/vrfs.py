@@ -3,19 +3,25 @@
 from collections.abc import Callable, Mapping
 
 from moorage_server.domain import errors, resources
+from moorage_server.domain.actors import NOBODY, Act
 from moorage_server.domain.cooling import ticks
 from moorage_server.storage import cooling, database, vrfs
+from moorage_server.usecases import noting
 from moorage_server.usecases.targets import Target
 
 Change = Callable[[resources.Vrf], resources.Vrf]
 
 
-def create(store: database.Database, limits: database.Limits, vrf: resources.Vrf) -> resources.Vrf:
+def create(
+    store: database.Database, limits: database.Limits, vrf: resources.Vrf, by: Act = NOBODY
+) -> resources.Vrf:
     """The VRF as stored; raises VrfAlreadyExists."""
 
     def work(transaction: database.Transaction) -> resources.Vrf:
         vrfs.create(transaction, vrf)
-        return vrfs.get(transaction, vrf.name)
+        stored = vrfs.get(transaction, vrf.name)
+        noting.note(transaction, by, "CreateVrf", after=stored)
+        return stored
 
     return store.run(work, limits)
 
@@ -42,7 +48,11 @@ def page(
 
 
 def update(
-    store: database.Database, limits: database.Limits, target: Target, change: Change
+    store: database.Database,
+    limits: database.Limits,
+    target: Target,
+    change: Change,
+    by: Act = NOBODY,
 ) -> resources.Vrf:
     """The VRF as changed; raises VrfNotFound, EtagMismatch, and what `change` raises."""
 
@@ -58,7 +68,9 @@ def update(
             vrfs.bump(transaction, target.vrf)
         if after.configuration != before.configuration:
             _reconfigure(transaction, target.vrf, before.configuration, after.configuration)
-        return vrfs.get(transaction, target.vrf)
+        stored = vrfs.get(transaction, target.vrf)
+        noting.note(transaction, by, "UpdateVrf", before=before, after=stored)
+        return stored
 
     return store.run(work, limits)
 
@@ -79,16 +91,20 @@ def _reconfigure(
         cooling.change_vrf(transaction, vrf, ticks=ticks(after.cooldown) - ticks(before.cooldown))
 
 
-def delete(store: database.Database, limits: database.Limits, target: Target) -> None:
+def delete(
+    store: database.Database, limits: database.Limits, target: Target, by: Act = NOBODY
+) -> None:
     """Removes a VRF; raises VrfNotFound, EtagMismatch or VrfInUse."""
 
     def work(transaction: database.Transaction) -> None:
         vrfs.lock(transaction, target.vrf)
-        target.require_etag(vrfs.get(transaction, target.vrf))
+        before = vrfs.get(transaction, target.vrf)
+        target.require_etag(before)
         if vrfs.has_pools(transaction, target.vrf):
             raise errors.VrfInUse(target.vrf)
         # Only now: a VRF in use is not kept from its users just to be refused.
         vrfs.lock_for_deletion(transaction, target.vrf)
         vrfs.delete(transaction, target.vrf)
+        noting.note(transaction, by, "DeleteVrf", before=before)
 
     store.run(work, limits)

@@ -8,9 +8,10 @@ class CredentialRefused(IpamError):
 
     reason = "CREDENTIAL_REFUSED"
 
-    def __init__(self, cause: str, why: str) -> None:
-        """`cause` is for programs, `why` for people."""
+    def __init__(self, cause: str, why: str, *, who: str = "") -> None:
+        """`cause` is for programs, `why` for people; `who` it is, if that is known, for us."""
         super().__init__(f"{why}; show a certificate or a token that the server takes", cause=cause)
+        self.who = who
 
 
 class MethodNotAllowed(IpamError):

@@ -16,6 +16,7 @@ from moorage_server.storage.tables.administration import (
     reservations,
     vrfs,
 )
+from moorage_server.storage.tables.audit import actors, changes
 from moorage_server.storage.tables.columns import metadata
 from moorage_server.storage.tables.holdings import allocations, attachments, blocks
 from moorage_server.storage.tables.journal import (
@@ -40,10 +41,12 @@ __all__ = [
     "READER_ROLE",
     "SERVICE_ROLE",
     "Constraint",
+    "actors",
     "allocations",
     "attachments",
     "awaited_lists",
     "blocks",
+    "changes",
     "events",
     "fence",
     "metadata",

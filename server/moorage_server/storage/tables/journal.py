@@ -43,6 +43,11 @@ events = sa.Table(
     columns.text("owner_key"),
     sa.Column("use", sa.Text, nullable=False),
     columns.json("labels", "{}"),
+    # Who made the change; not known where a server of before wrote it. No foreign key, which would
+    # lock the actor's row for each event: whoever writes events has seen it, and nobody who writes
+    # them can take it out.
+    sa.Column("actor_uid", pg.UUID),
+    columns.text("request_id"),
     sa.PrimaryKeyConstraint("event_id", "vrf_id", "event_time"),
     columns.one_of("kind", "ASSIGNED", "RELEASED"),
     columns.one_of("cause", "REQUESTED", "SUPERSEDED", "RECONCILED", "ADOPTED"),
