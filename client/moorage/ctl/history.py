@@ -10,12 +10,13 @@ from google.protobuf import json_format
 
 import moorage
 from moorage import names
-from moorage.ctl import exits, options, render, settings, times
+from moorage.ctl import actors, exits, options, render, settings, times
 from moorage.v1 import filter_pb2, history_pb2, resources_pb2
 
 _HEADER = [
     "ADDRESS", "POOL", "NODE", "NAMESPACE", "POD", "OWNER", "CONTAINER", "ASSIGNED", "RELEASED",
 ]  # fmt: skip
+_WIDE = ["ASSIGNED-BY", "RELEASED-BY"]
 
 _Function = Callable[..., None]
 
@@ -40,7 +41,7 @@ def _whose(function: _Function) -> _Function:
 @click.option("--at", type=times.Time(), help="What was held at this moment.")
 @click.option("--since", type=times.Time(), help="What was held at any moment from here on.")
 @click.option("--until", type=times.Time(), help="What was held at any moment before.")
-@options.output(["table", "json", "yaml"])
+@options.output(["table", "wide", "json", "yaml"])
 @settings.after_command
 def command(
     where: settings.Settings,
@@ -60,6 +61,9 @@ def command(
 
     A time is as above, or so long before now: -30s, -5m, -2h, -3d, -1w. With --ip and --at, says in
     one line who held the address then; exit code 3 when nobody did, or nobody knows any more.
+
+    With -o wide, also by whom it was assigned and released; json and yaml say how they were known,
+    from where they called, and in which request.
     """
     if at and (since or until):
         raise click.UsageError("give --at, or --since and --until")
@@ -68,12 +72,12 @@ def command(
         found = client.history(asked, at=at, start=since, end=until, vrf=where.vrf)
         if address and at:
             found = iter([next(found, None) or _nobody(client, where.vrf, address, at)])
-        if output != "table":
+        if output in {"json", "yaml"}:
             render.listed("holdings", map(json_format.MessageToDict, found), output)
         elif address and at:
             click.echo(exits.printable(_sentence(next(found))))
         else:
-            _table(found)
+            _table(found, wide=output == "wide")
 
 
 def _filter(
@@ -133,12 +137,12 @@ def _sentence(holding: history_pb2.Holding) -> str:
     return f"{held.address} was held by {who_text} from {start} until {_released(holding)}"
 
 
-def _table(found: Iterable[history_pb2.Holding]) -> None:
-    rows = [_row(each) for each in found]
+def _table(found: Iterable[history_pb2.Holding], *, wide: bool) -> None:
+    rows = [[*_row(each), *(_by(each) if wide else ())] for each in found]
     if not rows:
         exits.note("there are no holdings to show")
         return
-    for line in render.aligned([_HEADER, *rows]):
+    for line in render.aligned([[*_HEADER, *(_WIDE if wide else ())], *rows]):
         click.echo(line)
 
 
@@ -155,6 +159,10 @@ def _row(holding: history_pb2.Holding) -> list[str]:
         times.spelled(held.assign_time),
         _released(holding),
     ]
+
+
+def _by(holding: history_pb2.Holding) -> list[str]:
+    return [actors.shown(holding.assign_actor), actors.shown(holding.release_actor)]
 
 
 def _released(holding: history_pb2.Holding) -> str:

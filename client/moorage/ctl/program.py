@@ -19,6 +19,7 @@ COMMANDS = (
     "activate",
     "apply",
     "assign",
+    "audit",
     "completion",
     "config",
     "delete",
