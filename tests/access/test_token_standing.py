@@ -15,7 +15,7 @@ import moorage
 from harness import calls, eventually, exposition, ports, postgres, serving, tokens
 from harness.certificates import Authority
 from harness.tokens import Signer
-from moorage_server.api import lists, strangers
+from moorage_server.api import denials, lists
 from moorage_server.api import tokens as reading
 from moorage_server.domain import errors
 
@@ -175,6 +175,8 @@ def test_no_token_is_in_the_log(
     strange = [each for each in told if each["event"] == "not let in"]
     assert [each["cause"] for each in strange] == list(shown)[1:]
     assert {each["source"] for each in strange} == {"ipv4:127.0.0.1"}
+    # Who it is, where the issuer says so.
+    assert [each.get("caller") for each in strange] == ["mallory", None, None, None]
     for token in shown.values():
         assert not any(part in said for part in token.split("."))
 
@@ -201,18 +203,18 @@ def test_who_is_not_let_in_is_counted(
 
 
 def test_who_tries_again_and_again_does_not_flood_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strangers, "_log", structlog.get_logger())
+    monkeypatch.setattr(denials, "_log", structlog.get_logger())
     now = [0.0]
-    told = strangers.Strangers(lambda: now[0])
+    told = denials.Denials(lambda: now[0])
     refusal = errors.CredentialRefused("UNKNOWN", "nobody")
     with structlog.testing.capture_logs() as lines:
         for port in range(100):
-            told.tell(f"ipv4:10.0.0.1:{port}", refusal)
-        told.tell("ipv4:10.0.0.2:1", refusal)
+            told.tell(f"ipv4:10.0.0.1:{port}", "", refusal)
+        told.tell("ipv4:10.0.0.2:1", "", refusal)
         assert [each["source"] for each in lines] == ["ipv4:10.0.0.1", "ipv4:10.0.0.2"]
         lines.clear()
-        now[0] = strangers.EVERY
-        told.tell("ipv4:10.0.0.3:1", refusal)
+        now[0] = denials.EVERY
+        told.tell("ipv4:10.0.0.3:1", "", refusal)
     assert [(each["source"], each.get("calls")) for each in lines] == [
         ("ipv4:10.0.0.1", 99),
         ("ipv4:10.0.0.3", None),

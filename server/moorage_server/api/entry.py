@@ -29,9 +29,9 @@ class Entry:
         return self._rule(await self._callers.identify(context))
 
     def _rule(self, caller: Identity) -> authorization.Rule:
-        rule = authorization.rule(self._method, caller)
+        # Whoever may not do it is named in the log.
         CURRENT.set(caller)
-        return rule
+        return authorization.rule(self._method, caller)
 
     def check(self, request: Any, rule: authorization.Rule) -> None:  # noqa: ANN401 - any message
         """Raises NotYours, or narrows the request down to what is the caller's."""

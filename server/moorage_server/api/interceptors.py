@@ -9,12 +9,12 @@ import grpc.aio
 import structlog
 from google.protobuf import message
 
-from moorage_server.api import desk, measures
+from moorage_server.api import acting, desk, measures
 from moorage_server.api import errors as statuses
 from moorage_server.api.admission import Admission
-from moorage_server.api.callers import Callers
+from moorage_server.api.callers import CURRENT, Callers
+from moorage_server.api.denials import KINDS, Denials
 from moorage_server.api.entry import Entry
-from moorage_server.api.strangers import Strangers
 from moorage_server.domain import errors
 
 Question = TypeVar("Question")
@@ -26,8 +26,6 @@ _log = structlog.get_logger()
 
 # A fault of ours, or a state of ours that an operator must know of.
 _ERRORS = (errors.InternalError, errors.DatabaseUnavailable, errors.OutcomeUnknown)
-# What one caller alone can bring about as often as he likes.
-_FREQUENT = (errors.CredentialRefused, errors.ServerBusy)
 
 
 class _Unreadable:
@@ -48,7 +46,7 @@ class Boundary(grpc.aio.ServerInterceptor):
         self._admission = admission
         self._calls = calls
         self._callers = callers
-        self._strangers = Strangers()
+        self._denials = Denials()
         # Asked anew for each call, and the same each time.
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
@@ -152,10 +150,11 @@ class Boundary(grpc.aio.ServerInterceptor):
         self._calls.end(action, outcome, seconds)
         told = {"action": action, "outcome": outcome, "ms": round(seconds * 1000, 2)}
         if refusal is None:
-            _log.debug("call", **told)
+            _log.debug("call", **told, request_id=acting.REQUEST.get())
             return
-        if isinstance(refusal, _FREQUENT):
-            self._strangers.tell(context.peer(), refusal, **told)
+        told["request_id"] = acting.request_id(context)
+        if isinstance(refusal, KINDS):
+            self._denials.tell(context.peer(), CURRENT.get().name, refusal, **told)
             return
         log = _log.error if isinstance(refusal, _ERRORS) else _log.info
         log("call", **told, **refusal.metadata)
