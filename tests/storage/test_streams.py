@@ -1,5 +1,6 @@
 """Statements whose rows are taken as they come, and what becomes of those that are not taken."""
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 
@@ -77,3 +78,22 @@ def test_who_takes_rows_slowly_gets_them_all(
             return list(rows)
 
     assert store.run(work, limits(), snapshot=True) == list(range(1, 17))
+
+
+def test_a_connection_that_is_lost_on_the_way_is_told_and_leaves_nothing_behind(
+    store: storage.Database, database: postgres.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statements, "FETCHED", 2)
+
+    def work(transaction: storage.Transaction) -> None:
+        pid = PID.value(transaction)
+        with NUMBERS.stream(transaction, {"last": MANY}, first) as rows:
+            assert next(rows) == 1
+            database.rows("SELECT pg_terminate_backend(:pid)", pid=pid)
+            assert list(rows) == []
+
+    monkeypatch.setattr(storage, "ATTEMPTS", 1)
+    with pytest.raises(errors.DatabaseUnavailable):
+        store.run(work, limits())
+    assert not [each for each in threading.enumerate() if each.name.startswith("fetch")]
+    assert store.run(PID.value, limits()) > 0
