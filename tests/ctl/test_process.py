@@ -31,7 +31,8 @@ def test_help_is_shown(offline: program.Moorctl) -> None:
 def test_neither_version_nor_help_load_grpc_or_rich() -> None:
     script = (
         "import sys; from moorage.ctl import program\n"
-        "for arguments in (['--version'], ['-h'], ['get', '-h'], ['apply', '-h']):\n"
+        "for arguments in (['--version'], ['-h'], ['get', '-h'], ['apply', '-h'],\n"
+        "                  ['describe', '-h']):\n"
         "    program.run(arguments)\n"
         "loaded = {'grpc', 'rich'} & set(sys.modules)\n"
         "sys.exit(repr(loaded) if loaded else 0)"

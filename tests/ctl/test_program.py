@@ -18,9 +18,9 @@ from moorage.v1 import (
 )
 
 COMMANDS = [
-    *("activate", "apply", "assign", "audit", "completion", "config", "delete", "diff", "drain"),
-    *("explain", "get", "history", "import", "ipam", "pki", "quarantine", "reconcile", "release"),
-    *("show", "sticky", "top", "watch"),
+    *("activate", "apply", "assign", "audit", "completion", "config", "delete", "describe"),
+    *("diff", "drain", "explain", "get", "history", "import", "ipam", "pki", "quarantine"),
+    *("reconcile", "release", "show", "sticky", "top", "watch"),
 ]
 NO_POOLS = peers.answer(pool_service_pb2.ListPoolsResponse())
 

@@ -62,7 +62,7 @@ def _pool(pool: resources_pb2.Pool) -> tuple[Cells, Cells]:
         "CIDR": pool.cidr,
         "BLOCKS": f"/{pool.block_size}",
         "MODE": specs.short_name(resources_pb2.AssignmentMode.DESCRIPTOR, pool.assignment_mode),
-        "STATE": _state(pool),
+        "STATE": state(pool),
         "NODES": pool.node_selector,
         "NAMESPACES": pool.namespace_selector,
     }
@@ -83,7 +83,8 @@ def _pool(pool: resources_pb2.Pool) -> tuple[Cells, Cells]:
     return narrow, more
 
 
-def _state(pool: resources_pb2.Pool) -> str:
+def state(pool: resources_pb2.Pool) -> str:
+    """Return whether it serves, in a word."""
     if pool.disabled:
         return "DISABLED"
     return "DRAINING" if pool.state == resources_pb2.POOL_STATE_DRAINING else "ENABLED"

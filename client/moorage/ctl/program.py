@@ -23,6 +23,7 @@ COMMANDS = (
     "completion",
     "config",
     "delete",
+    "describe",
     "diff",
     "drain",
     "explain",
