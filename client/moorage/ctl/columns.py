@@ -115,8 +115,10 @@ def _reservation(reservation: resources_pb2.Reservation) -> tuple[Cells, Cells]:
 
 def _allocation(allocation: resources_pb2.Allocation) -> tuple[Cells, Cells]:
     workload, attachment = allocation.workload, allocation.attachment
+    # The length is left out by what tells of changes.
+    length = f"/{allocation.prefix_length}" if allocation.prefix_length else ""
     narrow = {
-        "ADDRESS": f"{allocation.address}/{allocation.prefix_length}",
+        "ADDRESS": allocation.address + length,
         "POOL": names.id_of(allocation.pool),
         "NODE": workload.node,
         "NAMESPACE": workload.namespace,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 import moorage
+from moorage import names
 from moorage.ctl import (
     calico,
     calico_configuration,
@@ -14,12 +15,14 @@ from moorage.ctl import (
     columns,
     exits,
     filters,
+    following,
     kinds,
     options,
     render,
     settings,
     suggestions,
 )
+from moorage.v1 import filter_pb2
 
 _Asked = kinds.Kind | calico.Kind
 _KINDS: dict[str, _Asked] = {**kinds.spellings(tuple(kinds.Kind)), **calico.NAMES}
@@ -32,6 +35,7 @@ _LISTED = [kind.plural for kind in kinds.Kind]
 @options.output(render.FORMATS)
 @options.labels("Only what carries this label; repeatable.")
 @filters.options
+@click.option("-w", "--watch", "watching", is_flag=True, help="Allocations: then every change.")
 @settings.after_command
 def command(
     where: settings.Settings,
@@ -40,6 +44,7 @@ def command(
     output: str,
     labels: Sequence[tuple[str, str]],
     pools: Sequence[str],
+    watching: bool,
     **narrowed: str,
 ) -> None:
     """Show resources of a kind, or one by name.
@@ -50,10 +55,15 @@ def command(
       moorctl get pools
       moorctl get pool web -o yaml
       moorctl get allocations --namespace shop --node n1 -o json
+      moorctl get allocations --pool web --watch
 
     With -o yaml and -o json, all but allocations are shown as manifests for `moorctl apply`. As
     ippools, ipreservations and ipamconfigurations, pools, reservations and the configuration of
     the VRF are shown as manifests of Calico.
+
+    With --watch, what is held is followed by every change, until Ctrl-C; a server that goes and
+    comes back within --timeout interrupts nothing. With -o json, there is an event of the contract
+    on each line; those of what was held before have no kind. Prefixes and gateways are not told.
     """
     if (pools or any(narrowed.values())) and (
         name is not None or kind is not kinds.Kind.ALLOCATION
@@ -61,11 +71,15 @@ def command(
         raise click.UsageError("these filters are for a listing of allocations")
     if name is not None and labels:
         raise click.UsageError("a label narrows down a listing; leave it or the name out")
+    if watching:
+        _refuse_to_watch(kind, output)
     own, form = _own(kind)
     wanted = f"{kind.value}/{name}" if name is not None else own.plural
     with where.connected(f"get {wanted}") as client:
         if kind is calico.Kind.IPAM_CONFIGURATION:
             _show_configuration(client, where.vrf, name, labels, output)
+        elif watching:
+            _watch(client, where, filters.made(pools, dict(labels), narrowed), name, output)
         elif name is not None:
             render.one(_fetch(client, own, name, where.vrf), output, form)
         elif own is kinds.Kind.ALLOCATION:
@@ -73,6 +87,28 @@ def command(
             render.many(own, client.allocations(found, vrf=where.vrf), output, form)
         else:
             render.many(own, kinds.listing(client, own, dict(labels), where.vrf), output, form)
+
+
+def _refuse_to_watch(kind: _Asked, output: str) -> None:
+    if kind is not kinds.Kind.ALLOCATION:
+        raise click.UsageError("only allocations can be watched")
+    if output not in following.FORMATS:
+        raise click.UsageError(f"a {output} does not say what happened; leave --watch or -o out")
+
+
+def _watch(
+    client: moorage.Client,
+    where: settings.Settings,
+    wanted: filter_pb2.AllocationFilter,
+    address: str | None,
+    output: str,
+) -> None:
+    vrf = where.vrf
+    if address is not None:
+        vrf, wanted.cidr = names.vrf_of(names.allocation(address, vrf)), names.id_of(address)
+    with client.watch(wanted, vrf=vrf, timeout=where.timeout) as updates:
+        for line in following.lines(updates, output):
+            click.echo(line)
 
 
 def _own(kind: _Asked) -> tuple[kinds.Kind, render.Form]:

@@ -4,6 +4,7 @@ A table is plain text in columns, cut off nowhere, so that it can be searched; i
 chosen in `moorage.ctl.columns`. Large listings are written while they arrive, but for tables.
 """
 
+import itertools
 import math
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -44,7 +45,7 @@ def one(resource: columns.Shown, output: str, form: Form = OWN) -> None:
         case "json":
             click.echo(_json(form.document(resource)))
         case "yaml":
-            click.echo(_yaml(form.document(resource)), nl=False)
+            click.echo(yaml_text(form.document(resource)), nl=False)
         case _:
             many(kinds.kind_of(resource), [resource], output)
 
@@ -66,11 +67,23 @@ def listed(name: str, found: Iterable[dict[str, object]], output: str) -> None:
 
 def aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """Yield the lines of a table; the first row is its header."""
-    table = [[exits.printable(text) or "-" for text in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for line in table:
-        cells = (text.ljust(width) for text, width in zip(line, widths, strict=True))
-        yield "  ".join(cells).rstrip()
+    return in_batches([rows])
+
+
+def in_batches(batches: Iterable[Iterable[Sequence[str]]]) -> Iterator[str]:
+    """Yield the lines of a table whose rows are not all there yet.
+
+    A column is as wide as those before have made it, or wider.
+    """
+    widths: Iterable[int] = itertools.repeat(0)
+    for batch in batches:
+        table = [[exits.printable(text) or "-" for text in row] for row in batch]
+        if table:
+            known = zip(widths, zip(*table, strict=True), strict=False)
+            widths = [max(width, *map(len, column)) for width, column in known]
+        for line in table:
+            cells = (text.ljust(width) for text, width in zip(line, widths, strict=False))
+            yield "  ".join(cells).rstrip()
 
 
 def _lines(
@@ -120,11 +133,11 @@ def _yaml_listing(
         yield from _yaml_object("allocations", map(form.document, resources))
         return
     for resource in resources:
-        yield f"---\n{_yaml(form.document(resource)).rstrip()}"
+        yield f"---\n{yaml_text(form.document(resource)).rstrip()}"
 
 
 def _yaml_object(name: str, found: Iterable[dict[str, object]]) -> Iterator[str]:
-    items = [_yaml([each]).rstrip() for each in found]
+    items = [yaml_text([each]).rstrip() for each in found]
     yield "\n".join([f"{name}:", *items]) if items else f"{name}: []"
 
 
@@ -132,7 +145,8 @@ def _json(value: object) -> str:
     return exits.json_text(value)
 
 
-def _yaml(value: object) -> str:
+def yaml_text(value: object) -> str:
+    """Return a value as YAML, lines as long as they are."""
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=math.inf)
 
 
