@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import click
 
-from moorage.ctl import kinds, options, render, requests, settings
+from moorage.ctl import dry_runs, kinds, options, render, requests, settings
 
 
 @click.command("assign")
 @requests.arguments
 @options.output(render.FORMATS)
+@dry_runs.refused("assign addresses", "ask with the same options: moorctl explain")
 @settings.after_command
 def command(
     where: settings.Settings,

@@ -53,30 +53,29 @@ def find(client: moorage.Client, manifest: manifests.Manifest) -> Change:
     return Change(manifest=manifest, current=current, paths=paths)
 
 
-def make(client: moorage.Client, change: Change) -> str:
-    """Bring a change about; return what became of the resource."""
+def make(client: moorage.Client, change: Change, *, validate_only: bool = False) -> str:
+    """Bring a change about, or ask whether it could be; return what becomes of the resource."""
     wanted = change.manifest.resource
     if change.creates:
-        kinds.create(client, wanted)
+        kinds.create(client, wanted, validate_only=validate_only)
         return CREATED
     if not change.paths:
         return UNCHANGED
     # Without an etag: what a manifest says does not depend on what was there before.
-    stored = kinds.update(client, wanted, change.paths)
+    stored = kinds.update(client, wanted, change.paths, validate_only=validate_only)
     changed = change.current is None or differences(change.current, stored)
     return CONFIGURED if changed else UNCHANGED
 
 
-def rehearse(client: moorage.Client, change: Change, *, creating: bool) -> None:
-    """Ask the server whether a change can be made; raises what making it would.
+def rehearse(client: moorage.Client, change: Change, *, creating: bool) -> str:
+    """Ask the server whether a change can be made; return or raise what making it would.
 
     `creating`: what is to be changed is made before that, and is not there yet.
     """
-    wanted = change.manifest.resource
-    if change.creates or creating:
-        kinds.create(client, wanted, validate_only=True)
-    elif change.paths:
-        kinds.update(client, wanted, change.paths, validate_only=True)
+    if creating:
+        kinds.create(client, change.manifest.resource, validate_only=True)
+        return CONFIGURED
+    return make(client, change, validate_only=True)
 
 
 def differences(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from moorage.ctl import exits, kinds, settings, suggestions
+from moorage.ctl import dry_runs, exits, kinds, settings, suggestions
 
 
 @click.command("drain")
@@ -17,6 +17,7 @@ from moorage.ctl import exits, kinds, settings, suggestions
     metavar="POOL...",
     shell_complete=suggestions.of(kinds.Kind.POOL),
 )
+@dry_runs.refused("drain a pool", "see what it holds: moorctl describe pool")
 @settings.after_command
 def command(where: settings.Settings, ids: Sequence[str]) -> None:
     """Take pools out of service, to delete them later.

@@ -172,14 +172,14 @@ def update(
             )
 
 
-def delete(client: moorage.Client, kind: Kind, name: str, vrf: str) -> None:
-    """Delete a resource, by id or name; raises NotFound."""
+def delete(client: moorage.Client, kind: Kind, name: str, *, validate_only: bool = False) -> None:
+    """Delete a resource, by its name, or ask whether it could be; raises NotFound."""
     match kind:
         case Kind.VRF:
-            client.delete_vrf(name)
+            client.delete_vrf(name, validate_only=validate_only)
         case Kind.NODE:
-            client.delete_node(name, vrf=vrf)
+            client.delete_node(name, validate_only=validate_only)
         case Kind.POOL:
-            client.delete_pool(name, vrf=vrf)
+            client.delete_pool(name, validate_only=validate_only)
         case _:
-            client.delete_reservation(name, vrf=vrf)
+            client.delete_reservation(name, validate_only=validate_only)

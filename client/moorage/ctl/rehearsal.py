@@ -35,48 +35,66 @@ def refusals(
 
     Raises exits.Failed where the server does not answer the question.
     """
+    answers = outcomes(client, planned, server)
+    return (each for each in answers if isinstance(each, Refusal))
+
+
+def outcomes(
+    client: moorage.Client, planned: Sequence[changes.Change], server: str
+) -> Iterator[str | Refusal]:
+    """Yield for each change what making it would return, or that it cannot be made.
+
+    Raises exits.Failed where the server does not answer the question.
+    """
     made: list[changes.Change] = []
     for change in planned:
-        report = _overlap(change, made) or refusal(client, change, server, made)
-        if report is not None:
-            yield Refusal(change=change, report=report)
-        elif change.creates:
+        answer = _overlap(change, made) or _asked(client, change, server, made)
+        if isinstance(answer, exits.Report):
+            yield Refusal(change=change, report=answer)
+            continue
+        if change.creates:
             made.append(change)
+        yield answer
 
 
-def refusal(
-    client: moorage.Client,
-    change: changes.Change,
-    server: str,
-    made: Sequence[changes.Change] = (),
-) -> exits.Report | None:
-    """Return why the server would refuse a change, after those that are `made` before it."""
+def refusal(client: moorage.Client, change: changes.Change, server: str) -> exits.Report | None:
+    """Return why the server would refuse a change; None where it would make it."""
+    answer = _asked(client, change, server, ())
+    return answer if isinstance(answer, exits.Report) else None
+
+
+def _asked(
+    client: moorage.Client, change: changes.Change, server: str, made: Sequence[changes.Change]
+) -> str | exits.Report:
+    """Return what becomes of a change after those that are `made` before it."""
     manifest = change.manifest
     try:
-        _rehearse(client, change, {each.manifest.resource.name for each in made})
+        return _rehearse(client, change, {each.manifest.resource.name for each in made})
     except moorage.MoorageError as error:
         report = exits.report_of(error, server, manifest.place_of)
         if report.exit in _REFUSALS:
             return report
         raise exits.Failed(exits.acting(f"check {_named(change)}", report)) from error
-    return None
 
 
-def check(client: moorage.Client, planned: Sequence[changes.Change], server: str) -> None:
-    """Raise exits.Failed with everything that is refused, unless nothing is."""
-    refused = list(refusals(client, planned, server))
+def check(client: moorage.Client, planned: Sequence[changes.Change], server: str) -> list[str]:
+    """Return what becomes of each; raise exits.Failed with all that is refused, if anything is."""
+    answers = list(outcomes(client, planned, server))
+    refused = [each for each in answers if isinstance(each, Refusal)]
     if refused:
         raise exits.Failed(_together(refused))
+    return [each for each in answers if isinstance(each, str)]
 
 
-def _rehearse(client: moorage.Client, change: changes.Change, made: set[str]) -> None:
+def _rehearse(client: moorage.Client, change: changes.Change, made: set[str]) -> str:
     vrf = names.vrf(names.vrf_of(change.manifest.resource.name))
     try:
-        changes.rehearse(client, change, creating=change.manifest.resource.name in made)
+        return changes.rehearse(client, change, creating=change.manifest.resource.name in made)
     except moorage.NotFound as error:
         # What is well formed fits into a VRF in which there is nothing.
         if error.reason != "VRF_NOT_FOUND" or vrf not in made:
             raise
+        return changes.CREATED
 
 
 def _overlap(change: changes.Change, made: Sequence[changes.Change]) -> exits.Report | None:

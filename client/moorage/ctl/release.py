@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from moorage.ctl import exits, kinds, options, render, settings
+from moorage.ctl import dry_runs, exits, kinds, options, render, settings
 from moorage.v1 import resources_pb2
 
 
@@ -16,6 +16,7 @@ from moorage.v1 import resources_pb2
     "--ip", "address", type=options.Address(), help="Release this address, whoever holds it."
 )
 @options.output(["text", "json"])
+@dry_runs.refused("release addresses", "see what is held: moorctl get allocations")
 @settings.after_command
 def command(
     where: settings.Settings,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import click
 
 from moorage import names
-from moorage.ctl import exits, options, settings
+from moorage.ctl import dry_runs, exits, options, settings
 from moorage.ctl.ipam import configuration, files
 from moorage.v1 import resources_pb2
 
@@ -44,9 +44,12 @@ _FALSE = {"0", "f", "false"}
     type=int,
     help="How long a released address is kept from other workloads.",
 )
+@dry_runs.option
 @options.output(["text", "json"])
 @settings.after_command
-def command(where: settings.Settings, output: str, **given: str | int | None) -> None:
+def command(
+    where: settings.Settings, dry_run: bool, output: str, **given: str | int | None
+) -> None:
     """Change how the blocks of a VRF are dealt out.
 
     \b
@@ -65,14 +68,18 @@ def command(where: settings.Settings, output: str, **given: str | int | None) ->
         raise exits.refused("at least one configuration option must be specified")
     with where.connected(f"configure vrf/{where.vrf}") as client:
         stored = client.update_vrf(
-            _vrf(where.vrf, wanted), update_mask=[each.path for each in wanted]
+            _vrf(where.vrf, wanted),
+            update_mask=[each.path for each in wanted],
+            validate_only=dry_run,
         )
     values = configuration.values(stored.configuration)
     if output == "json":
-        click.echo(files.text({each.key: value for each, value in values.items()}))
+        document = {each.key: value for each, value in values.items()}
+        click.echo(files.text(dry_runs.document(document, dry_run=dry_run)))
         return
+    verb = "Would set" if dry_run else "Successfully set"
     for each in wanted:
-        click.echo(f"Successfully set {each.name} to: {configuration.spelled(values[each])}")
+        click.echo(f"{verb} {each.name} to: {configuration.spelled(values[each])}")
 
 
 def _value(wanted: configuration.Property, value: str | int) -> configuration.Value:

@@ -9,7 +9,7 @@ import click
 
 import moorage
 from moorage import names
-from moorage.ctl import exits, options, settings
+from moorage.ctl import dry_runs, exits, options, settings
 from moorage.ctl.ipam import files, holder, reports, usage
 from moorage.v1 import resources_pb2
 
@@ -40,6 +40,7 @@ _EXITS = {CHANGED_HANDS: exits.Exit.CONFLICT}
 )
 @click.option("--force", is_flag=True, help="Accept a report of another version of moorctl.")
 @options.output(["text", "json"])
+@dry_runs.refused("release addresses", "see who holds them: moorctl ipam show --ip")
 @settings.after_command
 @click.pass_context
 def command(

@@ -9,7 +9,7 @@ import click
 
 import moorage
 from moorage import names
-from moorage.ctl import exits, manifests, options, settings
+from moorage.ctl import dry_runs, exits, manifests, options, settings
 from moorage.ctl.ipam import children, files, usage
 from moorage.v1 import resources_pb2
 
@@ -34,6 +34,7 @@ class _Network(click.ParamType[children.Network]):
 @click.option("--cidr", type=_Network(), help="The CIDR of the pool.")
 @click.option("--name", "pool_id", help="The name of the pool.")
 @options.output(["text", "json"])
+@dry_runs.refused("split a pool", "see what is assigned of it: moorctl describe pool")
 @settings.after_command
 def command(
     where: settings.Settings,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
-from moorage.ctl import exits, settings
+from moorage.ctl import dry_runs, exits, settings
 from moorage.ctl.quarantine import causes
 
 
 @click.command("lift")
 @click.option("--reason", required=True, help="Why it is safe; kept for whoever asks later.")
+@dry_runs.refused("lift a quarantine", "see what it waits for: moorctl quarantine show")
 @settings.after_command
 def command(where: settings.Settings, reason: str) -> None:
     """End every quarantine of a VRF at once.

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import click
 
-from moorage.ctl import exits, options, settings
+from moorage.ctl import dry_runs, exits, options, settings
 
 
 @click.command("delete")
 @click.argument("addresses", nargs=-1, required=True, type=options.Address(), metavar="ADDRESS...")
+@dry_runs.refused("delete sticky addresses", "see what is kept: moorctl sticky list")
 @settings.after_command
 def command(where: settings.Settings, addresses: Sequence[options.AnyAddress]) -> None:
     """Give addresses up that are kept for their owners.
