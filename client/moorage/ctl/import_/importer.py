@@ -10,19 +10,16 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
 
 import moorage
 from moorage import names
-from moorage.ctl import changes, exits, kinds, manifests, rehearsal
+from moorage.ctl import changes, exits, kinds, manifests, progress, rehearsal
 from moorage.ctl.import_ import doubles, estate, keeping, plan, ranges
 from moorage.v1 import admin_service_pb2, resources_pb2
 
 # One call takes 1 MiB, and locks every attachment in it.
 _CALL_BYTES = 128 * 1024
 _CALL_ADDRESSES = 256
-_PROGRESS = 100  # blocks between two lines of progress
-_Told = TypeVar("_Told")
 
 
 class Importer:
@@ -50,14 +47,16 @@ class Importer:
         """Return what is to be done, and what is in the way; changes nothing."""
         held = list(self._client.allocations(vrf=self._vrf, page_size=1000))
         self._keeping = keeping.Keeping(self._found, held)
-        steps = [self._step(manifest) for manifest in self._found.manifests]
+        asked = progress.through(self._found.manifests, "resources checked")
+        steps = [self._step(manifest) for manifest in asked]
         blocks = ranges.cut(self._found, self._ranges)
         if self._orphans:
             steps += self._orphan_steps(blocks)
         found = self._known(blocks)
         adopted = itertools.chain.from_iterable(block.addresses for block in found)
         beside = doubles.Doubles(adopted, held)
-        surveyed = (self._surveyed(block, beside) for block in _telling("checked", found))
+        looked_at = progress.through(found, "blocks checked")
+        surveyed = (self._surveyed(block, beside) for block in looked_at)
         return plan.Plan(steps=tuple(steps), blocks=tuple(filter(_says_something, surveyed)))
 
     def carry_out(self, surveyed: plan.Plan) -> plan.Plan:
@@ -69,8 +68,8 @@ class Importer:
         blocks: list[plan.BlockStep] = []
         try:
             # Keeps what was done before a failure.
-            steps.extend(map(self._done, surveyed.steps))
-            for each in _telling("imported", surveyed.blocks):
+            steps.extend(map(self._done, progress.through(surveyed.steps, "resources made")))
+            for each in progress.through(surveyed.blocks, "blocks adopted"):
                 blocks.append(self._adopted(each, validate_only=False) if each.pool else each)
                 if blocks[-1].conflicts:
                     break
@@ -304,11 +303,3 @@ def _chunks(
         chunk.append(each)
         size += each.ByteSize()
     yield chunk
-
-
-def _telling(done: str, blocks: Sequence[_Told]) -> Iterator[_Told]:
-    """Yield the blocks, and say now and then how many of them are behind us."""
-    for count, block in enumerate(blocks):
-        if count and count % _PROGRESS == 0:
-            exits.note(f"{done} {count} of {len(blocks)} blocks")
-        yield block

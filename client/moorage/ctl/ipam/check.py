@@ -10,7 +10,7 @@ import click
 
 import moorage
 from moorage import names
-from moorage.ctl import clusters, exits, options, settings
+from moorage.ctl import clusters, exits, options, progress, settings
 from moorage.ctl.ipam import files, leaks, pods, reports, usage
 from moorage.v1 import resources_pb2
 
@@ -112,7 +112,7 @@ def _check(client: moorage.Client, own_id: str, cluster: _Cluster | None) -> rep
     responses = client.check_consistency(vrf=own_id)
     return reports.Checked(
         vrf=vrf,
-        findings=[response.finding for response in responses if response.HasField("finding")],
+        findings=list(progress.findings(responses)),
         judgement=_judgement(allocations, cluster),
         information=[
             _information(each, state) for each in allocations if (state := states.get(each.pool))
