@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 # The programs are started often, by people and by tests: what they import is compiled once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup serve demo test check audit sbom format protos bench profile fuzz properties \
+.PHONY: setup serve demo test check audit sbom format protos man bench profile fuzz properties \
 	history-campaign feed-campaign collector-campaign interleavings chaos chaos-night \
 	seeded-bugs failover overload soak alerts restore-trials e2e-cni e2e-cri e2e-kube
 
@@ -91,6 +91,9 @@ restore-trials: $(UV) ## fifty older backups restored under running nodes: each 
 fuzz: $(UV)         ## five million spoiled inputs for every parser, led by coverage: hours
 	MOORAGE_FUZZ_RUNS=$${MOORAGE_FUZZ_RUNS:-5000000} \
 		$(RUN) --group fuzz pytest -q -rP --numprocesses=2 tests/fuzz
+
+man: $(UV)          ## manual pages of moorctl: dist/man
+	$(RUN) moorctl man dist/man
 
 bench: $(UV)        ## throughput and latency beside what bounds them
 	$(RUN) python -m bench

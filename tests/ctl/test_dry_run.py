@@ -176,8 +176,8 @@ def test_what_the_server_cannot_check_is_refused(
 
 # What changes nothing on a server.
 HARMLESS = {
-    *("audit", "completion", "config", "describe", "diff", "explain", "get", "history", "pki"),
-    *("show", "top", "watch", "ipam check", "ipam show", "quarantine show", "sticky list"),
+    *("audit", "completion", "config", "describe", "diff", "explain", "get", "history", "man"),
+    *("pki", "show", "top", "watch", "ipam check", "ipam show", "quarantine show", "sticky list"),
 }
 
 

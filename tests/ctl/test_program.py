@@ -19,7 +19,7 @@ from moorage.v1 import (
 
 COMMANDS = [
     *("activate", "apply", "assign", "audit", "completion", "config", "delete", "describe"),
-    *("diff", "drain", "explain", "get", "history", "import", "ipam", "pki", "quarantine"),
+    *("diff", "drain", "explain", "get", "history", "import", "ipam", "man", "pki", "quarantine"),
     *("reconcile", "release", "show", "sticky", "top", "watch"),
 ]
 NO_POOLS = peers.answer(pool_service_pb2.ListPoolsResponse())

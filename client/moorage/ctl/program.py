@@ -31,6 +31,7 @@ COMMANDS = (
     "history",
     "import",
     "ipam",
+    "man",
     "pki",
     "quarantine",
     "reconcile",
