@@ -6,16 +6,14 @@ they load when they come to it.
 """
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import pytest
 
 from cni import program, scripted
+from harness import imports
 from moorage.v1 import resources_pb2
 
-TELL = "print(*(name for name, module in sys.modules.items() if module), file=sys.stderr)\n"
 # What gRPC makes parts of itself where it finds them; the server needs them, and no node has them.
 NOT_ON_A_NODE = ("grpc_health", "grpc_reflection", "grpc_tools")
 CALL = (
@@ -23,7 +21,7 @@ CALL = (
     f"sys.modules.update(dict.fromkeys({NOT_ON_A_NODE}))\n"
     "from moorage.cni import plugin\n"
     "os._exit = lambda code: None\n"
-    f"plugin.main()\n{TELL}"
+    f"plugin.main()\n{imports.TELL}"
 )
 
 # Packages, those of the namespace `google` each for itself.
@@ -121,57 +119,36 @@ def call(verb: str, script: scripted.Script) -> set[str]:
 
 
 def modules(code: str, environment: dict[str, str], stdin: bytes = b"") -> set[str]:
-    """What is loaded at the end of a program."""
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", code],
-        input=stdin,
-        env=program.CONTAINER | environment,
-        capture_output=True,
-        check=True,
-    )
-    return set(done.stderr.decode().split())
+    """What is loaded at the end of a program in a container."""
+    return imports.modules(code, program.CONTAINER | environment, stdin)
 
 
 def by_import_alone(names: Iterable[str]) -> set[str]:
     """What a bare interpreter has loaded that imports these."""
-    return modules(f"import {', '.join(('sys', *names))}\n{TELL}", {})
+    return imports.alone(names, program.CONTAINER)
 
 
 def package(module: str) -> str:
     """The package a module is of, as it stands in PACKAGES; its version does not count."""
-    first, *rest = module.split(".")
-    if first == "cython_runtime" or first.startswith("_cython_"):
-        return "cython"
-    return ".".join((first, *rest[:1])) if first == "google" else first
-
-
-def is_of_the_library(module: str) -> bool:
-    """Whether it comes with Python."""
-    return module.partition(".")[0] in sys.stdlib_module_names
-
-
-def differences(loaded: set[str], table: Mapping[str, str]) -> str:
-    """How what is loaded differs from a table; empty where it does not."""
-    new, gone = sorted(loaded - table.keys()), sorted(table.keys() - loaded)
-    told = [f"an ADD loads {name} as well: say what for, or load it later" for name in new]
-    return "\n".join(told + [f"an ADD loads {name} no more: strike it out" for name in gone])
+    first = imports.package(module)
+    return "cython" if first == "cython_runtime" or first.startswith("_cython_") else first
 
 
 def test_every_package_has_its_reason(add: set[str]) -> None:
-    others = {each for each in add - by_import_alone(()) if not is_of_the_library(each)}
+    others = {each for each in add - by_import_alone(()) if not imports.is_of_the_library(each)}
     packages = {package(each) for each in others - {"google"}}
-    assert not (told := differences(packages, PACKAGES)), told
+    assert not (told := imports.differences("an ADD", packages, PACKAGES)), told
 
 
 def test_every_module_of_our_own_has_its_reason(add: set[str]) -> None:
     ours = {each for each in add if package(each) == "moorage"}
-    assert not (told := differences(ours, MODULES)), told
+    assert not (told := imports.differences("an ADD", ours, MODULES)), told
 
 
 def test_what_is_loaded_of_the_standard_library_has_its_reason(add: set[str]) -> None:
-    public = {each for each in add if is_of_the_library(each) and "._" not in f".{each}"}
+    public = {each for each in add if imports.is_of_the_library(each) and "._" not in f".{each}"}
     brought = by_import_alone(LIBRARY) - LIBRARY.keys()
-    assert not (told := differences(public - brought, LIBRARY)), told
+    assert not (told := imports.differences("an ADD", public - brought, LIBRARY)), told
 
 
 def test_a_del_loads_no_more_than_an_add(add: set[str], script: scripted.Script) -> None:

@@ -40,14 +40,6 @@ def test_neither_version_nor_help_load_grpc_or_rich() -> None:
     subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
 
 
-def test_the_version_needs_no_protobuf() -> None:
-    script = (
-        "import sys; from moorage.ctl import program; program.run(['--version'])\n"
-        "sys.exit('google.protobuf' in sys.modules or 'yaml' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
-
-
 def test_a_wrong_command_line_is_told_on_standard_error(offline: program.Moorctl) -> None:
     ended = offline("gett", "pools")
     assert (ended.code, ended.out) == (2, "")

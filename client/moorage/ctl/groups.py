@@ -1,7 +1,12 @@
-"""Groups of commands: each command is a module, loaded when it is called for."""
+"""Groups of commands: each command is a module, loaded when it is called for.
+
+What stands for a command until then is its name, and what a list of commands says of it: that is
+the beginning of its own help, said here once more so that a list loads nothing.
+"""
 
 import importlib
 import keyword
+from collections.abc import Mapping
 
 import click
 from click.shell_completion import CompletionItem
@@ -22,6 +27,14 @@ class Group(click.Group):
         command: click.Command = module.command
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without loading them."""
+        names = self.list_commands(ctx)
+        room = formatter.width - 6 - max(map(len, names))
+        rows = [(name, self.commands[name].get_short_help_str(room)) for name in names]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Suggest commands by their names alone: what they say of themselves would load them."""
         found = [CompletionItem(name) for name in self.list_commands(ctx)]
@@ -29,6 +42,6 @@ class Group(click.Group):
         return [*(each for each in found if each.value.startswith(incomplete)), *options]
 
 
-def stand_ins(names: tuple[str, ...]) -> dict[str, click.Command]:
-    """Return what stands for the commands where click lists or suggests names."""
-    return {name: click.Command(name) for name in names}
+def stand_ins(summaries: Mapping[str, str]) -> dict[str, click.Command]:
+    """Return what stands for the commands where they are listed or suggested."""
+    return {name: click.Command(name, help=text) for name, text in summaries.items()}

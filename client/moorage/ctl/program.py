@@ -1,7 +1,7 @@
 """The program moorctl: its commands, and how it ends.
 
-Each command is a module of its own, loaded when it is called for, so that `moorctl --version`
-needs neither protobuf nor gRPC.
+Each command is a module of its own, loaded when it is called for, so that `moorctl --version` and
+`moorctl --help` need neither protobuf nor gRPC.
 """
 
 import itertools
@@ -15,32 +15,32 @@ import click
 import moorage
 from moorage.ctl import exits, groups, settings
 
-COMMANDS = (
-    "activate",
-    "apply",
-    "assign",
-    "audit",
-    "completion",
-    "config",
-    "delete",
-    "describe",
-    "diff",
-    "drain",
-    "explain",
-    "get",
-    "history",
-    "import",
-    "ipam",
-    "man",
-    "pki",
-    "quarantine",
-    "reconcile",
-    "release",
-    "show",
-    "sticky",
-    "top",
-    "watch",
-)
+COMMANDS = {
+    "activate": "Put draining pools back into service.",
+    "apply": "Create or configure what manifests say.",
+    "assign": "Assign addresses to an attachment.",
+    "audit": "Say who changed VRFs, pools, reservations, nodes and blocks, the newest first.",
+    "completion": "Print what has a shell complete commands, options and the names of resources.",
+    "config": "Say which settings hold, and choose a context.",
+    "delete": "Delete resources by name or by manifest.",
+    "describe": "Say all that is known of one thing, and of what has to do with it.",
+    "diff": "Say what apply would create or configure.",
+    "drain": "Take pools out of service, to delete them later.",
+    "explain": "Say what `moorctl assign` would do now, and why, without doing it.",
+    "get": "Show resources of a kind, or one by name.",
+    "history": "Say who held addresses, and when.",
+    "import": "Take over the addresses of another IPAM.",
+    "ipam": "Look after the addresses of a VRF as a whole.",
+    "man": "Write manual pages into a directory: one for the program, and one for each command.",
+    "pki": "Make certificates for trying out; in production, use the authority you have.",
+    "quarantine": "See why a VRF assigns nothing new, and end that.",
+    "reconcile": "Release what a node does not have any more, by the complete list of what it has.",
+    "release": "Release what an attachment holds, or one address.",
+    "show": "Say who holds an address.",
+    "sticky": "Look at the addresses that are kept for their owners, and give some up.",
+    "top": "Say how full the pools are, and when they will be full at the rate of the last days.",
+    "watch": "Say what is held, and then every change, until Ctrl-C.",
+}
 
 _CODES = "\n".join(f"  {code.value:<3} {text}" for code, text in exits.MEANINGS.items())
 _HELP = f"""Manage a Moorage server: pools, reservations, nodes, VRFs and addresses.

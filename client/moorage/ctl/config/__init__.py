@@ -7,7 +7,11 @@ import click
 
 from moorage.ctl import groups
 
-COMMANDS = ("contexts", "use", "view")
+COMMANDS = {
+    "contexts": "List the contexts of the file; the one in use has a star.",
+    "use": "Have a context in use wherever none is named by --context or MOORAGE_CONTEXT.",
+    "view": "Show the settings that a command at this place would have.",
+}
 
 
 class _Commands(groups.Group):

@@ -39,10 +39,10 @@ def command(
     name: str,
     since: datetime.datetime | None,
 ) -> None:
-    """Say all that is known of one thing: what it is, how full, what refers to it, what happened.
+    """Say all that is known of one thing, and of what has to do with it.
 
-    KIND is one of vrf, node, pool, reservation and allocation, singular or plural; the NAME of an
-    allocation is its address.
+    What it is, how full, what refers to it, and what happened last. KIND is one of vrf, node, pool,
+    reservation and allocation, singular or plural; the NAME of an allocation is its address.
 
     \b
       moorctl describe pool web

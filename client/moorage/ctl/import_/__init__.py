@@ -12,7 +12,15 @@ import click
 
 from moorage.ctl import groups
 
-COMMANDS = ("calico", "whereabouts", "host-local", "go-ipam", "netbox")
+COMMANDS = {
+    "calico": "Take over pools, blocks and addresses as Calico left them; nobody is renumbered.",
+    "go-ipam": "Take over prefixes as pools, and what is acquired from them as reservations.",
+    "host-local": (
+        "Take over the ranges and addresses of a network of host-local's; nobody is renumbered."
+    ),
+    "netbox": "Take over prefixes as pools, and IP addresses as reservations.",
+    "whereabouts": "Take over ranges and addresses as whereabouts left them; nobody is renumbered.",
+}
 
 
 class _Commands(groups.Group):

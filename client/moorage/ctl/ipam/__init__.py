@@ -9,7 +9,15 @@ import click
 
 from moorage.ctl import groups
 
-COMMANDS = ("check", "configure", "release", "show", "split")
+COMMANDS = {
+    "check": (
+        "Check that what is stored of a VRF agrees with itself, and with the pods of a cluster."
+    ),
+    "configure": "Change how the blocks of a VRF are dealt out.",
+    "release": "Release addresses, or what reports call leaked.",
+    "show": "Show how full the pools are, or one thing about the VRF.",
+    "split": "Split a pool into NUMBER pools of equal size, a power of 2.",
+}
 
 
 class _Commands(groups.Group):

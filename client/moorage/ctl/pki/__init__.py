@@ -7,7 +7,12 @@ import click
 
 from moorage.ctl import groups
 
-COMMANDS = ("init", "issue")
+COMMANDS = {
+    "init": (
+        "Make an authority in FOLDER: ca.crt, which everybody gets, and ca.key, which nobody does."
+    ),
+    "issue": "Sign for NAME with the authority of FOLDER: NAME.crt and NAME.key.",
+}
 
 
 class _Commands(groups.Group):

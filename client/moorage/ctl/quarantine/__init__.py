@@ -7,7 +7,12 @@ import click
 
 from moorage.ctl import groups
 
-COMMANDS = ("lift", "show")
+COMMANDS = {
+    "lift": "End every quarantine of a VRF at once.",
+    "show": (
+        "Show why a VRF assigns nothing new, whose list is missing, and what is held by nobody."
+    ),
+}
 
 
 class _Commands(groups.Group):

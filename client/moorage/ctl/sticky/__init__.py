@@ -7,7 +7,10 @@ import click
 
 from moorage.ctl import groups
 
-COMMANDS = ("delete", "list")
+COMMANDS = {
+    "delete": "Give addresses up that are kept for their owners.",
+    "list": "List the addresses that are kept for their owners, in order.",
+}
 
 
 class _Commands(groups.Group):
