@@ -13,6 +13,7 @@ import click
 
 from moorage.ctl import exits
 
+_ASKED_FOR = f"{__name__}.asked_for"
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -20,6 +21,35 @@ def option(function: _F) -> _F:
     """Add the option, as `dry_run`."""
     text = "Ask the server and say what would be done; change nothing."
     return click.option("--dry-run", is_flag=True, help=text)(function)
+
+
+def unless_applied(text: str) -> Callable[[_F], _F]:
+    """Return the option --apply, as `applies`, where a dry run is what is done without it."""
+
+    def decorate(function: _F) -> _F:
+        told = click.option(
+            "--dry-run",
+            is_flag=True,
+            # Before --apply, which it contradicts.
+            is_eager=True,
+            expose_value=False,
+            callback=_remember,
+            help="Change nothing, which is the default.",
+        )(function)
+        flag = click.option("--apply", "applies", is_flag=True, callback=_either, help=text)
+        return flag(told)
+
+    return decorate
+
+
+def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    ctx.meta[_ASKED_FOR] = value
+
+
+def _either(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
+    if value and ctx.meta[_ASKED_FOR]:
+        raise click.UsageError("give either --apply or --dry-run")
+    return value
 
 
 def refused(action: str, instead: str) -> Callable[[_F], _F]:

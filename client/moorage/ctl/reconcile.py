@@ -10,7 +10,7 @@ import click
 from google.protobuf import json_format
 
 import moorage
-from moorage.ctl import clusters, exits, kinds, node_lists, options, settings
+from moorage.ctl import clusters, dry_runs, exits, kinds, node_lists, options, settings
 from moorage.ctl.ipam import files
 from moorage.v1 import filter_pb2, reconciliation_pb2, resources_pb2
 
@@ -51,7 +51,7 @@ class _Duration(click.ParamType[int]):
     show_default=True,
     help="Release what was missing for so long.",
 )
-@click.option("--apply", "applying", is_flag=True, help="Do it; else it is only shown.")
+@dry_runs.unless_applied("Do it; else it is only shown.")
 @options.output(["text", "json"])
 @settings.after_command
 @click.pass_context
@@ -62,7 +62,7 @@ def command(
     source: str,
     cluster: str | None,
     grace: int,
-    applying: bool,
+    applies: bool,
     output: str,
     **of: str,
 ) -> None:
@@ -99,13 +99,13 @@ def command(
             cluster=uid,
             network=network,
             grace=grace,
-            validate_only=not applying,
+            validate_only=not applies,
             vrf=where.vrf,
         )
     if output == "json":
         click.echo(exits.json_text(json_format.MessageToDict(done)))
     else:
-        _show(done, applying=applying)
+        _show(done, applies=applies)
     ctx.exit(exits.Exit.DIFFERENT if done.failures else exits.Exit.OK)
 
 
@@ -136,8 +136,8 @@ def _refuse_old(source: str, grace: int) -> None:
         )
 
 
-def _show(done: reconciliation_pb2.ReconcileNodeResponse, *, applying: bool) -> None:
-    verb = "released" if applying else "would be released"
+def _show(done: reconciliation_pb2.ReconcileNodeResponse, *, applies: bool) -> None:
+    verb = "released" if applies else "would be released"
     for state, allocations in (("suspect", done.suspects), (verb, done.released)):
         for allocation in allocations:
             click.echo(exits.printable(f"{kinds.label_of(allocation)} {state}{_of(allocation)}"))
@@ -150,7 +150,7 @@ def _show(done: reconciliation_pb2.ReconcileNodeResponse, *, applying: bool) -> 
         f"{done.confirmed_count} confirmed, {len(done.suspects)} suspect, "
         f"{len(done.released)} {verb}, {len(done.failures)} failed"
     )
-    if not applying:
+    if not applies:
         exits.note("nothing was changed; add --apply to do it")
 
 

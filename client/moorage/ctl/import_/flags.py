@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from moorage.ctl import options
+from moorage.ctl import dry_runs, options
 from moorage.ctl.import_ import takeover
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -26,8 +26,7 @@ def how(*, orphans: str = "") -> Callable[[Callable[..., None]], Callable[..., N
             text = f"Also adopt {orphans} in no pool, into draining pools made for them."
             decorated = click.option("--orphans", is_flag=True, help=text)(decorated)
         decorated = options.output(["text", "json"])(decorated)
-        text = "Adopt; without it, nothing is changed."
-        return click.option("--apply", "applies", is_flag=True, help=text)(decorated)
+        return dry_runs.unless_applied("Adopt; without it, nothing is changed.")(decorated)
 
     return decorate
 
