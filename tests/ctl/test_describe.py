@@ -9,6 +9,7 @@ from harness import calls, past
 from harness.postgres import Database
 from moorage.ctl.describe import events
 from moorage.v1 import (
+    audit_pb2,
     pool_service_pb2,
     reservation_service_pb2,
     resources_pb2,
@@ -99,17 +100,39 @@ def test_the_last_events_are_the_latest_with_their_cause(
 ) -> None:
     past.age(database, 0.5, "c1")
     header, *rows = described(moorctl, "pool", "web")["Last Events"]
-    assert header == "TIME EVENT ADDRESS NAMESPACE POD NODE CONTAINER CAUSE"
+    assert header == "TIME EVENT ADDRESS NAMESPACE POD NODE CONTAINER BY CAUSE"
     assert [row.split()[1:] for row in rows] == [
-        ["ASSIGNED", "10.0.0.1", "shop", "c2", "n1", "c2", "-"],
-        ["ASSIGNED", "10.0.0.4", "shop", "c3", "n2", "c3", "-"],
-        ["ASSIGNED", "10.0.0.2", "shop", "c4", "n1", "c4", "-"],
-        ["RELEASED", "10.0.0.2", "shop", "c4", "n1", "c4", "REQUESTED"],
+        ["ASSIGNED", "10.0.0.1", "shop", "c2", "n1", "c2", "anonymous", "-"],
+        ["ASSIGNED", "10.0.0.4", "shop", "c3", "n2", "c3", "anonymous", "-"],
+        ["ASSIGNED", "10.0.0.2", "shop", "c4", "n1", "c4", "anonymous", "-"],
+        ["RELEASED", "10.0.0.2", "shop", "c4", "n1", "c4", "anonymous", "REQUESTED"],
     ]
     rows = described(moorctl, "pool", "web", "--since", "-1d")["Last Events"][1:]
     assert rows[0].split()[6] == "c1"
     (none,) = described(moorctl, "pool", "db")["Last Events"]
     assert none.startswith("none since 2")
+
+
+def test_who_has_changed_it_last_is_named(moorctl: program.Moorctl, shop: moorage.Client) -> None:
+    shop.update_pool(
+        resources_pb2.Pool(name="vrfs/default/pools/web", priority=7), update_mask=["priority"]
+    )
+    header, *rows = described(moorctl, "pool", "web")["Last Changes"]
+    assert header == "TIME WHO FROM METHOD KIND NAME CHANGED"
+    assert [row.split()[1:] for row in rows] == [
+        ["anonymous", "ipv4:127.0.0.1", "CreatePool", "pool", "web", "-"],
+        ["anonymous", "ipv4:127.0.0.1", "UpdatePool", "pool", "web", "priority"],
+    ]
+    methods = {
+        kind: [row.split()[3] for row in described(moorctl, kind, name)["Last Changes"][1:]]
+        for kind, name in (("node", "n1"), ("reservation", "far"), ("vrf", "default"))
+    }
+    assert methods["node"] == ["UpsertNode"]
+    assert methods["reservation"] == ["CreateReservation"]
+    assert methods["vrf"] == [
+        *("UpdateVrf", "CreatePool", "CreatePool", "CreateReservation", "CreateReservation"),
+        *("UpsertNode", "UpdatePool"),
+    ]
 
 
 def test_of_many_events_there_are_the_last_ten(
@@ -227,8 +250,8 @@ def test_an_address_that_nobody_holds_says_who_did(
     assert (ended.code, "ALLOCATION_NOT_FOUND" in ended.err) == (3, True)
     assert told["State"] == ["HELD BY NOBODY"]
     assert [row.split()[1:] for row in told["Last Events"][1:]] == [
-        ["ASSIGNED", "10.0.0.2", "shop", "c4", "n1", "c4", "-"],
-        ["RELEASED", "10.0.0.2", "shop", "c4", "n1", "c4", "REQUESTED"],
+        ["ASSIGNED", "10.0.0.2", "shop", "c4", "n1", "c4", "anonymous", "-"],
+        ["RELEASED", "10.0.0.2", "shop", "c4", "n1", "c4", "anonymous", "REQUESTED"],
     ]
     outside = parts(moorctl("describe", "allocation", "10.2.0.9").out)
     assert outside["Pool"] == ["<none>"]
@@ -288,12 +311,13 @@ def test_a_history_that_is_too_long_is_not_read_to_its_end(
         peers.answer(vrf_service_pb2.GetVrfResponse(vrf=resources_pb2.Vrf(name="vrfs/default"))),
         peers.answer(usage),
         peers.answer(reservation_service_pb2.ListReservationsResponse()),
+        peers.answer(audit_pb2.ListChangesResponse()),
     )
     told = described(scripted, "pool", "web")
     assert told["Blocks"] == ["1000000 open; see moorctl ipam show --show-blocks"]
     (told_of,) = told["Last Events"]
     assert "see moorctl history --cidr 10.0.0.0/8 --since 2" in told_of
-    assert len(peer.calls) == 4
+    assert len(peer.calls) == 5
 
 
 def test_what_others_wrote_steers_no_terminal(peer: peers.Peer, scripted: program.Moorctl) -> None:
@@ -304,6 +328,7 @@ def test_what_others_wrote_steers_no_terminal(peer: peers.Peer, scripted: progra
         peers.answer(reservation_service_pb2.GetReservationResponse(reservation=reservation)),
         peers.answer(vrf_service_pb2.GetVrfResponse(vrf=resources_pb2.Vrf(name="vrfs/default"))),
         peers.answer(pool_service_pb2.ListPoolsResponse()),
+        peers.answer(audit_pb2.ListChangesResponse()),
     )
     told = described(scripted, "reservation", "r")
     assert told["Labels"] == ["a=\\u202e"]

@@ -11,7 +11,7 @@ from google.protobuf import json_format, struct_pb2
 from moorage.ctl import actors, exits, options, render, settings, times
 from moorage.v1 import audit_pb2
 
-_HEADER = ["TIME", "WHO", "FROM", "METHOD", "KIND", "NAME", "CHANGED"]
+HEADER = ["TIME", "WHO", "FROM", "METHOD", "KIND", "NAME", "CHANGED"]
 _PREFIX = "CHANGE_KIND_"
 _KINDS = [
     name.removeprefix(_PREFIX).lower().replace("_", "-")
@@ -58,15 +58,16 @@ def _number(kind: str) -> audit_pb2.ChangeKind.ValueType:
 
 
 def _table(found: Iterable[audit_pb2.Change]) -> None:
-    rows = [_row(each) for each in found]
+    rows = [row(each) for each in found]
     if not rows:
         exits.note("there are no changes to show")
         return
-    for line in render.aligned([_HEADER, *rows]):
+    for line in render.aligned([HEADER, *rows]):
         click.echo(line)
 
 
-def _row(change: audit_pb2.Change) -> list[str]:
+def row(change: audit_pb2.Change) -> list[str]:
+    """Return what a table says of a change, below `HEADER`."""
     kind = audit_pb2.ChangeKind.Name(change.kind).removeprefix(_PREFIX)
     return [
         times.spelled(change.change_time),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import moorage
-from moorage.ctl import specs, times
+from moorage.ctl import actors, specs, times
 from moorage.ctl.describe import sheet
 from moorage.v1 import filter_pb2, history_pb2
 
@@ -17,7 +17,7 @@ from moorage.v1 import filter_pb2, history_pb2
 MOST_READ = 10_000
 _PAGE = 1000
 
-_HEADER = ["TIME", "EVENT", "ADDRESS", "NAMESPACE", "POD", "NODE", "CONTAINER", "CAUSE"]
+_HEADER = ["TIME", "EVENT", "ADDRESS", "NAMESPACE", "POD", "NODE", "CONTAINER", "BY", "CAUSE"]
 
 
 def section(
@@ -93,12 +93,12 @@ def _of(holding: history_pb2.Holding) -> Iterator[_Event]:
 
 
 def _row(event: _Event) -> list[str]:
-    held = event.holding.allocation
+    holding, held = event.holding, event.holding.allocation
     workload = held.workload
     ended = event.kind == history_pb2.ALLOCATION_EVENT_KIND_RELEASED
     # Why it began is not in the history.
     causes = history_pb2.AllocationEventCause.DESCRIPTOR
-    cause = specs.short_name(causes, event.holding.release_cause) if ended else ""
+    cause = specs.short_name(causes, holding.release_cause) if ended else ""
     return [
         times.spelled(event.time),
         specs.short_name(history_pb2.AllocationEventKind.DESCRIPTOR, event.kind),
@@ -107,5 +107,6 @@ def _row(event: _Event) -> list[str]:
         workload.pod,
         workload.node,
         held.attachment.container_id,
+        actors.shown(holding.release_actor if ended else holding.assign_actor),
         cause,
     ]

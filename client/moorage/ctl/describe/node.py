@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 import moorage
 from moorage import names
 from moorage.ctl import times
-from moorage.ctl.describe import events, quarantines, sheet
-from moorage.v1 import admin_service_pb2, filter_pb2, resources_pb2
+from moorage.ctl.describe import audited, events, quarantines, sheet
+from moorage.v1 import admin_service_pb2, audit_pb2, filter_pb2, resources_pb2
 
 _BLOCKS = ["CIDR", "POOL", "SINCE", "USED", "FREE", "COOLING", "STICKY"]
 _HELD = ["CLUSTER", "NETWORK", "POOL", "HELD", "SUSPECT", "BORROWED"]
@@ -29,6 +29,7 @@ def lines(client: moorage.Client, name: str, vrf: str, since: datetime.datetime)
     rest = f"moorctl get allocations --node {own_id}"
     yield from sheet.table("Blocks", _BLOCKS, [_block(each) for each in blocks], rest=rest)
     yield from sheet.table("Held", _HELD, _counted(held, blocks), rest=rest)
+    yield from audited.section(client, vrf, audit_pb2.CHANGE_KIND_NODE, own_id)
     ask = f"--node {own_id}"
     yield from events.section(client, vrf, [wanted], since, held=len(held), ask=ask)
 

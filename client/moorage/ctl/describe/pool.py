@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 import moorage
 from moorage import names
 from moorage.ctl import columns
-from moorage.ctl.describe import counts, events, quarantines, ranges, sheet
-from moorage.v1 import filter_pb2, resources_pb2
+from moorage.ctl.describe import audited, counts, events, quarantines, ranges, sheet
+from moorage.v1 import audit_pb2, filter_pb2, resources_pb2
 
 MOST_BLOCKS = 20_000  # to be counted by node
 _HEADER = ["NODE", "BLOCKS", "USED", "FREE", "COOLING", "STICKY"]
@@ -32,6 +32,8 @@ def lines(
     yield from ranges.reservations(client, vrf_id, pool.cidr)
     yield from ranges.grants(vrf, pool.cidr)
     wanted = filter_pb2.AllocationFilter(pools=[own_id])
+    kind = audit_pb2.CHANGE_KIND_POOL
+    yield from audited.section(client, vrf_id, kind, own_id)
     held, ask = usage.counts.assigned_count, f"--cidr {pool.cidr}"
     yield from events.section(client, vrf_id, [wanted], since, held=held, ask=ask)
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import moorage
 from moorage import names
-from moorage.ctl.describe import events, quarantines, ranges, sheet
-from moorage.v1 import filter_pb2, resources_pb2
+from moorage.ctl.describe import audited, events, quarantines, ranges, sheet
+from moorage.v1 import audit_pb2, filter_pb2, resources_pb2
 
 _HELD = ["ADDRESS", "POOL", "NAMESPACE", "POD", "NODE", "OWNER"]
 
@@ -32,6 +32,8 @@ def lines(
         yield from sheet.fact("What Follows Is Of", told)
     wanted = [filter_pb2.AllocationFilter(cidr=cidr) for cidr in cidrs]
     yield from _held(client, wanted, vrf)
+    kind = audit_pb2.CHANGE_KIND_RESERVATION
+    yield from audited.section(client, vrf, kind, names.id_of(reservation.name))
     ask = f"--cidr {cidrs[0]}" if len(cidrs) == 1 else "--cidr CIDR"
     yield from events.section(client, vrf, wanted, since, ask=ask)
 

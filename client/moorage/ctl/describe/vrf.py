@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import moorage
 from moorage import names
 from moorage.ctl import columns, times
-from moorage.ctl.describe import counts, events, quarantines, sheet
+from moorage.ctl.describe import audited, counts, events, quarantines, sheet
 from moorage.v1 import filter_pb2, resources_pb2
 
 _Used = tuple[resources_pb2.Pool, resources_pb2.AddressCounts]
@@ -27,6 +27,7 @@ def lines(
     used = [(pool, client.get_pool_usage(pool.name).counts) for pool in client.pools(vrf=own_id)]
     yield from _pools(used)
     yield from _counted(client, own_id)
+    yield from audited.section(client, own_id)
     held = sum(of.assigned_count for _, of in used)
     everything = filter_pb2.AllocationFilter()
     ask = f"--vrf {own_id}"
