@@ -16,7 +16,7 @@ import collections
 import concurrent.futures
 import functools
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import structlog
 
@@ -240,10 +240,14 @@ class Collector:
         return ran if isinstance(ran, BaseException) else (await self._heeded(ran))[0]
 
     async def _heeded(self, ran: batch.Ran) -> Sequence[batch.Outcome]:
-        """The outcomes; nobody is told, and no batch begun, before what went back is shut."""
-        for vrf, seen in ran.lost.items():
-            await backward.shut(self._desk, vrf, seen)
-        return ran.outcomes
+        """The outcomes; nobody is told, and no batch begun, before what went back is shut.
+
+        Where it is not, nobody is told that it went back: it may be behind another that leads.
+        """
+        doubted = {
+            vrf for vrf, seen in ran.lost.items() if not await backward.shut(self._desk, vrf, seen)
+        }
+        return [_unless_of(doubted, each) for each in ran.outcomes]
 
     def _transaction(
         self, tickets: list[Ticket], limits: database.Limits, locking: Locking
@@ -268,3 +272,9 @@ class Collector:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _unless_of(doubted: Collection[str], outcome: batch.Outcome) -> batch.Outcome:
+    if isinstance(outcome, errors.VrfQuarantined) and outcome.metadata["vrf"] in doubted:
+        return errors.DatabaseUnavailable()
+    return outcome

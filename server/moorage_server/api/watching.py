@@ -73,11 +73,9 @@ class Watching:
                     pools=tuple(request.filter.pools),
                     cursor=cursor,
                 )
-            except errors.CursorUnknown:
-                if cursor is not None and not callers.CURRENT.get().bounds.is_tenant:
-                    # It may be of this history all the same, and ahead of it.
-                    seen = model.Position(epoch=cursor.epoch, revision=cursor.revision)
-                    await backward.shut(self._desk, wanted.vrf, seen)
+            except errors.CursorUnknown as unknown:
+                if cursor is not None and cursor.epoch == unknown.metadata["epoch"]:
+                    await self._require_lost(wanted.vrf, cursor)
                 raise
             interest = feed.Interest(
                 filter=dataclasses.replace(wanted, pools=()), pools=place.pools
@@ -142,6 +140,16 @@ class Watching:
             self._snapshots, work, idle=encode_watch.HEARTBEAT, every=self.rules.heartbeat
         )
         return pieces, reached
+
+    async def _require_lost(self, vrf: str, cursor: feed.Cursor) -> None:
+        """Of a cursor that is ahead of its own history: raises DatabaseUnavailable unless it is
+        certain that this has gone back. What it was held against may be behind the one that leads.
+        """
+        if callers.CURRENT.get().bounds.is_tenant:
+            return  # whose word shuts no VRF
+        seen = model.Position(epoch=cursor.epoch, revision=cursor.revision)
+        if not await backward.shut(self._desk, vrf, seen):
+            raise errors.DatabaseUnavailable
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:

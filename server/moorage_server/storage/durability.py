@@ -27,6 +27,17 @@ SELECT CASE
     ELSE 'sync' END
 """)
 
+# A transaction that has an id and wrote nothing waits for nobody.
+_WRITE = statements.Statement("SELECT pg_logical_emit_message(true, 'moorage', '')")
+
+
+def write(transaction: Transaction) -> None:
+    """Writes something, so that the commit waits for all that any commit does.
+
+    Once that is acknowledged, what was read before was of a database that leads.
+    """
+    _WRITE.run(transaction)
+
 
 def in_force(transaction: Transaction) -> Durability:
     """What holds for a change that is committed now."""

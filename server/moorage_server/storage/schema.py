@@ -17,7 +17,7 @@ import psycopg.errors
 import sqlalchemy as sa
 import structlog
 
-from moorage_server.storage import tables
+from moorage_server.storage import durability, tables
 
 # A lock that is not to be had at once (`migrations/env.py`) is asked for again, so often, after so
 # many seconds: whoever waits for one keeps everybody waiting who comes after.
@@ -117,15 +117,11 @@ def _let_read(connection: sa.Connection) -> None:
 
 
 def require_writable(connection: sa.Connection) -> None:
-    """Raises SchemaError unless this transaction can write; its commit is then a real one.
-
-    It waits for the disk, and for the standby where one is synchronous, since there is a record of
-    it in the log: a transaction that has an id and wrote nothing waits for neither.
-    """
+    """Raises SchemaError unless this transaction can write; its commit is then a real one."""
     asked = "SELECT current_setting('transaction_read_only')"
     if connection.scalar(sa.text(asked)) == "on":
         raise SchemaError("the database takes no writes; connect to the primary")
-    connection.execute(sa.text("SELECT pg_logical_emit_message(true, 'moorage', '')"))
+    durability.write(connection)
 
 
 def require_current(connection: sa.Connection) -> None:

@@ -8,7 +8,15 @@ from moorage_server.domain.actors import NOBODY, Act
 from moorage_server.domain.audit import Kind, Note
 from moorage_server.domain.quarantine import Cause, Quarantine
 from moorage_server.domain.reconciliation import ReconcileRequest
-from moorage_server.storage import changes, database, positions, quarantines, ticks, vrfs
+from moorage_server.storage import (
+    changes,
+    database,
+    durability,
+    positions,
+    quarantines,
+    ticks,
+    vrfs,
+)
 
 SHOWN = 1000  # lists and attachments that are told of
 KEPT = 1000  # findings that are kept, to be known again
@@ -48,11 +56,13 @@ def went_back(
 ) -> bool:
     """Puts a VRF in quarantine if there is less of it than somebody has seen.
 
-    Returns whether that is so, by now: another server may have come first.
+    Returns whether that is so, by now: another server may have come first. Either way something is
+    written, so that what is returned is of a database that leads.
     """
 
     def work(transaction: database.Transaction) -> bool:
         vrfs.lock(transaction, vrf)
+        durability.write(transaction)
         vrf_id = vrfs.require_id(transaction, vrf)
         if not positions.is_ahead(transaction, vrf_id, seen):
             return False
