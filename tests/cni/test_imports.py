@@ -95,6 +95,7 @@ MODULES = {
     "moorage.v1": "the package of the messages",
     "moorage.v1.allocation_service_pb2": "the request and its answer",
     "moorage.v1.allocation_service_pb2_grpc": "the path of the method",
+    "moorage.v1.audit_pb2": "a part of history_pb2's messages",
     "moorage.v1.error_reason_pb2": "a part of reconciliation_pb2's messages",
     "moorage.v1.filter_pb2": "a part of allocation_service_pb2's messages",
     "moorage.v1.history_pb2": "a part of allocation_service_pb2's messages",
