@@ -6,14 +6,24 @@ much of it the server has beside other work changes from one minute to the next;
 of it does not. So the short form judges by cost alone, and the long one, which wants the machine
 for itself, by time as well. Beside other work a disk may stand still for longer than calls wait,
 which says nothing of the server: the short form has a storm again then, up to three.
+
+The storm's processes have too much to do as well, and are late to send and to hear. So how long a
+release takes is measured by somebody else, too, who does nothing but release.
 """
 
+import contextlib
+import itertools
 import os
 import statistics
+import threading
+import time
+from collections.abc import Iterator
 
 import pytest
 
+import moorage
 from bench import crew, usage
+from harness import calls
 from load import ground, storm
 from load.storm import ASSIGN, DONE, RELEASE, Seen, Weather
 
@@ -29,6 +39,7 @@ BUSY = "SERVER_BUSY"
 KEPT = 0.8 if LONG else 0.5
 SOON = 1.0  # seconds for nearly every release
 RECOVERED = 10  # seconds
+LONE_EVERY = 0.05  # seconds
 
 
 @pytest.mark.xdist_group("load")
@@ -43,7 +54,8 @@ def test_three_times_as_many_as_can_be_served(capsys: pytest.CaptureFixture[str]
         before = weather.rain(Weather(rate=0.3 * first.rate, seconds=CALM))
         for _ in range(STORMS):
             used = usage.look(stage.server_pid, stage.postgres_pid)
-            storms = weather.rain(Weather(rate=3 * first.rate, seconds=SECONDS))
+            with lone(stage.target) as releases:
+                storms = weather.rain(Weather(rate=3 * first.rate, seconds=SECONDS))
             used = usage.look(stage.server_pid, stage.postgres_pid).since(used)
             after = weather.rain(Weather(rate=0.3 * first.rate, seconds=CALM + WINDOW))
             if set(storms.refusals) == {BUSY} and not after.refusals:
@@ -62,6 +74,8 @@ def test_three_times_as_many_as_can_be_served(capsys: pytest.CaptureFixture[str]
         if bare is not None:
             print(_row("nobody heeds", bare))
             print(f"nobody heeds: served {_goodput(bare, BARE) / capacity.rate:.0%} of capacity")
+        print(f"lone: {len(releases)} releases", end=" ")
+        print(f"p50 {statistics.median(releases):.3f} p99 {_p99(releases):.3f} s")
         print(f"served {goodput:.0%} of capacity, {efficiency:.0%} for the same CPU;", end=" ")
         print(f"normal after {recovery} s", flush=True)
     assert set(storms.refusals) == {BUSY}, _row("overload", storms)
@@ -73,9 +87,33 @@ def test_three_times_as_many_as_can_be_served(capsys: pytest.CaptureFixture[str]
     assert set(after.outcomes(ASSIGN)) == {DONE}, _row("after", after)
     if LONG:
         assert goodput >= KEPT
-        assert _p99(storms.latencies(RELEASE)) <= SOON
+        assert _p99(releases) <= SOON
         assert recovery is not None
         assert recovery <= RECOVERED
+
+
+@contextlib.contextmanager
+def lone(target: str) -> Iterator[list[float]]:
+    """How many seconds each release takes of one caller, twenty a second at the most."""
+    took: list[float] = []
+    over = threading.Event()
+
+    def release() -> None:
+        with moorage.Client(target, timeout=60) as client:
+            for at in itertools.count():
+                began = time.monotonic()
+                client.release(calls.attachment(f"lone-{at}"))
+                took.append(time.monotonic() - began)
+                if over.wait(LONE_EVERY):
+                    return
+
+    releasing = threading.Thread(target=release)
+    releasing.start()
+    try:
+        yield took
+    finally:
+        over.set()
+        releasing.join()
 
 
 def _goodput(seen: Seen, seconds: float) -> float:
