@@ -244,6 +244,8 @@ class Collector:
 
         Where it is not, nobody is told that it went back: it may be behind another that leads.
         """
+        if not ran.lost:
+            return ran.outcomes
         doubted = {
             vrf for vrf, seen in ran.lost.items() if not await backward.shut(self._desk, vrf, seen)
         }

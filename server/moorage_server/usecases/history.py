@@ -3,7 +3,7 @@
 import dataclasses
 import heapq
 
-from moorage_server.domain import history
+from moorage_server.domain import catalog, history
 from moorage_server.storage import actors, allocations, catalogs, database
 from moorage_server.storage import history as rows
 
@@ -22,42 +22,46 @@ def page(
     snapshot, so that none is missed in between.
     """
 
-    asked, size = question.wanted, question.size
+    size = question.size
 
     def work(transaction: database.Transaction) -> history.Page:
-        scope = compiled.require(transaction, asked.vrf)
+        scope = compiled.require(transaction, question.wanted.vrf)
         known, retention = scope.catalog, scope.catalog.configuration.history_retention
         memory = history.Memory.of(retention, scope.now, rows.kept_since(transaction))
-        narrowed = dataclasses.replace(
-            asked, pools=tuple(known.named(each).pool.cidr for each in question.pools)
-        )
-        ended = rows.released(
-            transaction,
-            known.vrf_id,
-            narrowed,
-            during=memory.narrowed(question.during),
-            after=question.after,
-            limit=size + 1,
-        )
-        held = allocations.assigned(
-            transaction,
-            known.vrf_id,
-            narrowed,
-            before=question.during.end,
-            after=question.after,
-            limit=size + 1,
-        )
-        live = [
-            history.Holding(allocation=shown.allocation, pool=shown.pool.name)
-            for shown in known.show(held)
-        ]
-        found = tuple(heapq.merge(ended, live, key=lambda each: each.allocation.generation))
+        found = _found(transaction, known, question, memory.narrowed(question.during))
         page = found[:size]
         if question.tells_actors:
             page = _attributed(transaction, known.vrf_id, page)
         return history.Page(holdings=page, more=len(found) > size, known_since=memory.known_since)
 
     return store.run(work, limits, snapshot=True)
+
+
+def _found(
+    transaction: database.Transaction,
+    known: catalog.Catalog,
+    question: history.Question,
+    remembered: history.Period,
+) -> tuple[history.Holding, ...]:
+    """The next holdings, in order of generation: as many as are asked for, and one more."""
+    pools = tuple(known.named(each).pool.cidr for each in question.pools)
+    narrowed, limit = dataclasses.replace(question.wanted, pools=pools), question.size + 1
+    ended = rows.released(
+        transaction, known.vrf_id, narrowed, during=remembered, after=question.after, limit=limit
+    )
+    held = allocations.assigned(
+        transaction,
+        known.vrf_id,
+        narrowed,
+        before=question.during.end,
+        after=question.after,
+        limit=limit,
+    )
+    live = [
+        history.Holding(allocation=shown.allocation, pool=shown.pool.name)
+        for shown in known.show(held)
+    ]
+    return tuple(heapq.merge(ended, live, key=lambda each: each.allocation.generation))
 
 
 def _attributed(

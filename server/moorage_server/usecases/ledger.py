@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 
@@ -251,9 +252,9 @@ class Ledger:
         """Raises Unknown where the database does not know who changes something."""
         unknown = {each for scope in self._scopes.values() for each in scope.unknown_actors}
         pages = self._pages.values()
-        released = [act for page in pages for *_, act in page.released]
-        granted = [request.by for page in pages for request, _ in page.granted]
-        actors.require_known([*released, *granted], unknown)
+        released = (act for page in pages for *_, act in page.released)
+        granted = (request.by for page in pages for request, _ in page.granted)
+        actors.require_known(itertools.chain(released, granted), unknown)
 
     def _write_page(self, page: _Page) -> holdings.Granted:
         vrf_id = page.vrf_id
