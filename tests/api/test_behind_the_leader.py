@@ -1,18 +1,15 @@
 """Who is behind the database that leads says nothing of what he lacks: it is not lost."""
 
-import contextlib
 import pathlib
 from collections.abc import Callable, Iterator
 
 import pytest
 
 import moorage
-from harness import calls, eventually, postgres, serving
+from harness import calls, durable, eventually, postgres, serving
 from moorage import positions
 from moorage.v1 import history_pb2, resources_pb2
 from moorage_server.api import backward
-from moorage_server.embedded import cluster
-from moorage_server.storage import schema
 
 # What is told of what is not known yet; the second, where a later try still waits for the first.
 UNKNOWN = {"DATABASE_UNAVAILABLE", "OUTCOME_UNKNOWN"}
@@ -21,32 +18,8 @@ UNKNOWN = {"DATABASE_UNAVAILABLE", "OUTCOME_UNKNOWN"}
 @pytest.fixture
 def database(tmp_path: pathlib.Path) -> Iterator[postgres.Database]:
     """One whose PostgreSQL is its own."""
-    with contextlib.ExitStack() as until:
-        own = until.enter_context(cluster.Cluster(tmp_path / "state"))
-        schema.migrate(own.url(role=cluster.OWNER_ROLE))
-        admin = postgres.Postgres(own.url(role=cluster.BOOTSTRAP_ROLE))
-        until.callback(admin.close)
-        opened = postgres.Database(admin, cluster.DATABASE)
-        until.callback(opened.close)
-        yield opened
-
-
-@contextlib.contextmanager
-def left_by_all(database: postgres.Database) -> Iterator[None]:
-    """Every COMMIT waits for one who is not there, as on a leader of before."""
-    name_standbys(database, "nobody")
-    try:
-        yield
-    finally:
-        name_standbys(database, "")
-
-
-def name_standbys(database: postgres.Database, names: str) -> None:
-    with database.connect() as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT")
-        connection.exec_driver_sql(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
-        connection.exec_driver_sql("SELECT pg_reload_conf()")
-    eventually.until(lambda: database.scalar("SHOW synchronous_standby_names") == names)
+    with durable.database(tmp_path / "state") as own:
+        yield own
 
 
 def watched(target: str, position: resources_pb2.FeedPosition) -> None:
@@ -85,7 +58,7 @@ def test_nobody_is_told_that_it_went_back_until_that_is_committed(
         ahead = seen.of("vrfs/default")
         assert ahead is not None
         ahead.revision += 1000
-        with left_by_all(database):
+        with durable.left_by_all(database):
             assert refused(lambda: ask(server.target, ahead)) in UNKNOWN
         eventually.until(lambda: refused(lambda: ask(server.target, ahead)) == reason)
 

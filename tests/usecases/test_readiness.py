@@ -1,31 +1,23 @@
 """Ready means that a write has just been possible, and that it lasts."""
 
 import concurrent.futures
-import contextlib
 import pathlib
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from harness import eventually, postgres
-from moorage_server.embedded import cluster
+from harness import durable, eventually, postgres
 from moorage_server.storage import database as storage
-from moorage_server.storage import durability, schema
+from moorage_server.storage import durability
 from moorage_server.usecases import readiness
 
 
 @pytest.fixture
 def database(tmp_path: pathlib.Path) -> Iterator[postgres.Database]:
-    """One on a disk, whose PostgreSQL is its own."""
-    with contextlib.ExitStack() as until:
-        own = until.enter_context(cluster.Cluster(tmp_path / "state"))
-        schema.migrate(own.url(role=cluster.OWNER_ROLE))
-        admin = postgres.Postgres(own.url(role=cluster.BOOTSTRAP_ROLE))
-        until.callback(admin.close)
-        database = postgres.Database(admin, cluster.DATABASE)
-        until.callback(database.close)
-        yield database
+    """One whose PostgreSQL is its own."""
+    with durable.database(tmp_path / "state") as own:
+        yield own
 
 
 def probe(database: postgres.Database, *, accepts_unsafe: bool = False) -> durability.Durability:
@@ -37,26 +29,17 @@ def probe(database: postgres.Database, *, accepts_unsafe: bool = False) -> durab
         store.close()
 
 
-def altered(database: postgres.Database, statement: str) -> None:
-    with database.connect() as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(statement)
-
-
 def test_it_waits_for_whoever_a_commit_waits_for(database: postgres.Database) -> None:
     for _ in range(5):
         probe(database)  # the first ones may clean up, which is written as well
-    altered(database, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
-    altered(database, "SELECT pg_reload_conf()")
-    eventually.until(lambda: database.scalar("SHOW synchronous_standby_names") == "nobody")
     waiting = (
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE usename = 'moorage_service' AND wait_event = 'SyncRep'"
     )
     with concurrent.futures.ThreadPoolExecutor(1) as other:
-        probing = other.submit(probe, database)
-        eventually.until(lambda: database.scalar(waiting) == 1)
-        altered(database, "ALTER SYSTEM RESET synchronous_standby_names")
-        altered(database, "SELECT pg_reload_conf()")
+        with durable.left_by_all(database):
+            probing = other.submit(probe, database)
+            eventually.until(lambda: database.scalar(waiting) == 1)
         assert probing.result(30) is durability.Durability.SYNC
 
 
@@ -73,7 +56,7 @@ def test_nobody_is_served_from_what_does_not_last(
     database: postgres.Database, statement: str, about: str
 ) -> None:
     probe(database)
-    altered(database, statement)
+    durable.alter(database, statement)
     with pytest.raises(readiness.Unsafe, match=f"^{about}: .*; or try things out with "):
         probe(database)
     hasty = "synchronous_commit" in statement
