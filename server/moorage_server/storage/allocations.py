@@ -34,7 +34,8 @@ _SUSPECT = statements.Statement("""
 UPDATE allocations l SET suspect_tick = new.tick
 FROM unnest(CAST(:addresses AS inet[]), CAST(:generations AS bigint[]), CAST(:ticks AS bigint[]))
     AS new (address, generation, tick)
-WHERE l.vrf_id = :vrf_id AND l.address = new.address AND l.generation = new.generation
+WHERE (l.vrf_id, l.address) >= (:vrf_id, new.address)
+    AND (l.vrf_id, l.address) <= (:vrf_id, new.address) AND l.generation = new.generation
 """)
 
 

@@ -88,7 +88,7 @@ ON CONFLICT (uid, vrf_id) DO UPDATE SET state = excluded.state, boot_id = exclud
 _FORGET = statements.Statement("""
 DELETE FROM attachments WHERE (uid, vrf_id) IN (
     SELECT uid, vrf_id FROM attachments WHERE state = 'RELEASED'
-        AND change_time < clock_timestamp() - make_interval(secs => :seconds)
+        AND change_time < now() - make_interval(secs => :seconds)
     ORDER BY change_time LIMIT :limit FOR UPDATE SKIP LOCKED)
 """)
 

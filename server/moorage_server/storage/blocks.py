@@ -18,7 +18,7 @@ from moorage_server.storage import allocations, arrays, block_rows, locks, looks
 MOST_DOUBLINGS = 5  # 1,024 blocks looked at in one go
 
 _OWNED = statements.Statement("""
-SELECT count(*) FROM blocks WHERE vrf_id = :vrf_id AND node = :node
+SELECT count(*) FROM blocks WHERE vrf_id + 0 = :vrf_id AND node = :node
     AND pool_id = ANY (CAST(:pool_ids AS bigint[])) AND cidr <> ALL (CAST(:seen AS cidr[]))
 """)
 _LABELS = statements.Statement("SELECT labels FROM nodes WHERE vrf_id = :vrf_id AND name = :node")
@@ -42,11 +42,13 @@ FROM unnest(CAST(:cidrs AS cidr[]), CAST(:nodes AS text[]), CAST(:claim_times AS
     CAST(:frees AS text[]), CAST(:coolings AS jsonb[]), CAST(:stickies AS jsonb[]),
     CAST(:ready_ticks AS bigint[]))
     AS new (cidr, node, claim_time, free, cooling, sticky, next_ready_tick)
-WHERE vrf_id = :vrf_id AND blocks.cidr = ANY (CAST(:cidrs AS cidr[])) AND blocks.cidr = new.cidr
+WHERE (vrf_id, blocks.cidr) >= (:vrf_id, new.cidr) AND (vrf_id, blocks.cidr) <= (:vrf_id, new.cidr)
 """)
-_CLOSE = statements.Statement(
-    "DELETE FROM blocks WHERE vrf_id = :vrf_id AND cidr = ANY (CAST(:cidrs AS cidr[]))"
-)
+_CLOSE = statements.Statement("""
+DELETE FROM blocks USING unnest(CAST(:cidrs AS cidr[])) AS gone (cidr)
+WHERE (vrf_id, blocks.cidr) >= (:vrf_id, gone.cidr)
+    AND (vrf_id, blocks.cidr) <= (:vrf_id, gone.cidr)
+""")
 _ADVANCE = statements.Statement("""
 UPDATE pool_frontiers SET unused = CAST(
     (CAST(:unused AS text[]))[array_position(CAST(:pool_ids AS bigint[]), pool_id)]

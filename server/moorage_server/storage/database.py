@@ -42,12 +42,13 @@ _chance = random.Random()  # noqa: S311  # spreads retries, guards nothing
 # The first round trip of every transaction, with settings that so hold behind a pooler as
 # well, the path of names among them: no schema of somebody else stands in the way of
 # our tables. Every statement finds its rows by key; the last three keep a plan that was made
-# while the tables were small from scanning them once they are not.
+# while the tables were small from scanning them once they are not. What changes something has
+# plans for any parameters, which are made once; what only reads is planned for those it has.
 _BEGIN = """
 BEGIN ISOLATION LEVEL {isolation};
 SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement};
 SET LOCAL idle_in_transaction_session_timeout = {idle}; SET LOCAL timezone = 'UTC';
-SET LOCAL search_path = public, pg_temp;
+SET LOCAL search_path = public, pg_temp; SET LOCAL plan_cache_mode = {plans};
 SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off
 """
 
@@ -209,6 +210,7 @@ class Database:
         connection.begin()  # for SQLAlchemy, which sends nothing: the driver would do so
         begin = _BEGIN.format(
             isolation="REPEATABLE READ" if snapshot else "READ COMMITTED",
+            plans="auto" if snapshot else "force_generic_plan",
             lock=_milliseconds(limits.lock),
             statement=_milliseconds(limits.statement),
             idle=_milliseconds(IDLE_IN_TRANSACTION),

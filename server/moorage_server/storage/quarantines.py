@@ -68,7 +68,7 @@ DELETE FROM awaited_lists WHERE vrf_id = :vrf_id AND node = :node
 """)
 _HELD = statements.Statement("""
 SELECT uid FROM attachments
-WHERE uid = ANY (CAST(:uids AS uuid[])) AND vrf_id = :vrf_id AND state = 'HELD'
+WHERE uid = ANY (CAST(:uids AS uuid[])) AND vrf_id + 0 = :vrf_id AND state = 'HELD'
 """)
 _FORGET_NAMED = statements.Statement("""
 DELETE FROM unknown_attachments WHERE vrf_id = :vrf_id AND node = :node AND cluster = :cluster

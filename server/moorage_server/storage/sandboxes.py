@@ -17,12 +17,13 @@ import sqlalchemy as sa
 from moorage_server.domain import identity, model, succession
 from moorage_server.storage import allocations, arrays, attachments, statements
 
-# By the index of pod uids, which holds no row without one.
+# By the index of pod uids, which holds no row without one. Not by the VRF, of which other indexes
+# have all rows: for uids of a whole batch, these can seem fewer (decision 5).
 _SIBLINGS = statements.Statement("""
 SELECT network, container_id, interface, node, pod_uid, cluster, state = 'HELD' AS is_held,
     assign_boot_id AS boot_id, assign_boot_time_ns AS boot_time_ns
 FROM attachments
-WHERE pod_uid = ANY (CAST(:pod_uids AS text[])) AND pod_uid <> '' AND vrf_id = :vrf_id
+WHERE pod_uid = ANY (CAST(:pod_uids AS text[])) AND pod_uid <> '' AND vrf_id + 0 = :vrf_id
 ORDER BY assign_boot_time_ns DESC NULLS LAST
 """)
 
