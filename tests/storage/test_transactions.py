@@ -17,6 +17,7 @@ from moorage_server.storage import statements
 
 COUNT = "SELECT count(*) FROM nodes"
 PID = statements.Statement("SELECT pg_backend_pid()")
+RAISE = "DO $$ BEGIN RAISE EXCEPTION 'tried' USING ERRCODE = '{}'; END $$"
 PID_OF_NOTHING = statements.Statement("SELECT pid FROM nothing")
 INSERT = sa.text("INSERT INTO nodes (vrf_id, name) VALUES (1, :name)")
 
@@ -261,6 +262,72 @@ def test_a_violation_nobody_expects_is_a_fault_that_names_the_constraint(
 
     with pytest.raises(storage.Fault, match="SQLSTATE 23505, constraint nodes_pkey"):
         store.run(work, limits())
+
+
+@pytest.mark.parametrize("state", ["22003", "22021", "22P02"])
+def test_a_value_that_the_database_does_not_take_is_the_requests(
+    store: storage.Database, state: str
+) -> None:
+    tries = []
+
+    def work(transaction: storage.Transaction) -> None:
+        tries.append(1)
+        transaction.exec_driver_sql(RAISE.format(state))
+
+    with pytest.raises(errors.InvalidRequest, match="the database does not take"):
+        store.run(work, limits())
+    assert len(tries) == 1
+
+
+def test_a_value_that_the_driver_does_not_take_is_the_requests(store: storage.Database) -> None:
+    with pytest.raises(errors.InvalidRequest, match="the database does not take"):
+        store.run(lambda transaction: transaction.execute(INSERT, {"name": "n\0"}), limits())
+
+
+@pytest.mark.parametrize("state", ["XX000", "XX001", "XX002"])
+def test_what_postgresql_says_of_its_own_faults_is_told_apart(
+    store: storage.Database, state: str
+) -> None:
+    tries = []
+
+    def work(transaction: storage.Transaction) -> None:
+        tries.append(1)
+        transaction.exec_driver_sql(RAISE.format(state))
+
+    with pytest.raises(storage.Corrupt, match=f"SQLSTATE {state}"):
+        store.run(work, limits())
+    assert len(tries) == 1
+
+
+@pytest.mark.parametrize("state", ["XX001", "22003", "53100", "57014", "25006", "08006", "40003"])
+def test_at_a_commit_all_but_what_was_surely_rolled_back_is_an_unknown_outcome(
+    store: storage.Database, database: postgres.Database, state: str
+) -> None:
+    database.execute(
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN RAISE EXCEPTION 'tried' USING ERRCODE = '{state}'; END $$"
+    )
+    database.execute(
+        "CREATE CONSTRAINT TRIGGER fails AFTER INSERT ON nodes DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION fail()"
+    )
+    with pytest.raises(errors.OutcomeUnknown):
+        store.run(lambda transaction: transaction.execute(INSERT, {"name": "n1"}), limits())
+
+
+def test_a_transaction_that_has_lasted_too_long_for_postgresql_is_run_again_on_another_connection(
+    store: storage.Database, database: postgres.Database
+) -> None:
+    pids = []
+
+    def work(transaction: storage.Transaction) -> None:
+        pids.append(PID.value(transaction))
+        if len(pids) == 1:
+            transaction.exec_driver_sql("SET LOCAL transaction_timeout = 100")
+            transaction.exec_driver_sql("SELECT pg_sleep(9)")
+
+    store.run(work, limits())
+    assert len(set(pids)) == 2
 
 
 def test_a_database_that_is_not_there_is_unavailable() -> None:

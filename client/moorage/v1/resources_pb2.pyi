@@ -259,7 +259,7 @@ class _QuarantineCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Quara
     """
     QUARANTINE_CAUSE_RULES_BROKEN: _QuarantineCause.ValueType  # 3
     """What is stored of it breaks a rule about who holds an address; see
-    CheckConsistency.
+    CheckConsistency. Or PostgreSQL says that it may be corrupt.
     """
 
 class QuarantineCause(_QuarantineCause, metaclass=_QuarantineCauseEnumTypeWrapper):
@@ -275,7 +275,7 @@ changes than there are.
 """
 QUARANTINE_CAUSE_RULES_BROKEN: QuarantineCause.ValueType  # 3
 """What is stored of it breaks a rule about who holds an address; see
-CheckConsistency.
+CheckConsistency. Or PostgreSQL says that it may be corrupt.
 """
 Global___QuarantineCause: _TypeAlias = QuarantineCause  # noqa: Y015
 

@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import structlog
 
-from moorage_server.api import backward, chores, measures
+from moorage_server.api import backward, chores, corruption, measures
 from moorage_server.api.admission import BATCH_SIZE, Admission, Class
 from moorage_server.api.desk import Desk
 from moorage_server.api.tickets import Queue, Ticket, class_of
@@ -237,6 +237,8 @@ class Collector:
         limits = database.Limits.until(ticket.deadline)
         work = self._transaction([ticket], limits, Locking.WAITING)
         (ran,) = await asyncio.gather(self._desk.call(work), return_exceptions=True)
+        if isinstance(ran, database.Corrupt):
+            await corruption.shut(self._desk, ticket.request.attachment.vrf, ran)
         return ran if isinstance(ran, BaseException) else (await self._heeded(ran))[0]
 
     async def _heeded(self, ran: batch.Ran) -> Sequence[batch.Outcome]:

@@ -81,7 +81,8 @@ class Verifying:
         try:
             verified = await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except (errors.IpamError, database.Fault) as error:
-            _log.warning("what is stored was not verified", why=str(error))
+            log = _log.error if isinstance(error, database.Corrupt) else _log.warning
+            log("what is stored was not verified", why=str(error))
             return
         if verified is not None:
             self._tell(verified)

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import psycopg
 import sqlalchemy as sa
+import structlog
 
 from moorage_server.domain import errors
 from moorage_server.storage import errors as database_errors
@@ -35,6 +36,8 @@ CONNECTION_LIFETIME = 600  # seconds: a new primary and new addresses get notice
 # numbering of the feed, its tails, pages and two snapshots, counts, what verifies, the probe of
 # readiness.
 RESERVE_CONNECTIONS = 11
+
+_log = structlog.get_logger()
 
 # Our own: whoever seeds the interpreter's wants to know what comes of it.
 _chance = random.Random()  # noqa: S311  # spreads retries, guards nothing
@@ -240,6 +243,10 @@ class Fault(Exception):
     """
 
 
+class Corrupt(Fault):
+    """PostgreSQL finds fault with itself, or with what it stores."""
+
+
 class _Again(Exception):
     """The transaction was rolled back and may be run again."""
 
@@ -253,9 +260,15 @@ def _milliseconds(seconds: float) -> int:
 
 
 def _judged(verdict: Verdict, error: database_errors.DatabaseError) -> Exception:
+    what = database_errors.describe(error)
+    if verdict is Verdict.CORRUPT:
+        return Corrupt(what)
     refusal = database_errors.refusal(verdict)
     if refusal is None:
-        return Fault(database_errors.describe(error))
+        return Fault(what)
+    if verdict is Verdict.UNSUITABLE:
+        # It may be told to who sent it, and is a fault of ours all the same.
+        _log.error("a value was let in that the database does not take", what=what)
     if verdict in (Verdict.RETRY, Verdict.RECONNECT, Verdict.DEMOTED, Verdict.UNAVAILABLE):
         return _Again(refusal)
     return refusal

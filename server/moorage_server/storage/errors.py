@@ -5,6 +5,7 @@ that nobody knows.
 """
 
 import enum
+from collections.abc import Callable
 
 import psycopg
 import sqlalchemy as sa
@@ -22,6 +23,8 @@ class Verdict(enum.Enum):
     TIMED_OUT = "the time for the statement is up"
     DEMOTED = "this database takes no writes any more"
     UNAVAILABLE = "the database lacks what it needs to go on"
+    UNSUITABLE = "a value was let in that the database does not take"
+    CORRUPT = "the database finds fault with itself, or with what it stores"
     FAULT = "neither expected nor transient"
 
 
@@ -37,11 +40,14 @@ _BEFORE_COMMIT = {
     "57P03": Verdict.RECONNECT,
     "57P05": Verdict.RECONNECT,
     "25P03": Verdict.RECONNECT,
+    "25P04": Verdict.RECONNECT,  # somebody has set how long a transaction may last
     "25006": Verdict.DEMOTED,
     "42P01": Verdict.UNAVAILABLE,  # no such table, or column: not migrated yet, or no more
     "42703": Verdict.UNAVAILABLE,
     "08": Verdict.RECONNECT,
+    "22": Verdict.UNSUITABLE,
     "53": Verdict.UNAVAILABLE,
+    "XX": Verdict.CORRUPT,
 }
 
 
@@ -79,9 +85,14 @@ def before_commit(error: DatabaseError) -> Verdict:
         # Of a partition: the month that the row is of was made while it was written.
         return Verdict.RETRY
     if state is None:
-        lost = isinstance(_of_driver(error), psycopg.OperationalError)
-        return Verdict.RECONNECT if lost else Verdict.FAULT
+        return _without_state(_of_driver(error))
     return _BEFORE_COMMIT.get(state, _BEFORE_COMMIT.get(state[:2], Verdict.FAULT))
+
+
+def _without_state(error: psycopg.Error | None) -> Verdict:
+    if isinstance(error, psycopg.DataError):
+        return Verdict.UNSUITABLE  # the driver has not even sent it
+    return Verdict.RECONNECT if isinstance(error, psycopg.OperationalError) else Verdict.FAULT
 
 
 def at_commit(error: DatabaseError) -> Verdict:
@@ -98,7 +109,7 @@ def at_commit(error: DatabaseError) -> Verdict:
 
 def refusal(verdict: Verdict) -> errors.IpamError | None:
     """What the caller is told; None where the error itself must be reported."""
-    told: dict[Verdict, type[errors.IpamError]] = {
+    told: dict[Verdict, Callable[[], errors.IpamError]] = {
         Verdict.RETRY: errors.Contention,
         Verdict.CONTENTION: errors.Contention,
         Verdict.RECONNECT: errors.DatabaseUnavailable,
@@ -106,5 +117,10 @@ def refusal(verdict: Verdict) -> errors.IpamError | None:
         Verdict.UNAVAILABLE: errors.DatabaseUnavailable,
         Verdict.TIMED_OUT: errors.DeadlineTooShort,
         Verdict.UNKNOWN: errors.OutcomeUnknown,
+        Verdict.UNSUITABLE: _unsuitable,
     }
-    return told[verdict]() if verdict in told else None  # type: ignore[call-arg]  # these leaves take nothing
+    return told[verdict]() if verdict in told else None
+
+
+def _unsuitable() -> errors.InvalidRequest:
+    return errors.InvalidRequest([("", "has a value that the database does not take")])

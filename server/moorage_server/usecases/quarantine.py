@@ -28,6 +28,7 @@ _ALL_HEARD = "every list has come, and none names what is not held"
 _RESTORING = actors.of_server("restore")
 _FEED = actors.of_server("feed")
 _VERIFIER = actors.of_server("verifier")
+_DATABASE = actors.of_server("database")
 
 
 def restored(store: database.Database, limits: database.Limits) -> dict[str, int]:
@@ -75,8 +76,21 @@ def went_back(
     return store.run(work, limits)
 
 
+def corrupt(
+    store: database.Database, limits: database.Limits, vrf: str, error: database.Corrupt
+) -> bool:
+    """Puts a VRF in quarantine for what PostgreSQL says of itself; returns whether that is new."""
+    found = f"PostgreSQL reports {error}: what it stores may be corrupt"
+    return rules_broken(store, limits, vrf, [found], by=_DATABASE)
+
+
 def rules_broken(
-    store: database.Database, limits: database.Limits, vrf: str, findings: Sequence[str]
+    store: database.Database,
+    limits: database.Limits,
+    vrf: str,
+    findings: Sequence[str],
+    *,
+    by: Act = _VERIFIER,
 ) -> bool:
     """Puts a VRF in quarantine for what breaks rules in it; returns whether that is new.
 
@@ -95,7 +109,7 @@ def rules_broken(
             kept = new[:KEPT]
             quarantines.begin(transaction, vrf_id, Cause.RULES_BROKEN, new[0], findings=kept)
             vrfs.bump(transaction, vrf)
-            _note_begun(transaction, vrf, Cause.RULES_BROKEN, new[0], by=_VERIFIER)
+            _note_begun(transaction, vrf, Cause.RULES_BROKEN, new[0], by=by)
         return bool(new)
 
     return store.run(work, limits)

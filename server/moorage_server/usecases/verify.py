@@ -31,6 +31,13 @@ class Verified:
     shut: tuple[str, ...] = ()
 
 
+@dataclasses.dataclass(slots=True)
+class _Looks:
+    """Which VRF is looked at."""
+
+    at: str = ""
+
+
 def verify(
     store: database.Database,
     limits: database.Limits,
@@ -40,8 +47,11 @@ def verify(
 ) -> Verified | None:
     """Looks at what is due; None where nothing is, or another server is at it.
 
-    `periods` are in seconds, 0 for never.
+    `periods` are in seconds, 0 for never. Raises Corrupt where PostgreSQL says so; the VRF
+    that was looked at is shut then.
     """
+
+    looks = _Looks()
 
     def work(transaction: database.Transaction) -> Verified | None:
         # Before anything is read: the statements after it see what the last one has written.
@@ -51,13 +61,17 @@ def verify(
         if extent is None:
             return None
         with interruption.ends(transaction):
-            broken = tuple(_broken(transaction, extent, interruption))
+            broken = tuple(_broken(transaction, extent, interruption, looks))
         if interruption.interrupted:
             return None  # it is as due as it was
         verifications.done(transaction, extent)
         return Verified(extent=extent, broken=broken)
 
-    verified = store.run(work, limits)
+    try:
+        verified = store.run(work, limits)
+    except database.Corrupt as error:
+        quarantine.corrupt(store, limits, looks.at, error)
+        raise
     if verified is None:
         return None
     grave = _grave(verified.broken)
@@ -70,11 +84,12 @@ def verify(
 
 
 def _broken(
-    transaction: database.Transaction, extent: Extent, interruption: Interruption
+    transaction: database.Transaction, extent: Extent, interruption: Interruption, looks: _Looks
 ) -> Iterator[Broken]:
     if extent is Extent.WHOLE:
         consistency.prepare(transaction)
     for vrf, vrf_id in vrfs.names(transaction).items():
+        looks.at = vrf
         part = verifications.draw(transaction, vrf_id) if extent is Extent.PART else None
         for rule in rules.RULES:
             if interruption.interrupted:

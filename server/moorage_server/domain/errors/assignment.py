@@ -262,7 +262,7 @@ class VrfQuarantined(IpamError):
         "RESTORED": ("its database was restored from a backup", _LISTS),
         "WENT_BACK": ("its database has gone back in time", _LISTS),
         "RULES_BROKEN": (
-            "what is stored of it breaks a rule about who holds an address",
+            "what is stored of it breaks a rule about who holds an address, or may be corrupt",
             "it is repaired (`moorctl quarantine show` tells what was found)",
         ),
     }
