@@ -19,12 +19,13 @@ from moorage_server.embedded import cluster
 from moorage_server.embedded.errors import EmbeddedError
 from moorage_server.processes import one, several
 from moorage_server.processes.ending import Ending
-from moorage_server.storage import schema
+from moorage_server.storage import hosts, schema
 
 _STATE = click.Path(path_type=pathlib.Path, file_okay=False)
 _FAILURES = (
     config.SettingsError,
     schema.SchemaError,
+    hosts.HostsError,
     EmbeddedError,
     BindError,
     doctor.NotExamined,

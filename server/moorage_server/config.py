@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Self
 
 from moorage_server import access
+from moorage_server.storage import hosts
 
 DEFAULT_LISTEN = "127.0.0.1:7711"
 DEFAULT_METRICS_LISTEN = "127.0.0.1:7712"
@@ -183,11 +184,15 @@ def url_of_database(environment: Mapping[str, str], given: str | None) -> str:
 
 
 def require_postgresql(url: str) -> None:
-    """Raises SettingsError unless a URL is one of PostgreSQL, through psycopg."""
+    """Raises SettingsError unless a URL is one of PostgreSQL, through psycopg, and names hosts."""
     if not url.startswith(("postgresql://", "postgresql+psycopg://")):
         raise SettingsError(
             "the database URL is not one of PostgreSQL; write postgresql+psycopg://USER@HOST/NAME"
         )
+    try:
+        hosts.readable(url)
+    except hosts.HostsError as error:
+        raise SettingsError(f"the database URL: {error}") from error
 
 
 def is_local(listen: str) -> bool:

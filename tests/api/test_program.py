@@ -37,6 +37,21 @@ def run(program: str, *arguments: str, **environment: str) -> subprocess.Complet
             "--insecure-bind where the network itself is trusted",
         ),
         (
+            ["serve", "--database-url", "postgresql+psycopg:///m?host=a,b&hostaddr=127.0.0.1"],
+            {},
+            "the database URL: 2 hosts and 1 addresses (hostaddr) don't match",
+        ),
+        (
+            ["migrate", "--database-url", "postgresql+psycopg:///m?hostaddr=::1,::1&port=1,2,3"],
+            {},
+            "the database URL: 3 ports and 2 addresses (hostaddr) don't match",
+        ),
+        (
+            ["serve", "--database-url", "postgresql+psycopg:///m?host=a,b,c&port=1,2"],
+            {},
+            "the database URL: number of hosts and ports don't match",
+        ),
+        (
             ["serve"],
             {"DATABASE_URL": "postgresql://", "MOORAGE_THREADS": "many"},
             "MOORAGE_THREADS is 'many'; give a whole number",

@@ -14,7 +14,7 @@ from harness import postgres
 from moorage_server.domain import errors
 from moorage_server.embedded import cluster
 from moorage_server.storage import database as storage
-from moorage_server.storage import pulse, statements
+from moorage_server.storage import hosts, pulse, statements
 
 PID = statements.Statement("SELECT pg_backend_pid()")
 SOON = 1.0  # seconds, less than PostgreSQL's client would wait for whoever is silent
@@ -75,6 +75,32 @@ def test_who_was_silent_is_not_asked_again_where_another_leads(
             return time.monotonic() - began
 
         assert store.run(both, limits()) < SOON
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"hostaddr": "127.0.0.1,127.0.0.1"},
+        {"hostaddr": ("127.0.0.1", "127.0.0.1"), "host": "one.example,other.example"},
+    ],
+    ids=["alone", "beside names"],
+)
+def test_addresses_are_hosts_of_which_who_leads_is_asked_first(
+    database: postgres.Database, silent: int, given: dict[str, str | tuple[str, ...]]
+) -> None:
+    own = sa.make_url(database.service_url).set(host=None, port=None)
+    with contextlib.ExitStack() as until:
+        port = until.enter_context(wire_to(database))
+        store = until.enter_context(opened(own.set(query={**given, "port": f"{silent},{port}"})))
+
+        def both(transaction: storage.Transaction) -> tuple[hosts.Host, float]:
+            began = time.monotonic()
+            store.run(PID.value, limits())  # the first connection is in use
+            return transaction.info["host"], time.monotonic() - began
+
+        host, took = store.run(both, limits())
+        assert host.port == str(port)
+        assert took < SOON
 
 
 @pytest.fixture

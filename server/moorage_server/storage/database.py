@@ -95,7 +95,7 @@ class Database:
     def __init__(self, url: str, *, threads: int) -> None:
         """Connects when first used; `threads` may run transactions at the same time."""
         self._engine = sa.create_engine(
-            url,
+            hosts.readable(url),
             pool_size=threads + RESERVE_CONNECTIONS,
             max_overflow=0,
             hide_parameters=True,  # they are values of requests, and end up in logs

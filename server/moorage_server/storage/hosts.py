@@ -7,16 +7,30 @@ before. So whoever said no at once is asked before whoever took long, and whoeve
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import sqlalchemy as sa
 
-Host = tuple[str, str]  # with its port
+
+class Host(NamedTuple):
+    """One of the hosts, by the parameters of libpq, any of which may be left to it."""
+
+    host: str = ""
+    hostaddr: str = ""
+    port: str = ""
+
+
+ANY = Host()  # whichever libpq finds
+
+
+class HostsError(Exception):
+    """The hosts, addresses and ports of a URL do not pair."""
+
+
 Connection = sa.engine.interfaces.DBAPIConnection
 Parameters = dict[str, Any]  # of psycopg.connect
 
-_HOST = ("host", "port")  # its parameters, either of which may be left to libpq
 _LEADS, _LED = -1.0, 3600.0  # costs of asking, as if in seconds
 
 
@@ -39,7 +53,7 @@ class Hosts:
         """Connects to the first that can be used; raises what the last one said."""
         failure = psycopg.OperationalError("no host is named")
         hosts = _apart(parameters)
-        others = {name: value for name, value in parameters.items() if name not in _HOST}
+        others = {name: value for name, value in parameters.items() if name not in Host._fields}
         if len(hosts) > 1:
             # Of several, one that follows is none that can be used, whatever the URL says.
             others["target_session_attrs"] = "read-write"
@@ -98,17 +112,52 @@ def _start(made: Connection) -> object:
     return found
 
 
+def readable(url: str) -> sa.URL:
+    """A URL as SQLAlchemy reads it, which knows nothing of addresses; raises HostsError.
+
+    To libpq a name is what certificates are of, and an address without one is its own.
+    """
+    read = sa.make_url(url)
+    query = dict(read.query)
+    addresses = _listed(query.pop("hostaddr", ""))
+    if addresses:
+        query |= _paired(read, addresses)
+    made = read.set(query=query)
+    try:
+        made.get_dialect()().create_connect_args(made)
+    except sa.exc.ArgumentError as error:
+        raise HostsError(str(error)) from error
+    return made
+
+
+def _paired(url: sa.URL, addresses: list[str]) -> dict[str, str]:
+    names = _listed(url.query.get("host", url.host or ""))
+    ports = _listed(url.query.get("port", ""))
+    if len(ports) == 1:
+        ports *= len(addresses)
+    for what, listed in (("hosts", names), ("ports", ports)):
+        if len(listed) not in (0, len(addresses)):
+            counts = f"{len(listed)} {what} and {len(addresses)} addresses (hostaddr)"
+            raise HostsError(f"{counts} don't match")
+    told = {"port": ports, "hostaddr" if names else "host": addresses}
+    return {name: ",".join(values) for name, values in told.items() if values}
+
+
+def _listed(value: str | tuple[str, ...]) -> list[str]:
+    whole = value if isinstance(value, str) else ",".join(value)
+    return whole.split(",") if whole else []
+
+
 def _apart(parameters: Parameters) -> list[Host]:
     """The hosts with their ports, as libpq reads them."""
-    hosts, ports = str(parameters.get("host", "")), str(parameters.get("port", ""))
-    if "hostaddr" in parameters:  # a third list, which only libpq reads
-        return [(hosts, ports)]
-    return _paired(hosts.split(","), ports.split(","))
+    names, addresses, ports = (str(parameters.get(each, "")).split(",") for each in Host._fields)
+    every = zip(names, _each(addresses, names), _each(ports, names), strict=True)
+    return [Host(*each) for each in every]
 
 
-def _paired(hosts: list[str], ports: list[str]) -> list[Host]:
-    return list(zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=True))
+def _each(values: list[str], names: list[str]) -> list[str]:
+    return values * len(names) if len(values) == 1 else values
 
 
 def _named(host: Host) -> Parameters:
-    return {name: value for name, value in zip(_HOST, host, strict=True) if value}
+    return {name: value for name, value in host._asdict().items() if value}

@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 import psycopg
 import structlog
 
-from moorage_server.storage.hosts import Host
+from moorage_server.storage.hosts import ANY, Host
 
 PATIENCE = 1.5  # seconds that a transaction may take before it is wondered at
 PERIOD = 0.5  # seconds between two looks
@@ -45,7 +45,7 @@ class Line:
     """What one transaction speaks over, as soon as it has that."""
 
     wire: socket.socket | None = None
-    host: Host = ("", "")
+    host: Host = ANY
     since: float = math.inf
 
     def take(self, connection: psycopg.Connection[Any], host: Host) -> None:

@@ -17,7 +17,7 @@ import psycopg.errors
 import sqlalchemy as sa
 import structlog
 
-from moorage_server.storage import durability, tables
+from moorage_server.storage import durability, hosts, tables
 
 # A lock that is not to be had at once (`migrations/env.py`) is asked for again, so often, after so
 # many seconds: whoever waits for one keeps everybody waiting who comes after.
@@ -55,7 +55,7 @@ def head() -> str:
 def migrate(owner_url: str, revision: str = "head") -> None:
     """Brings the schema to a revision, as the role that owns it; raises SchemaError."""
     try:
-        engine = sa.create_engine(owner_url, poolclass=sa.NullPool)
+        engine = sa.create_engine(hosts.readable(owner_url), poolclass=sa.NullPool)
         with engine.connect() as connection:
             _require_service_role(connection)
             _insist(connection, revision)
