@@ -53,6 +53,32 @@ def test_what_raises_leaves_nothing(store: storage.Database, database: postgres.
     assert database.scalar(COUNT) == 0
 
 
+def test_what_raises_is_told_also_where_its_connection_is_lost(
+    store: storage.Database, database: postgres.Database
+) -> None:
+    def work(transaction: storage.Transaction) -> None:
+        transaction.execute(INSERT, {"name": "n1"})
+        terminate_others(database)
+        raise errors.ServerBusy
+
+    with pytest.raises(errors.ServerBusy):
+        store.run(work, limits())
+    assert database.scalar(COUNT) == 0
+    assert store.run(PID.value, limits()) > 0
+
+
+def test_what_is_only_rehearsed_needs_no_answer_to_its_end(
+    store: storage.Database, database: postgres.Database
+) -> None:
+    def work(transaction: storage.Transaction) -> str:
+        transaction.execute(INSERT, {"name": "n1"})
+        terminate_others(database)
+        return "done"
+
+    assert store.rehearsing().run(work, limits()) == "done"
+    assert database.scalar(COUNT) == 0
+
+
 def test_what_only_reads_is_done_again_when_its_end_is_lost(
     store: storage.Database, database: postgres.Database
 ) -> None:

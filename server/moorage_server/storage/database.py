@@ -6,11 +6,12 @@ lost answer is an unknown outcome, which the caller resolves by repeating the
 call (assign and release are idempotent).
 """
 
+import contextlib
 import copy
 import dataclasses
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import psycopg
@@ -168,7 +169,7 @@ class Database:
 
     def _once(self, work: Callable[[sa.Connection], T], limits: Limits, *, snapshot: bool) -> T:
         # The connection is given back first: that may send a ROLLBACK, and wait for its answer.
-        with self._pulse.felt() as line, self._connect() as connection:
+        with self._pulse.felt() as line, self._connect() as connection, _rolled_back(connection):
             made = connection.info["made"]
             try:
                 line.take(statements.driver(connection), connection.info["host"])
@@ -253,6 +254,18 @@ class _Again(Exception):
     def __init__(self, refusal: errors.IpamError) -> None:
         super().__init__(str(refusal))
         self.refusal = refusal
+
+
+@contextlib.contextmanager
+def _rolled_back(connection: sa.Connection) -> Iterator[None]:
+    """Rolls back what was not committed; that nobody answers to that changes nothing."""
+    try:
+        yield
+    finally:
+        try:
+            connection.rollback()
+        except database_errors.KINDS:
+            connection.invalidate()
 
 
 def _milliseconds(seconds: float) -> int:
