@@ -3,6 +3,7 @@
 import concurrent.futures
 import dataclasses
 import threading
+import time
 from collections.abc import Iterator
 
 import grpc
@@ -658,6 +659,54 @@ def test_a_server_that_stops_ends_its_watches_at_once(database: postgres.Databas
     with serving.in_process(database) as server, watching(server.target) as stream:
         stream.until(0)
         server.stop()
+        stream.end()
+        assert stream.call.code() is grpc.StatusCode.OK
+
+
+@pytest.fixture
+def slow(database: postgres.Database) -> Iterator[serving.Serving]:
+    """A server that reads what is held for longer than any test lasts."""
+    with serving.in_process(database) as server:
+        with moorage.Client(server.target) as client:
+            create_pool(client, "a", "10.0.0.0/24")
+            assign(client, "c1")
+        # Policies hold for the service, and not for superusers.
+        database.execute(
+            "CREATE FUNCTION slowly() RETURNS boolean LANGUAGE sql VOLATILE"
+            " AS 'SELECT pg_sleep(60) IS NOT NULL'"
+        )
+        database.execute("CREATE POLICY slow ON allocations USING (slowly())")
+        database.execute("ALTER TABLE allocations ENABLE ROW LEVEL SECURITY")
+        yield server
+
+
+def wait_for_readers(database: postgres.Database, count: int) -> None:
+    """Returns when so many read what is held; of those who do not come to an end, soon."""
+    query = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event = 'PgSleep'"
+    )
+    until = time.monotonic() + 10
+    while database.scalar(query) != count:
+        assert time.monotonic() < until, "it is read all the same"
+
+
+def test_a_snapshot_is_read_no_more_when_its_watch_is_cancelled(
+    slow: serving.Serving, database: postgres.Database
+) -> None:
+    with watching(slow.target):
+        wait_for_readers(database, 1)
+    wait_for_readers(database, 0)
+
+
+def test_a_server_that_stops_ends_a_watch_whose_snapshot_is_being_read(
+    slow: serving.Serving, database: postgres.Database
+) -> None:
+    with watching(slow.target) as stream:
+        wait_for_readers(database, 1)
+        began = time.monotonic()
+        slow.stop()
+        assert time.monotonic() - began < 10, "it is read to its end"
         stream.end()
         assert stream.call.code() is grpc.StatusCode.OK
 

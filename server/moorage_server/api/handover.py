@@ -42,11 +42,12 @@ class Handover(Generic[T]):
         *,
         idle: T,
         every: float,
+        interrupt: Callable[[], None],
     ) -> AsyncGenerator[T, None]:
         """The pieces that `work`, done in one of these threads, puts; raises what it raises.
 
         `idle` where none has come for so many seconds. Where nobody goes on taking, the
-        work ends with NotTaken.
+        work ends with NotTaken; `interrupt`, which may block, ends what it waits for.
         """
         working = self._loop.run_in_executor(threads, work)
         # Behind everything that was put; None is the end.
@@ -66,4 +67,5 @@ class Handover(Generic[T]):
         finally:
             self._gone = True
             self._room.release()
-            working.cancel()  # what has not begun never will
+            if working.cancel():  # what has not begun never will
+                self._loop.run_in_executor(None, interrupt)

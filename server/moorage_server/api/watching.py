@@ -8,11 +8,13 @@ What a server spends on watches is bounded: it sends so many messages in a secon
 with all that has happened since the one before. With more watches each is told later.
 """
 
+import asyncio
 import concurrent.futures
 import contextlib
 import dataclasses
 import math
 import time
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 
 from moorage.v1 import history_pb2 as messages
@@ -21,6 +23,7 @@ from moorage_server.api.bell import Bell
 from moorage_server.api.desk import Context, Desk
 from moorage_server.domain import errors, feed, model
 from moorage_server.storage import catalogs, database
+from moorage_server.storage.interruption import Interruption
 from moorage_server.usecases import query, watch
 
 # Enough for the heartbeats of as many watches as there may be.
@@ -55,6 +58,8 @@ class Watching:
         self.count = 0  # watches at the moment
         self._next = 0.0  # when the next message may be sent
         self._stopped = Bell()
+        # Of snapshots, some of which have been read.
+        self._reading: weakref.WeakSet[Interruption] = weakref.WeakSet()
         self._snapshots = concurrent.futures.ThreadPoolExecutor(SNAPSHOTS, "snapshot")
         self._pages = concurrent.futures.ThreadPoolExecutor(1, "page")
 
@@ -93,6 +98,8 @@ class Watching:
         self.stopping = True
         self.tails.stop()
         self._stopped.ring()
+        for each in self._reading:
+            asyncio.get_running_loop().run_in_executor(None, each.interrupt)
 
     def close(self) -> None:
         """Waits for what is being read."""
@@ -115,7 +122,8 @@ class Watching:
     ) -> "tuple[AsyncGenerator[bytes, None], list[feed.Cursor]]":
         """What is held, as messages, and behind them the revision that it is of."""
         reached: list[feed.Cursor] = []
-        end = 0.0
+        end, interruption = 0.0, Interruption()
+        self._reading.add(interruption)
 
         def put(messages: Iterable[bytes]) -> None:
             for message in messages:
@@ -132,12 +140,21 @@ class Watching:
             end = time.monotonic() + SNAPSHOT_TIME
             bounds = database.Limits.until(end)
             store, compiled = self._desk.store, self._compiled
-            told = watch.snapshot(store, bounds, tell, compiled, wanted=wanted)
+            try:
+                told = watch.snapshot(store, bounds, tell, compiled, interruption, wanted=wanted)
+            except errors.DeadlineTooShort:
+                if self.stopping:
+                    raise handover.NotTaken from None
+                raise
             put(encode_watch.released(told.released))
             reached.append(told.cursor)
 
         pieces = taken.taken(
-            self._snapshots, work, idle=encode_watch.HEARTBEAT, every=self.rules.heartbeat
+            self._snapshots,
+            work,
+            idle=encode_watch.HEARTBEAT,
+            every=self.rules.heartbeat,
+            interrupt=interruption.interrupt,
         )
         return pieces, reached
 
@@ -205,6 +222,8 @@ class _Watcher:
                             return
                         yield piece
             except handover.NotTaken:
+                if self._watching.stopping:
+                    return
                 raise errors.ConsumerTooSlow(self._wanted.vrf) from None
             (cursor,) = reached
             yield encode_watch.cursor(cursor)

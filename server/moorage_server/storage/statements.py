@@ -9,12 +9,14 @@ import concurrent.futures
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import psycopg
 import sqlalchemy as sa
 from psycopg.pq import TransactionStatus
 from psycopg.rows import RowFactory, namedtuple_row, tuple_row
+
+from moorage_server.storage import interruption
 
 Parameters = Mapping[str, object]
 T = TypeVar("T")
@@ -72,11 +74,17 @@ class Statement:
 
         Between two fetches the transaction stands idle, as between any two statements: so it
         ends by itself where nobody goes on taking them. No other statement may be sent meanwhile.
+        Who raises something does not wait for rows that are being looked for.
         """
         cursor = driver(connection).cursor("stream", row_factory=lambda _: make)
         with cursor, concurrent.futures.ThreadPoolExecutor(1, "fetch") as ahead:
             cursor.execute(self._sent_text, parameters)
-            yield _fetched(cursor, ahead)
+            fetches = _Fetches(cursor, ahead)
+            try:
+                yield fetches.rows()
+            except BaseException:
+                fetches.break_off()
+                raise
 
     def _sent(
         self, connection: sa.Connection, parameters: Parameters, row_factory: RowFactory[Any]
@@ -85,12 +93,31 @@ class Statement:
         return cursor.execute(self._sent_text, parameters)
 
 
-def _fetched(cursor: "psycopg.ServerCursor[T]", ahead: concurrent.futures.Executor) -> Iterator[T]:
-    """The rows, while PostgreSQL looks for those behind them: two cores are at work, not one."""
-    coming = ahead.submit(cursor.fetchmany, FETCHED)
-    while rows := coming.result():
-        coming = ahead.submit(cursor.fetchmany, FETCHED)
-        yield from rows
+class _Fetches(Generic[T]):
+    """The fetches of a stream: PostgreSQL looks for rows while those before them are taken.
+
+    So two cores are at work, not one.
+    """
+
+    def __init__(
+        self, cursor: "psycopg.ServerCursor[T]", ahead: concurrent.futures.Executor
+    ) -> None:
+        self._cursor, self._ahead = cursor, ahead
+        self._coming = self._fetch()
+
+    def rows(self) -> Iterator[T]:
+        while rows := self._coming.result():
+            self._coming = self._fetch()
+            yield from rows
+
+    def break_off(self) -> None:
+        """Ends the one under way, if any."""
+        while not self._coming.done():
+            interruption.cancel(self._cursor.connection)
+            concurrent.futures.wait([self._coming], interruption.AGAIN)
+
+    def _fetch(self) -> "concurrent.futures.Future[list[T]]":
+        return self._ahead.submit(self._cursor.fetchmany, FETCHED)
 
 
 def send(connection: sa.Connection, text: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from moorage_server.domain import errors, feed, history, model
 from moorage_server.storage import catalogs, database, held
 from moorage_server.storage import feed as stored
+from moorage_server.storage.interruption import Interruption
 from moorage_server.usecases import query
 
 PAGE = 1000  # events, or allocations, read at once
@@ -83,12 +84,13 @@ def snapshot(
     limits: database.Limits,
     tell: Callable[[query.Page], None],
     compiled: catalogs.Catalogs,
+    interruption: Interruption,
     *,
     wanted: model.AllocationFilter,
 ) -> Snapshot:
     """Tells of what is held, and was at one revision, page by page.
 
-    What `tell` raises ends it. Raises VrfNotFound.
+    What `tell` raises ends it, and so does an interruption. Raises VrfNotFound.
     """
     begun = False
 
@@ -101,7 +103,11 @@ def snapshot(
         at = stored.place(transaction, wanted.vrf)
         rewind = feed.Rewind(stored.unnumbered(transaction, at, wanted.vrf))
         known = compiled.require(transaction, wanted.vrf).catalog
-        with held.everything(transaction, known.vrf_id, wanted) as rows:
+        with (
+            interruption.ends(transaction),
+            held.everything(transaction, known.vrf_id, wanted) as rows,
+        ):
+            interruption.require_none()
             stayed = (each for each in rows if not rewind.is_changed(each.address))
             while page := list(itertools.islice(stayed, PAGE)):
                 tell(query.Page.of(known, page))
