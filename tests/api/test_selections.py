@@ -35,7 +35,7 @@ def entry(revision: int, node: str = "n1", pool: str = "a") -> Entry:
         allocation=allocation,
         revision=revision,
     )
-    return Entry(event=event, part=b"")
+    return Entry(event)
 
 
 def interest(node: str = "", *pools: str) -> feed.Interest:

@@ -1,4 +1,4 @@
-"""What is wanted of a feed: every event is laid out once for all who want the same.
+"""What is wanted of a feed: every event is laid out once for all who want it.
 
 Agents and firewalls watch a node each, by the thousand. So an event is tried only where
 its node is wanted or any is, and who wants nothing of it is not woken. The newest stay for
@@ -8,6 +8,7 @@ a while, wanted or not: who comes back finds what it has missed.
 import bisect
 import collections
 import dataclasses
+import functools
 import itertools
 from collections.abc import Iterable
 
@@ -18,22 +19,18 @@ from moorage_server.domain import feed, history
 RECENT = 10_000  # events that stay for who comes back
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """An event, and the part of a message that tells of it, made once for everybody."""
+    """An event, and the part of a message that tells of it, made once for all who are told."""
 
-    event: history.Event
-    part: bytes
+    def __init__(self, event: history.Event) -> None:
+        """Nobody has been told of it."""
+        self.event = event
+        self.revision = event.revision  # its place in the feed
 
-    @property
-    def revision(self) -> int:
-        """Its place in the feed."""
-        return self.event.revision
-
-
-def entries(events: Iterable[history.Event]) -> list[Entry]:
-    """Events made ready to be told."""
-    return [Entry(event=each, part=encode_watch.event(each)) for each in events]
+    @functools.cached_property
+    def part(self) -> bytes:
+        """Of a message that tells of it."""
+        return encode_watch.event(self.event)
 
 
 class Selection:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Collection, Iterator
 
 from moorage_server.api.bell import Bell
-from moorage_server.api.selections import Entry, Selection, Selections, entries
+from moorage_server.api.selections import Entry, Selection, Selections
 from moorage_server.domain import errors, feed
 from moorage_server.storage import database
 from moorage_server.usecases import watch
@@ -165,7 +165,7 @@ class Tails:
             found = watch.following(self._store, limits, vrf=vrf, cursor=cursor)
             wanted = (each for each in found if interest is None or interest.wants(each))
             upto = found[-1].revision if found else cursor.revision
-            return Page(entries=entries(wanted), upto=upto)
+            return Page(entries=list(map(Entry, wanted)), upto=upto)
 
         reading = asyncio.get_running_loop().run_in_executor(threads or self._thread, work)
         try:

@@ -22,10 +22,13 @@ SELECT r.revision, e.* FROM revisions r JOIN events e
 WHERE r.vrf_id = :vrf_id AND r.revision > :after AND r.revision <= :upto ORDER BY r.revision
 """)
 
+# From the first revision on, until one has its event: these go by the month, with all before them.
 _OLDEST = statements.Statement("""
-SELECT min(r.revision) FROM revisions r JOIN events e
-    ON e.event_id = r.event_id AND e.vrf_id = r.vrf_id AND e.event_time = r.event_time
-WHERE r.vrf_id = :vrf_id AND r.revision > :after
+SELECT r.revision FROM revisions r CROSS JOIN LATERAL (
+    SELECT FROM events e
+    WHERE e.event_id = r.event_id AND e.vrf_id = r.vrf_id AND e.event_time = r.event_time LIMIT 1
+) AS kept
+WHERE r.vrf_id = :vrf_id AND r.revision > :after ORDER BY r.revision LIMIT 1
 """)
 
 _UNNUMBERED = statements.Statement("""
