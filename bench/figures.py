@@ -1,36 +1,33 @@
 """What is made of samples: figures, the ratios between them, and tables of both."""
 
+import collections
 import dataclasses
 import operator
 import os
 import statistics
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, TypeVar
 
 from bench.usage import Usage
 from bench.work import Sample
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """One row of a table in one round. Times in seconds; CPU and bytes of WAL for each call.
+class Cost:
+    """How many came in a second, of calls or rows, and seconds of CPU for each, in one round.
 
     `busy` is the share of the machine's cores that were, with whatever.
     """
 
     rate: float
-    p50: float
-    p95: float
-    p99: float
     server_cpu: float
     postgres_cpu: float
     load_cpu: float
-    wal: float
     busy: float
 
     @property
     def cores(self) -> float:
-        """How many cores server, PostgreSQL and load use together while calls are answered."""
+        """How many cores server, PostgreSQL and load use together while answers come."""
         return (self.server_cpu + self.postgres_cpu + self.load_cpu) * self.rate
 
     @property
@@ -39,18 +36,30 @@ class Figure:
         return 1 + (1 - self.busy) * (os.cpu_count() or 1) / self.cores
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Figure(Cost):
+    """One row of a table in one round. Times in seconds; CPU and bytes of WAL for each call."""
+
+    p50: float
+    p95: float
+    p99: float
+    wal: float
+
+
 Figures = Sequence[Figure]
+Costs = Sequence[Cost]
 Field = Callable[[Figure], float]
-RATE: Final[Field] = operator.attrgetter("rate")
+_Field = Callable[[Cost], float]
+_Seen = TypeVar("_Seen", bound=Cost)
+_Row = TypeVar("_Row")
+RATE: Final[_Field] = operator.attrgetter("rate")
 P50: Final[Field] = operator.attrgetter("p50")
 P95: Final[Field] = operator.attrgetter("p95")
 P99: Final[Field] = operator.attrgetter("p99")
-SERVER_CPU: Final[Field] = operator.attrgetter("server_cpu")
+SERVER_CPU: Final[_Field] = operator.attrgetter("server_cpu")
 WAL: Final[Field] = operator.attrgetter("wal")
-CORES: Final[Field] = operator.attrgetter("cores")
-ROOM: Final[Field] = operator.attrgetter("room")
-BUSY: Final[Field] = operator.attrgetter("busy")
-_SIDES: Final[tuple[Field, ...]] = (
+_CORES: Final[tuple[_Field, ...]] = tuple(map(operator.attrgetter, ("cores", "busy", "room")))
+_SIDES: Final[tuple[_Field, ...]] = (
     SERVER_CPU,
     operator.attrgetter("postgres_cpu"),
     operator.attrgetter("load_cpu"),
@@ -58,6 +67,7 @@ _SIDES: Final[tuple[Field, ...]] = (
 
 TIMES: Final = ("p50 ms", "p95 ms", "p99 ms")
 SIDES: Final = ("server CPU µs", "PostgreSQL CPU µs", "load CPU µs")
+CORES: Final = ("cores used", "machine busy %", "rate could grow by")
 
 
 class NoAnswersError(Exception):
@@ -69,19 +79,35 @@ def figure(sample: Sample, used: Usage, *, wal: float) -> Figure:
     count = len(sample.latencies)
     if count == 0:
         raise NoAnswersError(f"a phase saw no answers: {sample.failures[:1]}; give it more time")
+    costs = cost(count, used, rate=sample.rate, load_cpu=sample.cpu)
     # Twice, because percentiles are of two values at least and a short phase may see one.
     percentiles = statistics.quantiles(sample.latencies * 2, n=100, method="inclusive")
     return Figure(
-        rate=sample.rate,
+        **dataclasses.asdict(costs),
         p50=percentiles[49],
         p95=percentiles[94],
         p99=percentiles[98],
+        wal=wal / count,
+    )
+
+
+def cost(count: int, used: Usage, *, rate: float, load_cpu: float) -> Cost:
+    """What each of so many cost, where the load used so many seconds of CPU for all of them."""
+    return Cost(
+        rate=rate,
         server_cpu=used.server / count,
         postgres_cpu=used.postgres / count,
-        load_cpu=sample.cpu / count,
-        wal=wal / count,
+        load_cpu=load_cpu / count,
         busy=used.busy / used.capacity if used.capacity else 0.0,
     )
+
+
+def means(phases: Iterable[tuple[_Row, Figure]]) -> Mapping[_Row, Figure]:
+    """Of each row, all its phases in one round as one."""
+    found: dict[_Row, list[Figure]] = collections.defaultdict(list)
+    for row, seen in phases:
+        found[row].append(seen)
+    return {row: mean(seen) for row, seen in found.items()}
 
 
 def mean(figures: Figures) -> Figure:
@@ -93,23 +119,27 @@ def mean(figures: Figures) -> Figure:
     )
 
 
-def ratio(field: Field, figures: Figures, to: Figures) -> str:
+def ratio(field: Callable[[_Seen], float], figures: Sequence[_Seen], to: Sequence[_Seen]) -> str:
     """What `quotient` returns, as it is shown."""
     return f"{quotient(field, figures, to):.2f}"
 
 
-def quotient(field: Field, figures: Figures, to: Figures) -> float:
+def quotient(
+    field: Callable[[_Seen], float], figures: Sequence[_Seen], to: Sequence[_Seen]
+) -> float:
     """The median of all rounds' ratios."""
     return statistics.median(quotients(field, figures, to))
 
 
-def quotients(field: Field, figures: Figures, to: Figures) -> list[float]:
+def quotients(
+    field: Callable[[_Seen], float], figures: Sequence[_Seen], to: Sequence[_Seen]
+) -> list[float]:
     """The ratio within each round."""
     return [field(one) / field(other) for one, other in zip(figures, to, strict=True)]
 
 
-def rate(figures: Figures) -> str:
-    """Calls in a second."""
+def rate(figures: Costs) -> str:
+    """Calls, or rows, in a second."""
     return f"{median(RATE, figures):.0f}"
 
 
@@ -118,9 +148,15 @@ def times(figures: Figures) -> list[str]:
     return [f"{median(field, figures) * 1e3:.2f}" for field in (P50, P95, P99)]
 
 
-def sides(figures: Figures) -> list[str]:
+def sides(figures: Costs, *, digits: int = 0) -> list[str]:
     """What belongs under SIDES."""
-    return [f"{median(field, figures) * 1e6:.0f}" for field in _SIDES]
+    return [f"{median(field, figures) * 1e6:.{digits}f}" for field in _SIDES]
+
+
+def cores(figures: Costs) -> list[str]:
+    """What belongs under CORES."""
+    used, busy, room = (median(field, figures) for field in _CORES)
+    return [f"{used:.2f}", f"{busy * 100:.0f}", f"{room:.2f}"]
 
 
 def wal(figures: Figures) -> str:
@@ -134,6 +170,6 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def median(field: Field, figures: Figures) -> float:
+def median(field: Callable[[_Seen], float], figures: Sequence[_Seen]) -> float:
     """What is shown of all rounds."""
     return statistics.median(map(field, figures))

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, LiteralString
 
@@ -10,7 +11,7 @@ import psycopg
 import moorage
 from bench import audience, audit, stock, usage
 from bench.crew import Crew
-from bench.figures import Figure, figure
+from bench.figures import Cost, Figure, cost, figure
 from bench.stage import Stage
 from bench.work import Ask, Audience, Call, Phase, Sample
 from moorage import names
@@ -78,6 +79,14 @@ class Lab:
         sample = work()
         used = self._used().since(before)
         return figure(sample, used, wal=self._written() - written), sample
+
+    def cost_while(self, look: Callable[[], int]) -> Cost:
+        """What each row cost that was read by this process; `look` says how many there were."""
+        began, spent, before = time.monotonic(), time.process_time(), self._used()
+        rows = look()
+        lasted, load_cpu = time.monotonic() - began, time.process_time() - spent
+        used = self._used().since(before)
+        return cost(rows, used, rate=rows / lasted, load_cpu=load_cpu)
 
     def ran(self, phase: Phase) -> Sample:
         """One phase; what failed is found, and what two callers held at once."""

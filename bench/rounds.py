@@ -58,7 +58,7 @@ class Run:
             Watches(calls, wanted),
             FixedRates(calls, wanted),
             Processes(processes, wanted),
-            FullReads(stocks),
+            FullReads(stocks, wanted.seconds),
             Scrapes(_scraped(calls, stocks)),
             PluginProcesses(calls, wanted, until),
             # What is held for it would be in every snapshot that those who watch the calls get.

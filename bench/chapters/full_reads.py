@@ -1,13 +1,15 @@
 """How fast everything that is held can be read, and checked."""
 
 import collections
+import functools
 import itertools
-import statistics
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from bench import figures, turns
+from bench.figures import Cost
 from bench.goals import Goal
 from bench.lab import PATIENCE, Lab
 
@@ -15,6 +17,14 @@ _PAGE: Final = 1000
 _LIST: Final = "list, 1,000 a page"
 _SNAPSHOT: Final = "snapshot of a watch"
 _CHECK: Final = "consistency check"
+_TEXT: Final = """\
+While nothing else is asked; a look that takes less than {seconds} s is repeated until it has. CPU
+is for one row; load is who looks, one process with the client library. Cores used are what the
+three take together: where that is all {cores}, the sum of the three bounds the rate. Where it is
+less, they wait for each other, and were the machine's idle rest used at the same cost, the rate
+could grow by the last factor. Of memory, the most there was so far:
+
+"""
 
 
 class FullReads:
@@ -22,22 +32,22 @@ class FullReads:
 
     title = "What a look at everything costs"
 
-    def __init__(self, labs: Mapping[int, Lab]) -> None:
+    def __init__(self, labs: Mapping[int, Lab], seconds: float) -> None:
         """The labs go by how many addresses are held, which must be so by now."""
         self._labs = labs
-        self._rates: dict[tuple[str, int], list[float]] = collections.defaultdict(list)
+        self._seconds = seconds
+        self._costs: dict[tuple[str, int], list[Cost]] = collections.defaultdict(list)
         self._peaks: dict[tuple[str, int], int] = {}
 
     def prepare(self) -> None:
         """Nothing: the stocks are there."""
 
     def round(self) -> None:
-        """Each look once, however long it takes."""
+        """Each look, however long it takes."""
         for held, lab in turns.shuffled(self._labs.items()):
-            for title, look in turns.shuffled(_LOOKS.items()):
-                began = time.monotonic()
-                look(lab)
-                self._rates[title, held].append(held / (time.monotonic() - began))
+            for title in turns.shuffled(_LOOKS):
+                looks = functools.partial(self._looks, title, lab, held)
+                self._costs[title, held].append(lab.cost_while(looks))
                 self._peaks[title, held] = lab.peak()
 
     def goals(self) -> Sequence[Goal]:
@@ -46,12 +56,12 @@ class FullReads:
         return (
             Goal(
                 what=f"thousands of rows a second, {_SNAPSHOT} of {most:,}",
-                seen=[rate / 1000 for rate in self._rates[_SNAPSHOT, most]],
+                seen=[each.rate / 1000 for each in self._costs[_SNAPSHOT, most]],
                 at_least=100,
             ),
             Goal(
                 what=f"seconds of a {_CHECK} for 1,000,000 rows, at the rate of {most:,}",
-                seen=[1_000_000 / rate for rate in self._rates[_CHECK, most]],
+                seen=[1_000_000 / each.rate for each in self._costs[_CHECK, most]],
                 at_most=20,
             ),
             Goal(
@@ -64,19 +74,26 @@ class FullReads:
     def section(self) -> str:
         """Rows in a second beside those of the smallest stock first: 1 says that it is linear."""
         smallest = min(self._labs)
-        heads = ["look", "held", f"of the rate at {smallest:,}", "rows/s", "seconds", "server MiB"]
+        heads = ["look", "held", f"of the rate at {smallest:,}", "rows/s", "seconds"]
+        heads += [*figures.SIDES, *figures.CORES, "server MiB"]
         rows = [self._row(*key, smallest) for key in itertools.product(_LOOKS, self._labs)]
-        text = "Once in a round, while nothing else is asked; of memory, the most there was so far:"
-        return f"{text}\n\n{figures.table(heads, rows)}"
+        text = _TEXT.format(seconds=self._seconds, cores=os.cpu_count())
+        return text + figures.table(heads, rows)
+
+    def _looks(self, title: str, lab: Lab, held: int) -> int:
+        """How many rows it has seen."""
+        rows, end = 0, time.monotonic() + self._seconds
+        while not rows or time.monotonic() < end:
+            _LOOKS[title](lab)
+            rows += held
+        return rows
 
     def _row(self, title: str, held: int, smallest: int) -> list[str]:
-        pairs = zip(self._rates[title, held], self._rates[title, smallest], strict=True)
-        ratio = statistics.median(own / base for own, base in pairs)
-        rate, peak = self._rate(title, held), self._peaks[title, held]
-        return [title, f"{held:,}", f"{ratio:.2f}", f"{rate:.0f}", f"{held / rate:.2f}", f"{peak}"]
-
-    def _rate(self, title: str, held: int) -> float:
-        return statistics.median(self._rates[title, held])
+        own, base = self._costs[title, held], self._costs[title, smallest]
+        seconds = held / figures.median(figures.RATE, own)
+        absolute = [figures.rate(own), f"{seconds:.2f}", *figures.sides(own, digits=1)]
+        names = [title, f"{held:,}", figures.ratio(figures.RATE, own, base)]
+        return [*names, *absolute, *figures.cores(own), str(self._peaks[title, held])]
 
     def _most_memory(self, held: int) -> int:
         return max(self._peaks[title, held] for title in _LOOKS)

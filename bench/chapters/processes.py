@@ -13,8 +13,6 @@ from bench.goals import Goal
 from bench.lab import DRAIN_TIME, Lab
 from bench.work import Call
 
-_CORES: Final = ("cores used", "machine busy %", "rate could grow by")
-_FIELDS: Final = (figures.CORES, figures.BUSY, figures.ROOM)
 _TEXT: Final = """\
 {callers} callers, unless told otherwise, on a server of one process and on one of several, each on
 a database of its own, by turns. Load, server and PostgreSQL share the same {cores} cores. Cores
@@ -62,7 +60,7 @@ class Processes:
         heads = ["call", "processes", "of the rate of one", "of its CPU", "calls/s"]
         rows = [self._row(*key) for key in itertools.product(plan.OF_PROCESSES, self._labs)]
         text = _TEXT.format(callers=self._callers, cores=os.cpu_count())
-        return text + figures.table([*heads, *figures.TIMES, *figures.SIDES, *_CORES], rows)
+        return text + figures.table([*heads, *figures.TIMES, *figures.SIDES, *figures.CORES], rows)
 
     def goals(self) -> Sequence[Goal]:
         """Two processes."""
@@ -87,10 +85,4 @@ class Processes:
         first = self._figures[scenario, next(iter(self._labs))]
         ratios = [figures.ratio(field, own, first) for field in (figures.RATE, figures.SERVER_CPU)]
         absolute = [figures.rate(own), *figures.times(own), *figures.sides(own)]
-        return [scenario.title, str(processes), *ratios, *absolute, *_of_the_cores(own)]
-
-
-def _of_the_cores(rounds: Sequence[Figure]) -> list[str]:
-    """What belongs under _CORES."""
-    cores, busy, room = (figures.median(each, rounds) for each in _FIELDS)
-    return [f"{cores:.2f}", f"{busy * 100:.0f}", f"{room:.2f}"]
+        return [scenario.title, str(processes), *ratios, *absolute, *figures.cores(own)]

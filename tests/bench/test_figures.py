@@ -35,6 +35,22 @@ def test_the_rate_has_room_to_grow_for_as_much_as_is_idle_beside_what_it_uses() 
     assert made().room == pytest.approx((1.0 + idle) / 1.0)
 
 
+def test_rows_cost_what_each_side_used_for_all_of_them() -> None:
+    told = figures.cost(1000, USED, rate=500, load_cpu=0.4)
+    assert (told.server_cpu, told.postgres_cpu, told.load_cpu) == (0.001, 0.0006, 0.0004)
+    assert figures.sides([told], digits=1) == ["1000.0", "600.0", "400.0"]
+    assert figures.cores([told])[:2] == ["1.00", "75"]
+
+
+def test_the_phases_of_a_row_in_one_round_are_one_figure_of_it() -> None:
+    slow = made(Sample(latencies=(0.3,), answered=1, lasted=1.0))
+    fast = made(Sample(latencies=(0.1,), answered=3, lasted=1.0))
+    told = figures.means([("a", slow), ("b", fast), ("a", fast)])
+    assert {row: each.rate for row, each in told.items()} == {"a": 2, "b": 3}
+    assert told["a"].p50 == pytest.approx(0.2)
+    assert told["b"] == fast
+
+
 def test_a_phase_without_answers_has_no_figure() -> None:
     with pytest.raises(figures.NoAnswersError):
         made(Sample())
