@@ -68,40 +68,52 @@ class Scenario:
 EMPTY: Final = Scenario(title="empty call", call=Call.EMPTY)
 COMMIT: Final = Scenario(title="insert commit", call=Call.COMMIT)
 _FLAT: Final = "no affinity"
-_NODE: Final = f"node affinity, {NODES} nodes"
 
 ASSIGN: Final = Scenario(title=f"assign, {_FLAT}", call=Call.ASSIGN, pool="flat")
 RELEASE: Final = Scenario(title=f"release, {_FLAT}", call=Call.RELEASE, pool="flat")
 REFUSAL: Final = Scenario(title="refused assign, pool full", call=Call.REFUSAL, pool=FULL_POOL)
 
-ASSIGN_NODE: Final = Scenario(title=f"assign, {_NODE}", call=Call.ASSIGN, pool="node", nodes=NODES)
 
-# What takes a turn together: a release gives back what the assign before it took.
+def _of_nodes(nodes: int) -> tuple[Scenario, Scenario]:
+    """Assign and release, by callers of so many nodes."""
+    named = f"node affinity, {nodes} nodes"
+    return (
+        Scenario(title=f"assign, {named}", call=Call.ASSIGN, pool="node", nodes=nodes),
+        Scenario(title=f"release, {named}", call=Call.RELEASE, pool="node", nodes=nodes),
+    )
+
+
+ASSIGN_NODE, RELEASE_NODE = _of_nodes(NODES)
+
+# What takes a turn together: a release gives back what the assign before it took. The first is
+# what the others are compared with.
 CALL_TURNS: Final = (
     (EMPTY,),
     (COMMIT,),
     (ASSIGN, RELEASE),
-    (
-        ASSIGN_NODE,
-        Scenario(title=f"release, {_NODE}", call=Call.RELEASE, pool="node", nodes=NODES),
-    ),
+    (ASSIGN_NODE, RELEASE_NODE),
     (REFUSAL,),
 )
 SCENARIOS: Final = tuple(itertools.chain.from_iterable(CALL_TURNS))
 # What processes of one server share: with as many nodes as callers, each node is served by one.
-OF_PROCESSES: Final = (
-    *(each for each in SCENARIOS if each.call in (Call.EMPTY, Call.ASSIGN)),
-    Scenario(title="assign, node affinity, 64 nodes", call=Call.ASSIGN, pool="node", nodes=64),
+PROCESS_TURNS: Final = (
+    (EMPTY,),
+    (ASSIGN, RELEASE),
+    (ASSIGN_NODE, RELEASE_NODE),
+    _of_nodes(64),
     # And what they get in each other's way for: few blocks, or none that is free.
-    Scenario(title="pair, one /26, 48 callers", call=Call.PAIR, pool=SMALL_POOL, callers=48),
-    REFUSAL,
-    Scenario(
-        title=f"{REPLACED_POOL_SIZE} pods replaced on as many addresses",
-        call=Call.REPLACE,
-        pool=REPLACED_POOL,
-        calls=REPLACED_POOL_SIZE,
+    (Scenario(title="pair, one /26, 48 callers", call=Call.PAIR, pool=SMALL_POOL, callers=48),),
+    (REFUSAL,),
+    (
+        Scenario(
+            title=f"{REPLACED_POOL_SIZE} pods replaced on as many addresses",
+            call=Call.REPLACE,
+            pool=REPLACED_POOL,
+            calls=REPLACED_POOL_SIZE,
+        ),
     ),
 )
+OF_PROCESSES: Final = tuple(itertools.chain.from_iterable(PROCESS_TURNS))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,6 +264,7 @@ class Plan:
 
     name: str = "default"
     rounds: int = 3
+    turns: int = 3  # in a round, of what is compared with something
     seconds: float = 0.8
     callers: tuple[int, ...] = (1, 16, 64)
     crowds: tuple[int, ...] = (1, 16, 64, 256, 1000)
@@ -283,6 +296,7 @@ class Plan:
 QUICK: Final = Plan(
     name="quick",
     rounds=2,
+    turns=1,
     seconds=0.4,
     crowds=(1, 256),
     fill_prefixes=(24, 20, 8),

@@ -20,10 +20,12 @@ _PREFACE: Final = """\
 Closed loop from {processes} load processes with one connection for each caller, unless told
 otherwise; the load sends bytes through bare stubs, and reads answers when nothing is measured any
 more, unless its next call asks for what one gave. The {plan} plan: every figure is the median of
-{rounds} rounds of {seconds} s in which all rows take turns, those of a chapter in random order; a
-ratio is taken within its round. CPU is for one call, of all processes of each side; on a shared
-machine it and the ratios say more than the absolute figures. Who is told SERVER_BUSY comes again
-after a second, as programs do that use the client library, and has waited meanwhile.
+{rounds} rounds in which all rows take turns of {seconds} s, those of a chapter in random order; a
+ratio is taken within its round. Where rows are compared with the first of them, that has its turn
+before each of theirs, {turns} times in a round, and the means of both are compared. CPU is for one
+call, of all processes of each side; on a shared machine it and the ratios say more than the
+absolute figures. Who is told SERVER_BUSY comes again after a second, as programs do that use the
+client library, and has waited meanwhile.
 """
 _GOALS: Final = """\
 ## What is asked, and what was seen
@@ -55,6 +57,7 @@ def page(
         plan=wanted.name,
         rounds=wanted.rounds,
         seconds=wanted.seconds,
+        turns=wanted.turns,
     )
     asked = [goal for each in chapters if isinstance(each, WithGoals) for goal in each.goals()]
     parts = [preface, _GOALS + goals.table(asked)]

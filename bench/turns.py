@@ -5,7 +5,7 @@ wronged, and so is every ratio to it.
 """
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 _Row = TypeVar("_Row")
@@ -16,3 +16,14 @@ def shuffled(rows: Iterable[_Row]) -> list[_Row]:
     mixed = list(rows)
     random.shuffle(mixed)
     return mixed
+
+
+def beside(base: _Row, others: Sequence[_Row], times: int) -> Iterator[_Row]:
+    """So often each of the others, and before each of them the base that all are compared with.
+
+    What a neighbour does for a second or two is shared by both sides of every ratio.
+    """
+    for _ in range(times):
+        for other in shuffled(others):
+            yield base
+            yield other

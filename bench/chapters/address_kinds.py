@@ -25,12 +25,12 @@ class AddressKinds:
 
     def prepare(self) -> None:
         """A round that does not count; the pools are there."""
-        self._all(self._plan.warm_up)
+        self._all(self._plan.warm_up, 1)
         self._figures.clear()
 
     def round(self) -> None:
         """Every kind."""
-        self._all(self._plan.seconds)
+        self._all(self._plan.seconds, self._plan.turns)
 
     def section(self) -> str:
         """Ratios to IPv4 first."""
@@ -62,7 +62,12 @@ class AddressKinds:
             for name, field in (("p50", figures.P50), ("p95", figures.P95))
         )
 
-    def _all(self, seconds: float) -> None:
-        for kind in turns.shuffled(plan.ADDRESS_KINDS):
-            phase = Phase(call=Call.PAIR, callers=CALLERS, seconds=seconds, asks=(kind.ask,))
-            self._figures[kind].append(self._lab.measured(phase)[0])
+    def _all(self, seconds: float, times: int) -> None:
+        ipv4, *others = plan.ADDRESS_KINDS
+        phases = ((kind, self._one(kind, seconds)) for kind in turns.beside(ipv4, others, times))
+        for kind, figure in figures.means(phases).items():
+            self._figures[kind].append(figure)
+
+    def _one(self, kind: plan.AddressKind, seconds: float) -> Figure:
+        phase = Phase(call=Call.PAIR, callers=CALLERS, seconds=seconds, asks=(kind.ask,))
+        return self._lab.measured(phase)[0]

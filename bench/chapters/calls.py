@@ -36,12 +36,12 @@ class Calls:
         self._lab.create(plan.POOLS)
         full = self._lab.take(plan.FULL_POOL, plan.FULL_POOL_SIZE, callers=plan.FULL_POOL_SIZE)
         self._lab.compare(plan.POOLS[plan.FULL_POOL].cidr, full.assigned)
-        self._all(self._plan.warm_up)
+        self._all(self._plan.warm_up, 1)
         self._figures.clear()
 
     def round(self) -> None:
         """All of them."""
-        self._all(self._plan.seconds)
+        self._all(self._plan.seconds, self._plan.turns)
 
     def section(self) -> str:
         """Ratios to both bounds, then absolute figures."""
@@ -109,18 +109,23 @@ class Calls:
             for assign, empty, commit in zip(assigns, *bounds, strict=True)
         ]
 
-    def _all(self, seconds: float) -> None:
+    def _all(self, seconds: float, times: int) -> None:
+        empty, *others = plan.CALL_TURNS
         for callers in turns.shuffled(self._plan.callers):
-            for scenario in itertools.chain(*turns.shuffled(plan.CALL_TURNS)):
-                self._one(scenario, callers, seconds)
+            phases = (
+                (scenario, self._one(scenario, callers, seconds))
+                for scenario in itertools.chain(*turns.beside(empty, others, times))
+            )
+            for scenario, figure in figures.means(phases).items():
+                self._figures[scenario, callers].append(figure)
 
-    def _one(self, scenario: plan.Scenario, callers: int, seconds: float) -> None:
+    def _one(self, scenario: plan.Scenario, callers: int, seconds: float) -> Figure:
         drains = scenario.call is Call.RELEASE
         phase = scenario.phase(callers=callers, seconds=DRAIN_TIME if drains else seconds)
         figure, sample = self._lab.measured(phase)
         if scenario.call is Call.ASSIGN:
             self._lab.compare(plan.POOLS[scenario.pool].cidr, sample.assigned)
-        self._figures[scenario, callers].append(figure)
+        return figure
 
     def _row(self, scenario: plan.Scenario, callers: int) -> list[str]:
         own = self._figures[scenario, callers]

@@ -37,12 +37,12 @@ class Fills:
                 if each.held
             ]
         )
-        self._all(self._plan.warm_up)
+        self._all(self._plan.warm_up, 1)
         self._figures.clear()
 
     def round(self) -> None:
         """Every pool."""
-        self._all(self._plan.seconds)
+        self._all(self._plan.seconds, self._plan.turns)
 
     def section(self) -> str:
         """Ratios to the empty pool of the same size first."""
@@ -87,10 +87,14 @@ class Fills:
             for name, field in (("p50", figures.P50), ("p95", figures.P95))
         )
 
-    def _all(self, seconds: float) -> None:
-        for size in turns.shuffled(self._sizes):
-            for filling in turns.shuffled(size):
-                self._figures[filling].append(self._one(filling, seconds))
+    def _all(self, seconds: float, times: int) -> None:
+        for empty, *others in turns.shuffled(self._sizes):
+            phases = (
+                (filling, self._one(filling, seconds))
+                for filling in turns.beside(empty, others, times)
+            )
+            for filling, figure in figures.means(phases).items():
+                self._figures[filling].append(figure)
 
     def _one(self, filling: plan.Filling, seconds: float) -> Figure:
         phase = Phase(

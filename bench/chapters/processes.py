@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from bench import figures, plan, turns
@@ -13,6 +13,11 @@ from bench.goals import Goal
 from bench.lab import DRAIN_TIME, Lab
 from bench.work import Call
 
+_ASKED: Final = {
+    "an assign": plan.ASSIGN,
+    f"an {plan.ASSIGN_NODE.title}": plan.ASSIGN_NODE,
+    "a release": plan.RELEASE,
+}
 _TEXT: Final = """\
 {callers} callers, unless told otherwise, on a server of one process and on one of several, each on
 a database of its own, by turns. Load, server and PostgreSQL share the same {cores} cores. Cores
@@ -38,6 +43,7 @@ class Processes:
         self._labs = labs
         self._callers = max(wanted.callers)
         self._seconds = wanted.seconds
+        self._turns = wanted.turns
         self._figures: dict[tuple[plan.Scenario, int], list[Figure]] = collections.defaultdict(list)
 
     def prepare(self) -> None:
@@ -51,9 +57,9 @@ class Processes:
 
     def round(self) -> None:
         """Every call on one server after the other."""
-        for scenario in turns.shuffled(plan.OF_PROCESSES):
-            for processes, lab in turns.shuffled(self._labs.items()):
-                self._figures[scenario, processes].append(self._one(scenario, lab))
+        for scenarios in turns.shuffled(plan.PROCESS_TURNS):
+            for key, figure in figures.means(self._phases(scenarios)).items():
+                self._figures[key].append(figure)
 
     def section(self) -> str:
         """Ratios to the first number, then absolute figures."""
@@ -64,18 +70,36 @@ class Processes:
 
     def goals(self) -> Sequence[Goal]:
         """Two processes."""
-        one, two = (self._figures[plan.ASSIGN, processes] for processes in list(self._labs)[:2])
-        ratios = figures.quotients(figures.RATE, two, one)
-        return (Goal(what="rate of an assign, two processes, to one", seen=ratios, at_least=1.5),)
+        one, two = list(self._labs)[:2]
+        return tuple(
+            Goal(
+                what=f"rate of {what}, two processes, to one",
+                seen=figures.quotients(
+                    figures.RATE, self._figures[scenario, two], self._figures[scenario, one]
+                ),
+                at_least=1.5,
+            )
+            for what, scenario in _ASKED.items()
+        )
+
+    def _phases(
+        self, scenarios: Sequence[plan.Scenario]
+    ) -> Iterator[tuple[tuple[plan.Scenario, int], Figure]]:
+        first, *others = self._labs
+        for processes in turns.beside(first, others, self._turns):
+            for scenario in scenarios:
+                yield (scenario, processes), self._one(scenario, self._labs[processes])
 
     def _one(self, scenario: plan.Scenario, lab: Lab) -> Figure:
-        seconds = DRAIN_TIME if scenario.calls else self._seconds
+        drains = scenario.calls or scenario.call is Call.RELEASE
+        seconds = DRAIN_TIME if drains else self._seconds
         phase = scenario.phase(callers=self._callers, seconds=seconds)
         if scenario.call is Call.REPLACE:
             lab.ran(dataclasses.replace(phase, call=Call.ASSIGN))
         figure, sample = lab.measured(phase)
         if scenario.call in (Call.ASSIGN, Call.REPLACE):
             lab.compare(plan.POOLS[scenario.pool].cidr, sample.assigned)
+        if scenario.call is Call.REPLACE:
             release = dataclasses.replace(phase, call=Call.RELEASE, seconds=DRAIN_TIME, calls=None)
             lab.ran(release)
         return figure

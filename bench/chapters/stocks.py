@@ -47,10 +47,13 @@ class Stocks:
 
     def round(self) -> None:
         """Every server."""
-        for held, lab in turns.shuffled(self._labs.items()):
-            self._figures[held].append(self._one(lab))
-            self._resident[held].append(lab.resident())
-            self._stored[held].append(lab.stored())
+        least, *others = self._labs
+        held_by_turns = turns.beside(least, others, self._plan.turns)
+        phases = ((held, self._one(self._labs[held])) for held in held_by_turns)
+        for held, figure in figures.means(phases).items():
+            self._figures[held].append(figure)
+            self._resident[held].append(self._labs[held].resident())
+            self._stored[held].append(self._labs[held].stored())
 
     def section(self) -> str:
         """Ratios to the smallest stock first."""
@@ -76,9 +79,14 @@ class Stocks:
     def goals(self) -> Sequence[Goal]:
         """The largest stock."""
         most, least = max(self._labs), min(self._labs)
-        ratios = figures.quotients(figures.P50, self._figures[most], self._figures[least])
-        what = f"p50 of an assign where {most:,} are held, to where {least:,} are"
-        return (Goal(what=what, seen=ratios, at_most=1.2),)
+        return tuple(
+            Goal(
+                what=f"{name} of an assign where {most:,} are held, to where {least:,} are",
+                seen=figures.quotients(field, self._figures[most], self._figures[least]),
+                at_most=1.2,
+            )
+            for name, field in (("p50", figures.P50), ("p95", figures.P95))
+        )
 
     def _row(self, held: int, smallest: int) -> list[str]:
         own, base = self._figures[held], self._figures[smallest]

@@ -67,9 +67,15 @@ NAMES = {
         [call, processes]
         for call in [
             "empty call",
-            "assign, no affinity",
-            "assign, node affinity, 16 nodes",
-            "assign, node affinity, 64 nodes",
+            *(
+                f"{call}, {of}"
+                for of in (
+                    "no affinity",
+                    "node affinity, 16 nodes",
+                    "node affinity, 64 nodes",
+                )
+                for call in ("assign", "release")
+            ),
             "pair, one /26, 48 callers",
             "refused assign, pool full",
             "256 pods replaced on as many addresses",
@@ -127,11 +133,14 @@ GOALS = [
     "p50 of an assign in a pool of which 99 % is held, to an empty one",
     "p95 of an assign in a pool of which 99 % is held, to an empty one",
     "p50 of an assign where 10,000 are held, to where 1,000 are",
+    "p95 of an assign where 10,000 are held, to where 1,000 are",
     "failed calls of all rounds, 256 callers on one pool",
     "p50 of an assign of IPv6, to IPv4",
     "p95 of an assign of IPv6, to IPv4",
     IDLE,
     "rate of an assign, two processes, to one",
+    "rate of an assign, node affinity, 16 nodes, two processes, to one",
+    "rate of a release, two processes, to one",
     "thousands of rows a second, snapshot of a watch of 10,000",
     "seconds of a consistency check for 1,000,000 rows, at the rate of 10,000",
     "most memory of the server where 10,000 are held, to where 1,000 are",
@@ -160,7 +169,7 @@ def test_a_short_run_fills_every_table_and_finds_no_address_held_twice(
     tables = _tables(run.stdout)
     goals = tables.pop("What is asked, and what was seen")
     told = " ".join(run.stdout.split())
-    assert "The quick plan: every figure is the median of 1 rounds of 0.1 s" in told
+    assert "The quick plan: every figure is the median of 1 rounds in which all rows" in told
     assert [what for what, *_ in goals] == GOALS
     for what, asked, seen, *_ in goals:
         if seen.startswith("skipped: "):
