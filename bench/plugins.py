@@ -14,12 +14,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+import grpc
+
+from bench import messages
 from bench.work import Ask
 from moorage.install import launcher
 
 BARE: Final = (sys.executable, "-I", "-S", "-c", "pass")
 # What grpcio and the messages of the API cost a program that does nothing else.
-PLAIN_CLIENT: Final = """\
+_PLAIN_CLIENT: Final = """\
 import gc, os, sys
 gc.disable()
 import grpc
@@ -30,6 +33,19 @@ request = allocation_service_pb2.ReleaseAddressesRequest(
     parent="vrfs/default", attachment=attachment
 )
 stub.ReleaseAddresses(request, timeout=10)
+os._exit(0)
+"""
+# And what grpcio costs alone, where nothing else is looked for or loaded: the request is given.
+_BYTES_CLIENT: Final = """\
+import gc, os, sys
+gc.disable()
+target, request, packages = sys.argv[1:]
+sys.path.append(packages)
+import grpc
+release = grpc.insecure_channel(target).unary_unary(
+    "/moorage.v1.AllocationService/ReleaseAddresses"
+)
+release(bytes.fromhex(request), timeout=10)
 os._exit(0)
 """
 
@@ -79,6 +95,18 @@ def ours(server: str, ask: Ask, place: pathlib.Path) -> Iterator[Sequence[Plugin
             Plugin(title="with an agent", program=forwarding, ipam=ipam),
             Plugin(title="without one", program=direct, ipam=ipam),
         )
+
+
+def plain_client(server: str) -> tuple[str, ...]:
+    """A client that gives back what nobody holds, and says nothing."""
+    return (sys.executable, "-I", "-c", _PLAIN_CLIENT, server)
+
+
+def bytes_client(server: str) -> tuple[str, ...]:
+    """The same without the messages of the API, and without what `site` looks for."""
+    request = messages.release(messages.attachment("none")).hex()
+    packages = str(pathlib.Path(grpc.__file__).parents[1])
+    return (sys.executable, "-I", "-S", "-c", _BYTES_CLIENT, server, request, packages)
 
 
 def host_local(program: pathlib.Path, cidr: str, place: pathlib.Path) -> Plugin:

@@ -7,7 +7,6 @@ import operator
 import pathlib
 import random
 import statistics
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
@@ -24,13 +23,15 @@ _POOL: Final = "plugin"
 _TURNS: Final = 8  # in each round; every turn starts each program once
 _BARE: Final = "bare interpreter"
 _PLAIN: Final = "plain gRPC client in Python"
+_BYTES: Final = f"{_PLAIN}, bytes without messages"
 _WALL: Final = operator.attrgetter("wall")
 _CPU: Final = operator.attrgetter("cpu")
 _TEXT: Final = """\
 Whole processes from their start to their end, as a container runtime starts them, {turns} of each
 in a round, in random order; a ratio is taken within its turn. CPU is of the process itself, without
-agent or server. The plain client sends one message to the server, and prints nothing. host-local is
-of the CNI plugins {version}.
+agent or server. The plain client sends one message to the server, and prints nothing; where it is
+of bytes, it has `grpc` alone loaded, and is started as the bare interpreter is (`-I -S`).
+host-local is of the CNI plugins {version}.
 
 """
 _VERBS: Final = ("ADD", "DEL", "VERSION")
@@ -38,6 +39,7 @@ _TITLES: Final = (
     _BARE,
     *(f"with an agent, {verb}" for verb in _VERBS),
     _PLAIN,
+    _BYTES,
     *(f"without one, {verb}" for verb in _VERBS),
     *(f"host-local, {verb}" for verb in _VERBS),
 )
@@ -98,8 +100,12 @@ class PluginProcesses:
         )
 
     def _turn(self) -> Sequence[tuple[str, Outcome]]:
-        client = (sys.executable, "-I", "-c", plugins.PLAIN_CLIENT, self._lab.stage.target)
-        takes = [_once(_BARE, plugins.BARE), _once(_PLAIN, client)]
+        target = self._lab.stage.target
+        takes = [
+            _once(_BARE, plugins.BARE),
+            _once(_PLAIN, plugins.plain_client(target)),
+            _once(_BYTES, plugins.bytes_client(target)),
+        ]
         takes += [_verbs(each, next(self._containers)) for each in self._plugins]
         random.shuffle(takes)
         return [*itertools.chain(*takes)]

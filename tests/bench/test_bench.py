@@ -96,6 +96,7 @@ NAMES = {
         ["bare interpreter"],
         *([f"with an agent, {verb}"] for verb in VERBS),
         ["plain gRPC client in Python"],
+        ["plain gRPC client in Python, bytes without messages"],
         *([f"{plugin}, {verb}"] for plugin in ("without one", "host-local") for verb in VERBS),
     ],
     "Beside go-ipam": [
