@@ -2,7 +2,7 @@
 
 import collections
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 STATEMENTS: Final = "statements sent, their rows read"
@@ -39,19 +39,26 @@ _THREAD: Final = re.compile(r"thread \((\d+)\)")
 
 
 def counted(lines: Iterable[str]) -> dict[int, collections.Counter[str]]:
-    """How often each part was seen in each thread, by the number that Linux gives that.
+    """How often each part was seen in each thread; the lines are as `stacks` takes them."""
+    found: dict[int, collections.Counter[str]] = {}
+    for thread, frames, count in stacks(lines):
+        if not any(place in frames[-1] for place in _WAITING):
+            found.setdefault(thread, collections.Counter())[part(frames)] += count
+    return found
+
+
+def stacks(lines: Iterable[str]) -> Iterator[tuple[int, list[str], int]]:
+    """A thread, by the number that Linux gives it, its frames, and how often they were seen.
 
     A line is a stack, its thread and outermost function first, and how often it was seen, as
     py-spy writes them: `thread (12): MainThread;function (path:line);function (path:line) 7`.
     """
-    found: dict[int, collections.Counter[str]] = {}
     for line in lines:
         stack, _, count = line.rpartition(" ")
         thread, *frames = stack.split(";")
         told = _THREAD.match(thread)
-        if told and frames and not any(place in frames[-1] for place in _WAITING):
-            found.setdefault(int(told[1]), collections.Counter())[part(frames)] += int(count)
-    return found
+        if told and frames:
+            yield int(told[1]), frames, int(count)
 
 
 def part(frames: list[str]) -> str:
