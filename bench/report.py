@@ -21,11 +21,11 @@ Closed loop from {processes} load processes with one connection for each caller,
 otherwise; the load sends bytes through bare stubs, and reads answers when nothing is measured any
 more, unless its next call asks for what one gave. The {plan} plan: every figure is the median of
 {rounds} rounds in which all rows take turns of {seconds} s, those of a chapter in random order; a
-ratio is taken within its round. Where rows are compared with the first of them, that has its turn
-before each of theirs, {turns} times in a round, and the means of both are compared. CPU is for one
-call, of all processes of each side; on a shared machine it and the ratios say more than the
-absolute figures. Who is told SERVER_BUSY comes again after a second, as programs do that use the
-client library, and has waited meanwhile.
+ratio is taken within its round. What calls are compared with (an empty call, an empty pool, the
+least that is held, IPv4, one process) has its turn before each of theirs, {turns} times in a round,
+and its mean is compared with theirs. CPU is for one call, of all processes of each side; on a
+shared machine it and the ratios say more than the absolute figures. Who is told SERVER_BUSY comes
+again after a second, as programs do that use the client library, and has waited meanwhile.
 """
 _GOALS: Final = """\
 ## What is asked, and what was seen
