@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bench import figures, plan, turns
@@ -42,8 +42,7 @@ class Processes:
         """One server for each number."""
         self._labs = labs
         self._callers = max(wanted.callers)
-        self._seconds = wanted.seconds
-        self._turns = wanted.turns
+        self._plan = wanted
         self._figures: dict[tuple[plan.Scenario, int], list[Figure]] = collections.defaultdict(list)
 
     def prepare(self) -> None:
@@ -52,14 +51,12 @@ class Processes:
         for lab in self._labs.values():
             lab.create(pools)
             lab.take(plan.FULL_POOL, plan.FULL_POOL_SIZE, callers=plan.FULL_POOL_SIZE)
-        self.round()
+        self._all(self._plan.warm_up, 1)
         self._figures.clear()
 
     def round(self) -> None:
         """Every call on one server after the other."""
-        for scenarios in turns.shuffled(plan.PROCESS_TURNS):
-            for key, figure in figures.means(self._phases(scenarios)).items():
-                self._figures[key].append(figure)
+        self._all(self._plan.seconds, self._plan.turns)
 
     def section(self) -> str:
         """Ratios to the first number, then absolute figures."""
@@ -82,18 +79,20 @@ class Processes:
             for what, scenario in _ASKED.items()
         )
 
-    def _phases(
-        self, scenarios: Sequence[plan.Scenario]
-    ) -> Iterator[tuple[tuple[plan.Scenario, int], Figure]]:
+    def _all(self, seconds: float, times: int) -> None:
         first, *others = self._labs
-        for processes in turns.beside(first, others, self._turns):
-            for scenario in scenarios:
-                yield (scenario, processes), self._one(scenario, self._labs[processes])
+        for scenarios in turns.shuffled(plan.PROCESS_TURNS):
+            phases = (
+                ((scenario, processes), self._one(scenario, self._labs[processes], seconds))
+                for processes in turns.beside(first, others, times)
+                for scenario in scenarios
+            )
+            for key, figure in figures.means(phases).items():
+                self._figures[key].append(figure)
 
-    def _one(self, scenario: plan.Scenario, lab: Lab) -> Figure:
+    def _one(self, scenario: plan.Scenario, lab: Lab, seconds: float) -> Figure:
         drains = scenario.calls or scenario.call is Call.RELEASE
-        seconds = DRAIN_TIME if drains else self._seconds
-        phase = scenario.phase(callers=self._callers, seconds=seconds)
+        phase = scenario.phase(callers=self._callers, seconds=DRAIN_TIME if drains else seconds)
         if scenario.call is Call.REPLACE:
             lab.ran(dataclasses.replace(phase, call=Call.ASSIGN))
         figure, sample = lab.measured(phase)
