@@ -35,6 +35,11 @@ class Cost:
         """By what the rate could grow, were the idle cores used as well, at the same cost."""
         return 1 + (1 - self.busy) * (os.cpu_count() or 1) / self.cores
 
+    @property
+    def most(self) -> float:
+        """How many could come in a second at the same cost, were every core theirs alone."""
+        return (os.cpu_count() or 1) / (self.server_cpu + self.postgres_cpu + self.load_cpu)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Figure(Cost):
@@ -58,6 +63,7 @@ P95: Final[Field] = operator.attrgetter("p95")
 P99: Final[Field] = operator.attrgetter("p99")
 SERVER_CPU: Final[_Field] = operator.attrgetter("server_cpu")
 WAL: Final[Field] = operator.attrgetter("wal")
+MOST: Final[_Field] = operator.attrgetter("most")
 _CORES: Final[tuple[_Field, ...]] = tuple(map(operator.attrgetter, ("cores", "busy", "room")))
 _SIDES: Final[tuple[_Field, ...]] = (
     SERVER_CPU,
@@ -102,21 +108,23 @@ def cost(count: int, used: Usage, *, rate: float, load_cpu: float) -> Cost:
     )
 
 
-def means(phases: Iterable[tuple[_Row, Figure]]) -> Mapping[_Row, Figure]:
-    """Of each row, all its phases in one round as one."""
+def medians(phases: Iterable[tuple[_Row, Figure]]) -> Mapping[_Row, Figure]:
+    """Of each row, all its phases in one round as one: a neighbour may have had one of them."""
     found: dict[_Row, list[Figure]] = collections.defaultdict(list)
     for row, seen in phases:
         found[row].append(seen)
-    return {row: mean(seen) for row, seen in found.items()}
+    return {row: _made_one(statistics.median, seen) for row, seen in found.items()}
 
 
 def mean(figures: Figures) -> Figure:
     """Of several phases in one round."""
+    return _made_one(statistics.mean, figures)
+
+
+def _made_one(make: Callable[[Sequence[float]], float], figures: Figures) -> Figure:
     values = zip(*map(dataclasses.astuple, figures), strict=True)
     fields = dataclasses.fields(Figure)
-    return Figure(
-        **{each.name: statistics.mean(seen) for each, seen in zip(fields, values, strict=True)}
-    )
+    return Figure(**{each.name: make(seen) for each, seen in zip(fields, values, strict=True)})
 
 
 def ratio(field: Callable[[_Seen], float], figures: Sequence[_Seen], to: Sequence[_Seen]) -> str:

@@ -23,7 +23,7 @@ more, unless its next call asks for what one gave. The {plan} plan: every figure
 {rounds} rounds in which all rows take turns of {seconds} s, those of a chapter in random order; a
 ratio is taken within its round. What calls are compared with (an empty call, an empty pool, the
 least that is held, IPv4, one process) has its turn before each of theirs, {turns} times in a round,
-and its mean is compared with theirs. CPU is for one call, of all processes of each side; on a
+and the medians of both are compared. CPU is for one call, of all processes of each side; on a
 shared machine it and the ratios say more than the absolute figures. Who is told SERVER_BUSY comes
 again after a second, as programs do that use the client library, and has waited meanwhile.
 """

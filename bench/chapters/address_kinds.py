@@ -65,7 +65,7 @@ class AddressKinds:
     def _all(self, seconds: float, times: int) -> None:
         ipv4, *others = plan.ADDRESS_KINDS
         phases = ((kind, self._one(kind, seconds)) for kind in turns.beside(ipv4, others, times))
-        for kind, figure in figures.means(phases).items():
+        for kind, figure in figures.medians(phases).items():
             self._figures[kind].append(figure)
 
     def _one(self, kind: plan.AddressKind, seconds: float) -> Figure:

@@ -116,7 +116,7 @@ class Calls:
                 (scenario, self._one(scenario, callers, seconds))
                 for scenario in itertools.chain(*turns.beside(empty, others, times))
             )
-            for scenario, figure in figures.means(phases).items():
+            for scenario, figure in figures.medians(phases).items():
                 self._figures[scenario, callers].append(figure)
 
     def _one(self, scenario: plan.Scenario, callers: int, seconds: float) -> Figure:

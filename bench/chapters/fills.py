@@ -93,7 +93,7 @@ class Fills:
                 (filling, self._one(filling, seconds))
                 for filling in turns.beside(empty, others, times)
             )
-            for filling, figure in figures.means(phases).items():
+            for filling, figure in figures.medians(phases).items():
                 self._figures[filling].append(figure)
 
     def _one(self, filling: plan.Filling, seconds: float) -> Figure:

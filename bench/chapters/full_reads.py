@@ -20,9 +20,9 @@ _CHECK: Final = "consistency check"
 _TEXT: Final = """\
 While nothing else is asked; a look that takes less than {seconds} s is repeated until it has. CPU
 is for one row; load is who looks, one process with the client library. Cores used are what the
-three take together: where that is all {cores}, the sum of the three bounds the rate. Where it is
-less, they wait for each other, and were the machine's idle rest used at the same cost, the rate
-could grow by the last factor. Of memory, the most there was so far:
+three take together; were the machine's idle rest used at the same cost, the rate could grow by that
+factor, and were all {cores} theirs alone, it would be that of all cores. Where it is less, and the
+machine is not busy, they wait for each other. Of memory, the most there was so far:
 
 """
 
@@ -75,7 +75,7 @@ class FullReads:
         """Rows in a second beside those of the smallest stock first: 1 says that it is linear."""
         smallest = min(self._labs)
         heads = ["look", "held", f"of the rate at {smallest:,}", "rows/s", "seconds"]
-        heads += [*figures.SIDES, *figures.CORES, "server MiB"]
+        heads += [*figures.SIDES, *figures.CORES, "rows/s of all cores", "server MiB"]
         rows = [self._row(*key, smallest) for key in itertools.product(_LOOKS, self._labs)]
         text = _TEXT.format(seconds=self._seconds, cores=os.cpu_count())
         return text + figures.table(heads, rows)
@@ -93,7 +93,8 @@ class FullReads:
         seconds = held / figures.median(figures.RATE, own)
         absolute = [figures.rate(own), f"{seconds:.2f}", *figures.sides(own, digits=1)]
         names = [title, f"{held:,}", figures.ratio(figures.RATE, own, base)]
-        return [*names, *absolute, *figures.cores(own), str(self._peaks[title, held])]
+        bounds = [*figures.cores(own), f"{figures.median(figures.MOST, own):.0f}"]
+        return [*names, *absolute, *bounds, str(self._peaks[title, held])]
 
     def _most_memory(self, held: int) -> int:
         return max(self._peaks[title, held] for title in _LOOKS)

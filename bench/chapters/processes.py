@@ -87,7 +87,7 @@ class Processes:
                 for processes in turns.beside(first, others, times)
                 for scenario in scenarios
             )
-            for key, figure in figures.means(phases).items():
+            for key, figure in figures.medians(phases).items():
                 self._figures[key].append(figure)
 
     def _one(self, scenario: plan.Scenario, lab: Lab, seconds: float) -> Figure:

@@ -50,7 +50,7 @@ class Stocks:
         least, *others = self._labs
         held_by_turns = turns.beside(least, others, self._plan.turns)
         phases = ((held, self._one(self._labs[held])) for held in held_by_turns)
-        for held, figure in figures.means(phases).items():
+        for held, figure in figures.medians(phases).items():
             self._figures[held].append(figure)
             self._resident[held].append(self._labs[held].resident())
             self._stored[held].append(self._labs[held].stored())

@@ -40,15 +40,18 @@ def test_rows_cost_what_each_side_used_for_all_of_them() -> None:
     assert (told.server_cpu, told.postgres_cpu, told.load_cpu) == (0.001, 0.0006, 0.0004)
     assert figures.sides([told], digits=1) == ["1000.0", "600.0", "400.0"]
     assert figures.cores([told])[:2] == ["1.00", "75"]
+    assert told.most == pytest.approx((os.cpu_count() or 1) / 0.002)
 
 
 def test_the_phases_of_a_row_in_one_round_are_one_figure_of_it() -> None:
     slow = made(Sample(latencies=(0.3,), answered=1, lasted=1.0))
     fast = made(Sample(latencies=(0.1,), answered=3, lasted=1.0))
-    told = figures.means([("a", slow), ("b", fast), ("a", fast)])
-    assert {row: each.rate for row, each in told.items()} == {"a": 2, "b": 3}
-    assert told["a"].p50 == pytest.approx(0.2)
+    disturbed = made(Sample(latencies=(9.0,), answered=1, lasted=10.0))
+    told = figures.medians([("a", slow), ("b", fast), ("a", disturbed), ("a", fast)])
+    assert {row: each.rate for row, each in told.items()} == {"a": 1, "b": 3}
+    assert told["a"].p50 == 0.3
     assert told["b"] == fast
+    assert figures.mean([slow, fast]).rate == 2
 
 
 def test_a_phase_without_answers_has_no_figure() -> None:
