@@ -1,4 +1,8 @@
-"""The rules that must hold whatever happened, as SQL: each query must find nothing."""
+"""The rules that must hold whatever happened, as SQL: each query must find nothing.
+
+What is of its own time is not among them: how many blocks a node may open, which a fixed address
+does not heed, and whether whoever made a change was allowed to.
+"""
 
 from harness.postgres import Database
 
@@ -48,6 +52,30 @@ INVARIANTS = {
         WHERE (SELECT coalesce(sum(upper(run) - lower(run)), 0) FROM unnest(f.unused) AS run)
             + (SELECT count(*) FROM blocks b WHERE b.vrf_id = p.vrf_id AND b.pool_id = p.pool_id)
             <> 2 ^ (p.block_size - masklen(p.cidr))""",
+    "where affinity is strict an address is of a block of the node that asked, or of nobody's": """
+        SELECT l.vrf_id, l.address, b.cidr, b.node, e.node AS asking FROM vrfs v
+        JOIN allocations l USING (vrf_id)
+        JOIN events e ON e.vrf_id = l.vrf_id AND e.event_id = l.generation
+        JOIN blocks b ON b.vrf_id = l.vrf_id AND b.cidr = l.block
+        JOIN pools p ON p.vrf_id = b.vrf_id AND p.pool_id = b.pool_id
+        -- An owner finds what was kept for him wherever that is; what is adopted is as it was. A
+        -- block of nobody was one of the node, until that was deleted or the pool drained.
+        WHERE v.strict_affinity AND p.block_affinity = 'NODE' AND b.node <> e.node
+            AND e.cause = 'REQUESTED' AND e.owner_key = ''
+            AND e.event_time > (SELECT max(change_time) FROM changes c WHERE c.vrf = v.name AND (
+                c.kind = 'VRF' AND jsonb_exists(c.before || c.after, 'configuration')
+                OR c.kind = 'POOL' AND c.name = p.name
+                AND jsonb_exists(c.before || c.after, 'block_affinity')))""",
+    "of each change it is known who made it, known by what, from where, and in which call": """
+        SELECT made.* FROM (
+            SELECT vrf_id::text AS vrf, event_id AS id, kind, actor_uid, request_id FROM events
+            UNION ALL SELECT vrf, change_id, kind, actor_uid, request_id FROM changes
+        ) AS made LEFT JOIN (SELECT DISTINCT ON (uid) * FROM actors) AS who ON uid = actor_uid
+        WHERE CASE proof
+            WHEN 'SERVER' THEN who.name <> ''
+            WHEN 'NONE' THEN true
+            ELSE '' NOT IN (who.name, who.role, who.credential, who.source) AND request_id <> ''
+            END IS NOT TRUE""",
     "only an attachment that is held has addresses, and it has some": """
         SELECT a.uid FROM attachments a LEFT JOIN allocations l
             ON l.vrf_id = a.vrf_id AND l.attachment_uid = a.uid
