@@ -20,7 +20,7 @@ from chaos.audit import Books
 from chaos.checker import Checker
 from chaos.records import Call, Outcome, Verb
 from failover.ground import SERVERS, Ground
-from failover.kinds import KINDS
+from failover.kinds import STRIKES
 from failover.patients import Patient
 from failover.trio import NeverWhole
 
@@ -56,7 +56,7 @@ class Tally:
     def __str__(self) -> str:
         """For people."""
         head = f"{'kind':12} times median back  longest longest ADD   failed ADDs    calls in doubt"
-        lines = [_line(kind, self._of(kind)) for kind in KINDS if self._of(kind)]
+        lines = [_line(kind, self._of(kind)) for kind in STRIKES if self._of(kind)]
         return "\n".join(
             (
                 f"seed {self.seed}: {len(self.failovers)} failovers, {self.events} events,"
@@ -135,7 +135,7 @@ class Campaign:
         if old is None:
             raise NeverWhole("nobody leads")
         began = time.monotonic()
-        KINDS[kind](old, chance)
+        STRIKES[kind](old, chance)
         try:
             others = [each for each in trio.members if each is not old]
             new = trio.await_leader(others, FOUND)
@@ -207,10 +207,12 @@ def _since(began: float) -> float:
 
 
 @contextlib.contextmanager
-def campaign(folder: pathlib.Path, seed: int, *, strict: bool = True) -> Iterator[Campaign]:
-    """A campaign that is ready to begin."""
+def campaign(
+    folder: pathlib.Path, seed: int, *, strict: bool = True, source: pathlib.Path | None = None
+) -> Iterator[Campaign]:
+    """A campaign that is ready to begin, with servers of these modules if they are given."""
     with contextlib.ExitStack() as until:
-        ground = Ground(folder, strict=strict)
+        ground = Ground(folder, strict=strict, source=source)
         until.callback(ground.close)
         # The last of a fleet's servers is asked seldom, and may be away; here it is the first.
         targets = [*ground.targets, ground.targets[0]]

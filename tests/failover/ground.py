@@ -20,8 +20,10 @@ STARTING = 120.0  # seconds that a server may take to begin, on a machine with m
 class Ground:
     """Everything that runs, and pools to assign from."""
 
-    def __init__(self, folder: pathlib.Path, *, strict: bool) -> None:
-        """Starts it."""
+    def __init__(
+        self, folder: pathlib.Path, *, strict: bool, source: pathlib.Path | None = None
+    ) -> None:
+        """Starts it, with servers of these modules if they are given."""
         with contextlib.ExitStack() as until:
             self.trio = Trio(folder, strict=strict)
             until.callback(self.trio.close)
@@ -34,7 +36,7 @@ class Ground:
             self.database.set("moorage.strict", "on" if strict else "off")
             self.servers, self.logs = [], [folder / f"server-{at}.log" for at in range(SERVERS)]
             for log in self.logs:
-                server = serving.Process(self.database, ports.free(), log)
+                server = serving.Process(self.database, ports.free(), log, source=source)
                 until.callback(server.close)
                 self.servers.append(server)
             for each in self.servers:

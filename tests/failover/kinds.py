@@ -29,6 +29,12 @@ def abandon(leader: Member, _: random.Random) -> None:
     leader.abandon()
 
 
+def cancel(leader: Member, _: random.Random) -> None:
+    """As before, and what waits for standbys that have left is told by an operator not to."""
+    leader.abandon()
+    leader.cancel_waits()
+
+
 def switch_over(leader: Member, _: random.Random) -> None:
     """An operator has another one lead."""
     leader.ask("switchover", {"leader": leader.name})
@@ -41,3 +47,6 @@ KINDS: dict[str, Strike] = {
     "agent": abandon,
     "switch-over": switch_over,
 }
+# Not of the plan: what was cancelled is seen by whoever watches, is lost with the leader, and who
+# was told of it has to watch again from the beginning.
+STRIKES: dict[str, Strike] = {**KINDS, "cancelled": cancel}

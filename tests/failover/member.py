@@ -5,10 +5,13 @@ import contextlib
 import json
 import pathlib
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
+
+import psycopg
 
 from e2e.toolchain import UnavailableError
 from failover.cells import Cell
@@ -52,6 +55,11 @@ _MAY_CONNECT = [
     "host replication all 127.0.0.1/32 scram-sha-256",
 ]
 _ASKED = 2.0  # seconds for an answer of an agent
+_CANCELS = 20  # COMMITs whose wait an operator ends before he thinks better of it
+_STUCK = """
+SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+WHERE wait_event = 'SyncRep' AND state_change < clock_timestamp() - interval '1 s'
+"""
 
 
 def program() -> pathlib.Path:
@@ -84,6 +92,8 @@ class Member:
         self._settings = folder / "patroni.json"
         self._settings.write_text(json.dumps(self._configuration()))
         self._cell: Cell | None = None
+        self._mended = threading.Event()
+        self._operator = threading.Thread()
 
     def start(self) -> None:
         """Runs it, where it does not."""
@@ -108,6 +118,24 @@ class Member:
         assert self._cell is not None
         self._cell.freeze(but="postgres")
 
+    def cancel_waits(self) -> None:
+        """From now on an operator ends what waits for standbys, until this is mended."""
+        self._mended.clear()
+        self._operator = threading.Thread(target=self._cancel_waits, daemon=True)
+        self._operator.start()
+
+    def _cancel_waits(self) -> None:
+        left = _CANCELS
+        with psycopg.connect(
+            host=str(self.sockets),
+            port=self.port,
+            user=cluster.BOOTSTRAP_ROLE,
+            dbname="postgres",
+            autocommit=True,
+        ) as connection:
+            while left > 0 and not self._mended.wait(0.1):
+                left -= len(connection.execute(_STUCK).fetchall())
+
     def part(self, *, members: bool, servers: bool) -> None:
         """Cuts it off from etcd, and from others as well where that is asked for."""
         others = (self._peers, self._agents) if members else ()
@@ -116,6 +144,9 @@ class Member:
 
     def mend(self) -> None:
         """Runs, goes on, and is reached."""
+        self._mended.set()
+        if self._operator.is_alive():
+            self._operator.join()
         for each in (self.front, self._peers, self._agents, self._etcd):
             each.mend()
         if self._cell is not None:
