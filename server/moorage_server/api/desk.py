@@ -27,7 +27,9 @@ Context = grpc.aio.ServicerContext[Any, Any]  # its messages are the method's
 DEFAULT_TIMEOUT = 10.0  # seconds, for a call that brings no deadline
 LONGEST_TIMEOUT = 60.0  # seconds, whatever the call brings
 STREAM_TIMEOUT = 600.0  # seconds, for a call that is told of things while they are found
-RETURN_MARGIN = 0.02  # seconds kept back, so that the caller hears our error, not its own
+# Of a call's time, and seconds at most, kept back: so the caller hears our error, not its own.
+RETURN_SHARE = 0.05
+RETURN_MARGIN = 0.2
 
 
 def deadline_of(
@@ -37,7 +39,8 @@ def deadline_of(
     remaining = context.time_remaining()
     if remaining is None:
         remaining = default
-    return time.monotonic() + min(remaining, longest) - RETURN_MARGIN
+    remaining = min(remaining, longest)
+    return time.monotonic() + remaining - min(RETURN_SHARE * remaining, RETURN_MARGIN)
 
 
 class Change(Protocol):
