@@ -19,7 +19,7 @@ RULES_BROKEN = resources_pb2.QUARANTINE_CAUSE_RULES_BROKEN
 CORRUPT = """
 CREATE FUNCTION corrupt() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF (TG_OP = 'INSERT' AND NEW.vrf_id = 1) OR (TG_OP = 'DELETE' AND OLD.vrf_id = 1) THEN
+    IF NEW.vrf_id = 1 THEN
         RAISE EXCEPTION 'index is corrupt' USING ERRCODE = 'XX002';
     END IF;
     RETURN NULL;
@@ -27,6 +27,9 @@ END $$
 """
 ON_INSERT = (
     "CREATE TRIGGER corrupt AFTER INSERT ON allocations FOR EACH ROW EXECUTE FUNCTION corrupt()"
+)
+ON_UPDATE = (
+    "CREATE TRIGGER corrupt AFTER UPDATE ON allocations FOR EACH ROW EXECUTE FUNCTION corrupt()"
 )
 ON_READ = (
     "ALTER TABLE blocks RENAME TO sound",
@@ -65,6 +68,21 @@ def test_who_asks_has_an_internal_error_and_the_vrf_assigns_nothing_until_somebo
             calls.assign(client, "c3")
         assert again.value.code is grpc.StatusCode.INTERNAL
         assert not client.get_vrf("default").quarantines, "that was let pass"
+
+
+def test_whoever_meets_it_otherwise_shuts_every_vrf(database: postgres.Database) -> None:
+    with serving.in_process(database) as server, moorage.Client(server.target) as client:
+        client.create_vrf("blue")
+        calls.create_pool(client, "a", "10.0.0.0/24")
+        calls.assign(client, "c1", node="n1")
+        database.execute(CORRUPT)
+        database.execute(ON_UPDATE)
+        with pytest.raises(moorage.MoorageError) as raised:
+            client.reconcile_node("n1", [], network="pods")
+        assert raised.value.code is grpc.StatusCode.INTERNAL
+        for vrf in ("default", "blue"):
+            (begun,) = client.get_vrf(vrf).quarantines
+            assert begun.cause == RULES_BROKEN
 
 
 @pytest.fixture

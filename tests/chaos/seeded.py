@@ -95,8 +95,8 @@ BUGS = (
     Bug(
         name="a block is read and not locked",
         module="storage/looks.py",
-        line="{columns} {source} {tail} FOR UPDATE",
-        instead="{columns} {source} {tail} FOR KEY SHARE",
+        line='_locking(query, "FOR UPDATE SKIP LOCKED")',
+        instead='_locking(query, "FOR KEY SHARE")',
     ),
     Bug(
         name="an assignment is not told of",

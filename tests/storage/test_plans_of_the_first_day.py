@@ -108,8 +108,11 @@ def plan(connection: sa.Connection, statement: statements.Statement) -> list[dic
         lambda found: f"${numbers.setdefault(found[1], len(numbers) + 1)}",
         statement.text,
     )
-    explain = f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {text}"
-    [[told]] = statements.driver(connection).execute(explain).fetchall()
+    driver = statements.driver(connection)
+    driver.execute(f"PREPARE it AS {text}")
+    given = f"({', '.join(['NULL'] * len(numbers))})" if numbers else ""
+    [[told]] = driver.execute(f"EXPLAIN (FORMAT JSON) EXECUTE it {given}").fetchall()
+    driver.execute("DEALLOCATE it")
     return list(parts(told[0]["Plan"]))
 
 

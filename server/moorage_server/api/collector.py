@@ -238,7 +238,8 @@ class Collector:
         work = self._transaction([ticket], limits, Locking.WAITING)
         (ran,) = await asyncio.gather(self._desk.call(work), return_exceptions=True)
         if isinstance(ran, database.Corrupt):
-            await corruption.shut(self._desk, ticket.request.attachment.vrf, ran)
+            vrf = ticket.request.attachment.vrf
+            await corruption.shut(self._desk.call, self._desk.store, ran, vrf)
         return ran if isinstance(ran, BaseException) else (await self._heeded(ran))[0]
 
     async def _heeded(self, ran: batch.Ran) -> Sequence[batch.Outcome]:

@@ -15,6 +15,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 import grpc.aio
 
+from moorage_server.api import corruption
 from moorage_server.api.admission import Admission, Class
 from moorage_server.domain import errors
 from moorage_server.storage import database
@@ -123,6 +124,9 @@ class Desk:
             return await asyncio.wait_for(running, deadline - time.monotonic())
         except TimeoutError:
             raise errors.OutcomeUnknown from None
+        except database.Corrupt as error:
+            await corruption.shut(self.call, self.store, error)
+            raise
 
     async def stream(
         self,
@@ -160,7 +164,11 @@ class Desk:
         running.add_done_callback(lambda _: told.put_nowait(None))
         while (each := await _next(told, deadline)) is not None:
             yield each
-        running.result()
+        try:
+            running.result()
+        except database.Corrupt as error:
+            await corruption.shut(self.call, self.store, error)
+            raise
 
     async def call(self, work: Callable[[], T]) -> T:
         """The result of blocking work, done in a database thread."""

@@ -113,7 +113,10 @@ def _from_tier(tier: list[Offer], this: _Draw) -> Conversation[Placed | None]:
 def _own_search(pool_ids: tuple[int, ...], setting: Setting) -> needs.Search:
     if setting.node:
         return needs.OwnBlocks(node=setting.node, pool_ids=pool_ids)
-    return needs.UnownedBlocks(pool_ids=pool_ids)
+    # In order of address, not of pools, as a node's own are.
+    pools = map(setting.pools.by_id, pool_ids)
+    in_order = sorted(pools, key=lambda each: int(each.pool.cidr.network_address))
+    return needs.UnownedBlocks(pool_ids=tuple(each.pool_id for each in in_order))
 
 
 def _own(tier: list[Offer], setting: Setting) -> Conversation[Placed | None]:

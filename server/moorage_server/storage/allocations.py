@@ -16,17 +16,20 @@ _HELD = """
 SELECT a.network, a.container_id, a.interface, a.node, a.namespace, a.pod, a.pod_uid, a.cluster,
     a.owner_key, a.sticky_seconds, a.use, a.labels, l.address, l.generation, l.block, l.assign_time,
     l.yielded, l.suspect_tick
-FROM allocations l JOIN attachments a ON a.uid = l.attachment_uid
+FROM {held} AS l JOIN attachments a ON a.uid = l.attachment_uid
 WHERE {condition}
 """
-_AMONG = statements.Statement(
-    _HELD.format(condition="l.vrf_id = :vrf_id AND l.address = ANY (CAST(:addresses AS inet[]))")
-)
+# Each by its whole key: for many at once another index could seem as good (decision 5).
+_EACH = """unnest(CAST(:addresses AS inet[])) AS asked (address) CROSS JOIN LATERAL (
+    SELECT * FROM allocations WHERE vrf_id = :vrf_id AND allocations.address = asked.address LIMIT 1
+)"""
+_AMONG = statements.Statement(_HELD.format(held=_EACH, condition="true"))
 _OF_OWNER = statements.Statement(
     _HELD.format(
+        held="allocations",
         condition="a.owner_key = :owner_key AND a.owner_key <> '' AND a.vrf_id = :vrf_id"
         " AND a.network = :network AND a.interface = :interface"
-        " AND a.container_id <> :container_id ORDER BY l.address"
+        " AND a.container_id <> :container_id ORDER BY l.address",
     )
 )
 
@@ -34,8 +37,7 @@ _SUSPECT = statements.Statement("""
 UPDATE allocations l SET suspect_tick = new.tick
 FROM unnest(CAST(:addresses AS inet[]), CAST(:generations AS bigint[]), CAST(:ticks AS bigint[]))
     AS new (address, generation, tick)
-WHERE (l.vrf_id, l.address) >= (:vrf_id, new.address)
-    AND (l.vrf_id, l.address) <= (:vrf_id, new.address) AND l.generation = new.generation
+WHERE l.generation = new.generation AND l.vrf_id + 0 = :vrf_id AND l.address = new.address
 """)
 
 
@@ -97,7 +99,9 @@ def assigned(
     of = filters.held(vrf_id, wanted).also("l.generation > :after", after=after)
     if before is not None:
         of = of.also("l.assign_time < :before", before=before)
-    query = _HELD.format(condition=f"{of.text} ORDER BY l.generation LIMIT :limit")
+    query = _HELD.format(
+        held="allocations", condition=f"{of.text} ORDER BY l.generation LIMIT :limit"
+    )
     rows = connection.execute(sa.text(query), {**of.parameters, "limit": limit}).all()
     return [allocation(row, wanted.vrf) for row in rows]
 

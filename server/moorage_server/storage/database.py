@@ -46,13 +46,15 @@ _chance = random.Random()  # noqa: S311  # spreads retries, guards nothing
 # The first round trip of every transaction, with settings that so hold behind a pooler as
 # well, the path of names among them: no schema of somebody else stands in the way of
 # our tables. Every statement finds its rows by key; the last three keep a plan that was made
-# while the tables were small from scanning them once they are not. What changes something has
-# plans for any parameters, which are made once; what only reads is planned for those it has.
+# while the tables were small from scanning them once they are not. Before PostgreSQL 18 they also
+# make plans with small tables look so dear that each would be compiled, which takes longer than
+# all else; so nothing is. What changes something has plans for any parameters, which are made
+# once; what only reads is planned for those it has.
 _BEGIN = """
 BEGIN ISOLATION LEVEL {isolation};
 SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement};
 SET LOCAL idle_in_transaction_session_timeout = {idle}; SET LOCAL timezone = 'UTC';
-SET LOCAL search_path = public, pg_temp; SET LOCAL plan_cache_mode = {plans};
+SET LOCAL search_path = public, pg_temp; SET LOCAL plan_cache_mode = {plans}; SET LOCAL jit = off;
 SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off
 """
 
@@ -224,6 +226,7 @@ class Database:
     def _commit(self, connection: sa.Connection, *, only_reads: bool) -> None:
         # From here on nothing may be cancelled, and nothing that fails is sent
         # again: the row may be there although we were not told.
+        connection.info["warnings"].clear()  # a trigger of somebody's may have given some before
         try:
             connection.commit()
         except sa.exc.DBAPIError as error:

@@ -64,20 +64,23 @@ SELECT :vrf_id, address, CAST(:block AS cidr), uid, position + coalesce((SELECT 
 FROM new
 """
 
-# Each only at its generation. What is told of who held it is what its row says: it is locked.
+# Each only at its generation, by which it is found (decision 5). What is told of who held it is
+# what its row says: it is locked.
 _RELEASE_TEXT = """
 WITH gone AS (
-    DELETE FROM allocations WHERE vrf_id = :vrf_id AND address = ANY (CAST(:addresses AS inet[]))
-        AND generation = ANY (CAST(:generations AS bigint[]))
-    RETURNING address, block, attachment_uid, generation, assign_time, yielded,
-        array_position(CAST(:addresses AS inet[]), address) AS at
+    DELETE FROM allocations l USING unnest(CAST(:addresses AS inet[]),
+        CAST(:generations AS bigint[]), CAST(:causes AS text[]), CAST(:pools AS text[]),
+        CAST(:actors AS uuid[]), CAST(:request_ids AS text[])) WITH ORDINALITY
+        AS given (address, generation, cause, pool, actor, request_id, at)
+    WHERE l.generation = given.generation AND l.vrf_id + 0 = :vrf_id AND l.address = given.address
+    RETURNING l.address, l.block, l.attachment_uid, l.generation, l.assign_time, l.yielded,
+        given.cause, given.pool, given.actor, given.request_id, given.at
 )
 INSERT INTO events (event_time, vrf_id, kind, cause, address, block, pool, assign_generation,
     assign_time, yielded, actor_uid, request_id, {whose})
 -- Whatever the clock did meanwhile, nothing is released before it was assigned.
-SELECT greatest(clock_timestamp(), assign_time), :vrf_id, 'RELEASED',
-    (CAST(:causes AS text[]))[at], address, block, (CAST(:pools AS text[]))[at], generation,
-    assign_time, yielded, (CAST(:actors AS uuid[]))[at], (CAST(:request_ids AS text[]))[at], {whose}
+SELECT greatest(clock_timestamp(), assign_time), :vrf_id, 'RELEASED', cause, address, block, pool,
+    generation, assign_time, yielded, actor, request_id, {whose}
 FROM gone CROSS JOIN LATERAL (
     SELECT {whose} FROM attachments a WHERE a.uid = gone.attachment_uid LIMIT 1
 ) AS whose

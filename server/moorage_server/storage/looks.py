@@ -25,6 +25,7 @@ FROM blocks WHERE {condition} AND cidr <> ALL (CAST(:seen AS cidr[]))
 """
 _UNSEEN = _UNSEEN_OR_HIDDEN + "AND NOT cidr <<= ANY (CAST(:hidden AS cidr[]))\n"
 _BLOCK = "pool_id, cidr, node, free, claim_time, cooling, sticky"
+_AT_ONCE = "SELECT {columns} {source} ORDER BY {order} LIMIT :limit {{lock}}"
 _POOL_BY_POOL = """
 SELECT found.* FROM unnest(CAST(:pool_ids AS bigint[])) AS asked (pool) CROSS JOIN LATERAL (
     SELECT {columns} {source} ORDER BY {order} LIMIT :limit {{lock}}
@@ -38,18 +39,18 @@ _READY_AND_EMPTY = f"{_READY} AND {cooling.is_empty(_TICK)}"
 
 
 class _Way(NamedTuple):
-    """By which key rows of one pool are found, and in which order."""
+    """In which order rows are found, and by which key, pool by pool; without one, all at once."""
 
-    key: str
     order: str
+    key: str = ""
 
 
 _IN_ORDER = _Way(
-    "(pool_id, vrf_id) >= (asked.pool, :vrf_id) AND (pool_id, vrf_id) <= (asked.pool, :vrf_id)",
     "pool_id, vrf_id, cidr",
+    "(pool_id, vrf_id) >= (asked.pool, :vrf_id) AND (pool_id, vrf_id) <= (asked.pool, :vrf_id)",
 )
-_LONGEST_READY = _Way("pool_id = asked.pool AND vrf_id = :vrf_id", "next_ready_tick, cidr")
-_SORTED = _Way("pool_id + 0 = asked.pool AND vrf_id + 0 = :vrf_id", "network(cidr)")
+_LONGEST_READY = _Way("next_ready_tick, cidr", "pool_id = asked.pool AND vrf_id = :vrf_id")
+_SORTED = _Way("network(cidr)")  # by address, of which no index knows
 
 
 class _Search(NamedTuple):
@@ -68,11 +69,13 @@ class _Search(NamedTuple):
         pools = "{pool} = ANY (CAST(:pool_ids AS bigint[])) AND vrf_id + 0 = :vrf_id"
         return self._condition(pools, rows)
 
-    def pool_by_pool(self, rows: str, unseen: str) -> str:
-        """A query that locks blocks of one pool after the other, until there are enough."""
+    def first(self, rows: str, unseen: str) -> str:
+        """A query that locks the first blocks; of a further pool only where there are too few."""
         way = self.rows[rows]
-        source = unseen.format(condition=self._condition(way.key, rows))
-        return _POOL_BY_POOL.format(columns=_BLOCK, source=source, order=way.order)
+        condition = self._condition(way.key, rows) if way.key else self.of_pools(rows)
+        query = _POOL_BY_POOL if way.key else _AT_ONCE
+        source = unseen.format(condition=condition)
+        return query.format(columns=_BLOCK, source=source, order=way.order)
 
     def _condition(self, pools: str, rows: str) -> str:
         return f"{pools} AND {self.whose} AND {rows}".format_map(self.by)
@@ -127,7 +130,7 @@ def _room(kind: type[needs.Search], search: _Search) -> Look:
     # A block that is to be closed need not have anything to give.
     unseen = _UNSEEN_OR_HIDDEN if kind is needs.EmptyBlocks else _UNSEEN
     return Look(
-        [search.pool_by_pool(rows, unseen) for rows in search.rows],
+        [search.first(rows, unseen) for rows in search.rows],
         [unseen.format(condition=search.of_pools(rows)) for rows in search.rows],
     )
 

@@ -77,11 +77,12 @@ def went_back(
 
 
 def corrupt(
-    store: database.Database, limits: database.Limits, vrf: str, error: database.Corrupt
-) -> bool:
-    """Puts a VRF in quarantine for what PostgreSQL says of itself; returns whether that is new."""
+    store: database.Database, limits: database.Limits, error: database.Corrupt, vrf: str = ""
+) -> list[str]:
+    """Puts a VRF in quarantine for what PostgreSQL says of itself, or all; returns the new ones."""
     found = f"PostgreSQL reports {error}: what it stores may be corrupt"
-    return rules_broken(store, limits, vrf, [found], by=_DATABASE)
+    names = [vrf] if vrf else store.run(vrfs.names, limits)
+    return [each for each in names if rules_broken(store, limits, each, [found], by=_DATABASE)]
 
 
 def rules_broken(

@@ -70,7 +70,7 @@ def verify(
     try:
         verified = store.run(work, limits)
     except database.Corrupt as error:
-        quarantine.corrupt(store, limits, looks.at, error)
+        quarantine.corrupt(store, limits, error, looks.at)
         raise
     if verified is None:
         return None
