@@ -63,7 +63,7 @@ def revisions(selection: Selection, after: int = 0) -> list[int]:
 def test_each_has_what_it_wants_in_order(wanted: feed.Interest, expected: list[int]) -> None:
     selections = Selections(room=10)
     selection = selections.join(wanted, 0, 0)
-    selections.lay_out([entry(1), entry(2, "n2"), entry(3, "n1", "b")])
+    selections.add([entry(1), entry(2, "n2"), entry(3, "n1", "b")])
     assert revisions(selection) == expected
     assert selection.has(0)
 
@@ -83,13 +83,13 @@ def test_those_who_want_the_same_share_it() -> None:
 def test_the_room_is_for_all_together_and_what_goes_first_is_what_came_first() -> None:
     selections = Selections(room=3)
     everything, rare = selections.join(interest(), 0, 0), selections.join(interest("n2"), 0, 0)
-    selections.lay_out([entry(1), entry(2, "n2"), entry(3)])
-    selections.lay_out([entry(4)])
+    selections.add([entry(1), entry(2, "n2"), entry(3)])
+    selections.add([entry(4)])
     assert revisions(everything, 1) == [2, 3, 4]
     assert not everything.has(0)
     assert everything.has(1)
     assert rare.has(0)
-    selections.lay_out([entry(5), entry(6)])
+    selections.add([entry(5), entry(6)])
     assert revisions(everything, 3) == [4, 5, 6]
     assert not rare.has(1)
     assert rare.has(2)
@@ -99,7 +99,7 @@ def test_the_room_is_for_all_together_and_what_goes_first_is_what_came_first() -
 def test_what_nobody_wants_takes_no_room() -> None:
     selections = Selections(room=2)
     selection = selections.join(interest("n2"), 0, 0)
-    selections.lay_out([entry(1, "n2"), *(entry(at) for at in range(2, 9)), entry(9, "n2")])
+    selections.add([entry(1, "n2"), *(entry(at) for at in range(2, 9)), entry(9, "n2")])
     assert selection.has(0)
     assert revisions(selection) == [1, 9]
 
@@ -107,9 +107,9 @@ def test_what_nobody_wants_takes_no_room() -> None:
 def test_one_who_left_leaves_room_in_order() -> None:
     selections = Selections(room=2)
     staying, leaving = selections.join(interest("n1"), 0, 0), selections.join(interest("n2"), 0, 0)
-    selections.lay_out([entry(1, "n2"), entry(2)])
+    selections.add([entry(1, "n2"), entry(2)])
     selections.leave(leaving)
-    selections.lay_out([entry(3)])
+    selections.add([entry(3)])
     assert staying.has(0)
     assert revisions(staying) == [2, 3]
 
@@ -117,14 +117,14 @@ def test_one_who_left_leaves_room_in_order() -> None:
 def test_only_the_first_are_given_where_there_are_too_many() -> None:
     selections = Selections(room=10)
     selection = selections.join(interest(), 0, 0)
-    selections.lay_out([entry(at) for at in range(1, 6)])
+    selections.add([entry(at) for at in range(1, 6)])
     assert [each.revision for each in selection.after(1, 2)] == [2, 3]
 
 
 def test_who_comes_back_finds_what_was_missed() -> None:
     selections = Selections(room=10)
     selections.join(interest("n9"), 0, 0)
-    selections.lay_out([entry(at, f"n{at % 2}") for at in range(1, 7)])
+    selections.add([entry(at, f"n{at % 2}") for at in range(1, 7)])
     back = selections.join(interest("n1"), 6, 2)
     assert back.has(2)
     assert not back.has(1)
@@ -132,16 +132,16 @@ def test_who_comes_back_finds_what_was_missed() -> None:
     earlier = selections.join(interest("n1"), 6, 0)
     assert earlier is back
     assert revisions(back) == [1, 3, 5]
-    selections.lay_out([entry(7)])
+    selections.add([entry(7)])
     assert revisions(back) == [1, 3, 5, 7]
 
 
 def test_what_was_missed_is_dropped_in_its_order() -> None:
     selections = Selections(room=3)
     everything = selections.join(interest(), 0, 0)
-    selections.lay_out([entry(1), entry(2), entry(3)])
+    selections.add([entry(1), entry(2), entry(3)])
     back = selections.join(interest("n1"), 3, 0)
-    selections.lay_out([entry(4)])
+    selections.add([entry(4)])
     assert (revisions(everything, 1), revisions(back, 1)) == ([2, 3, 4], [2, 3, 4])
     assert not back.has(0)
 
@@ -150,7 +150,7 @@ def test_who_missed_too_much_begins_at_the_head(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(selections_, "RECENT", 3)
     selections = Selections(room=10)
     selections.join(interest("n9"), 0, 0)
-    selections.lay_out([entry(at) for at in range(1, 6)])
+    selections.add([entry(at) for at in range(1, 6)])
     late = selections.join(interest("n1"), 5, 1)
     assert not late.has(4)
     assert late.has(5)

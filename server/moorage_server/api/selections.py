@@ -69,7 +69,7 @@ class Selection:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _LaidOut:
+class _Kept:
     """An event, and who has it."""
 
     entry: Entry
@@ -83,7 +83,7 @@ class Selections:
         """Nothing is wanted yet."""
         self._room = room
         self._by_node: dict[str, list[Selection]] = {}  # under "" where any node will do
-        self._laid_out: collections.deque[_LaidOut] = collections.deque()
+        self._newest: collections.deque[_Kept] = collections.deque()
         self._wanted = 0  # how many of these somebody has, or had
 
     def join(self, interest: feed.Interest, head: int, since: int) -> Selection:
@@ -110,12 +110,12 @@ class Selections:
             if not alike:
                 del self._by_node[selection.interest.filter.node]
 
-    def lay_out(self, found: Iterable[Entry]) -> None:
+    def add(self, found: Iterable[Entry]) -> None:
         """Adds entries where they are wanted, drops what there is no room for, and wakes."""
         grown: dict[Selection, None] = {}
         for each in found:
             wanting = self._wanting(each.event)
-            self._laid_out.append(_LaidOut(each, wanting))
+            self._newest.append(_Kept(each, wanting))
             self._wanted += bool(wanting)
             for selection in wanting:
                 selection.add(each)
@@ -137,12 +137,12 @@ class Selections:
 
     def _reach_back(self, selection: Selection, since: int) -> None:
         # Revisions have no gaps: where the first is not later, all behind it are here.
-        first = self._laid_out[0].entry.revision if self._laid_out else since + 2
+        first = self._newest[0].entry.revision if self._newest else since + 2
         if first > since + 1:
             return
         earlier = [
             each
-            for each in itertools.islice(self._laid_out, since + 1 - first, None)
+            for each in itertools.islice(self._newest, since + 1 - first, None)
             if not selection.has(each.entry.revision - 1)
             and selection.interest.wants(each.entry.event)
         ]
@@ -154,8 +154,8 @@ class Selections:
     def _make_room(self) -> None:
         # What lies longest is what each selection has first.
         gone: collections.Counter[Selection] = collections.Counter()
-        while self._wanted > self._room or len(self._laid_out) > RECENT:
-            oldest = self._laid_out.popleft()
+        while self._wanted > self._room or len(self._newest) > RECENT:
+            oldest = self._newest.popleft()
             self._wanted -= bool(oldest.wanting)
             gone.update(oldest.wanting)
         for selection, count in gone.items():

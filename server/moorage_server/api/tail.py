@@ -74,7 +74,7 @@ class Tail:
             found = await self._tails.read(self.vrf, self.head)
             if found.entries:
                 self.head = dataclasses.replace(self.head, revision=found.upto)
-                self._selections.lay_out(found.entries)
+                self._selections.add(found.entries)
             if len(found.entries) < watch.PAGE:
                 await self._news.wait(POLL)
 

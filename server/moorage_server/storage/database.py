@@ -212,7 +212,6 @@ class Database:
     def _begin(self, connection: sa.Connection, limits: Limits, *, snapshot: bool) -> None:
         if time.monotonic() >= limits.deadline:
             raise errors.DeadlineTooShort
-        connection.info["warnings"].clear()
         connection.begin()  # for SQLAlchemy, which sends nothing: the driver would do so
         begin = _BEGIN.format(
             isolation="REPEATABLE READ" if snapshot else "READ COMMITTED",

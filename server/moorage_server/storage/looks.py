@@ -70,7 +70,7 @@ class _Search(NamedTuple):
         return self._condition(pools, rows)
 
     def first(self, rows: str, unseen: str) -> str:
-        """A query that locks the first blocks; of a further pool only where there are too few."""
+        """A query that locks the first blocks: pool by pool where an index has them in order."""
         way = self.rows[rows]
         condition = self._condition(way.key, rows) if way.key else self.of_pools(rows)
         query = _POOL_BY_POOL if way.key else _AT_ONCE
