@@ -69,13 +69,13 @@ class _Search(NamedTuple):
         pools = "{pool} = ANY (CAST(:pool_ids AS bigint[])) AND vrf_id + 0 = :vrf_id"
         return self._condition(pools, rows)
 
-    def first(self, rows: str, unseen: str) -> str:
+    def query(self, rows: str, unseen: str) -> str:
         """A query that locks the first blocks: pool by pool where an index has them in order."""
         way = self.rows[rows]
         condition = self._condition(way.key, rows) if way.key else self.of_pools(rows)
-        query = _POOL_BY_POOL if way.key else _AT_ONCE
+        form = _POOL_BY_POOL if way.key else _AT_ONCE
         source = unseen.format(condition=condition)
-        return query.format(columns=_BLOCK, source=source, order=way.order)
+        return form.format(columns=_BLOCK, source=source, order=way.order)
 
     def _condition(self, pools: str, rows: str) -> str:
         return f"{pools} AND {self.whose} AND {rows}".format_map(self.by)
@@ -130,7 +130,7 @@ def _room(kind: type[needs.Search], search: _Search) -> Look:
     # A block that is to be closed need not have anything to give.
     unseen = _UNSEEN_OR_HIDDEN if kind is needs.EmptyBlocks else _UNSEEN
     return Look(
-        [search.first(rows, unseen) for rows in search.rows],
+        [search.query(rows, unseen) for rows in search.rows],
         [unseen.format(condition=search.of_pools(rows)) for rows in search.rows],
     )
 
