@@ -299,18 +299,23 @@ def test_a_violation_nobody_expects_is_a_fault_that_names_the_constraint(
         store.run(work, limits())
 
 
+def tried(store: storage.Database, tries: list[str], state: str) -> None:
+    """Runs work that PostgreSQL ends with a state, and notes each time."""
+
+    def work(transaction: storage.Transaction) -> None:
+        tries.append(state)
+        transaction.exec_driver_sql(RAISE.format(state))
+
+    store.run(work, limits())
+
+
 @pytest.mark.parametrize("state", ["22003", "22021", "22P02"])
 def test_a_value_that_the_database_does_not_take_is_the_requests(
     store: storage.Database, state: str
 ) -> None:
-    tries = []
-
-    def work(transaction: storage.Transaction) -> None:
-        tries.append(1)
-        transaction.exec_driver_sql(RAISE.format(state))
-
+    tries: list[str] = []
     with pytest.raises(errors.InvalidRequest, match="the database does not take"):
-        store.run(work, limits())
+        tried(store, tries, state)
     assert len(tries) == 1
 
 
@@ -323,14 +328,9 @@ def test_a_value_that_the_driver_does_not_take_is_the_requests(store: storage.Da
 def test_what_postgresql_says_of_its_own_faults_is_told_apart(
     store: storage.Database, state: str
 ) -> None:
-    tries = []
-
-    def work(transaction: storage.Transaction) -> None:
-        tries.append(1)
-        transaction.exec_driver_sql(RAISE.format(state))
-
+    tries: list[str] = []
     with pytest.raises(storage.Corrupt, match=f"SQLSTATE {state}"):
-        store.run(work, limits())
+        tried(store, tries, state)
     assert len(tries) == 1
 
 

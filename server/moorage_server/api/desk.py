@@ -121,9 +121,16 @@ class Desk:
         running = self.call(lambda: use_case(store, limits, *args, **kwargs))
         try:
             # A database that is frozen answers nothing, not even that time is up.
-            return await asyncio.wait_for(running, deadline - time.monotonic())
+            async with self._heeding():
+                return await asyncio.wait_for(running, deadline - time.monotonic())
         except TimeoutError:
             raise errors.OutcomeUnknown from None
+
+    @contextlib.asynccontextmanager
+    async def _heeding(self) -> AsyncIterator[None]:
+        """Nobody is told that what is stored may be corrupt before it is shut."""
+        try:
+            yield
         except database.Corrupt as error:
             await corruption.shut(self.call, self.store, error)
             raise
@@ -164,11 +171,8 @@ class Desk:
         running.add_done_callback(lambda _: told.put_nowait(None))
         while (each := await _next(told, deadline)) is not None:
             yield each
-        try:
+        async with self._heeding():
             running.result()
-        except database.Corrupt as error:
-            await corruption.shut(self.call, self.store, error)
-            raise
 
     async def call(self, work: Callable[[], T]) -> T:
         """The result of blocking work, done in a database thread."""

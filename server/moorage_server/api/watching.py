@@ -140,12 +140,8 @@ class Watching:
             end = time.monotonic() + SNAPSHOT_TIME
             bounds = database.Limits.until(end)
             store, compiled = self._desk.store, self._compiled
-            try:
+            with self._interrupted_when_stopping():
                 told = watch.snapshot(store, bounds, tell, compiled, interruption, wanted=wanted)
-            except errors.DeadlineTooShort:
-                if self.stopping:
-                    raise handover.NotTaken from None
-                raise
             put(encode_watch.released(told.released))
             reached.append(told.cursor)
 
@@ -157,6 +153,16 @@ class Watching:
             interrupt=interruption.interrupt,
         )
         return pieces, reached
+
+    @contextlib.contextmanager
+    def _interrupted_when_stopping(self) -> Iterator[None]:
+        """What the server's stop has interrupted has not run out of time."""
+        try:
+            yield
+        except errors.DeadlineTooShort:
+            if self.stopping:
+                raise handover.NotTaken from None
+            raise
 
     async def _require_lost(self, vrf: str, cursor: feed.Cursor) -> None:
         """Of a cursor that is ahead of its own history: raises DatabaseUnavailable unless it is

@@ -50,7 +50,6 @@ def verify(
     `periods` are in seconds, 0 for never. Raises Corrupt where PostgreSQL says so; the VRF
     that was looked at is shut then.
     """
-
     looks = _Looks()
 
     def work(transaction: database.Transaction) -> Verified | None:
