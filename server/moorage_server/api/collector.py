@@ -39,8 +39,8 @@ TURN_LOCK_WAIT = 1.0  # seconds that a batch of what was left waits for one lock
 # After a batch of so many the loop alone has the interpreter, until nobody has come for a moment.
 # Who waits outside, in gRPC's own queue, is of no class yet: releases would wait with all others.
 LARGE_BATCH = 32
-MOMENT = 0.001  # seconds
-LONGEST_INTAKE = 0.1  # seconds
+MOMENT = 0.005  # seconds; gRPC hands the next of its queue over in a thread of its own
+LONGEST_INTAKE = 1.0  # seconds
 LAST_TRY = 0.25  # seconds of a call's time that it does not wait for a predecessor
 
 # What would end every request of a batch alike; with any other error of a batch its
@@ -159,10 +159,14 @@ class Collector:
 
     async def _let_in(self, longest: float) -> None:
         """Returns when nobody has come for a moment, or as much time has gone as may be given."""
-        until, came = time.monotonic() + longest, -1
-        while came != self._admission.came and time.monotonic() < until:
+        until = time.monotonic() + longest
+        while (now := time.monotonic()) < until:
             came = self._admission.came
             await asyncio.sleep(MOMENT)
+            # A loop that is late had others to answer, and may not have been told who comes.
+            on_time = time.monotonic() < now + 2 * MOMENT
+            if on_time and came == self._admission.came:
+                return
 
     async def _survive(self, work: Callable[[], Awaitable[None]], tickets: list[Ticket]) -> None:
         if not await chores.survived(work, "a batch was lost"):
