@@ -63,6 +63,7 @@ RAISED: list[errors.IpamError] = [
     errors.PoolCooling(
         datetime.datetime.now(datetime.UTC), vrf="v", family="IPV4", pools="p", cooling="1"
     ),
+    errors.QuotaExceeded("v", "node", "n", limit=3, held=2, more=2),
     errors.BlockLimitReached(20, vrf="v", node="n", family="IPV4"),
     errors.BlockAllocationDisabled(vrf="v", node="n", family="IPV4"),
     errors.Contention(),

@@ -41,6 +41,7 @@ CLASSES_BY_REASON: dict[str, type[errors.MoorageError]] = {
     "POOL_EXHAUSTED": errors.Exhausted,
     "POOL_COOLING": errors.Exhausted,
     "BLOCK_LIMIT_REACHED": errors.Exhausted,
+    "QUOTA_EXCEEDED": errors.Exhausted,
     "BLOCK_ALLOCATION_DISABLED": errors.Exhausted,
     "SERVER_BUSY": errors.Unavailable,
     "CONTENTION": errors.Unavailable,

@@ -23,6 +23,7 @@ from moorage_server.api import (
     decode_pools,
     decode_reconciliation,
     decode_resources,
+    decode_vrfs,
     decode_watch,
     limits,
 )
@@ -60,7 +61,7 @@ def reservation(**fields: object) -> object:
 
 def vrf(vrf_id: str = "blue", **fields: object) -> object:
     made = resources_pb2.Vrf(**fields)  # type: ignore[arg-type]  # checked by protobuf
-    return decode_resources.new_vrf(vrf_service_pb2.CreateVrfRequest(vrf_id=vrf_id, vrf=made))
+    return decode_vrfs.new_vrf(vrf_service_pb2.CreateVrfRequest(vrf_id=vrf_id, vrf=made))
 
 
 def node(name: str = "n1", **fields: object) -> object:

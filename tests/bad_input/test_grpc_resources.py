@@ -34,7 +34,14 @@ from moorage.v1.reservation_service_pb2 import (
     ListReservationsRequest,
     UpdateReservationRequest,
 )
-from moorage.v1.resources_pb2 import FixedAddressGrant, Node, Reservation, Vrf
+from moorage.v1.resources_pb2 import (
+    FixedAddressGrant,
+    NamespaceQuota,
+    Node,
+    Quotas,
+    Reservation,
+    Vrf,
+)
 from moorage.v1.vrf_service_pb2 import (
     CreateVrfRequest,
     DeleteVrfRequest,
@@ -208,6 +215,29 @@ VRFS: dict[str, Malformed] = {
             ),
             ("vrf.fixed_address_grants[1].namespace", unprintable(r"a\u0000")),
             ("vrf.fixed_address_grants[1].cidrs[0]", f'"web": {NO_ADDRESS}'),
+        ],
+    ),
+    "quotas of less than nothing, and twice": (
+        CreateVrfRequest(
+            vrf_id="blue",
+            vrf=Vrf(
+                quotas=Quotas(
+                    addresses_per_node=-1,
+                    addresses_per_namespace=1_000_000_001,
+                    namespaces=[
+                        NamespaceQuota(addresses=-2),
+                        NamespaceQuota(namespace="shop"),
+                        NamespaceQuota(namespace="shop"),
+                    ],
+                )
+            ),
+        ),
+        [
+            ("vrf.quotas.addresses_per_node", "is -1; give 0 to 1000000000"),
+            ("vrf.quotas.addresses_per_namespace", "is 1000000001; give 0 to 1000000000"),
+            ("vrf.quotas.namespaces[0].namespace", REQUIRED),
+            ("vrf.quotas.namespaces[0].addresses", "is -2; give 0 to 1000000000"),
+            ("vrf.quotas.namespaces[2].namespace", '"shop" has a quota already; leave one'),
         ],
     ),
     "no name": (GetVrfRequest(), [("name", _VRF_REQUIRED)]),

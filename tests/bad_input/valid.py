@@ -55,6 +55,11 @@ CONFIGURATION = resources_pb2.VrfConfiguration(
     max_blocks_per_node=3,
     cooldown_seconds=5,
 )
+QUOTAS = resources_pb2.Quotas(
+    addresses_per_node=220,
+    addresses_per_namespace=50,
+    namespaces=[resources_pb2.NamespaceQuota(namespace="bank", addresses=3)],
+)
 GRANTS = [
     resources_pb2.FixedAddressGrant(namespace="shop", cidrs=["10.0.0.16/28", "fd00::7"]),
     resources_pb2.FixedAddressGrant(namespace="bank", cidrs=["10.0.0.5"]),
@@ -223,6 +228,7 @@ _VRFS: dict[str, Sequence[Message]] = {
                 configuration=CONFIGURATION,
                 fixed_address_grants=GRANTS,
                 strict_namespaces=True,
+                quotas=QUOTAS,
             ),
         )
     ],
@@ -234,9 +240,12 @@ _VRFS: dict[str, Sequence[Message]] = {
         ),
         vrf_service_pb2.UpdateVrfRequest(
             vrf=resources_pb2.Vrf(
-                name=VRF, configuration=CONFIGURATION, fixed_address_grants=GRANTS
+                name=VRF,
+                configuration=CONFIGURATION,
+                fixed_address_grants=GRANTS,
+                quotas=QUOTAS,
             ),
-            update_mask=_mask("configuration.strict_affinity", "fixed_address_grants"),
+            update_mask=_mask("configuration.strict_affinity", "fixed_address_grants", "quotas"),
         ),
     ],
     "DeleteVrf": [vrf_service_pb2.DeleteVrfRequest(name=VRF, etag="7")],

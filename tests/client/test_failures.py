@@ -27,6 +27,7 @@ CLASSES: list[Row] = [
     (Code.RESOURCE_EXHAUSTED, "POOL_EXHAUSTED", moorage.Exhausted),
     (Code.RESOURCE_EXHAUSTED, "POOL_COOLING", moorage.Exhausted),
     (Code.RESOURCE_EXHAUSTED, "BLOCK_LIMIT_REACHED", moorage.Exhausted),
+    (Code.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED", moorage.Exhausted),
     (Code.FAILED_PRECONDITION, "BLOCK_ALLOCATION_DISABLED", moorage.Exhausted),
     (Code.FAILED_PRECONDITION, "BLOCK_AFFINITY_MISMATCH", moorage.Conflict),
     (Code.FAILED_PRECONDITION, "POOL_DRAINING", moorage.Conflict),

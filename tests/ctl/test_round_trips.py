@@ -147,3 +147,32 @@ def test_grants_that_cannot_be_are_told_where_they_stand(moorctl: program.Moorct
     ended = moorctl("apply", "-f", "-", stdin=GRANTS.replace("10.0.0.9", "10.0.0.9/8"))
     assert ended.code != 0
     assert "spec.fixedAddressGrants[1].cidrs[0]: must be a CIDR" in ended.err
+
+
+QUOTAS = """
+apiVersion: moorage.dev/v1
+kind: Vrf
+metadata: {name: blue}
+spec:
+  quotas:
+    addressesPerNode: 220
+    namespaces: [{namespace: web, addresses: 3}, {namespace: shop, addresses: 0}]
+"""
+
+
+def test_quotas_are_applied_compared_and_taken_back(
+    moorctl: program.Moorctl, client: moorage.Client
+) -> None:
+    assert moorctl.must("apply", "-f", "-", stdin=QUOTAS) == "vrf/blue created\n"
+    assert moorctl.must("apply", "-f", "-", stdin=QUOTAS) == "vrf/blue unchanged\n"
+    written = moorctl.must("get", "vrf", "blue", "-o", "yaml")
+    assert moorctl.must("apply", "-f", "-", stdin=written) == "vrf/blue unchanged\n"
+    shown = moorctl.must("get", "vrf", "blue", "-o", "wide")
+    assert "220" in shown
+    assert "shop=0,web=3" in shown
+    fewer = QUOTAS.replace("220", "110")
+    told = moorctl("diff", "-f", "-", stdin=fewer)
+    assert (told.code, told.out) == (1, "vrf/blue configured: quotas\n")
+    plain = "apiVersion: moorage.dev/v1\nkind: Vrf\nmetadata: {name: blue}"
+    moorctl.must("apply", "-f", "-", stdin=plain)
+    assert not client.get_vrf("blue").HasField("quotas")

@@ -32,6 +32,7 @@ from moorage_server.api import (
     decode_reconciliation,
     decode_resources,
     decode_sticky,
+    decode_vrfs,
     decode_watch,
     errors,
     limits,
@@ -61,8 +62,8 @@ _DECODERS: Mapping[type[message.Message], Callable[[Any], object]] = {
     reservation_service_pb2.CreateReservationRequest: decode_resources.new_reservation,
     reservation_service_pb2.UpdateReservationRequest: decode_resources.reservation_change,
     node_service_pb2.UpsertNodeRequest: decode_resources.node,
-    vrf_service_pb2.CreateVrfRequest: decode_resources.new_vrf,
-    vrf_service_pb2.UpdateVrfRequest: decode_resources.vrf_change,
+    vrf_service_pb2.CreateVrfRequest: decode_vrfs.new_vrf,
+    vrf_service_pb2.UpdateVrfRequest: decode_vrfs.vrf_change,
     admin_service_pb2.AdoptBlockRequest: decode_admin.adopt_request,
     admin_service_pb2.LiftQuarantineRequest: decode_admin.lifted,
 }

@@ -123,6 +123,9 @@ def _complete_vrf(resource: resources_pb2.Vrf) -> resources_pb2.Vrf:
     vrf.fixed_address_grants.sort(key=lambda each: each.namespace)
     for each in vrf.fixed_address_grants:
         each.cidrs[:] = _networks(each.cidrs)
+    vrf.quotas.namespaces.sort(key=lambda each: each.namespace)
+    if vrf.quotas == resources_pb2.Quotas():
+        vrf.ClearField("quotas")
     return vrf
 
 

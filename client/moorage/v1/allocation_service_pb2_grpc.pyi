@@ -73,6 +73,8 @@ class AllocationServiceStub:
     POOL_EXHAUSTED (RESOURCE_EXHAUSTED): eligible pools have no free address.
     POOL_COOLING (RESOURCE_EXHAUSTED): they have, but released too short a time
     ago.
+    QUOTA_EXCEEDED (RESOURCE_EXHAUSTED): the node, or the namespace, would hold
+    more than it may.
     BLOCK_LIMIT_REACHED (RESOURCE_EXHAUSTED), BLOCK_ALLOCATION_DISABLED
     (FAILED_PRECONDITION): the node may open no further block.
     CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
@@ -239,6 +241,8 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     POOL_EXHAUSTED (RESOURCE_EXHAUSTED): eligible pools have no free address.
     POOL_COOLING (RESOURCE_EXHAUSTED): they have, but released too short a time
     ago.
+    QUOTA_EXCEEDED (RESOURCE_EXHAUSTED): the node, or the namespace, would hold
+    more than it may.
     BLOCK_LIMIT_REACHED (RESOURCE_EXHAUSTED), BLOCK_ALLOCATION_DISABLED
     (FAILED_PRECONDITION): the node may open no further block.
     CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
@@ -408,6 +412,8 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         POOL_EXHAUSTED (RESOURCE_EXHAUSTED): eligible pools have no free address.
         POOL_COOLING (RESOURCE_EXHAUSTED): they have, but released too short a time
         ago.
+        QUOTA_EXCEEDED (RESOURCE_EXHAUSTED): the node, or the namespace, would hold
+        more than it may.
         BLOCK_LIMIT_REACHED (RESOURCE_EXHAUSTED), BLOCK_ALLOCATION_DISABLED
         (FAILED_PRECONDITION): the node may open no further block.
         CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,

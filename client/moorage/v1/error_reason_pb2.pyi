@@ -210,6 +210,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     address (one of the two is empty). To a tenant, whether there is such a pool is
     not told. Use another, or have the operator grant it.
     """
+    ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 49
+    """RESOURCE_EXHAUSTED. A node, or a namespace, would hold more than the VRF's
+    quotas allow it. Metadata: vrf, node, namespace (one of the two is empty),
+    limit, held, asked (how many more). Release some, or raise its quota.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed."""
@@ -395,5 +400,10 @@ ERROR_REASON_NAMESPACE_NOT_GRANTED: ErrorReason.ValueType  # 48
 for an address by name. Metadata: vrf, namespace, pool (as it was named),
 address (one of the two is empty). To a tenant, whether there is such a pool is
 not told. Use another, or have the operator grant it.
+"""
+ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 49
+"""RESOURCE_EXHAUSTED. A node, or a namespace, would hold more than the VRF's
+quotas allow it. Metadata: vrf, node, namespace (one of the two is empty),
+limit, held, asked (how many more). Release some, or raise its quota.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

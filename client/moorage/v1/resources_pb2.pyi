@@ -409,6 +409,7 @@ class Vrf(_message.Message):
     QUARANTINES_FIELD_NUMBER: _builtins.int
     FIXED_ADDRESS_GRANTS_FIELD_NUMBER: _builtins.int
     STRICT_NAMESPACES_FIELD_NUMBER: _builtins.int
+    QUOTAS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name, "vrfs/{vrf}". The id is a DNS-1123 label of at most 63
     characters. Output only; chosen on creation through vrf_id.
@@ -454,6 +455,10 @@ class Vrf(_message.Message):
         allowed_namespaces.
         """
 
+    @_builtins.property
+    def quotas(self) -> Global___Quotas:
+        """Optional. How many addresses whoever may hold. Absent: as many as there are."""
+
     def __init__(
         self,
         *,
@@ -468,14 +473,80 @@ class Vrf(_message.Message):
         quarantines: _abc.Iterable[Global___Quarantine] | None = ...,
         fixed_address_grants: _abc.Iterable[Global___FixedAddressGrant] | None = ...,
         strict_namespaces: _builtins.bool = ...,
+        quotas: Global___Quotas | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "create_time", b"create_time", "quotas", b"quotas", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "create_time", b"create_time", "description", b"description", "etag", b"etag", "fixed_address_grants", b"fixed_address_grants", "labels", b"labels", "name", b"name", "quarantines", b"quarantines", "strict_namespaces", b"strict_namespaces", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "create_time", b"create_time", "description", b"description", "etag", b"etag", "fixed_address_grants", b"fixed_address_grants", "labels", b"labels", "name", b"name", "quarantines", b"quarantines", "quotas", b"quotas", "strict_namespaces", b"strict_namespaces", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Vrf: _TypeAlias = Vrf  # noqa: Y015
+
+@_typing.final
+class Quotas(_message.Message):
+    """How many addresses of a VRF a node, or a namespace, may hold: of both families,
+    for every use. An assign by which one would hold more is refused with
+    QUOTA_EXCEEDED; who holds more already keeps it, and a new sandbox of a pod takes
+    it over. Blocks are adopted whatever the quotas. A request without a node, or
+    without a namespace, has no such quota.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDRESSES_PER_NODE_FIELD_NUMBER: _builtins.int
+    ADDRESSES_PER_NAMESPACE_FIELD_NUMBER: _builtins.int
+    NAMESPACES_FIELD_NUMBER: _builtins.int
+    addresses_per_node: _builtins.int
+    """Optional. Of each node, 0 to 1,000,000,000; 0: no limit. Twice as many as a
+    node may have pods leaves room for those that come as others go.
+    """
+    addresses_per_namespace: _builtins.int
+    """Optional. Of each namespace, 0 to 1,000,000,000; 0: no limit."""
+    @_builtins.property
+    def namespaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___NamespaceQuota]:
+        """Optional. At most 1,024: what counts for some namespaces instead."""
+
+    def __init__(
+        self,
+        *,
+        addresses_per_node: _builtins.int = ...,
+        addresses_per_namespace: _builtins.int = ...,
+        namespaces: _abc.Iterable[Global___NamespaceQuota] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses_per_namespace", b"addresses_per_namespace", "addresses_per_node", b"addresses_per_node", "namespaces", b"namespaces"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Quotas: _TypeAlias = Quotas  # noqa: Y015
+
+@_typing.final
+class NamespaceQuota(_message.Message):
+    """How many addresses of a VRF one namespace may hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    ADDRESSES_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """The namespace, at most 253 characters. One quota for each."""
+    addresses: _builtins.int
+    """0 to 1,000,000,000; 0: no limit."""
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        addresses: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "namespace", b"namespace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NamespaceQuota: _TypeAlias = NamespaceQuota  # noqa: Y015
 
 @_typing.final
 class Quarantine(_message.Message):

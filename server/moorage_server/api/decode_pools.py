@@ -238,7 +238,7 @@ def _cooldown(found: Violations, message: messages.Pool) -> int | None:
     if not message.HasField("cooldown_seconds"):
         return None
     field, seconds = "pool.cooldown_seconds", message.cooldown_seconds
-    decode_resources.within(found, field, seconds, limits.COOLDOWN_SECONDS)
+    found.within(field, seconds, limits.COOLDOWN_SECONDS)
     return seconds
 
 

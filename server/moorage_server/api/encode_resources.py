@@ -33,6 +33,20 @@ def vrf(stored: resources.Vrf) -> messages.Vrf:
         quarantines=map(quarantined, stored.quarantines),
         fixed_address_grants=map(_grant, stored.fixed_address_grants),
         strict_namespaces=stored.strict_namespaces,
+        quotas=_quotas(stored.quotas),
+    )
+
+
+def _quotas(stored: resources.Quotas) -> messages.Quotas | None:
+    if stored == resources.NO_QUOTAS:
+        return None
+    return messages.Quotas(
+        addresses_per_node=stored.addresses_per_node,
+        addresses_per_namespace=stored.addresses_per_namespace,
+        namespaces=[
+            messages.NamespaceQuota(namespace=each.namespace, addresses=each.addresses)
+            for each in stored.namespaces
+        ],
     )
 
 

@@ -51,6 +51,7 @@ CODES: dict[type[errors.IpamError], grpc.StatusCode] = {
     errors.AttachmentSuperseded: grpc.StatusCode.FAILED_PRECONDITION,
     errors.PoolExhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.PoolCooling: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.QuotaExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.BlockLimitReached: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.BlockAllocationDisabled: grpc.StatusCode.FAILED_PRECONDITION,
     errors.CursorExpired: grpc.StatusCode.OUT_OF_RANGE,

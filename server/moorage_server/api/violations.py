@@ -65,6 +65,11 @@ class Violations:
             self.add(field, f"{shown(value)} is not {expected}")
         return value
 
+    def within(self, field: str, value: int, most: int) -> None:
+        """Notes a number that is negative or too large."""
+        if not 0 <= value <= most:
+            self.add(field, f"is {value}; give 0 to {most}")
+
     def at_most(self, field: str, values: Sequence[object] | Mapping[str, str], most: int) -> bool:
         """Whether there are no more entries than allowed."""
         if len(values) <= most:

@@ -2,7 +2,7 @@
 
 from moorage.v1 import vrf_service_pb2 as messages
 from moorage.v1 import vrf_service_pb2_grpc
-from moorage_server.api import acting, decode_resources, encode_resources, listings
+from moorage_server.api import acting, decode_vrfs, encode_resources, listings
 from moorage_server.api.desk import Context, Desk
 from moorage_server.usecases import vrfs
 
@@ -18,7 +18,7 @@ class VrfService(vrf_service_pb2_grpc.VrfServiceServicer):
         self, request: messages.CreateVrfRequest, context: Context
     ) -> messages.CreateVrfResponse:
         """Creates a VRF."""
-        vrf = decode_resources.new_vrf(request)
+        vrf = decode_vrfs.new_vrf(request)
         by = acting.act(context)
         stored = await self._desk.change(request, context, vrfs.create, vrf, by=by)
         return messages.CreateVrfResponse(vrf=encode_resources.vrf(stored))
@@ -27,7 +27,7 @@ class VrfService(vrf_service_pb2_grpc.VrfServiceServicer):
         self, request: messages.GetVrfRequest, context: Context
     ) -> messages.GetVrfResponse:
         """Shows one VRF."""
-        target = decode_resources.vrf_target(request.name)
+        target = decode_vrfs.vrf_target(request.name)
         stored = await self._desk.run(context, vrfs.get, target.name)
         return messages.GetVrfResponse(vrf=encode_resources.vrf(stored))
 
@@ -46,7 +46,7 @@ class VrfService(vrf_service_pb2_grpc.VrfServiceServicer):
         self, request: messages.UpdateVrfRequest, context: Context
     ) -> messages.UpdateVrfResponse:
         """Changes the fields that the mask names."""
-        target, change = decode_resources.vrf_change(request)
+        target, change = decode_vrfs.vrf_change(request)
         by = acting.act(context)
         stored = await self._desk.change(request, context, vrfs.update, target, change, by=by)
         return messages.UpdateVrfResponse(vrf=encode_resources.vrf(stored))
@@ -55,7 +55,7 @@ class VrfService(vrf_service_pb2_grpc.VrfServiceServicer):
         self, request: messages.DeleteVrfRequest, context: Context
     ) -> messages.DeleteVrfResponse:
         """Deletes a VRF without pools."""
-        target = decode_resources.vrf_target(request.name, request.etag)
+        target = decode_vrfs.vrf_target(request.name, request.etag)
         by = acting.act(context)
         await self._desk.change(request, context, vrfs.delete, target, by=by)
         return messages.DeleteVrfResponse()

@@ -13,6 +13,9 @@ from moorage_server.domain import addresses, eligibility, errors, model, resourc
 from moorage_server.domain.eligibility import Asker, PassedOver, Rule
 from moorage_server.domain.offers import Offer, cidr_of
 from moorage_server.domain.quarantine import Quarantine
+from moorage_server.domain.quotas import Quotas
+
+_UNLIMITED = Quotas()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,7 @@ class Catalog:
         configuration: resources.VrfConfiguration,
         expire_time: datetime.datetime | None = None,
         quarantines: tuple[Quarantine, ...] = (),
+        quotas: Quotas = _UNLIMITED,
     ) -> None:
         """Takes compiled pools in any order."""
         self.vrf_id = vrf_id
@@ -47,6 +51,7 @@ class Catalog:
         self.configuration = configuration
         self.expire_time = expire_time
         self.quarantines = quarantines
+        self.quotas = quotas
         self.offers = sorted(offers, key=lambda each: (-each.pool.priority, each.name))
         # Blocks in these have nothing to give; one look passes over all of them.
         self.hidden_blocks = tuple(

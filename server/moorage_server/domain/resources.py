@@ -111,6 +111,26 @@ class FixedAddressGrant:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NamespaceQuota:
+    """How many addresses one namespace may hold, whatever others may; 0 is no limit."""
+
+    namespace: str
+    addresses: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Quotas:
+    """How many addresses of a VRF whoever may hold; 0 is no limit."""
+
+    addresses_per_node: int = 0
+    addresses_per_namespace: int = 0
+    namespaces: tuple[NamespaceQuota, ...] = ()
+
+
+NO_QUOTAS = Quotas()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Vrf(Stored):
     """A routing domain: inside one, an address is unique."""
 
@@ -121,6 +141,7 @@ class Vrf(Stored):
     quarantines: tuple[Quarantine, ...] = ()
     fixed_address_grants: tuple[FixedAddressGrant, ...] = ()
     strict_namespaces: bool = False
+    quotas: Quotas = NO_QUOTAS
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

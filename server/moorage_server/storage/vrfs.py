@@ -1,13 +1,14 @@
 """Rows of VRFs, and the locks on them that the administration of a VRF begins with."""
 
 import collections
+import dataclasses
 import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
-from moorage_server.domain import errors, grants, resources
+from moorage_server.domain import errors, grants, quotas, resources
 from moorage_server.domain.quarantine import Quarantine
 from moorage_server.storage import arrays, locks, quarantines, stored, tables
 from moorage_server.storage import errors as database_errors
@@ -78,11 +79,11 @@ def get(connection: sa.Connection, vrf: str) -> resources.Vrf:
     return _vrf(row, quarantines.begun(connection, row.vrf_id))
 
 
-def policy(connection: sa.Connection, vrf_id: int) -> grants.Policy:
-    """Which namespaces may have what in a VRF."""
-    columns = _TABLE.c.strict_namespaces, _TABLE.c.fixed_address_grants
-    row = connection.execute(sa.select(*columns).where(_TABLE.c.vrf_id == vrf_id)).one()
-    return grants.Policy(strict=row.strict_namespaces, fixed=_grants(row.fixed_address_grants))
+def policy(connection: sa.Connection, vrf_id: int) -> tuple[grants.Policy, quotas.Quotas]:
+    """Which namespaces may have what in a VRF, and how much of it whoever may have."""
+    row = connection.execute(sa.select(_TABLE).where(_TABLE.c.vrf_id == vrf_id)).one()
+    fixed = _grants(row.fixed_address_grants)
+    return grants.Policy(strict=row.strict_namespaces, fixed=fixed), quotas.Quotas(_quotas(row))
 
 
 def names(connection: sa.Connection) -> dict[str, int]:
@@ -160,6 +161,9 @@ def _fields(vrf: resources.Vrf) -> dict[str, object]:
         "history_retention_days": vrf.configuration.history_retention,
         "strict_namespaces": vrf.strict_namespaces,
         "fixed_address_grants": [_grant_json(each) for each in vrf.fixed_address_grants],
+        "addresses_per_node": vrf.quotas.addresses_per_node,
+        "addresses_per_namespace": vrf.quotas.addresses_per_namespace,
+        "namespace_quotas": [dataclasses.asdict(each) for each in vrf.quotas.namespaces],
         "labels": dict(vrf.labels),
     }
 
@@ -178,6 +182,14 @@ def _grants(kept: Iterable[Mapping[str, Any]]) -> tuple[resources.FixedAddressGr
     )
 
 
+def _quotas(row: arrays.Row) -> resources.Quotas:
+    return resources.Quotas(
+        addresses_per_node=row.addresses_per_node,
+        addresses_per_namespace=row.addresses_per_namespace,
+        namespaces=tuple(resources.NamespaceQuota(**each) for each in row.namespace_quotas),
+    )
+
+
 def _vrf(row: arrays.Row, begun: Iterable[Quarantine]) -> resources.Vrf:
     return resources.Vrf(
         name=row.name,
@@ -186,5 +198,6 @@ def _vrf(row: arrays.Row, begun: Iterable[Quarantine]) -> resources.Vrf:
         quarantines=tuple(begun),
         fixed_address_grants=_grants(row.fixed_address_grants),
         strict_namespaces=row.strict_namespaces,
+        quotas=_quotas(row),
         **stored.common(row),
     )

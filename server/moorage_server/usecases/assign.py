@@ -28,6 +28,7 @@ def assign(ledger: Ledger, request: model.AssignRequest) -> tuple[model.Allocati
     if not held:
         # A takeover is new as well: in a database that went back, the sibling may have let go.
         ledger.require_open(request)
+        ledger.require_quota(request, siblings)
         ledger.sweep(request)
         wanted = succession.place(request, siblings, ledger.setting(request))
         placed = ledger.converse(request.attachment.vrf, wanted)

@@ -12,7 +12,7 @@ from moorage_server.domain import catalog, errors, model
 from moorage_server.domain.patience import Awaited
 from moorage_server.domain.setting import Contended
 from moorage_server.storage import catalogs, database
-from moorage_server.usecases import acting, assign, foresight, release
+from moorage_server.usecases import acting, assign, foresight, release, weighing
 from moorage_server.usecases.ledger import Ledger, Request
 
 
@@ -94,8 +94,10 @@ def _decide(
 ) -> tuple[list[Outcome], Mapping[model.AttachmentKey, Held]]:
     """The outcomes, and what attachments were granted by them."""
     locked = ledger.open(requests)
+    ready = [each for each in requests if each.attachment in locked]
+    weighing.weigh(ledger, ready)
     if len(requests) > 1:
-        foreseen = foresight.of(ledger, (each for each in requests if each.attachment in locked))
+        foreseen = foresight.of(ledger, ready)
         for vrf, wanted in foreseen.items():
             ledger.foresee(vrf, wanted)
     decisions: dict[model.AttachmentKey, _Decision] = {}

@@ -9,6 +9,7 @@ from moorage_server.domain.patience import Awaited
 from moorage_server.domain.setting import Contended, Placed
 from moorage_server.domain.usage import Counts
 from moorage_server.storage import catalogs, database, usage
+from moorage_server.usecases import weighing
 from moorage_server.usecases.ledger import Ledger, Shown
 
 NOT_ASSIGNED = 0  # the generation of what would be given
@@ -43,6 +44,7 @@ def explain(
     def decide(transaction: database.Transaction) -> tuple[Shown, errors.IpamError | None]:
         ledger = Ledger(transaction, compiled, waiting=True)
         ledger.open([request])
+        weighing.weigh(ledger, [request])
         return _decision(ledger, request)
 
     # Two transactions: counting takes its time, and no lock is held for it.
@@ -62,6 +64,7 @@ def _decision(
         if held:
             return pools.show(held), None
         ledger.require_open(request)
+        ledger.require_quota(request, siblings)
         ledger.sweep(request)
         wanted = succession.place(request, siblings, ledger.setting(request))
         placed = ledger.converse(request.attachment.vrf, wanted)

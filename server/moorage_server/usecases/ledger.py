@@ -21,8 +21,10 @@ from moorage_server.domain import (
 from moorage_server.domain.actors import Act
 from moorage_server.domain.eligibility import Asker
 from moorage_server.domain.history import Cause
+from moorage_server.domain.quotas import Holder
 from moorage_server.domain.setting import Conversation, Patience, Placed, Setting
 from moorage_server.domain.shelf import Shelf
+from moorage_server.domain.tally import Tally
 from moorage_server.storage import (
     actors,
     allocations,
@@ -33,6 +35,7 @@ from moorage_server.storage import (
     holdings,
     locks,
     positions,
+    quotas,
     sandboxes,
 )
 
@@ -50,6 +53,7 @@ class _Page:
     inquiry: blocks.Inquiry
     standing: positions.Standing
     before: model.Position  # how far the feed had come, at least, as this transaction began
+    tally: Tally = dataclasses.field(default_factory=Tally)
     released: list[tuple[catalog.Shown, Cause, Act]] = dataclasses.field(default_factory=list)
     trusted: list[model.Allocation] = dataclasses.field(default_factory=list)
     marks: list[attachments.Mark] = dataclasses.field(default_factory=list)
@@ -142,6 +146,21 @@ class Ledger:
             cause = quarantine.Cause.WENT_BACK
             raise errors.VrfQuarantined(request.attachment.vrf, cause, scope.now)
 
+    def weigh(self, vrf: str, whose: Collection[Holder]) -> None:
+        """Counts what these hold, whom requests may give more.
+
+        Before any block is locked, and all of them at once: nobody who keeps others from their
+        blocks waits for a count.
+        """
+        page = self._pages[vrf]
+        where = self._transaction, page.vrf_id
+        page.tally.count(quotas.count(*where, whose, waiting=self._waiting))
+
+    def require_quota(self, request: model.AssignRequest, siblings: succession.Siblings) -> None:
+        """Raises QuotaExceeded where somebody would hold more than he may; or Contended."""
+        tally = self._pages[request.attachment.vrf].tally
+        tally.check(request, succession.held(siblings), self.scope(request).catalog.quotas)
+
     @property
     def reached(self) -> dict[str, model.Position]:
         """How far the feed of each VRF has come, at least, once all that was noted is committed."""
@@ -218,12 +237,16 @@ class Ledger:
 
     def grant(self, request: model.AssignRequest, placed: list[Placed]) -> None:
         """Notes addresses to be written for an attachment."""
-        self._pages[request.attachment.vrf].granted.append((request, placed))
+        page = self._pages[request.attachment.vrf]
+        page.granted.append((request, placed))
+        page.tally.change(request.facts.workload, len(placed))
 
     def release(self, released: Shown, cause: Cause, request: Request) -> None:
         """Notes addresses to be removed, why, and for whose request."""
-        noted = self._pages[request.attachment.vrf].released
-        noted += [(each, cause, request.by) for each in released]
+        page = self._pages[request.attachment.vrf]
+        for each in released:
+            page.released.append((each, cause, request.by))
+            page.tally.change(each.allocation.facts.workload, -1)
 
     def trust(self, held: tuple[model.Allocation, ...]) -> tuple[model.Allocation, ...]:
         """Notes that what one attachment holds is suspect no more; returns it as it is then."""

@@ -64,7 +64,7 @@ def update(
         if after == before:
             return before
         vrfs.update(transaction, after)
-        if _granted(after) != _granted(before):
+        if _policy(after) != _policy(before):
             vrfs.bump(transaction, target.vrf)
         if after.configuration != before.configuration:
             _reconfigure(transaction, target.vrf, before.configuration, after.configuration)
@@ -75,8 +75,9 @@ def update(
     return store.run(work, limits)
 
 
-def _granted(vrf: resources.Vrf) -> tuple[bool, tuple[resources.FixedAddressGrant, ...]]:
-    return vrf.strict_namespaces, vrf.fixed_address_grants
+def _policy(vrf: resources.Vrf) -> tuple[object, ...]:
+    """What assigns are decided by, beside the configuration."""
+    return vrf.strict_namespaces, vrf.fixed_address_grants, vrf.quotas
 
 
 def _reconfigure(

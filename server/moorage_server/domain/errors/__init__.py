@@ -46,6 +46,7 @@ from moorage_server.domain.errors.assignment import (
     PoolExhausted,
     PoolFamilyMismatch,
     PoolUseNotAllowed,
+    QuotaExceeded,
     VrfQuarantined,
 )
 from moorage_server.domain.errors.call import (
@@ -103,6 +104,7 @@ __all__ = [
     "PoolNotFound",
     "PoolOverlaps",
     "PoolUseNotAllowed",
+    "QuotaExceeded",
     "ReservationAlreadyExists",
     "ReservationNotFound",
     "ServerBusy",

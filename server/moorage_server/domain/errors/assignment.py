@@ -249,6 +249,25 @@ class PoolExhausted(IpamError):
         )
 
 
+class QuotaExceeded(IpamError):
+    """A node, or a namespace, would hold more than the VRF allows it."""
+
+    reason = "QUOTA_EXCEEDED"
+
+    def __init__(self, vrf: str, kind: str, name: str, *, limit: int, held: int, more: int) -> None:
+        """Takes of whom the quota is, how much he holds, and how much more was asked for."""
+        super().__init__(
+            f'{kind} "{name}" holds {held} addresses of VRF "{vrf}", whose quota is {limit}, and '
+            f"asks for {more} more; release some, or raise its quota",
+            vrf=vrf,
+            node=name if kind == "node" else "",
+            namespace=name if kind == "namespace" else "",
+            limit=str(limit),
+            held=str(held),
+            asked=str(more),
+        )
+
+
 _LISTS = "every node has sent its list (`moorctl quarantine show` tells whose is missing)"
 
 

@@ -39,6 +39,10 @@ vrfs = sa.Table(
     *columns.stored(),
     sa.Column("strict_namespaces", sa.Boolean, nullable=False, server_default="false"),
     columns.json("fixed_address_grants", "[]"),
+    # Of what whoever holds, at most; 0 is no limit.
+    sa.Column("addresses_per_node", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("addresses_per_namespace", sa.Integer, nullable=False, server_default="0"),
+    columns.json("namespace_quotas", "[]"),
     sa.UniqueConstraint("name"),
     sa.CheckConstraint("auto_allocate_blocks OR strict_affinity", name="auto_allocate_blocks"),
     sa.CheckConstraint(
@@ -46,6 +50,8 @@ vrfs = sa.Table(
         name="max_blocks_per_node",
     ),
     sa.CheckConstraint("cooldown_seconds BETWEEN 0 AND 1200", name="cooldown_seconds"),
+    sa.CheckConstraint("addresses_per_node >= 0", name="addresses_per_node"),
+    sa.CheckConstraint("addresses_per_namespace >= 0", name="addresses_per_namespace"),
     sa.CheckConstraint("history_retention_days BETWEEN 0 AND 36500", name="history_retention_days"),
 )
 
