@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from harness.pristine import Pristine
-from moorage_server.embedded import cluster
+from moorage_server.embedded import binaries, cluster
 from moorage_server.storage import schema
 
 _TEMPLATE = f"moorage_template_{os.getpid()}"
@@ -209,16 +209,27 @@ class Database:
 def running() -> Iterator[Postgres]:
     """The cluster DATABASE_URL names, as its superuser, or a throw-away one in memory."""
     given = os.environ.get("DATABASE_URL")
-    with contextlib.ExitStack() as until:
-        if given:
-            postgres = Postgres(given)
-        else:
-            memory = "/dev/shm" if pathlib.Path("/dev/shm").is_dir() else None
-            state = until.enter_context(tempfile.TemporaryDirectory(dir=memory))
-            own = until.enter_context(cluster.Cluster(pathlib.Path(state), durable=False))
+    with _prepared(Postgres(given)) if given else of(None) as postgres:
+        yield postgres
+
+
+@contextlib.contextmanager
+def of(installation: binaries.Installation | None) -> Iterator[Postgres]:
+    """A throw-away cluster in memory, of these programs or of those that come with the server."""
+    memory = "/dev/shm" if pathlib.Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(dir=memory) as state:
+        place = pathlib.Path(state)
+        with cluster.Cluster(place, durable=False, installation=installation) as own:
             url = own.url(role=cluster.BOOTSTRAP_ROLE, database="postgres")
             # Copying files is the fast way where nothing is flushed to a disk.
-            postgres = Postgres(url, strategy="file_copy")
-        postgres.prepare()
-        until.callback(postgres.discard)
+            with _prepared(Postgres(url, strategy="file_copy")) as postgres:
+                yield postgres
+
+
+@contextlib.contextmanager
+def _prepared(postgres: Postgres) -> Iterator[Postgres]:
+    postgres.prepare()
+    try:
         yield postgres
+    finally:
+        postgres.discard()
