@@ -1,5 +1,6 @@
 """A tenant acts for its namespaces alone, in its VRFs, and learns nothing of what others hold."""
 
+import contextlib
 import pathlib
 from collections.abc import Callable, Iterator
 
@@ -128,6 +129,19 @@ def test_it_watches_its_own_alone(shop: moorage.Client, operator: moorage.Client
         told = next(each for each in updates if each.events)
     assert [each.allocation.address for each in told.events] == [mine.address]
     calls.release(operator, "more")
+
+
+def test_it_has_five_watches_and_others_have_theirs(
+    shop: moorage.Client, operator: moorage.Client
+) -> None:
+    with contextlib.ExitStack() as until:
+        watches = [until.enter_context(shop.watch(timeout=30)) for _ in range(5)]
+        for each in (*watches, until.enter_context(operator.watch(timeout=30))):
+            next(each)
+        with shop.watch(timeout=1) as sixth:
+            assert told(lambda: next(sixth))[1] == "SERVER_BUSY"
+        watches[0].close()
+        next(until.enter_context(shop.watch(timeout=30)))
 
 
 def test_a_watch_ends_when_its_namespace_is_taken_away(

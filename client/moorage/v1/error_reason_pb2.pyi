@@ -120,9 +120,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_DEADLINE_TOO_SHORT: _ErrorReason.ValueType  # 29
     """DEADLINE_EXCEEDED. Nothing was changed. Metadata: none. Allow more time."""
     ERROR_REASON_SERVER_BUSY: _ErrorReason.ValueType  # 30
-    """RESOURCE_EXHAUSTED, with RetryInfo. Too many calls are waiting, or this node
-    or tenant makes more than 50 a second after 250 at once; any call may be told
-    so, before it is read. Metadata: none. Send the same call again after the delay.
+    """RESOURCE_EXHAUSTED, with RetryInfo. Too many calls are waiting, this node or
+    tenant makes more than 50 a second after 250 at once, or this tenant watches
+    five times already; any call may be told so, before it is read. Metadata: none.
+    Send the same call again after the delay.
     """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 31
     """INTERNAL. A fault of the server. Metadata: incident (also in its log).
@@ -311,9 +312,10 @@ Metadata: none. Send the same call again, with the same attachment.
 ERROR_REASON_DEADLINE_TOO_SHORT: ErrorReason.ValueType  # 29
 """DEADLINE_EXCEEDED. Nothing was changed. Metadata: none. Allow more time."""
 ERROR_REASON_SERVER_BUSY: ErrorReason.ValueType  # 30
-"""RESOURCE_EXHAUSTED, with RetryInfo. Too many calls are waiting, or this node
-or tenant makes more than 50 a second after 250 at once; any call may be told
-so, before it is read. Metadata: none. Send the same call again after the delay.
+"""RESOURCE_EXHAUSTED, with RetryInfo. Too many calls are waiting, this node or
+tenant makes more than 50 a second after 250 at once, or this tenant watches
+five times already; any call may be told so, before it is read. Metadata: none.
+Send the same call again after the delay.
 """
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 31
 """INTERNAL. A fault of the server. Metadata: incident (also in its log).

@@ -9,6 +9,7 @@ with all that has happened since the one before. With more watches each is told 
 """
 
 import asyncio
+import collections
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -39,6 +40,7 @@ class Rules:
     """How watches are treated; times are in seconds."""
 
     most: int = 2000  # watches at once; more are refused
+    most_of_tenant: int = 5
     room: int = 10_000  # events that may pile up for a watch that was up to date
     heartbeat: float = 30.0
     longest: float = 1800.0  # then a watch ends, and may go on at another server
@@ -56,6 +58,7 @@ class Watching:
         self._desk = desk
         self._compiled = compiled
         self.count = 0  # watches at the moment
+        self._of_tenants = collections.Counter[str]()
         self._next = 0.0  # when the next message may be sent
         self._stopped = Bell()
         # Of snapshots, some of which have been read.
@@ -178,11 +181,16 @@ class Watching:
     def _counted(self) -> Iterator[None]:
         if self.count >= self.rules.most:
             raise errors.ServerBusy
+        tenant = callers.CURRENT.get().bounds.tenant
+        if tenant and self._of_tenants[tenant] >= self.rules.most_of_tenant:
+            raise errors.ServerBusy(f"a tenant has {self.rules.most_of_tenant} watches at most")
         self.count += 1
+        self._of_tenants[tenant] += 1
         try:
             yield
         finally:
             self.count -= 1
+            self._of_tenants[tenant] -= 1
 
 
 @contextlib.contextmanager
