@@ -1,5 +1,6 @@
 """The installed plugin and a real server: what a pod gets, keeps and gives back."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 
 import moorage
 from cni import program
-from harness import serving
+from harness import eventually, serving
 from harness.kube import api_server
 from moorage.v1 import filter_pb2, resources_pb2
 
@@ -107,6 +108,31 @@ def test_a_container_id_may_be_used_again_after_its_release(node: Node) -> None:
         assert len(node.add("a")) == 1
         assert node.call("DEL", "a").code == 0
     assert node.held() == {}
+
+
+def test_what_is_given_back_unheard_is_not_what_a_later_call_was_told(node: Node) -> None:
+    heard, said = os.pipe()
+    os.set_blocking(said, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(said, b"of others"):
+            pass  # until nothing more is taken of what nobody reads
+    os.set_blocking(said, True)
+    with subprocess.Popen(
+        [program.installed_program()],
+        stdin=subprocess.PIPE,
+        stdout=said,
+        env=program.CONTAINER | {"CNI_COMMAND": "ADD", "CNI_CONTAINERID": "a"},
+    ) as unheard:
+        assert unheard.stdin is not None
+        unheard.stdin.write(json.dumps(program.config(ipam=node.ipam)).encode())
+        unheard.stdin.close()
+        os.close(said)
+        eventually.until(node.held)
+        assert node.call("DEL", "a").code == 0
+        later = node.add("a")
+        os.close(heard)
+        assert unheard.wait(timeout=30) == 1
+    assert node.held() == {later[0].removesuffix("/32"): "a"}
 
 
 @pytest.mark.parametrize("version", program.VERSIONS)

@@ -84,8 +84,9 @@ def _answer(environment: dict[str, str], began: int) -> int:
     if _print(reply.stdout):
         return reply.exit_code
     if environment["CNI_COMMAND"] == "ADD" and not reply.exit_code:
-        # Nobody heard which addresses they are, so nobody is going to use them.
-        handler.handle({**environment, "CNI_COMMAND": "DEL"}, stdin, here, _boot_clock())
+        # Nobody heard which addresses they are, so nobody is going to use them. As of when the ADD
+        # began: its caller may have asked again since, and keeps what it was told then.
+        handler.handle({**environment, "CNI_COMMAND": "DEL"}, stdin, here, began)
     return 1
 
 
