@@ -11,11 +11,13 @@ import pytest
 import sqlalchemy as sa
 
 from harness import postgres
-from moorage_server.domain import errors
+from moorage_server.domain import errors, model
 from moorage_server.embedded import cluster
+from moorage_server.storage import catalogs, durability, schema
 from moorage_server.storage import database as storage
-from moorage_server.storage import durability, schema
 from moorage_server.storage.durability import Durability
+from moorage_server.usecases import batch
+from moorage_server.usecases.batch import Locking
 
 INSERT = sa.text("INSERT INTO nodes (vrf_id, name) VALUES (1, 'n1')")
 COUNT = "SELECT count(*) FROM nodes"
@@ -80,6 +82,30 @@ def test_a_commit_whose_wait_was_cancelled_is_an_unknown_outcome_although_its_ro
         with pytest.raises(errors.OutcomeUnknown):
             committing.result(20)
     assert primary.scalar(COUNT) == 1
+
+
+@pytest.mark.parametrize("attempt", [None, model.AttemptStamp(boot_id="b", boot_time_ns=1)])
+def test_that_there_is_nothing_to_release_is_said_by_a_database_that_leads_alone(
+    store: storage.Database, primary: postgres.Database, attempt: model.AttemptStamp | None
+) -> None:
+    nobodys = model.AttachmentKey(
+        vrf="default", network="pods", container_id=f"of {attempt}", interface="eth0"
+    )
+    asked = [model.ReleaseRequest(attachment=nobodys, attempt=attempt)]
+
+    def release() -> batch.Ran:
+        return batch.run(
+            store, limits(), asked, compiled=catalogs.Catalogs(), locking=Locking.WAITING
+        )
+
+    # One that is cut off from its standby does not know what the other one has assigned.
+    with waiting_for("nobody", primary), concurrent.futures.ThreadPoolExecutor(1) as other:
+        releasing = other.submit(release)
+        while not primary.scalar(WAITING):
+            assert not releasing.done()
+        primary.postgres.execute(f"ALTER SYSTEM SET {NAMES} = ''")
+        primary.postgres.execute("SELECT pg_reload_conf()")
+        assert releasing.result(20).outcomes == [()]
 
 
 def test_what_an_acknowledged_change_outlives_is_known(

@@ -32,6 +32,7 @@ from moorage_server.storage import (
     blocks,
     catalogs,
     database,
+    durability,
     holdings,
     locks,
     positions,
@@ -82,6 +83,7 @@ class Ledger:
         self._records: dict[model.AttachmentKey, identity.Record] = {}
         self._siblings: dict[model.AttachmentKey, succession.Siblings] = {}
         self._pages: dict[str, _Page] = {}
+        self._attests = False
         self.swept: set[catalogs.Sweep] = set()
         # How far somebody has seen the feeds of VRFs whose database has gone back since.
         self.lost: dict[str, model.Position] = {}
@@ -258,6 +260,12 @@ class Ledger:
         """Notes what is to be remembered of an attachment that is granted nothing."""
         self._pages[mark.key.vrf].marks.append(mark)
 
+    def attest(self) -> None:
+        """Has something written, since what is told was only read: of a database that leads no
+        more, which cannot commit, nobody is told that there is nothing.
+        """
+        self._attests = True
+
     def write(self) -> holdings.Granted:
         """Writes everything noted; returns what each attachment was granted. Raises Unknown.
 
@@ -266,6 +274,8 @@ class Ledger:
         in both.
         """
         self._require_known()
+        if self._attests:
+            durability.write(self._transaction)
         granted: holdings.Granted = {}
         for page in self._pages.values():
             granted |= self._write_page(page)

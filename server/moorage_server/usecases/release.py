@@ -27,6 +27,8 @@ def release(ledger: Ledger, request: model.ReleaseRequest) -> tuple[model.Alloca
     if identity.leaves_tombstone(request, record, released):
         stamp = identity.newest(record.stamp if record else None, request.attempt)
         ledger.mark(attachments.Mark(key=attachment, stamp=stamp, held=False))
+    elif record is None:
+        ledger.attest()
     return released
 
 
