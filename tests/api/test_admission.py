@@ -1,8 +1,11 @@
 """Who is turned away by a busy server, and who goes first."""
 
+import asyncio
 import concurrent.futures
 import contextlib
 import threading
+import time
+from collections.abc import Callable, Coroutine
 from typing import cast
 
 import grpc
@@ -113,6 +116,47 @@ def test_releases_go_before_assigns_that_came_earlier(
         gone.result()
     told = database.rows("SELECT container_id, kind FROM events ORDER BY event_id")
     assert [container for container, _ in told] == ["c0", "c1", "c0", "c2", "c3"], told
+
+
+def test_a_batch_does_not_wait_for_who_comes_now_and_then() -> None:
+    async def steadily(door: admission.Admission) -> None:
+        while True:
+            door.came += 1
+            await asyncio.sleep(admission.MOMENT / 4)
+
+    assert _taking_up(steadily, longest=5.0) < 2.5
+
+
+def test_a_batch_waits_until_those_outside_are_taken_up() -> None:
+    outside = 50
+
+    async def busily(door: admission.Admission) -> None:
+        nonlocal outside
+        while outside:
+            outside -= 1
+            door.came += 1
+            end = time.thread_time() + admission.MOMENT
+            while time.thread_time() < end:
+                pass
+            await asyncio.sleep(0)
+
+    _taking_up(busily, longest=30.0)
+    assert outside == 0
+
+
+def _taking_up(
+    coming: Callable[[admission.Admission], Coroutine[None, None, None]], *, longest: float
+) -> float:
+    """For how many seconds those who come are taken up."""
+
+    async def taken_up() -> float:
+        door, began = admission.Admission(), time.monotonic()
+        who_comes = asyncio.create_task(coming(door))
+        await door.take_up(longest)
+        who_comes.cancel()
+        return time.monotonic() - began
+
+    return asyncio.run(taken_up())
 
 
 def _told(error: grpc.RpcError) -> tuple[str, float]:

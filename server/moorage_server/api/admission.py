@@ -6,6 +6,7 @@ would have to wait for too long it is turned away at once, before its request is
 done for it is taken from those who are served.
 """
 
+import asyncio
 import enum
 import time
 from typing import Final
@@ -19,6 +20,7 @@ FIRST_PACE: Final = 0.001  # seconds for a call, until something is known
 STEP: Final = 0.2  # of what a full batch tells, to what is known
 # What any batch can tell: else one that hung would have so few let in that none is full again.
 SLOWEST_PACE: Final = LONGEST_WAIT / (4 * BATCH_SIZE)
+MOMENT: Final = 0.005  # seconds; gRPC hands the next of its queue over in a thread of its own
 TELL_EVERY: Final = 1.0  # seconds between two lines of the log
 
 _log = structlog.get_logger()
@@ -74,6 +76,19 @@ class Admission:
     def served(self, calls: int, seconds: float) -> None:
         """A full batch took so long. Smaller ones tell less: most of their time is the commit's."""
         self._pace += STEP * (min(seconds / calls, SLOWEST_PACE) - self._pace)
+
+    async def take_up(self, longest: float) -> None:
+        """Returns when nobody waits outside, or as much time has gone as may be given."""
+        until = time.monotonic() + longest
+        while (now := time.monotonic()) < until:
+            came, used = self.came, time.thread_time()
+            await asyncio.sleep(MOMENT)
+            # A loop that is late had others to answer, and may not have been told who comes.
+            on_time = time.monotonic() < now + 2 * MOMENT
+            # Those outside keep it busy; where calls come one by one, it rests in between.
+            is_idle = time.thread_time() < used + MOMENT / 2
+            if on_time and (is_idle or came == self.came):
+                return
 
     def _has_room(self, of: Class) -> bool:
         if of is Class.QUERY:

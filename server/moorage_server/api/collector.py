@@ -36,10 +36,9 @@ WAITING_CALLS = 4096  # more are refused at once with SERVER_BUSY; of releases t
 BATCH_LOCK_WAIT = 0.1  # seconds; a batch waits for no lock on purpose, this is a backstop
 BATCH_TIME = 5.0  # seconds
 TURN_LOCK_WAIT = 1.0  # seconds that a batch of what was left waits for one lock
-# After a batch of so many the loop alone has the interpreter, until nobody has come for a moment.
-# Who waits outside, in gRPC's own queue, is of no class yet: releases would wait with all others.
+# After a batch of so many the loop alone has the interpreter, until nobody waits outside any more.
+# Who does, in gRPC's own queue, is of no class yet: releases would wait with all others.
 LARGE_BATCH = 32
-MOMENT = 0.005  # seconds; gRPC hands the next of its queue over in a thread of its own
 LONGEST_INTAKE = 1.0  # seconds
 LAST_TRY = 0.25  # seconds of a call's time that it does not wait for a predecessor
 
@@ -145,7 +144,7 @@ class Collector:
             began = time.monotonic()
             await self._run(tickets, Locking.SKIPPING)
             if len(tickets) >= LARGE_BATCH:
-                await self._let_in(min(time.monotonic() - began, LONGEST_INTAKE))
+                await self._admission.take_up(min(time.monotonic() - began, LONGEST_INTAKE))
             if len(tickets) == BATCH_SIZE:
                 self._admission.served(BATCH_SIZE, time.monotonic() - began)
 
@@ -156,17 +155,6 @@ class Collector:
     async def _run(self, tickets: list[Ticket], locking: Locking) -> None:
         work = functools.partial(self._run_batch, tickets, locking, self._left.add)
         await self._survive(work, tickets)
-
-    async def _let_in(self, longest: float) -> None:
-        """Returns when nobody has come for a moment, or as much time has gone as may be given."""
-        until = time.monotonic() + longest
-        while (now := time.monotonic()) < until:
-            came = self._admission.came
-            await asyncio.sleep(MOMENT)
-            # A loop that is late had others to answer, and may not have been told who comes.
-            on_time = time.monotonic() < now + 2 * MOMENT
-            if on_time and came == self._admission.came:
-                return
 
     async def _survive(self, work: Callable[[], Awaitable[None]], tickets: list[Ticket]) -> None:
         if not await chores.survived(work, "a batch was lost"):
