@@ -151,12 +151,15 @@ class Allocations(calls.Calls):
 
         Returns what was released; releasing what is not there succeeds. `attempt` is when the
         caller began, by default now: a release that is sent long after it was asked for gives the
-        stamp of that moment, and so never touches a later assignment.
+        stamp of that moment, and so never touches a later assignment. With generations there is no
+        default: whoever has looked them up may be on another machine than the workload, of whose
+        clock a stamp says nothing.
         """
+        generations = tuple(generations)
         request = allocation_service_pb2.ReleaseAddressesRequest(
             parent=names.vrf(vrf),
             attachment=attachment,
-            attempt=attempt or attempts.stamp(),
+            attempt=attempt or (None if generations else attempts.stamp()),
             generations=generations,
         )
         return list(self._answer(self._allocations.ReleaseAddresses, request, timeout).allocations)

@@ -61,7 +61,10 @@ class Link(proxy.Proxy):
 
     def pass_on(self, received: bytes, sink: socket.socket) -> None:
         """Sends what was received, as slowly as the link is."""
-        for at in range(0, len(received), self.piece):
+        while received:
             if self.delay:
                 time.sleep(self.delay)
-            sink.sendall(received[at : at + self.piece])
+            # It may be mended, or get worse, in the middle of it.
+            piece = self.piece
+            sink.sendall(received[:piece])
+            received = received[piece:]

@@ -152,9 +152,26 @@ def campaign(
         until.callback(stage.close)
         direct = [each.front.target for each in stage.steady]
         callers = until.enter_context(fleet.of(stage.targets, seed, nodes=nodes))
+        until.enter_context(_written_down(state / "watches.log"))
         watching = [Consumer(direct, at) for at in range(2)]
         until.callback(_leave, watching, stage)
         yield Campaign(stage, callers, watching, seed, kinds)
+
+
+@contextlib.contextmanager
+def _written_down(to: pathlib.Path) -> Iterator[None]:
+    """What clients of this process begin anew, and why, is in a file: the watches' alone are."""
+    log, handler = logging.getLogger("moorage"), logging.FileHandler(to)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(threadName)s %(message)s"))
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        log.removeHandler(handler)
+        handler.close()
 
 
 def _leave(watching: list[Consumer], stage: Stage) -> None:

@@ -654,13 +654,21 @@ def test_release_sends_everything_and_returns_what_was_released(
     peer: peers.Peer, caller: moorage.Client
 ) -> None:
     peer.will(peers.answer(allocations.ReleaseAddressesResponse(allocations=[HELD])))
-    assert caller.release(C1, generations=[4, 5], vrf="blue") == [HELD]
+    assert caller.release(C1, vrf="blue") == [HELD]
     sent = allocations.ReleaseAddressesRequest.FromString(peer.calls[0].request)
     assert sent.attempt.boot_id
     sent.ClearField("attempt")
-    assert sent == allocations.ReleaseAddressesRequest(
-        parent="vrfs/blue", attachment=C1, generations=[4, 5]
-    )
+    assert sent == allocations.ReleaseAddressesRequest(parent="vrfs/blue", attachment=C1)
+
+
+def test_a_release_of_generations_says_nothing_of_the_callers_clock(
+    peer: peers.Peer, caller: moorage.Client
+) -> None:
+    peer.will(peers.answer(allocations.ReleaseAddressesResponse(allocations=[HELD])))
+    assert caller.release(C1, generations=iter([4, 5])) == [HELD]
+    sent = allocations.ReleaseAddressesRequest.FromString(peer.calls[0].request)
+    assert not sent.HasField("attempt")
+    assert sent.generations == [4, 5]
 
 
 def test_a_caller_may_send_the_stamp_of_an_earlier_moment(

@@ -7,6 +7,7 @@ import yaml
 
 import moorage
 from ctl import program
+from harness import calls
 from moorage.v1 import resources_pb2
 
 
@@ -122,6 +123,20 @@ def test_a_container_releases_all_that_it_holds(
     out = moorctl.must("release", "--container-id", "c1")
     assert out.splitlines() == [f"allocation/{address} released" for address in addresses]
     assert list(pools.allocations()) == []
+
+
+@pytest.mark.parametrize("which", ["--container-id c1", "--ip 10.0.0.0"])
+def test_a_late_copy_of_an_assign_is_fenced_by_a_release_from_another_machine(
+    moorctl: program.Moorctl, pools: moorage.Client, which: str
+) -> None:
+    attempt = resources_pb2.AttemptStamp(boot_id="of the node", boot_time_ns=100)
+    holder = resources_pb2.Attachment(network="default", container_id="c1", interface="eth0")
+    wanted = [calls.fixed("10.0.0.0")]
+    pools.assign(holder, wanted, attempt=attempt)
+    assert moorctl.must("release", *which.split()) == "allocation/10.0.0.0 released\n"
+    with pytest.raises(moorage.MoorageError) as late:
+        pools.assign(holder, wanted, attempt=attempt)
+    assert late.value.reason == "ATTACHMENT_RELEASED"
 
 
 def test_releasing_what_is_not_there_succeeds(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
+import moorage
 from moorage.ctl import dry_runs, exits, kinds, options, render, settings
-from moorage.v1 import resources_pb2
+from moorage.v1 import filter_pb2, resources_pb2
+
+_GENERATIONS = 16  # of one call at most
 
 
 @click.command("release")
@@ -31,18 +34,38 @@ def command(
       moorctl release --container-id c1
       moorctl release --ip 10.0.0.7
 
-    Releasing what is not there succeeds. With --ip, the holder is looked up first, and the address
-    is not touched if it has changed hands in between.
+    Releasing what is not there succeeds. What is held is looked up first, and not touched if it has
+    changed hands in between.
     """
     if container_id and not address:
         holder = resources_pb2.Attachment(container_id=container_id, **attachment)
         with where.connected(f"release the addresses of container {container_id}") as client:
-            released = client.release(holder, vrf=where.vrf)
+            released = _all_of(client, holder, where.vrf)
     elif address and not container_id:
         released = _by_address(where, address)
     else:
         raise click.UsageError("give either --container-id or --ip")
     _show(released, output)
+
+
+def _all_of(
+    client: moorage.Client, holder: resources_pb2.Attachment, vrf: str
+) -> list[resources_pb2.Allocation]:
+    """Release what an attachment holds now, and nothing that it is given meanwhile."""
+    wanted = filter_pb2.AllocationFilter(attachment=holder)
+    found = client.allocations(wanted, vrf=vrf)
+    # What the filter leaves open the attachment does not.
+    generations = [each.generation for each in found if each.attachment == holder]
+    return list(held_at(client, holder, generations, vrf))
+
+
+def held_at(
+    client: moorage.Client, holder: resources_pb2.Attachment, generations: Sequence[int], vrf: str
+) -> Iterator[resources_pb2.Allocation]:
+    """Release what an attachment still holds at these generations, as many as there are."""
+    for start in range(0, len(generations), _GENERATIONS):
+        some = generations[start : start + _GENERATIONS]
+        yield from client.release(holder, generations=some, vrf=vrf)
 
 
 def _by_address(

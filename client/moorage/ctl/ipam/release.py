@@ -9,12 +9,9 @@ import click
 
 import moorage
 from moorage import names
-from moorage.ctl import dry_runs, exits, options, settings
+from moorage.ctl import dry_runs, exits, options, release, settings
 from moorage.ctl.ipam import files, holder, reports, usage
 from moorage.v1 import resources_pb2
-
-# As many as one ReleaseAddresses takes.
-_GENERATIONS = 16
 
 RELEASED = "released"
 NOT_ASSIGNED = "not assigned"
@@ -147,9 +144,8 @@ def _released(
 
     for _, group in itertools.groupby(sorted(leaked, key=holder_of), holder_of):
         held = list(group)
-        for start in range(0, len(held), _GENERATIONS):
-            generations = [each.generation for each in held[start : start + _GENERATIONS]]
-            yield from client.release(held[0].attachment, generations=generations, vrf=vrf)
+        generations = [each.generation for each in held]
+        yield from release.held_at(client, held[0].attachment, generations, vrf)
 
 
 def _all_stale(leaked: Sequence[reports.Leaked]) -> exits.Report:
