@@ -266,6 +266,7 @@ def test_all_but_a_spec_is_known_to_every_kind(kind: kinds.Kind) -> None:
                 "configuration",
                 "fixedAddressGrants",
                 "strictNamespaces",
+                "quotas",
             },
             kinds.Kind.NODE: set(),
             kinds.Kind.POOL: own - specs.NOT_IN_SPEC,

@@ -53,6 +53,12 @@ class Books:
         """Nothing here ever goes back in time."""
         self.scope(request).catalog.require_open()
 
+    def require_quota(self, request: model.AssignRequest, siblings: succession.Siblings) -> None:
+        """Nobody has a quota here."""
+
+    def attest(self) -> None:
+        """There is no other that leads here."""
+
     def record(self, attachment: model.AttachmentKey) -> identity.Record | None:
         """What is remembered of an attachment."""
         found = self._sandboxes.get(attachment)
