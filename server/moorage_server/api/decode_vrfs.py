@@ -1,6 +1,7 @@
 """Messages about VRFs -> domain, as `decode_resources` does it for what is inside."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from moorage.v1 import resources_pb2 as messages
 from moorage.v1 import vrf_service_pb2 as vrf_messages
@@ -8,6 +9,8 @@ from moorage_server.api import decode_resources, encode_resources, field_masks, 
 from moorage_server.api.violations import Violations, shown
 from moorage_server.domain import resources
 from moorage_server.usecases.targets import Target
+
+N = TypeVar("N", messages.FixedAddressGrant, messages.NamespaceQuota)
 
 
 def vrf_target(name: str, etag: str = "") -> Target:
@@ -71,15 +74,25 @@ def _grants(
     field = "vrf.fixed_address_grants"
     if not found.at_most(field, given, limits.GRANTS_PER_VRF):
         return ()
-    granted: dict[str, resources.FixedAddressGrant] = {}
+    granted = []
+    for place, each in _one_for_each(found, field, given, "has a grant already; make it one"):
+        cidrs = decode_resources.cidrs(found, f"{place}.cidrs", each.cidrs, limits.CIDRS_PER_GRANT)
+        granted.append(resources.FixedAddressGrant(namespace=each.namespace, cidrs=cidrs))
+    return tuple(sorted(granted, key=lambda each: each.namespace))
+
+
+def _one_for_each(
+    found: Violations, field: str, given: Sequence[N], twice: str
+) -> Iterator[tuple[str, N]]:
+    """What is said of namespaces, and where; notes what is said of none, or `twice` of one."""
+    known: set[str] = set()
     for at, each in enumerate(given):
         place, namespace = f"{field}[{at}]", each.namespace
         found.text(f"{place}.namespace", namespace, limits.TEXT_LENGTH, required=True)
-        if namespace in granted:
-            found.add(f"{place}.namespace", f"{shown(namespace)} has a grant already; make it one")
-        cidrs = decode_resources.cidrs(found, f"{place}.cidrs", each.cidrs, limits.CIDRS_PER_GRANT)
-        granted[namespace] = resources.FixedAddressGrant(namespace=namespace, cidrs=cidrs)
-    return tuple(granted[namespace] for namespace in sorted(granted))
+        if namespace in known:
+            found.add(f"{place}.namespace", f"{shown(namespace)} {twice}")
+        known.add(namespace)
+        yield place, each
 
 
 def _quotas(found: Violations, message: messages.Quotas) -> resources.Quotas:
@@ -99,15 +112,11 @@ def _namespace_quotas(
 ) -> tuple[resources.NamespaceQuota, ...]:
     if not found.at_most(field, given, limits.QUOTAS_PER_VRF):
         return ()
-    quotas: dict[str, resources.NamespaceQuota] = {}
-    for at, each in enumerate(given):
-        place, namespace = f"{field}[{at}]", each.namespace
-        found.text(f"{place}.namespace", namespace, limits.TEXT_LENGTH, required=True)
-        if namespace in quotas:
-            found.add(f"{place}.namespace", f"{shown(namespace)} has a quota already; leave one")
+    quotas = []
+    for place, each in _one_for_each(found, field, given, "has a quota already; leave one"):
         found.within(f"{place}.addresses", each.addresses, limits.QUOTA_ADDRESSES)
-        quotas[namespace] = resources.NamespaceQuota(namespace=namespace, addresses=each.addresses)
-    return tuple(quotas[namespace] for namespace in sorted(quotas))
+        quotas.append(resources.NamespaceQuota(namespace=each.namespace, addresses=each.addresses))
+    return tuple(sorted(quotas, key=lambda each: each.namespace))
 
 
 def _configuration(

@@ -144,7 +144,7 @@ def _standing(row: arrays.Row) -> Standing:
 def _compile(connection: sa.Connection, row: arrays.Row) -> catalog.Catalog:
     reserved, expire_time = reservations.reserved(connection, row.vrf_id, row.now)
     # A statement of its own: grants may be long, and only compiling needs them.
-    policy, limits = vrfs.policy(connection, row.vrf_id)
+    policy, quotas = vrfs.policy(connection, row.vrf_id)
     compiled = tuple(
         offers.offer(pool_id, pool, reserved, policy)
         for pool_id, pool in pools.with_ids(connection, row.vrf_id)
@@ -157,5 +157,5 @@ def _compile(connection: sa.Connection, row: arrays.Row) -> catalog.Catalog:
         configuration=vrfs.configuration(row),
         expire_time=expire_time,
         quarantines=quarantines.begun(connection, row.vrf_id),
-        quotas=limits,
+        quotas=quotas,
     )
