@@ -8,7 +8,7 @@ from interleavings import pairs
 from interleavings.pairing import Pair
 from interleavings.verdicts import Trial, Violation
 from moorage_server.domain import needs
-from moorage_server.storage import attachments, database, locks, looks, pools
+from moorage_server.storage import database, locks, looks, pools
 from moorage_server.storage.statements import Statement
 from moorage_server.usecases import reconcile
 
@@ -33,8 +33,8 @@ def without(statement: Statement, text: str, instead: str = "") -> Statement:
 def test_attachments_that_are_not_locked(
     trial: Callable[[Pair], Trial], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    alone = without(attachments._LOCK, "ORDER BY at", f"WHERE class <> {ATTACHMENT} ORDER BY at")
-    monkeypatch.setattr(attachments, "_LOCK", alone)
+    alone = without(locks._LOCK_EACH, "ORDER BY at", f"WHERE class <> {ATTACHMENT} ORDER BY at")
+    monkeypatch.setattr(locks, "_LOCK_EACH", alone)
     with pytest.raises(Violation):
         trial(pair(name)).run(switches=2)
 
@@ -42,8 +42,8 @@ def test_attachments_that_are_not_locked(
 def test_sandboxes_of_one_pod_that_do_not_take_turns(
     trial: Callable[[Pair], Trial], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = without(attachments._LOCK, "ORDER BY at", f"WHERE class <> {INTERFACE} ORDER BY at")
-    monkeypatch.setattr(attachments, "_LOCK", alone)
+    alone = without(locks._LOCK_EACH, "ORDER BY at", f"WHERE class <> {INTERFACE} ORDER BY at")
+    monkeypatch.setattr(locks, "_LOCK_EACH", alone)
     with pytest.raises(Violation):
         trial(pair("takeover / takeover by a newer sandbox")).run(switches=2)
 
@@ -51,8 +51,8 @@ def test_sandboxes_of_one_pod_that_do_not_take_turns(
 def test_a_list_that_is_written_beside_whoever_works_on_what_it_lacks(
     trial: Callable[[Pair], Trial], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = without(attachments._TRY_LOCK, "SELECT CASE", "SELECT true OR CASE")
-    monkeypatch.setattr(attachments, "_TRY_LOCK", alone)
+    alone = without(locks._TRY_LOCK_EACH, "SELECT CASE", "SELECT true OR CASE")
+    monkeypatch.setattr(locks, "_TRY_LOCK_EACH", alone)
     with pytest.raises(Violation):
         trial(pair("list that lacks it / release")).run(switches=2)
 

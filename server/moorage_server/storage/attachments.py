@@ -14,18 +14,6 @@ import sqlalchemy as sa
 from moorage_server.domain import identity, model
 from moorage_server.storage import allocations, arrays, locks, statements
 
-# The VRFs first, shared: whoever changes one waits for those who decide by what it was.
-# Then the interfaces of pods, so that of the assigns of a pod's sandboxes one is decided
-# after the other, each seeing what the last one came to; then the attachments.
-_LOCKS = """
-SELECT CASE WHEN shared THEN {function}_shared(class, number) ELSE {function}(class, number) END
-FROM unnest(CAST(:classes AS int[]), CAST(:numbers AS int[]), CAST(:shared AS boolean[]))
-    WITH ORDINALITY AS wanted (class, number, shared, at) ORDER BY at
-"""
-_TRY_LOCK = statements.Statement(_LOCKS.format(function="pg_try_advisory_xact_lock"))
-# Locking returns nothing; both branches must return the same.
-_LOCK = statements.Statement(_LOCKS.format(function="pg_advisory_xact_lock"))
-
 # FOR UPDATE although the advisory lock is held: a transaction that writes nothing
 # commits without waiting for the disk or the standby, and a repeated assign must
 # not be acknowledged before the first one is durable.
@@ -122,18 +110,7 @@ def lock(
     interfaces of pods that `sandboxes` has for them. Without `waiting` it leaves out
     those that another transaction works on, and all of a VRF that is being changed.
     """
-    wanted = _lockable(keys, sandboxes.values())
-    classes = [about for about, _ in wanted.values()]
-    parameters = {
-        "classes": arrays.numbers(classes),
-        "numbers": arrays.numbers(number for _, number in wanted.values()),
-        "shared": arrays.texts("t" if each is locks.Class.VRF else "f" for each in classes),
-    }
-    if waiting:
-        _LOCK.run(connection, parameters)
-        return set(keys)
-    got = _TRY_LOCK.values(connection, parameters)
-    had = {each for each, is_locked in zip(wanted, got, strict=True) if is_locked}
+    had = locks.take_each(connection, _lockable(keys, sandboxes.values()), waiting=waiting)
     return {key for key in keys if {key, key.vrf, sandboxes.get(key, key)} <= had}
 
 
@@ -145,7 +122,12 @@ def forget(connection: sa.Connection, *, seconds: float, limit: int) -> int:
 def _lockable(
     keys: Iterable[model.AttachmentKey], interfaces: Iterable[model.PodInterface]
 ) -> dict[_Lockable, tuple[locks.Class, int]]:
-    """What is to be locked, in this order, each with its lock."""
+    """What is to be locked, in this order, each with its lock.
+
+    The VRFs first, shared: whoever changes one waits for those who decide by what it was. Then the
+    interfaces of pods, so that of the assigns of a pod's sandboxes one is decided after the other,
+    each seeing what the last one came to; then the attachments.
+    """
     pods = sorted(set(interfaces), key=_interface_number)
     return {
         **{each: (locks.Class.VRF, locks.number(each)) for each in sorted({k.vrf for k in keys})},

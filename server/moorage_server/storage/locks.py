@@ -6,11 +6,14 @@ one number merely take turns.
 
 import enum
 import zlib
-from collections.abc import Iterable
+from collections.abc import Hashable, Mapping
+from typing import TypeVar
 
 import sqlalchemy as sa
 
 from moorage_server.storage import arrays, statements
+
+L = TypeVar("L", bound=Hashable)
 
 
 class Class(enum.IntEnum):
@@ -30,9 +33,11 @@ class Class(enum.IntEnum):
 _LOCK = statements.Statement("SELECT pg_advisory_xact_lock(:class, :number)")
 _TRY_LOCK = statements.Statement("SELECT pg_try_advisory_xact_lock(:class, :number)")
 _EACH = """
-SELECT {function}(:class, number)
-FROM unnest(CAST(:numbers AS int[])) WITH ORDINALITY AS wanted (number, at) ORDER BY at
+SELECT CASE WHEN shared THEN {function}_shared(class, number) ELSE {function}(class, number) END
+FROM unnest(CAST(:classes AS int[]), CAST(:numbers AS int[]), CAST(:shared AS boolean[]))
+    WITH ORDINALITY AS wanted (class, number, shared, at) ORDER BY at
 """
+# Locking returns nothing; both branches must return the same.
 _LOCK_EACH = statements.Statement(_EACH.format(function="pg_advisory_xact_lock"))
 _TRY_LOCK_EACH = statements.Statement(_EACH.format(function="pg_try_advisory_xact_lock"))
 
@@ -52,16 +57,20 @@ def take(connection: sa.Connection, about: Class, name: str, *, waiting: bool = 
 
 
 def take_each(
-    connection: sa.Connection, about: Class, names: Iterable[str], *, waiting: bool
-) -> set[str]:
-    """Takes a lock for each name, in the same order as everybody; returns those that were had.
+    connection: sa.Connection, wanted: Mapping[L, tuple[Class, int]], *, waiting: bool
+) -> set[L]:
+    """Takes a lock for each, in this order, of VRFs shared ones; returns those that were had.
 
     Without `waiting` those are left out that others have.
     """
-    wanted = sorted(set(names), key=number)
-    parameters = {"class": about.value, "numbers": arrays.numbers(map(number, wanted))}
+    classes = [about for about, _ in wanted.values()]
+    parameters = {
+        "classes": arrays.numbers(classes),
+        "numbers": arrays.numbers(number for _, number in wanted.values()),
+        "shared": arrays.texts("t" if each is Class.VRF else "f" for each in classes),
+    }
     if waiting:
         _LOCK_EACH.run(connection, parameters)
         return set(wanted)
     had = _TRY_LOCK_EACH.values(connection, parameters)
-    return {name for name, is_had in zip(wanted, had, strict=True) if is_had}
+    return {each for each, is_had in zip(wanted, had, strict=True) if is_had}

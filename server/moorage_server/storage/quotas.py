@@ -30,13 +30,15 @@ def count(
 
     Without `waiting` those are left out whom another transaction gives something.
     """
-    names = {each: f"{vrf_id}/{each.kind}/{each.name}" for each in wanted}
-    locked = locks.take_each(connection, locks.Class.QUOTA, names.values(), waiting=waiting)
+    numbers = {each: locks.number(f"{vrf_id}/{each.kind}/{each.name}") for each in wanted}
+    in_order = sorted(wanted, key=numbers.__getitem__)
+    every = {each: (locks.Class.QUOTA, numbers[each]) for each in in_order}
+    locked = locks.take_each(connection, every, waiting=waiting)
     counted: dict[Holder, int] = {}
     # Statements of their own, after the locks were given: else they would not see what
     # whoever had them last has committed.
     for kind, statement in _COUNTS.items():
-        of = [each.name for each in wanted if each.kind is kind and names[each] in locked]
+        of = [each.name for each in locked if each.kind is kind]
         if of:
             rows = statement.rows(connection, {"vrf_id": vrf_id, "names": arrays.texts(of)})
             counted |= {Holder(kind, row.name): int(row.held) for row in rows}
