@@ -13,7 +13,7 @@ PYTHON: Final = "all other Python between them"
 # is not here is shown by its own name.
 NAMES: Final[Mapping[str, str]] = {
     "database.Database._begin": "BEGIN, with its settings",
-    "attachments.lock": "locks of VRF, pod and attachment",
+    "locks.take_each": "locks of VRF, pod and attachment",
     "catalogs.Catalogs.scopes": "the catalog's version, the node, where the feed is",
     "attachments.records": "what is known of the attachment",
     "sandboxes._found": "the pod's other sandboxes",

@@ -1,7 +1,15 @@
 """What a transaction waits for, made of stacks that a sampler saw."""
 
 from bench import round_trips
-from moorage_server.storage import attachments, blocks, catalogs, database, holdings, sandboxes
+from moorage_server.storage import (
+    attachments,
+    blocks,
+    catalogs,
+    database,
+    holdings,
+    locks,
+    sandboxes,
+)
 
 _WAIT = "Connection.wait (/venv/site-packages/psycopg/connection.py:495)"
 _SENT = "Statement._sent (/x/moorage_server/storage/statements.py:85)"
@@ -40,7 +48,7 @@ def test_who_is_in_no_transaction_is_not_counted() -> None:
 
 
 def test_who_makes_a_round_trip_is_there_by_that_name() -> None:
-    modules = (attachments, blocks, catalogs, database, holdings, sandboxes)
+    modules = (attachments, blocks, catalogs, database, holdings, locks, sandboxes)
     by_name = {module.__name__.rpartition(".")[2]: module for module in modules}
     for name in round_trips.NAMES:
         module, *path = name.split(".")
