@@ -22,10 +22,11 @@ otherwise; the load sends bytes through bare stubs, and reads answers when nothi
 more, unless its next call asks for what one gave. The {plan} plan: every figure is the median of
 {rounds} rounds in which all rows take turns of {seconds} s, those of a chapter in random order; a
 ratio is taken within its round. What calls are compared with (an empty call, an empty pool, the
-least that is held, IPv4, one process) has its turn before each of theirs, {turns} times in a round,
-and the medians of both are compared. CPU is for one call, of all processes of each side; on a
-shared machine it and the ratios say more than the absolute figures. Who is told SERVER_BUSY comes
-again after a second, as programs do that use the client library, and has waited meanwhile.
+least that is held, IPv4, one process) has its turn beside each of theirs, before and after by
+turns, {turns} times in a round, and the medians of both are compared. CPU is for one call, of all
+processes of each side; on a shared machine it and the ratios say more than the absolute figures.
+Who is told SERVER_BUSY comes again after a second, as programs do that use the client library, and
+has waited meanwhile.
 """
 _GOALS: Final = """\
 ## What is asked, and what was seen

@@ -19,11 +19,13 @@ def shuffled(rows: Iterable[_Row]) -> list[_Row]:
 
 
 def beside(base: _Row, others: Sequence[_Row], times: int) -> Iterator[_Row]:
-    """So often each of the others, and before each of them the base that all are compared with.
+    """So often each of the others, and beside each of them the base that all are compared with.
 
-    What a neighbour does for a second or two is shared by both sides of every ratio.
+    What a neighbour does for a second or two is shared by both sides of every ratio, and neither
+    side always has the second of two turns, of which the first may leave something behind.
     """
+    base_first = True
     for _ in range(times):
         for other in shuffled(others):
-            yield base
-            yield other
+            yield from (base, other) if base_first else (other, base)
+            base_first = not base_first

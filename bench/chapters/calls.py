@@ -79,13 +79,14 @@ class Calls:
         trips = f"p50 of an assign, {_many(callers)}, to an empty call and two insert commits"
         return (
             Goal(what=trips, seen=self._to_round_trips(callers), at_most=1),
-            self._release_to_assign(callers),
+            self._release_to_assign(plan.RELEASE, plan.ASSIGN, callers),
         )
 
     def _beside(self, callers: int) -> Sequence[Goal]:
         refusal, assign = (self._figures[each, callers] for each in (plan.REFUSAL, plan.ASSIGN))
         return (
-            self._release_to_assign(callers),
+            self._release_to_assign(plan.RELEASE, plan.ASSIGN, callers),
+            self._release_to_assign(plan.RELEASE_NODE, plan.ASSIGN_NODE, callers),
             Goal(
                 what=f"p50 of a refusal by a full pool, {callers} callers, to an assign",
                 seen=figures.quotients(figures.P50, refusal, assign),
@@ -93,11 +94,13 @@ class Calls:
             ),
         )
 
-    def _release_to_assign(self, callers: int) -> Goal:
-        release, assign = (self._figures[each, callers] for each in (plan.RELEASE, plan.ASSIGN))
+    def _release_to_assign(
+        self, release: plan.Scenario, assign: plan.Scenario, callers: int
+    ) -> Goal:
+        sides = (self._figures[each, callers] for each in (release, assign))
         return Goal(
-            what=f"rate of a release, {_many(callers)}, to an assign",
-            seen=figures.quotients(figures.RATE, release, assign),
+            what=f"rate of a {release.title}, {_many(callers)}, to the assign",
+            seen=figures.quotients(figures.RATE, *sides),
             at_least=1,
         )
 
