@@ -162,12 +162,12 @@ def test_what_the_runtime_fixed_wins_over_listed_addresses() -> None:
     chosen = settings.parse(netconf.parse(b'{"name":"pods","ipam":{}}'))
     found = annotations.resolve(level, nobody, chosen, fixed)
     assert candidates(found) == [["10.0.0.9"]]
-    assert found.owner_key == "web"
+    assert found.owner == "web"
 
 
 def test_the_owner_is_the_pods_own_word() -> None:
-    assert resolve({OWNER: "web-0"}, {OWNER: "other"}).owner_key == "web-0"
-    assert resolve({}, {OWNER: "other"}).owner_key == ""
+    assert resolve({OWNER: "web-0"}, {OWNER: "other"}).owner == "web-0"
+    assert resolve({}, {OWNER: "other"}).owner == ""
 
 
 BROKEN = [
@@ -202,9 +202,9 @@ BROKEN = [
     (ADDRS, '[" 10.0.0.1"]', "invalid IP format"),
     (ADDRS, '["10.0.0.1\\u0000"]', "invalid IP format"),
     (ADDRS, json.dumps([f"10.0.0.{n}" for n in range(17)]), "at most 16"),
-    (OWNER, "x" * 254, "253 printable characters"),
-    (OWNER, "web\n0", "253 printable characters"),
-    (OWNER, "web\ud800", "253 printable characters"),
+    (OWNER, "x" * 190, "189 printable characters"),
+    (OWNER, "web\n0", "189 printable characters"),
+    (OWNER, "web\ud800", "189 printable characters"),
     (NO_IPAM, '["10.0.0.1"]', "requested feature is not enabled: ip_addrs_no_ipam"),
     (annotations.FLOATING_IPS, '["10.0.0.1"]', "requested feature is not enabled: floating_ips"),
     (annotations.STICKY, "1h", f'the pod has no annotation "{OWNER}"'),

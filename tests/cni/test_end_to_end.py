@@ -168,7 +168,7 @@ def test_the_pools_own_words_about_the_link_come_with_the_address(node: Node) ->
 def test_whom_an_address_is_for_is_recorded(node: Node) -> None:
     node.add("a", {OWNER: "web-0"})
     allocation = next(node.client.allocations())
-    assert allocation.owner_key == "web-0"
+    assert allocation.owner_key == "shop/web-0"
     assert allocation.attachment == resources_pb2.Attachment(
         network="pods", container_id="a", interface="eth0"
     )

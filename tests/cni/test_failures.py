@@ -19,6 +19,7 @@ FAILING = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
 TRY_AGAIN = {
     "CONTENTION": grpc.StatusCode.ABORTED,
     "DATABASE_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
+    "KUBERNETES_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
     "OUTCOME_UNKNOWN": grpc.StatusCode.UNAVAILABLE,
     "DEADLINE_TOO_SHORT": grpc.StatusCode.DEADLINE_EXCEEDED,
     "SERVER_BUSY": grpc.StatusCode.RESOURCE_EXHAUSTED,

@@ -78,7 +78,7 @@ def test_annotated_addresses_are_candidates_of_one_request_per_family(
         ),
         allocation_service_pb2.AddressRequest(family=V6, candidate_addresses=["fd00::1"]),
     ]
-    assert request.owner_key == "web-0"
+    assert request.owner_key == "shop/web-0"
 
 
 def test_annotated_patience_and_retention_are_asked_for(script: scripted.Script) -> None:

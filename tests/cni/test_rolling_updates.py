@@ -23,13 +23,12 @@ YIELD = resources_pb2.COOLDOWN_POLICY_YIELD
 
 def web(ordinal: int, version: int, **annotations: str) -> Sandbox:
     """A pod of the StatefulSet "web", which keeps its address and waits for it."""
-    owner = f"shop/web-{ordinal}"
     return Sandbox(
         container=f"web-{ordinal}-v{version}",
         pod=f"web-{ordinal}",
         uid=f"u-{ordinal}-v{version}",
         node=f"n{version}",
-        annotations={OWNER: owner, STICKY: "1h", WAIT: "60s"} | annotations,
+        annotations={OWNER: f"web-{ordinal}", STICKY: "1h", WAIT: "60s"} | annotations,
     )
 
 

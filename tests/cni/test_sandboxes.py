@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("host")
 ASKING: Mapping[str, Mapping[str, str]] = {
     "any": {},
     "fixed": {ADDRS: '["10.0.0.7"]'},
-    "kept": {OWNER: "shop/kept", STICKY: "1h"},
+    "kept": {OWNER: "kept", STICKY: "1h"},
 }
 
 LONG = 10**18  # ns; no machine has been up for thirty years

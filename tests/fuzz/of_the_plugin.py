@@ -64,7 +64,7 @@ def _annotations(data: bytes) -> None:
 def _ask(wanted: constraints.Constraints) -> None:
     """What was read can be asked for."""
     message = allocation_service_pb2.AssignAddressesRequest(
-        addresses=request.addresses(wanted.choices), owner_key=wanted.owner_key
+        addresses=request.addresses(wanted.choices), owner_key=wanted.owner
     )
     assert message.SerializeToString()
     assert all(place.isprintable() for place in wanted.said_by)

@@ -23,7 +23,7 @@ STICKY = "moorage.dev/sticky"
 WAIT = "moorage.dev/wait"
 
 LONGEST_VALUE = 4096
-LONGEST_OWNER = 253
+LONGEST_OWNER = 189  # with the longest namespace before it, an owner key is as long as it may be
 MOST_FAMILIES = 16
 LONGEST_WAIT = 60, "s"
 LONGEST_STICKY = 90, "d"
@@ -69,7 +69,7 @@ def resolve(
         fixed = _listed(listed, chosen.one_address_per_family)
     found = fixed or _drawn(levels, chosen)
     return found._replace(
-        owner_key=_owner(owner) if owner else "",
+        owner=_owner(owner) if owner else "",
         wait_seconds=_seconds(_find(WAIT, levels), *LONGEST_WAIT),
         sticky_seconds=_sticky_seconds(_find(STICKY, levels), owner),
     )

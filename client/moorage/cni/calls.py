@@ -44,7 +44,7 @@ def assign(
                 request.attachment(conf, call),
                 request.addresses(wanted.choices),
                 workload=workload,
-                owner_key=wanted.owner_key,
+                owner_key=request.owner_key(wanted, call),
                 wait=wanted.wait_seconds,
                 sticky=wanted.sticky_seconds,
                 vrf=conf.vrf,

@@ -30,7 +30,7 @@ class Constraints(NamedTuple):
     """
 
     choices: tuple[Choice, ...]
-    owner_key: str = ""
+    owner: str = ""
     wait_seconds: int = 0
     sticky_seconds: int = 0
     said_by: tuple[str, ...] = ()

@@ -34,6 +34,12 @@ def addresses(
     ]
 
 
+def owner_key(wanted: constraints.Constraints, call: Invocation) -> str:
+    """Returns who the addresses are for beyond this pod: an owner is of its namespace."""
+    owner, namespace = wanted.owner, call.namespace
+    return f"{namespace}/{owner}" if owner and namespace else owner
+
+
 def workload(
     call: Invocation, described: subject.Subject, node_name: str, cluster_uid: str
 ) -> resources_pb2.Workload:
