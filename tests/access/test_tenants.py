@@ -89,9 +89,15 @@ def test_it_takes_over_no_sandbox_of_others(shop: moorage.Client, operator: moor
         return client.assign(calls.attachment(container), [calls.want()], workload=pod)
 
     (theirs,) = sandbox(operator, "old", "bank")
-    assert told(lambda: sandbox(shop, "new", "shop"))[1] == NOT_YOURS
+    (mine,) = sandbox(shop, "new", "shop")
+    assert mine.address != theirs.address
     assert operator.get_allocation(theirs.address) == theirs
     operator.release(calls.attachment("old"))
+
+
+def test_a_node_that_it_names_has_nothing_of_it(shop: moorage.Client) -> None:
+    (mine,) = calls.assign(shop, "mine", node="n1")
+    assert mine.workload.node == ""
 
 
 def test_it_releases_nothing_of_others(shop: moorage.Client) -> None:

@@ -2,14 +2,16 @@
 
 import collections
 import concurrent.futures
+import re
 
 import pytest
+import sqlalchemy as sa
 
 import moorage
 from harness import calls, postgres, serving
 from harness.races import at_once
 from moorage.v1 import error_reason_pb2, resources_pb2
-from moorage_server.storage import locks
+from moorage_server.storage import locks, quotas
 
 Quotas, NamespaceQuota = resources_pb2.Quotas, resources_pb2.NamespaceQuota
 VRF = "vrfs/default"
@@ -111,6 +113,77 @@ def test_a_new_sandbox_of_a_pod_takes_the_place_of_the_old_one(client: moorage.C
         for stamp, container in enumerate(("old", "new"), start=1)
     )
     assert calls.addresses_of(first) == calls.addresses_of(second)
+
+
+def keep(client: moorage.Client, container: str, owner: str) -> list[resources_pb2.Allocation]:
+    """An address for a container of "shop", which stays its owner's for an hour."""
+    return client.assign(
+        calls.attachment(container),
+        [calls.want()],
+        workload=resources_pb2.Workload(namespace="shop"),
+        owner_key=owner,
+        sticky=3600,
+    )
+
+
+@pytest.mark.usefixtures("pool")
+def test_what_a_namespace_keeps_counts_as_well(client: moorage.Client) -> None:
+    limit(client, addresses_per_namespace=2)
+    for name in ("a", "b"):
+        keep(client, name, f"shop/{name}")
+        client.release(calls.attachment(name))
+    assert refused(client, "c")["held"] == "2"
+    with pytest.raises(moorage.Exhausted):
+        keep(client, "c", "shop/c")
+    # Whose it is has it back, and another namespace has what is its own.
+    assert keep(client, "again", "shop/a")
+    calls.assign(client, "d", namespace="bank")
+    client.delete_sticky_address(only_kept(client))
+    assert keep(client, "c", "shop/c")
+
+
+def only_kept(client: moorage.Client) -> str:
+    """The one address that is kept."""
+    (kept,) = client.sticky_addresses()
+    return kept.name.rpartition("/")[2]
+
+
+@pytest.mark.usefixtures("pool")
+def test_what_nobody_holds_any_more_is_not_looked_at(
+    client: moorage.Client, database: postgres.Database
+) -> None:
+    limit(client, addresses_per_node=3, addresses_per_namespace=3)
+    for at in range(50):
+        calls.assign(client, f"c{at}", node="n1")
+        calls.release(client, f"c{at}")
+    calls.assign(client, "last", node="n1")
+    names = {"names": ["n1", "shop"], "vrf_id": 1}
+    with database.connect() as connection:
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        for statement in quotas._COUNTS.values():
+            explain = sa.text(f"EXPLAIN (ANALYZE) {statement.text}")
+            plan = "\n".join(connection.execute(explain, names).scalars())
+            # Which of both is all the same of so few.
+            assert "attachments_held_" in plan
+            tombstones = re.findall(r"Rows Removed by Filter: (\d+)", plan)
+            assert sum(map(int, tombstones)) < 10
+
+
+@pytest.mark.usefixtures("pool")
+def test_an_explanation_waits_for_nobody(
+    client: moorage.Client, database: postgres.Database
+) -> None:
+    limit(client, addresses_per_namespace=1)
+    vrf_id = database.scalar("SELECT vrf_id FROM vrfs WHERE name = 'default'")
+    with database.connect() as stranger:
+        locks.take(stranger, locks.Class.QUOTA, f"{vrf_id}/namespace/shop")
+        told = client.explain_assign(
+            calls.attachment(),
+            [calls.want()],
+            workload=resources_pb2.Workload(namespace="shop"),
+            timeout=10,
+        )
+    assert not told.HasField("refusal")
 
 
 @pytest.mark.usefixtures("pool")

@@ -11,7 +11,8 @@ from harness.postgres import Database
 SETTLED = 90.0  # seconds in which what has happened must have been told
 
 _EVENTS = """
-SELECT event_id, kind, cause, host(address), container_id, coalesce(assign_generation, event_id)
+SELECT event_id, kind, cause, host(address), container_id,
+    coalesce(assign_generation, event_id), namespace
 FROM events WHERE event_id > :after AND network = 'pods' ORDER BY event_id
 """
 _HELD = """
@@ -45,8 +46,9 @@ class Books:
                 address=str(address),
                 container=str(container),
                 assigned_at=int(str(assigned_at)),
+                namespace=str(namespace),
             )
-            for event_id, kind, cause, address, container, assigned_at in rows
+            for event_id, kind, cause, address, container, assigned_at, namespace in rows
         ]
         self.events = max((each.generation for each in found), default=self.events)
         return found

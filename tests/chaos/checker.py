@@ -23,6 +23,7 @@ class Checker:
         """Nobody holds anything."""
         self._held: dict[Holding, Held] = {}
         self._last: dict[str, tuple[int, Held]] = {}  # by address, the newest of earlier rounds
+        self._capped = 0  # addresses of the namespace that has a quota
         self.operations = 0
         self.unknown = 0
 
@@ -46,10 +47,20 @@ class Checker:
             *told.early(self._last),
             *told.withheld(closed),
             *told.against(events),
+            *self._beyond_quota(events),
             *_at_rest(has, table),
         ]
         self._go_on(told, table)
         return wrong
+
+    def _beyond_quota(self, events: Sequence[Event]) -> Iterator[str]:
+        """Whoever is given something has been counted under a lock: all before it is written."""
+        for event in events:
+            if event.namespace != wants.CAPPED:
+                continue
+            self._capped += 1 if event.kind == "ASSIGNED" else -1
+            if self._capped > wants.QUOTA:
+                yield f"beyond its quota: {event}, of {self._capped}"
 
     def _go_on(self, told: Round, table: Mapping[Holding, str]) -> None:
         for holding, held in told.held.items():
@@ -77,9 +88,14 @@ def faults(calls: Iterable[Call]) -> list[str]:
 
 
 def refused(calls: Iterable[Call]) -> list[str]:
-    """Nobody is told that there are no addresses where there are many: others may lock some."""
-    return [
-        f"refused: {call}"
-        for call in calls
-        if call.reason == "POOL_EXHAUSTED" and call.asked.pools and call.asked.pools <= wants.AMPLE
-    ]
+    """Nobody is told that there are no addresses where there are many: others may lock some; nor
+    that he may have no more where he may.
+    """
+    return [f"refused: {call}" for call in calls if _is_refused_wrongly(call)]
+
+
+def _is_refused_wrongly(call: Call) -> bool:
+    if call.reason == "QUOTA_EXCEEDED":
+        return wants.namespace(call.asked.pod) != wants.CAPPED
+    pools = call.asked.pools
+    return call.reason == "POOL_EXHAUSTED" and bool(pools) and pools <= wants.AMPLE

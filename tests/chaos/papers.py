@@ -43,7 +43,9 @@ class Papers:
     def sandbox(self, pod: str) -> Sandbox:
         """A new sandbox of a pod, and what it asks for."""
         container = f"{self._name}-{next(self._numbers)}"
-        workload = resources.Workload(node=self._name, namespace="shop", pod=pod, pod_uid=pod)
+        workload = resources.Workload(
+            node=self._name, namespace=wants.namespace(pod), pod=pod, pod_uid=pod
+        )
         request = messages.AssignAddressesRequest(
             attachment=calls.attachment(container),
             addresses=wants.some(self._chance),

@@ -6,6 +6,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from chaos import wants
 from chaos.faults.scene import Closed
 from chaos.records import Call, Outcome, Verb
 from chaos.wants import COOLDOWN, RESERVED
@@ -25,6 +26,7 @@ class Event:
     address: str
     container: str
     assigned_at: int  # the generation that was assigned, or released
+    namespace: str = wants.FREE
 
 
 @dataclasses.dataclass(slots=True)

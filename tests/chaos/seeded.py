@@ -156,4 +156,10 @@ BUGS = (
         line="        return dataclasses.replace(self, free=(*self.free, ordinal))",
         instead="        return dataclasses.replace(self, free=(*self.free, ordinal, ordinal))",
     ),
+    Bug(
+        name="a quota is counted without its lock",
+        module="storage/quotas.py",
+        line="    return locks.take_each(connection, every, waiting=waiting)",
+        instead="    return set(every)",
+    ),
 )

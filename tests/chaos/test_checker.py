@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from chaos import wants
 from chaos.checker import Checker
 from chaos.faults.scene import Closed
 from chaos.records import Asked, Call, Outcome, Told, Verb
@@ -230,3 +231,30 @@ def test_nobody_is_refused_for_want_of_addresses_where_there_are_many(
     asked = dataclasses.replace(call.asked, pools=frozenset(pools))
     full = dataclasses.replace(call, asked=asked, outcome=Outcome.REFUSED, reason="POOL_EXHAUSTED")
     assert bool(Checker().judge([full], [], {}, {})) is is_wrong
+
+
+def test_more_than_a_quota_allows_however_briefly() -> None:
+    capped = [
+        dataclasses.replace(each, namespace=wants.CAPPED)
+        for each in events_of(
+            *(("+", f"c{at}", ((f"10.1.1.{at}", at),)) for at in range(1, wants.QUOTA + 1)),
+            ("-", "c1", (("10.1.1.1", 1),)),
+            ("+", "last", (("10.1.2.1", 50),)),
+            ("+", "beyond", (("10.1.2.2", 51),)),
+        )
+    ]
+    wrong = [each for each in Checker().judge([], capped, {}, {}) if each.startswith("beyond")]
+    assert len(wrong) == 1
+    assert "'beyond'" in wrong[0]
+
+
+def test_a_quota_is_no_reason_for_whoever_has_none() -> None:
+    def told_of(pod: str) -> list[str]:
+        call = assign(told=(), at=1, pod=pod)
+        return judged(
+            [dataclasses.replace(call, outcome=Outcome.REFUSED, reason="QUOTA_EXCEEDED")], []
+        )
+
+    by_namespace = {wants.namespace(f"p{at}"): f"p{at}" for at in range(20)}
+    assert told_of(by_namespace[wants.CAPPED]) == []
+    assert told_of(by_namespace[wants.FREE]) == ["refused"]

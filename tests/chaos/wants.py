@@ -3,6 +3,7 @@
 import dataclasses
 import ipaddress
 import random
+import zlib
 
 import moorage
 from harness import calls
@@ -33,6 +34,9 @@ RANGES = (
 )
 # Those that have room for all pods there ever are, many times.
 AMPLE = {"wide", "six"}
+# Whose pods want many times what its quota lets it hold, and everybody else's.
+CAPPED, FREE = "capped", "shop"
+QUOTA = 8  # addresses
 # Addresses that everybody wants: whoever asks gets one of them, or is refused.
 _CONTESTED = [f"10.2.0.{at}" for at in range(8, 16)]
 _CONTESTED_IPV6 = ("fd00:6::1", "fd00:6::2")
@@ -50,6 +54,16 @@ def set_up(client: moorage.Client) -> None:
             cooldown_seconds=each.cooldown,
         )
     client.create_reservation("kept", resources.Reservation(cidrs=[str(RESERVED)]))
+    quotas = resources.Quotas(
+        namespaces=[resources.NamespaceQuota(namespace=CAPPED, addresses=QUOTA)]
+    )
+    vrf = resources.Vrf(name="vrfs/default", quotas=quotas)
+    client.update_vrf(vrf, update_mask=["quotas"])
+
+
+def namespace(pod: str) -> str:
+    """Whose a pod is, whoever asks."""
+    return FREE if zlib.crc32(pod.encode()) % 6 else CAPPED
 
 
 def some(chance: random.Random) -> list[messages.AddressRequest]:

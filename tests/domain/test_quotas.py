@@ -1,9 +1,12 @@
 """Who may have how much more, decided without a database."""
 
+import collections
+import dataclasses
+
 import pytest
 
 from moorage_server.domain import addresses, errors, model, resources
-from moorage_server.domain.quotas import Holder, Kind, Quotas
+from moorage_server.domain.quotas import Count, Holder, Keeping, Kind, Quotas
 from moorage_server.domain.setting import Contended
 from moorage_server.domain.tally import Tally
 
@@ -33,7 +36,7 @@ def asking(count: int, workload: model.Workload = SHOP) -> model.AssignRequest:
 
 def counted(**held: int) -> Tally:
     tally = Tally()
-    tally.count({each: held[each.kind] for each in (N1, NAMESPACE) if each.kind in held})
+    tally.count({each: Count(held[each.kind]) for each in (N1, NAMESPACE) if each.kind in held})
     return tally
 
 
@@ -77,6 +80,32 @@ def test_who_has_more_than_his_quota_is_replaced_as_he_is(allocation: model.Allo
     with pytest.raises(errors.QuotaExceeded) as refused:
         full.check(asking(2), (allocation,), QUOTAS)
     assert refused.value.metadata["asked"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("keeping", "is_given"),
+    [
+        (Keeping("shop/web", "n", "eth0"), True),  # his own: he has it back
+        (Keeping("shop/web", "n", "eth1"), False),
+        (Keeping("shop/db", "n", "eth0"), False),
+    ],
+)
+def test_what_is_kept_counts_but_for_whom_it_is_kept(keeping: Keeping, is_given: bool) -> None:
+    tally = Tally()
+    tally.count({N1: Count(), NAMESPACE: Count(held=1, kept=collections.Counter({keeping: 1}))})
+    facts = dataclasses.replace(asking(1).facts, owner_key="shop/web")
+    request = dataclasses.replace(asking(1), facts=facts)
+    if is_given:
+        tally.check(request, (), QUOTAS)
+        return
+    with pytest.raises(errors.QuotaExceeded) as refused:
+        tally.check(request, (), QUOTAS)
+    assert refused.value.metadata["held"] == "2"
+
+
+def test_only_as_much_of_what_is_kept_is_had_back_as_is_asked_for() -> None:
+    kept = collections.Counter({Keeping("shop/web", "n", "eth0"): 3})
+    assert Count(held=1, kept=kept).beside(Keeping("shop/web", "n", "eth0"), 2) == 2
 
 
 def test_whom_another_transaction_gives_something_is_waited_for() -> None:

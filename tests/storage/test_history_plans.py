@@ -122,8 +122,8 @@ QUESTIONS = [
     (asking(owner_key="owner9"), "owner_key"),
     (asking(container_id="c77"), "container_id"),
     (asking_who_holds(within=network("10.0.0.7")), "allocations_pkey"),
-    (asking_who_holds(namespace="ns7", pod="p47"), "attachments_pod_idx"),
-    (asking_who_holds(node="n7"), "attachments_node_idx"),
+    (asking_who_holds(namespace="ns7", pod="p47"), "attachments_held_pod_idx"),
+    (asking_who_holds(node="n7"), "attachments_held_node_idx"),
     (asking_who_holds(owner_key="owner9"), "attachments_owner_idx"),
     (asking_who_holds(container_id="h77"), "attachments_container_idx"),
 ]

@@ -25,6 +25,8 @@ def assign(request: allocation_service_pb2.AssignAddressesRequest, caller: Ident
     # Whoever has an owner key has what is kept for it.
     is_own = not owner_key or owner_key.startswith(f"{namespace}/")
     _require(namespace in caller.bounds.namespaces and is_own, caller)
+    # A node has what is stored under its name, and its quota.
+    request.workload.ClearField("node")
     _forget_seen(request)
 
 

@@ -1,10 +1,13 @@
 """Quotas: how many addresses of a VRF a node, or a namespace, may hold.
 
-Whatever is held under a name counts, of both families and for every use. A quota keeps somebody
-from having more, and takes nothing away: who holds more than was written since goes on, and is
-replaced as he is.
+Whatever is held under a name counts, of both families and for every use; for a namespace also what
+is kept for owners whose keys begin with it, since nobody else can have that either. A quota keeps
+somebody from having more, and takes nothing away: who holds more than was written since goes on,
+and is replaced as he is.
 """
 
+import collections
+import dataclasses
 import enum
 from typing import NamedTuple
 
@@ -23,6 +26,26 @@ class Holder(NamedTuple):
 
     kind: Kind
     name: str
+
+
+class Keeping(NamedTuple):
+    """For whom an address is kept after its release."""
+
+    owner_key: str
+    network: str
+    interface: str
+
+
+@dataclasses.dataclass(slots=True)
+class Count:
+    """What a holder has."""
+
+    held: int = 0
+    kept: "collections.Counter[Keeping]" = dataclasses.field(default_factory=collections.Counter)
+
+    def beside(self, keeping: Keeping, most: int) -> int:
+        """All of it, but for so many at most that are kept for whoever asks: he has them back."""
+        return self.held + self.kept.total() - min(self.kept[keeping], most)
 
 
 def holders(workload: model.Workload) -> tuple[Holder, ...]:

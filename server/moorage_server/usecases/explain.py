@@ -44,7 +44,9 @@ def explain(
     def decide(transaction: database.Transaction) -> tuple[Shown, errors.IpamError | None]:
         ledger = Ledger(transaction, compiled, waiting=True)
         ledger.open([request])
-        weighing.weigh(ledger, [request])
+        # Nothing is given, so nobody is to wait until this has been told.
+        if limited := list(weighing.limited(ledger, request)):
+            ledger.estimate(request.attachment.vrf, limited)
         return _decision(ledger, request)
 
     # Two transactions: counting takes its time, and no lock is held for it.

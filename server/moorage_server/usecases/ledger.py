@@ -154,9 +154,16 @@ class Ledger:
         Before any block is locked, and all of them at once: nobody who keeps others from their
         blocks waits for a count.
         """
+        locked = quotas.lock(
+            self._transaction, self._pages[vrf].vrf_id, whose, waiting=self._waiting
+        )
+        self.estimate(vrf, locked)
+
+    def estimate(self, vrf: str, whose: Collection[Holder]) -> None:
+        """Counts what these hold, whom others may give more meanwhile."""
         page = self._pages[vrf]
-        where = self._transaction, page.vrf_id
-        page.tally.count(quotas.count(*where, whose, waiting=self._waiting))
+        counted = quotas.count(self._transaction, page.vrf_id, whose, tick=page.shelf.tick)
+        page.tally.count(counted)
 
     def require_quota(self, request: model.AssignRequest, siblings: succession.Siblings) -> None:
         """Raises QuotaExceeded where somebody would hold more than he may; or Contended."""

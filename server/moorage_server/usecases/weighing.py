@@ -12,13 +12,14 @@ def weigh(ledger: Ledger, requests: Iterable[Request]) -> None:
     whose: dict[str, set[Holder]] = {}
     for each in requests:
         if isinstance(each, model.AssignRequest):
-            whose.setdefault(each.attachment.vrf, set()).update(_limited(ledger, each))
+            whose.setdefault(each.attachment.vrf, set()).update(limited(ledger, each))
     for vrf, holders in whose.items():
         if holders:
             ledger.weigh(vrf, holders)
 
 
-def _limited(ledger: Ledger, request: model.AssignRequest) -> Iterable[Holder]:
+def limited(ledger: Ledger, request: model.AssignRequest) -> Iterable[Holder]:
+    """Whom quotas limit in what a request may be given."""
     record = ledger.record(request.attachment)
     if record is not None and record.allocations:
         return ()  # it is told what it holds

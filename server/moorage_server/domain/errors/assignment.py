@@ -255,10 +255,12 @@ class QuotaExceeded(IpamError):
     reason = "QUOTA_EXCEEDED"
 
     def __init__(self, vrf: str, kind: str, name: str, *, limit: int, held: int, more: int) -> None:
-        """Takes of whom the quota is, how much he holds, and how much more was asked for."""
+        """Takes of whom the quota is, how much he holds, what is kept for him included, and how
+        much more was asked for.
+        """
         super().__init__(
-            f'{kind} "{name}" holds {held} addresses of VRF "{vrf}", whose quota is {limit}, and '
-            f"asks for {more} more; release some, or raise its quota",
+            f'{kind} "{name}" holds {held} addresses of VRF "{vrf}", with what is kept for it, and '
+            f"asks for {more} more; its quota is {limit}: release some, or raise it",
             vrf=vrf,
             node=name if kind == "node" else "",
             namespace=name if kind == "namespace" else "",
