@@ -11,6 +11,7 @@ from harness.world import World, any_ipv4, fixed, pool
 from moorage_server.domain import addresses, errors, model, resources
 from moorage_server.domain.succession import Sibling
 
+TUNNEL = model.Use.TUNNEL
 SHOP, BANK = frozenset({"shop"}), frozenset({"bank"})
 GRANTED, NONE = resources.FixedAddresses.GRANTED, resources.FixedAddresses.NONE
 TENANT = model.Bounds(tenant="shop", namespaces=SHOP)
@@ -94,13 +95,31 @@ def test_a_pool_says_who_may_ask_for_its_addresses() -> None:
 
 def test_tunnels_are_of_no_namespace() -> None:
     world = World(
-        pool("a", "10.0.0.0/24", allowed_namespaces=SHOP, fixed_addresses=GRANTED),
+        pool("a", "10.0.0.0/24", fixed_addresses=GRANTED, allowed_uses=frozenset({TUNNEL})),
         strict=True,
     )
     for want in (any_ipv4(), any_ipv4("a"), fixed("10.0.0.9")):
-        assert world.assign(want, use=model.Use.TUNNEL)
+        assert world.assign(want, use=TUNNEL)
         with pytest.raises(errors.IpamError):
-            world.assign(want, use=model.Use.TUNNEL, namespace="bank")
+            world.assign(want, use=TUNNEL, namespace="bank")
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_nothing_of_a_namespaces_is_a_tunnels(strict: bool) -> None:
+    world = World(
+        pool("a", "10.0.0.0/24", allowed_namespaces=SHOP, fixed_addresses=GRANTED),
+        strict=strict,
+        fixed={"shop": ["10.0.0.7"]},
+    )
+    for want in (any_ipv4(), any_ipv4("a"), fixed("10.0.0.7"), fixed("10.0.0.9")):
+        with pytest.raises(errors.IpamError):
+            world.assign(want, use=TUNNEL)
+
+
+def test_of_an_open_pool_a_tunnel_has_what_anybody_has() -> None:
+    world = World(pool("a", "10.0.0.0/24"))
+    assert world.assign(any_ipv4(), use=TUNNEL)
+    assert world.assign(fixed("10.0.0.9"), use=TUNNEL) == ["10.0.0.9"]
 
 
 def test_a_grant_is_asked_for_before_anything_is_told_of_a_pool() -> None:

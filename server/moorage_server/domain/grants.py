@@ -15,7 +15,8 @@ from moorage_server.domain.model import Use
 class Grants:
     """Of one pool: which namespaces may use it, and what each may ask for by name.
 
-    Tunnels are of no namespace, and are for the pool's allowed uses alone.
+    Tunnels are of no namespace. What is only granted they have of pools that serve nothing else:
+    whoever can call for a node could have it as a tunnel's.
     """
 
     strict: bool
@@ -23,12 +24,13 @@ class Grants:
     fixed: resources.FixedAddresses
     inside: addresses.Span
     granted: Mapping[str, addresses.RangeSet]  # also of other pools
+    is_for_tunnels: bool  # ... alone
 
     def let_use(self, namespace: str, use: Use) -> bool:
         """Whether a namespace may be assigned addresses of the pool."""
         if not self.allowed and not self.strict:
             return True
-        return namespace in self.allowed or _is_tunnel(namespace, use)
+        return namespace in self.allowed or self._serve_tunnel(namespace, use)
 
     def let_ask_for(self, value: int, namespace: str, use: Use) -> bool:
         """Whether a namespace may ask for this address of the pool."""
@@ -39,11 +41,14 @@ class Grants:
             return True
         if self.fixed is resources.FixedAddresses.ANY and not self.strict:
             return self.let_use(namespace, use)
-        return _is_tunnel(namespace, use)
+        return self._serve_tunnel(namespace, use)
 
     def concern(self, namespaces: Iterable[str]) -> bool:
         """Whether one of them may have anything of the pool."""
         return any(self.let_use(each, Use.WORKLOAD) or self._grant_any(each) for each in namespaces)
+
+    def _serve_tunnel(self, namespace: str, use: Use) -> bool:
+        return self.is_for_tunnels and use is Use.TUNNEL and not namespace
 
     def _grant_any(self, namespace: str) -> bool:
         granted = self.granted.get(namespace)
@@ -73,8 +78,5 @@ class Policy:
             fixed=pool.fixed_addresses,
             inside=addresses.Span.of(pool.cidr),
             granted=self._granted[pool.family],
+            is_for_tunnels=pool.allowed_uses == {Use.TUNNEL},
         )
-
-
-def _is_tunnel(namespace: str, use: Use) -> bool:
-    return use is Use.TUNNEL and not namespace
