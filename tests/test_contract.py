@@ -76,6 +76,8 @@ RAISED: list[errors.IpamError] = [
     errors.MethodNotAllowed("reader", "DeletePool"),
     errors.NotYours(node="n"),
     errors.NamespaceNotGranted("v", "s", pool="p"),
+    errors.PodNotVerified(node="n", namespace="s", pod="p", pod_uid="u"),
+    errors.KubernetesUnavailable(),
 ]
 
 

@@ -68,7 +68,9 @@ IN_DOUBT = frozenset(
 IN_DOUBT_WITHOUT_REASON = frozenset({grpc.StatusCode.RESOURCE_EXHAUSTED})
 
 # ... unless the server itself says that nothing was changed.
-NOTHING_CHANGED = frozenset({"DATABASE_UNAVAILABLE", "DEADLINE_TOO_SHORT"})
+NOTHING_CHANGED = frozenset(
+    {"DATABASE_UNAVAILABLE", "DEADLINE_TOO_SHORT", "KUBERNETES_UNAVAILABLE"}
+)
 
 _Detail = TypeVar(
     "_Detail",

@@ -9,6 +9,8 @@ from typing import Final
 SPIFFE: Final = "spiffe"
 NODE_CERTIFICATE: Final = "node-certificate"
 NAME: Final = "<name>"
+NODE_ASSERTED: Final = "node-asserted"
+VERIFIED: Final = "verified"
 
 _URL: Final = "https://"
 _ACCOUNT: Final = re.compile(r"system:serviceaccount:[a-z0-9-]{1,63}:[a-z0-9.-]{1,253}")
@@ -29,6 +31,9 @@ class Access:
     callers have certificates, those without connect to `token_listen`.
 
     `roles` says who is what, but for nodes; `denied` names what is let in no more.
+
+    `pod_facts` says whether nodes are believed what they say of their pods, or their cluster is
+    asked, by `kubeconfig` or as the pod that the server is in.
     """
 
     tls_cert: str = ""
@@ -44,11 +49,18 @@ class Access:
     token_listen: str = ""
     roles: str = ""
     denied: str = ""
+    pod_facts: str = ""
+    kubeconfig: str = ""
 
     @property
     def asks_who_calls(self) -> bool:
         """Whether callers must show who they are; else all of them are the operator."""
         return bool(self.tls_client_ca or self.token_issuer)
+
+    @property
+    def verifies_pods(self) -> bool:
+        """Whether the cluster is asked for what nodes say of their pods."""
+        return self.pod_facts == VERIFIED
 
     @property
     def has_keys_at_url(self) -> bool:
@@ -73,6 +85,7 @@ def problems(access: Access) -> Iterator[str]:
     """What cannot be meant, and what to do about it."""
     yield from _of_certificates(access)
     yield from _of_tokens(access)
+    yield from _of_pods(access)
     for option in ("roles", "denied"):
         if getattr(access, option) and not access.asks_who_calls:
             yield (
@@ -163,6 +176,22 @@ def _of_keys(access: Access) -> Iterator[str]:
         yield (
             "MOORAGE_TOKEN_KEYS_CA is set and MOORAGE_TOKEN_KEYS is no https URL; a file needs "
             "none: leave it out"
+        )
+
+
+def _of_pods(access: Access) -> Iterator[str]:
+    if access.pod_facts not in ("", NODE_ASSERTED, VERIFIED):
+        yield f"MOORAGE_POD_FACTS is {access.pod_facts!r}; give {NODE_ASSERTED} or {VERIFIED}"
+    if access.verifies_pods and not access.asks_who_calls:
+        yield (
+            f"MOORAGE_POD_FACTS is {VERIFIED}, and neither MOORAGE_TLS_CLIENT_CA nor "
+            "MOORAGE_TOKEN_ISSUER is set; nobody says which node calls then: give one of them, or "
+            "leave it out"
+        )
+    if access.kubeconfig and not access.verifies_pods:
+        yield (
+            f"MOORAGE_KUBECONFIG is set and MOORAGE_POD_FACTS is not {VERIFIED}; the cluster is "
+            "not asked then: leave it out"
         )
 
 

@@ -79,6 +79,12 @@ _FILE = click.Path(dir_okay=False)
 @click.option("--token-listen", help="host:port for tokens, where --listen wants certificates.")
 @click.option("--roles", type=_FILE, help="Who is operator, reader, tenant or collector, TOML.")
 @click.option("--denied", type=_FILE, help="Certificates and tokens that are let in no more.")
+@click.option(
+    "--pod-facts",
+    help=f"What nodes say of their pods: {access.NODE_ASSERTED}, or {access.VERIFIED} with their "
+    f"cluster [{access.NODE_ASSERTED}].",
+)
+@click.option("--kubeconfig", type=_FILE, help="Where that is; else as the pod that this is.")
 def serve(
     database_url: str | None,
     embedded: pathlib.Path | None,

@@ -163,6 +163,38 @@ def test_the_servers_have_no_right_in_the_cluster() -> None:
         assert pod["serviceAccountName"] == "moorage-server"
 
 
+def test_servers_that_verify_pods_may_read_one_object_at_a_time_and_nothing_else(
+    tmp_path: pathlib.Path,
+) -> None:
+    shutil.copytree(rendering.DEPLOY, tmp_path / "deploy")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "kustomization.yaml").write_text(
+        "apiVersion: kustomize.config.k8s.io/v1beta1\n"
+        "kind: Kustomization\n"
+        f"namespace: {NAMESPACE}\n"
+        "resources: [../deploy/overlays/tls]\n"
+        "components: [../deploy/components/verified-pods]\n"
+    )
+    objects = rendering.rendered(mine)
+    for each in objects:
+        schemas.require_valid(each)
+    assert settings(objects).verifies_pods
+    role = rendering.one(objects, "ClusterRole", "moorage-server")
+    assert role["rules"] == [
+        {"apiGroups": [""], "resources": ["pods", "namespaces"], "verbs": ["get"]}
+    ]
+    binding = rendering.one(objects, "ClusterRoleBinding", "moorage-server")
+    account = {"kind": "ServiceAccount", "name": "moorage-server", "namespace": NAMESPACE}
+    assert binding["subjects"] == [account]
+    tokens = {
+        each["metadata"]["name"]: rendering.pod(each)["automountServiceAccountToken"]
+        for each in workloads(objects)
+        if rendering.pod(each)["serviceAccountName"] == "moorage-server"
+    }
+    assert tokens == {"moorage-server": True, "moorage-migrate": False}
+
+
 def test_ports_and_paths_are_those_of_the_program() -> None:
     objects = rendering.overlay("tls")
     [container] = rendering.containers(rendering.one(objects, "Deployment", "moorage-server"))

@@ -78,8 +78,11 @@ class AllocationServiceStub:
     BLOCK_LIMIT_REACHED (RESOURCE_EXHAUSTED), BLOCK_ALLOCATION_DISABLED
     (FAILED_PRECONDITION): the node may open no further block.
     CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
-    OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
+    KUBERNETES_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE): send the same call
+    again.
     DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+    POD_NOT_VERIFIED (PERMISSION_DENIED): the cluster knows no such pod on the node
+    that calls.
     NOT_YOURS (PERMISSION_DENIED): the caller is another node than the workload's,
     or than the one whose attachment it is; or a tenant without the VRF, the
     namespace, the owner key, or the attachment.
@@ -246,8 +249,11 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     BLOCK_LIMIT_REACHED (RESOURCE_EXHAUSTED), BLOCK_ALLOCATION_DISABLED
     (FAILED_PRECONDITION): the node may open no further block.
     CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
-    OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
+    KUBERNETES_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE): send the same call
+    again.
     DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+    POD_NOT_VERIFIED (PERMISSION_DENIED): the cluster knows no such pod on the node
+    that calls.
     NOT_YOURS (PERMISSION_DENIED): the caller is another node than the workload's,
     or than the one whose attachment it is; or a tenant without the VRF, the
     namespace, the owner key, or the attachment.
@@ -417,8 +423,11 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         BLOCK_LIMIT_REACHED (RESOURCE_EXHAUSTED), BLOCK_ALLOCATION_DISABLED
         (FAILED_PRECONDITION): the node may open no further block.
         CONTENTION (ABORTED), SERVER_BUSY (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE,
-        OUTCOME_UNKNOWN (UNAVAILABLE): send the same call again.
+        KUBERNETES_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE): send the same call
+        again.
         DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+        POD_NOT_VERIFIED (PERMISSION_DENIED): the cluster knows no such pod on the node
+        that calls.
         NOT_YOURS (PERMISSION_DENIED): the caller is another node than the workload's,
         or than the one whose attachment it is; or a tenant without the VRF, the
         namespace, the owner key, or the attachment.

@@ -214,7 +214,19 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 49
     """RESOURCE_EXHAUSTED. A node, or a namespace, would hold more than the VRF's
     quotas allow it. Metadata: vrf, node, namespace (one of the two is empty),
-    limit, held, asked (how many more). Release some, or raise its quota.
+    limit, held (with what is kept for it), asked (how many more). Release some, or
+    raise its quota.
+    """
+    ERROR_REASON_POD_NOT_VERIFIED: _ErrorReason.ValueType  # 50
+    """PERMISSION_DENIED. The server asks the cluster for what nodes say of their
+    pods, and it knows no such pod on this node; or it is a static one, or the
+    owner key does not begin with "{namespace}/". Metadata: node, namespace, pod,
+    pod_uid. Whether there is such a pod elsewhere is not told. Name one that is
+    scheduled there.
+    """
+    ERROR_REASON_KUBERNETES_UNAVAILABLE: _ErrorReason.ValueType  # 51
+    """UNAVAILABLE, with RetryInfo. The cluster could not be asked for what a node
+    says of its pod; nothing was changed. Send the same call again.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -406,6 +418,18 @@ not told. Use another, or have the operator grant it.
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 49
 """RESOURCE_EXHAUSTED. A node, or a namespace, would hold more than the VRF's
 quotas allow it. Metadata: vrf, node, namespace (one of the two is empty),
-limit, held, asked (how many more). Release some, or raise its quota.
+limit, held (with what is kept for it), asked (how many more). Release some, or
+raise its quota.
+"""
+ERROR_REASON_POD_NOT_VERIFIED: ErrorReason.ValueType  # 50
+"""PERMISSION_DENIED. The server asks the cluster for what nodes say of their
+pods, and it knows no such pod on this node; or it is a static one, or the
+owner key does not begin with "{namespace}/". Metadata: node, namespace, pod,
+pod_uid. Whether there is such a pod elsewhere is not told. Name one that is
+scheduled there.
+"""
+ERROR_REASON_KUBERNETES_UNAVAILABLE: ErrorReason.ValueType  # 51
+"""UNAVAILABLE, with RetryInfo. The cluster could not be asked for what a node
+says of its pod; nothing was changed. Send the same call again.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -426,7 +426,8 @@ class Vrf(_message.Message):
     """Optional. True: a namespace may use nothing that it is not granted: no pool
     whose allowed_namespaces does not list it, no fixed address but by
     fixed_address_grants. A request without a namespace gets nothing then, but
-    for use TUNNEL. False: as in Calico, whoever may be restricted is listed.
+    for use TUNNEL of pools whose allowed_uses is that alone. False: as in Calico,
+    whoever may be restricted is listed.
     """
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -830,8 +831,8 @@ class Pool(_message.Message):
     def allowed_namespaces(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Optional. At most 256 names of namespaces, each of at most 253 characters:
         only their workloads are assigned addresses of the pool, however they ask.
-        Says nothing about use TUNNEL without a namespace. Absent: every namespace,
-        or none where the VRF has strict_namespaces.
+        A tunnel, which has no namespace, is assigned one where allowed_uses is TUNNEL
+        alone. Absent: every namespace, or none where the VRF has strict_namespaces.
         """
 
     def __init__(

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import AsyncIterator, Iterable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from moorage.v1 import allocation_service_pb2 as messages
 from moorage.v1 import allocation_service_pb2_grpc, history_pb2, reconciliation_pb2
@@ -30,6 +30,9 @@ from moorage_server.domain import catalog, errors
 from moorage_server.storage import catalogs
 from moorage_server.usecases import explain, history, query, reconcile, sticky
 
+if TYPE_CHECKING:
+    from moorage_server.api.cluster import Cluster
+
 _Answer = TypeVar("_Answer", messages.AssignAddressesResponse, messages.ReleaseAddressesResponse)
 
 
@@ -37,9 +40,15 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
     """Assigns and releases through the collector, asks through the desk."""
 
     def __init__(
-        self, desk: Desk, collector: Collector, watching: Watching, compiled: catalogs.Catalogs
+        self,
+        desk: Desk,
+        collector: Collector,
+        watching: Watching,
+        compiled: catalogs.Catalogs,
+        cluster: "Cluster | None" = None,
     ) -> None:
-        """Takes what every service shares."""
+        """Takes what every service shares, and who is asked for nodes' pods, if anybody is."""
+        self._cluster = cluster
         self._desk = desk
         self._collector = collector
         self._watching = watching
@@ -50,6 +59,8 @@ class AllocationService(allocation_service_pb2_grpc.AllocationServiceServicer):
     ) -> messages.AssignAddressesResponse:
         """Assigns addresses to one attachment."""
         wanted = acting.signed(decode.assign_request(request), context)
+        if self._cluster is not None and wanted.bounds.node:
+            wanted = await self._cluster.verified(wanted, deadline_of(context))
         held = await self._collector.submit(wanted, deadline_of(context))
         return self._told(messages.AssignAddressesResponse(), held, wanted.attachment.vrf)
 

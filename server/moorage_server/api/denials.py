@@ -18,6 +18,7 @@ KINDS: Final = (
     errors.MethodNotAllowed,
     errors.NotYours,
     errors.NamespaceNotGranted,
+    errors.PodNotVerified,
 )
 EVERY: Final = 10.0  # seconds from one line about a caller and a cause to the next
 _MOST: Final = 1000  # callers and causes that are kept apart

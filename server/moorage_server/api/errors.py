@@ -59,6 +59,7 @@ CODES: dict[type[errors.IpamError], grpc.StatusCode] = {
     errors.ConsumerTooSlow: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.Contention: grpc.StatusCode.ABORTED,
     errors.DatabaseUnavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.KubernetesUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.OutcomeUnknown: grpc.StatusCode.UNAVAILABLE,
     errors.DeadlineTooShort: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.ServerBusy: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -67,12 +68,14 @@ CODES: dict[type[errors.IpamError], grpc.StatusCode] = {
     errors.MethodNotAllowed: grpc.StatusCode.PERMISSION_DENIED,
     errors.NotYours: grpc.StatusCode.PERMISSION_DENIED,
     errors.NamespaceNotGranted: grpc.StatusCode.PERMISSION_DENIED,
+    errors.PodNotVerified: grpc.StatusCode.PERMISSION_DENIED,
 }
 
 # Reasons for which the same call is worth sending again, and after how long.
 RETRY_DELAYS_MS: dict[type[errors.IpamError], int] = {
     errors.Contention: 50,
     errors.DatabaseUnavailable: 500,
+    errors.KubernetesUnavailable: 500,
     errors.OutcomeUnknown: 100,
     errors.ServerBusy: 1000,
 }

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import grpc.aio
 import structlog
@@ -40,6 +40,7 @@ from moorage_server.api.metrics import Metrics, TurnedAway
 from moorage_server.api.node_service import NodeService
 from moorage_server.api.numbering import Numbering
 from moorage_server.api.pool_service import PoolService
+from moorage_server.api.reloading import Unreadable
 from moorage_server.api.reservation_service import ReservationService
 from moorage_server.api.verifying import Verifying
 from moorage_server.api.vrf_service import VrfService
@@ -49,6 +50,9 @@ from moorage_server.domain import errors
 from moorage_server.storage import catalogs, database
 from moorage_server.storage.verifications import Extent
 from moorage_server.usecases import readiness
+
+if TYPE_CHECKING:
+    from moorage_server.api.cluster import Cluster
 
 GRACE = 30.0  # seconds that calls under way get to finish
 HURRIED_GRACE = 2.0  # the same, once somebody is in a hurry
@@ -120,6 +124,7 @@ class Server:
         calls, batches, feed = measures.Calls(methods), measures.Batches(), measures.Feed()
         self._callers = Callers(settings) if settings.asks_who_calls else None
         self._grpc = _listener(settings, Boundary(self._admission, calls, self._callers))
+        self._cluster = _cluster(settings)
         self._health = Health()
         self._statuses = grpc_health.aio.HealthServicer()
         self._compiled = catalogs.Catalogs()
@@ -158,6 +163,8 @@ class Server:
         if self._callers is not None:
             await self._callers.start()
             self._reports.append(asyncio.create_task(self._callers.keep_fresh()))
+        if self._cluster is not None:
+            await self._cluster.start()
         await self._report()
         await self._chores.start()
         self._verifying.start()
@@ -184,6 +191,8 @@ class Server:
         self._watching.stop()
         self._collector.hurry()
         await self._grpc.stop(grace)
+        if self._cluster is not None:
+            await self._cluster.close()
         await self._collector.close()
         await self._numbering.close()
         await self._verifying.close()
@@ -217,7 +226,9 @@ class Server:
 
     def _register(self) -> None:
         allocation_service_pb2_grpc.add_AllocationServiceServicer_to_server(
-            AllocationService(self._desk, self._collector, self._watching, self._compiled),
+            AllocationService(
+                self._desk, self._collector, self._watching, self._compiled, self._cluster
+            ),
             self._grpc,
         )
         pool_service_pb2_grpc.add_PoolServiceServicer_to_server(
@@ -277,6 +288,19 @@ def _listener(settings: Settings, boundary: Boundary) -> grpc.aio.Server:
     # and the command refuses (`processes.port`).
     shares = ("grpc.so_reuseport", int(settings.processes > 1))
     return grpc.aio.server(interceptors=(boundary,), options=(*OPTIONS, shares))
+
+
+def _cluster(settings: Settings) -> "Cluster | None":
+    if not settings.verifies_pods:
+        return None
+    # Loads what a server that believes its nodes need not have.
+    try:
+        from moorage_server.api.cluster import Cluster  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise Unreadable(
+            f"pods cannot be verified without {error.name}; install moorage-server[kubernetes]"
+        ) from error
+    return Cluster(settings.kubeconfig)
 
 
 def _periods(settings: Settings) -> dict[Extent, int]:

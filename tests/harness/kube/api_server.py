@@ -315,7 +315,7 @@ class ApiServer:
     ) -> None:
         """Adds a pod of "namespace/name", or changes it."""
         namespace, _, pod = name.partition("/")
-        spec: Document = {"nodeName": node} if node else {}
+        spec: Document = {"containers": []} | ({"nodeName": node} if node else {})
         if host_network:
             spec["hostNetwork"] = True
         document: Document = {

@@ -10,6 +10,7 @@ from moorage_server.domain.errors.access import (
     MethodNotAllowed,
     NamespaceNotGranted,
     NotYours,
+    PodNotVerified,
 )
 from moorage_server.domain.errors.administration import (
     AllocationNotFound,
@@ -55,6 +56,7 @@ from moorage_server.domain.errors.call import (
     DeadlineTooShort,
     InternalError,
     InvalidRequest,
+    KubernetesUnavailable,
     OutcomeUnknown,
     PageTokenMismatch,
     ServerBusy,
@@ -87,6 +89,7 @@ __all__ = [
     "InternalError",
     "InvalidRequest",
     "IpamError",
+    "KubernetesUnavailable",
     "MethodNotAllowed",
     "NamespaceNotGranted",
     "NoEligiblePool",
@@ -94,6 +97,7 @@ __all__ = [
     "NotYours",
     "OutcomeUnknown",
     "PageTokenMismatch",
+    "PodNotVerified",
     "PoolAlreadyExists",
     "PoolCooling",
     "PoolDisabled",

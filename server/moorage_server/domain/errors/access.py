@@ -67,3 +67,21 @@ class NamespaceNotGranted(IpamError):
             pool=pool,
             address=address,
         )
+
+
+class PodNotVerified(IpamError):
+    """The node's cluster does not know the pod as the node describes it."""
+
+    reason = "POD_NOT_VERIFIED"
+
+    def __init__(self, *, node: str, namespace: str, pod: str, pod_uid: str) -> None:
+        """Names what was asked for, and tells nothing of what there is."""
+        super().__init__(
+            f'the cluster knows no pod "{namespace}/{pod}" of uid "{pod_uid}" on node {node}; name '
+            "one that it has scheduled there, static pods are none, and an owner key that begins "
+            'with "{namespace}/"',
+            node=node,
+            namespace=namespace,
+            pod=pod,
+            pod_uid=pod_uid,
+        )

@@ -44,6 +44,18 @@ class DatabaseUnavailable(IpamError):
         super().__init__("the database is not available; send the same call again")
 
 
+class KubernetesUnavailable(IpamError):
+    """Nobody can be asked whether a pod is what its node says."""
+
+    reason = "KUBERNETES_UNAVAILABLE"
+
+    def __init__(self) -> None:
+        """Has nothing to add: the details are in the server's log."""
+        super().__init__(
+            "the Kubernetes API does not say whether there is such a pod; send the same call again"
+        )
+
+
 class OutcomeUnknown(IpamError):
     """Contact was lost after COMMIT was sent."""
 
