@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 # The programs are started often, by people and by tests: what they import is compiled once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup serve demo test check audit sbom format protos man bench profile fuzz properties \
+.PHONY: setup serve demo test check audit sbom release format protos man bench profile fuzz properties \
 	history-campaign feed-campaign collector-campaign interleavings chaos chaos-night \
 	seeded-bugs failover overload soak alerts restore-trials e2e-cni e2e-cri e2e-kube
 
@@ -31,6 +31,11 @@ sbom: $(UV)         ## what a release contains, in CycloneDX: dist/sbom.cdx.json
 	mkdir -p dist
 	$(UV) export --locked --all-extras --all-packages --no-dev --quiet \
 		--preview-features sbom-export --format cyclonedx1.5 --output-file dist/sbom.cdx.json
+
+release: $(UV)      ## checked, audited, built: dist, and the API that the next one must not break
+	$(MAKE) check
+	MOORAGE_AUDIT_UNREACHED=fail $(MAKE) audit
+	$(RUN) scripts/release.py
 
 format: $(UV)       ## rewrite what `check` would complain of
 	$(RUN) scripts/check.py --fix

@@ -12,6 +12,8 @@ import locked
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 GENERATED = ROOT / "client" / "moorage" / "v1"
+# What the API was when it was released last: whoever was built against it still understands it.
+BASELINE = ROOT / "proto" / "baseline.binpb"
 UV = shutil.which("uv") or str(ROOT / ".uv" / "bin" / "uv")
 
 CHECKS = {
@@ -21,6 +23,7 @@ CHECKS = {
     "layers": ["lint-imports"],
     "proto lint": ["buf", "lint", "proto"],
     "proto format": ["buf", "format", "--diff", "--exit-code", "proto"],
+    "proto compatible": ["buf", "breaking", "proto", "--against", str(BASELINE)],
     "lock file": [UV, "lock", "--check", "--quiet"],
 }
 FIXES = (
