@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -12,6 +13,7 @@ from bench.chapters import Chapter, WithGoals
 from bench.lab import Verdict
 from bench.stage import Stage
 
+_ROOT: Final = pathlib.Path(__file__).parents[1]
 _PACKAGES: Final = ("moorage-server", "grpcio", "protobuf", "psycopg", "sqlalchemy")
 
 _PREFACE: Final = """\
@@ -83,12 +85,28 @@ def machine(stage: Stage, load_before: float) -> str:
     versions = [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]
     versions += [f"PostgreSQL {stage.postgres_version}", f"Python {platform.python_version()}"]
     lines = [
+        _revision(),
         f"{_processor()}, {os.cpu_count()} cores, Linux {platform.release()}",
         f"load average {load_before:.1f} before, {os.getloadavg()[0]:.1f} after",
         f"{stage.postgres_settings}, data directory on {stage.file_system}",
         ", ".join(versions),
     ]
     return "".join(f"* {line}\n" for line in lines)
+
+
+def _revision() -> str:
+    """What was measured; the results, which are written meanwhile, are no change of it."""
+    try:
+        changed = _git("status", "--porcelain", "--", ".", ":!bench/results")
+        return f"commit {_git('rev-parse', '--short', 'HEAD')}{', changed' if changed else ''}"
+    except (OSError, subprocess.CalledProcessError):
+        return "not of a git checkout"
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.check_output(
+        ["git", *arguments], cwd=_ROOT, text=True, stderr=subprocess.DEVNULL
+    ).strip()
 
 
 def _processor() -> str:
