@@ -13,8 +13,9 @@ depends_on = None
 
 STATEMENTS = (
     "CREATE INDEX attachments_held_pod_idx ON attachments (namespace, pod, vrf_id)"
-    " WHERE state = 'HELD'",
-    "CREATE INDEX attachments_held_node_idx ON attachments (node, vrf_id) WHERE state = 'HELD'",
+    " WHERE state = 'HELD' AND namespace <> ''",
+    "CREATE INDEX attachments_held_node_idx ON attachments (node, vrf_id)"
+    " WHERE state = 'HELD' AND node <> ''",
     "DROP INDEX attachments_pod_idx, attachments_node_idx",
 )
 

@@ -119,7 +119,7 @@ ROWS: dict[str, Row] = {
     "an owner with a newline": refused(
         OWNER,
         "a\nb",
-        "not at most 253 printable characters",
+        "not at most 189 printable characters",
         "write a name that outlives the pod, such as web-0",
         shown=r"a\nb",
     ),

@@ -48,8 +48,8 @@ FROM generate_series({start} + 1, {end}) AS at
 """
 COLUMNS = {each.name for table in tables.metadata.tables.values() for each in table.columns}
 COLUMNS -= {"vrf_id"}
-# What is asked about all of a VRF.
-ABOUT_ALL = {"quarantines._AWAIT", "verifications._DRAW"}
+# What is asked about all of a VRF; of what is kept, about all that is, which has an index.
+ABOUT_ALL = {"quarantines._AWAIT", "quotas._KEPT", "verifications._DRAW"}
 
 
 @pytest.mark.parametrize("free", ["false", "at % 100 = 0", "true"])

@@ -40,7 +40,10 @@ def held(vrf_id: int, wanted: model.AllocationFilter) -> Conditions:
     """Of what is held: of rows of `l`, an allocation, with `a`, its attachment."""
     found = conditions(wanted, holder="a", address="l.address")
     found = found.also("a.vrf_id = :vrf_id").also("l.vrf_id = :vrf_id", vrf_id=vrf_id)
-    found = found.also("a.state = 'HELD'")  # whoever holds anything is in this state, and indexed
+    for name in ("node", "namespace"):
+        if getattr(wanted, name):
+            # Whoever holds anything is in this state, and so in the index.
+            found = found.also(f"a.state = 'HELD' AND a.{name} <> ''")
     if wanted.attachment is not None:
         found = found.also("a.uid = :uid", uid=wanted.attachment.uid(vrf_id))
     return found

@@ -10,7 +10,7 @@ SELECT a.uid, a.boot_id, a.boot_time_ns, a.network, a.container_id, a.interface,
     a.namespace, a.pod, a.pod_uid, a.cluster, a.owner_key, a.sticky_seconds, a.use, a.labels,
     l.address, l.generation, l.block, l.assign_time, l.yielded, l.suspect_tick
 FROM attachments a JOIN allocations l ON l.attachment_uid = a.uid
-WHERE a.node = :node AND a.state = 'HELD' AND a.vrf_id = :vrf_id
+WHERE a.node = :node AND a.node <> '' AND a.state = 'HELD' AND a.vrf_id = :vrf_id
     AND (:network = '' OR a.network = :network)
 ORDER BY a.uid, l.position
 """)

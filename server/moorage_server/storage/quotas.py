@@ -17,7 +17,8 @@ SELECT asked.name, (
     SELECT coalesce(sum((SELECT count(*) FROM allocations l
         WHERE l.attachment_uid = a.uid AND l.vrf_id + 0 = :vrf_id)), 0)
     FROM attachments a
-    WHERE a.{column} = asked.name AND a.state = 'HELD' AND a.vrf_id + 0 = :vrf_id
+    WHERE a.{column} = asked.name AND a.{column} <> '' AND a.state = 'HELD'
+        AND a.vrf_id + 0 = :vrf_id
 ) AS held
 FROM unnest(CAST(:names AS text[])) AS asked (name)
 """

@@ -141,19 +141,20 @@ attachments = sa.Table(
     ),
     sa.CheckConstraint("sticky_seconds = 0 OR owner_key <> ''", name="sticky_seconds"),
     sa.Index("attachments_container_idx", "container_id", "vrf_id"),
-    # Whoever is looked for by these holds something; tombstones may be many times as many.
+    # Whoever is looked for by these holds something; tombstones may be many times as many. Each is
+    # only for who asks for its own column: a part of a table seems short, and good for anything.
     sa.Index(
         "attachments_held_pod_idx",
         "namespace",
         "pod",
         "vrf_id",
-        postgresql_where=sa.text("state = 'HELD'"),
+        postgresql_where=sa.text("state = 'HELD' AND namespace <> ''"),
     ),
     sa.Index(
         "attachments_held_node_idx",
         "node",
         "vrf_id",
-        postgresql_where=sa.text("state = 'HELD'"),
+        postgresql_where=sa.text("state = 'HELD' AND node <> ''"),
     ),
     sa.Index(
         "attachments_pod_uid_idx", "pod_uid", "vrf_id", postgresql_where=sa.text("pod_uid <> ''")
