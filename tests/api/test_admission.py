@@ -18,7 +18,8 @@ import moorage
 from harness import calls, exposition, postgres, serving
 from moorage.v1 import allocation_service_pb2 as messages
 from moorage.v1 import allocation_service_pb2_grpc as stubs
-from moorage_server.api import admission, collector, server
+from moorage_server.api import admission, collector, server, tickets
+from moorage_server.domain import model
 
 
 def test_who_would_wait_too_long_is_told_so_at_once_and_when_to_come_again(
@@ -95,7 +96,7 @@ def test_releases_go_before_assigns_that_came_earlier(
 ) -> None:
     calls.create_pool(client, "a", "10.0.0.0/24")
     calls.assign(client, "c0")
-    monkeypatch.setattr(collector, "BATCH_SIZE", 1)
+    monkeypatch.setattr(admission, "BATCH_SIZE", 1)
     submitted, submit = threading.Semaphore(0), collector.Collector.submit
 
     async def seen(self: collector.Collector, *args: object) -> object:
@@ -116,6 +117,40 @@ def test_releases_go_before_assigns_that_came_earlier(
         gone.result()
     told = database.rows("SELECT container_id, kind FROM events ORDER BY event_id")
     assert [container for container, _ in told] == ["c0", "c1", "c0", "c2", "c3"], told
+
+
+def test_batches_are_half_as_large_while_calls_are_turned_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    present, now = admission.Admission(), 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    assert present.batch_size == admission.BATCH_SIZE
+    present.refuse(admission.Class.QUERY)
+    now += admission.CROWDED - 0.1
+    assert present.batch_size == admission.CROWDED_BATCH_SIZE
+    now += 0.2
+    assert present.batch_size == admission.BATCH_SIZE
+
+
+def test_no_batch_has_more_than_is_let_into_one() -> None:
+    async def taken() -> list[int]:
+        door = admission.Admission()
+        queue, loop = tickets.Queue(door), asyncio.get_running_loop()
+        for at in range(4 * admission.BATCH_SIZE):
+            key = model.AttachmentKey(
+                vrf="default", network="n", container_id=f"c{at}", interface="eth0"
+            )
+            request = model.ReleaseRequest(attachment=key)
+            queue.add(
+                tickets.Ticket(
+                    request=request, deadline=loop.time() + 60, answer=loop.create_future()
+                )
+            )
+        usual = await queue.next()
+        door.refuse(admission.Class.ASSIGN)
+        return [len(usual), len(await queue.next())]
+
+    assert asyncio.run(taken()) == [admission.BATCH_SIZE, admission.CROWDED_BATCH_SIZE]
 
 
 def test_a_batch_does_not_wait_for_who_comes_now_and_then() -> None:

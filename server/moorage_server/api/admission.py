@@ -14,10 +14,13 @@ from typing import Final
 import structlog
 
 BATCH_SIZE: Final = 128  # assigns and releases that one transaction has at most
+# Where calls are turned away: whoever comes waits until the batch under way has ended.
+CROWDED_BATCH_SIZE: Final = 64
+CROWDED: Final = 10.0  # seconds from the last call that was turned away
 LONGEST_WAIT: Final = 2.0  # seconds that an assign or a release may have to wait for its turn
 WAITING_QUERIES: Final = 256
 FIRST_PACE: Final = 0.001  # seconds for a call, until something is known
-STEP: Final = 0.2  # of what a full batch tells, to what is known
+STEP: Final = 0.2  # of what a large batch tells, to what is known
 # What any batch can tell: else one that hung would have so few let in that none is full again.
 SLOWEST_PACE: Final = LONGEST_WAIT / (4 * BATCH_SIZE)
 MOMENT: Final = 0.005  # seconds; gRPC hands the next of its queue over in a thread of its own
@@ -51,6 +54,15 @@ class Admission:
         self.came = 0  # calls, whatever became of them
         self._pace = FIRST_PACE
         self._tell_at = 0.0
+        self._crowded_until = 0.0
+
+    @property
+    def batch_size(self) -> int:
+        """How many calls the next transaction has at most.
+
+        Of a large batch a call costs a fifth less, and in a crowd a release takes twice as long.
+        """
+        return CROWDED_BATCH_SIZE if time.monotonic() < self._crowded_until else BATCH_SIZE
 
     def turns_away(self, method: str) -> bool:
         """Whether a call that has just come is to be turned away."""
@@ -67,14 +79,16 @@ class Admission:
     def refuse(self, of: Class) -> None:
         """One was turned away."""
         self.turned_away[of] += 1
-        if (now := time.monotonic()) >= self._tell_at:
+        now = time.monotonic()
+        self._crowded_until = now + CROWDED
+        if now >= self._tell_at:
             self._tell_at = now + TELL_EVERY
             # A line of the log for each would cost more than the call itself.
             told = {f"{each}s": count for each, count in self.turned_away.items()}
             _log.warning("turns calls away; so far", **told)
 
     def served(self, calls: int, seconds: float) -> None:
-        """A full batch took so long. Smaller ones tell less: most of their time is the commit's."""
+        """A large batch took so long. Small ones tell less: most of their time is the commit's."""
         self._pace += STEP * (min(seconds / calls, SLOWEST_PACE) - self._pace)
 
     async def take_up(self, longest: float) -> None:

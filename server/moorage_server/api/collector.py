@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 import structlog
 
 from moorage_server.api import backward, chores, corruption, measures
-from moorage_server.api.admission import BATCH_SIZE, Admission, Class
+from moorage_server.api.admission import CROWDED_BATCH_SIZE, Admission, Class
 from moorage_server.api.desk import Desk
 from moorage_server.api.tickets import Queue, Ticket, class_of
 from moorage_server.api.vigils import Vigils
@@ -145,8 +145,8 @@ class Collector:
             await self._run(tickets, Locking.SKIPPING)
             if len(tickets) >= LARGE_BATCH:
                 await self._admission.take_up(min(time.monotonic() - began, LONGEST_INTAKE))
-            if len(tickets) == BATCH_SIZE:
-                self._admission.served(BATCH_SIZE, time.monotonic() - began)
+            if len(tickets) >= CROWDED_BATCH_SIZE:
+                self._admission.served(len(tickets), time.monotonic() - began)
 
     async def _work_off(self) -> None:
         while True:

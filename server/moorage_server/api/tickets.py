@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import time
 
-from moorage_server.api.admission import BATCH_SIZE, Admission, Class
+from moorage_server.api.admission import Admission, Class
 from moorage_server.domain import errors, model
 from moorage_server.usecases.ledger import Request, Shown
 
@@ -94,7 +94,8 @@ class Queue:
     ) -> None:
         """Takes what still waits from a queue until a batch is full."""
         left: list[Ticket] = []
-        while queue and len(taken) < BATCH_SIZE:
+        most = self._admission.batch_size
+        while queue and len(taken) < most:
             ticket = queue.popleft()
             if ticket.answer.done():
                 continue
