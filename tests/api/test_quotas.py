@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import re
+import threading
 
 import pytest
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ import moorage
 from harness import calls, postgres, serving
 from harness.races import at_once
 from moorage.v1 import error_reason_pb2, resources_pb2
+from moorage_server.api import collector
 from moorage_server.storage import locks, quotas
 
 Quotas, NamespaceQuota = resources_pb2.Quotas, resources_pb2.NamespaceQuota
@@ -140,6 +142,35 @@ def test_what_a_namespace_keeps_counts_as_well(client: moorage.Client) -> None:
     calls.assign(client, "d", namespace="bank")
     client.delete_sticky_address(only_kept(client))
     assert keep(client, "c", "shop/c")
+
+
+@pytest.mark.usefixtures("pool")
+def test_what_is_given_back_and_kept_makes_no_room_for_who_comes_at_the_same_moment(
+    client: moorage.Client, database: postgres.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(client, addresses_per_namespace=1)
+    keep(client, "a", "shop/a")
+    submitted, submit = threading.Semaphore(0), collector.Collector.submit
+
+    async def seen(self: collector.Collector, *args: object) -> object:
+        submitted.release()
+        return await submit(self, *args)  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(collector.Collector, "submit", seen)
+    with concurrent.futures.ThreadPoolExecutor(3) as callers:
+        with database.frozen():
+            # The batch under way: what comes now is the next one.
+            first = callers.submit(calls.assign, client, "c", namespace="bank")
+            assert submitted.acquire(timeout=20)
+            going = callers.submit(calls.release, client, "a")
+            coming = callers.submit(keep, client, "b", "shop/b")
+            assert submitted.acquire(timeout=20)
+            assert submitted.acquire(timeout=20)
+        assert going.result(timeout=20)
+        with pytest.raises(moorage.Exhausted) as raised:
+            coming.result(timeout=20)
+    assert raised.value.metadata["held"] == "1"
+    first.result(timeout=20)
 
 
 def only_kept(client: moorage.Client) -> str:

@@ -65,13 +65,27 @@ def test_the_last_one_is_given_and_one_more_is_refused() -> None:
         counted(node=4, namespace=0).check(asking(1), (), QUOTAS)
 
 
-def test_what_is_decided_since_counts() -> None:
+def test_what_is_decided_since_counts(allocation: model.Allocation) -> None:
     tally = counted(node=3, namespace=0)
-    tally.change(SHOP, 1)
+    tally.give(SHOP, 1)
     with pytest.raises(errors.QuotaExceeded):
         tally.check(asking(1), (), QUOTAS)
-    tally.change(model.Workload(node="n1", namespace="bank"), -2)
+    tally.give_back(allocation, is_kept=False)
     tally.check(asking(1), (), QUOTAS)
+
+
+def test_what_is_given_back_and_kept_counts_for_its_namespace_alone(
+    allocation: model.Allocation,
+) -> None:
+    facts = dataclasses.replace(allocation.facts, owner_key="shop/db", sticky=60)
+    kept = dataclasses.replace(allocation, facts=facts)
+    tally = counted(node=4, namespace=2)
+    tally.give_back(kept, is_kept=True)
+    with pytest.raises(errors.QuotaExceeded) as refused:
+        tally.check(asking(1), (), QUOTAS)
+    assert (refused.value.metadata["namespace"], refused.value.metadata["held"]) == ("shop", "2")
+    his = dataclasses.replace(asking(1), facts=dataclasses.replace(facts, sticky=0))
+    tally.check(his, (), QUOTAS)
 
 
 def test_who_has_more_than_his_quota_is_replaced_as_he_is(allocation: model.Allocation) -> None:

@@ -27,6 +27,10 @@ class Holder(NamedTuple):
     kind: Kind
     name: str
 
+    def owns(self, owner_key: str) -> bool:
+        """Whether what is kept for an owner counts for this one."""
+        return self.kind is Kind.NAMESPACE and owner_key.startswith(f"{self.name}/")
+
 
 class Keeping(NamedTuple):
     """For whom an address is kept after its release."""

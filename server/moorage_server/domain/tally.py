@@ -18,11 +18,20 @@ class Tally:
         """Adds holders who are given nothing by anybody else until the transaction ends."""
         self._counts |= counted
 
-    def change(self, workload: model.Workload, by: int) -> None:
-        """A workload has so many addresses more, or less."""
+    def give(self, workload: model.Workload, addresses: int) -> None:
+        """A workload has so many more."""
         for each in holders(workload):
             if each in self._counts:
-                self._counts[each].held += by
+                self._counts[each].held += addresses
+
+    def give_back(self, allocation: model.Allocation, *, is_kept: bool) -> None:
+        """One less is held; it may stay its owner's, and counts for his namespace then."""
+        facts, key = allocation.facts, allocation.attachment
+        keeping = Keeping(facts.owner_key, key.network, key.interface)
+        for each in filter(self._counts.__contains__, holders(facts.workload)):
+            self._counts[each].held -= 1
+            if is_kept and each.owns(facts.owner_key):
+                self._counts[each].kept[keeping] += 1
 
     def check(
         self, request: model.AssignRequest, replaced: Iterable[model.Allocation], quotas: Quotas

@@ -248,14 +248,16 @@ class Ledger:
         """Notes addresses to be written for an attachment."""
         page = self._pages[request.attachment.vrf]
         page.granted.append((request, placed))
-        page.tally.change(request.facts.workload, len(placed))
+        page.tally.give(request.facts.workload, len(placed))
 
     def release(self, released: Shown, cause: Cause, request: Request) -> None:
         """Notes addresses to be removed, why, and for whose request."""
         page = self._pages[request.attachment.vrf]
         for each in released:
             page.released.append((each, cause, request.by))
-            page.tally.change(each.allocation.facts.workload, -1)
+            # What a new sandbox takes over is not kept beside it.
+            is_kept = bool(each.allocation.facts.sticky) and cause is not Cause.SUPERSEDED
+            page.tally.give_back(each.allocation, is_kept=is_kept)
 
     def trust(self, held: tuple[model.Allocation, ...]) -> tuple[model.Allocation, ...]:
         """Notes that what one attachment holds is suspect no more; returns it as it is then."""
