@@ -1,7 +1,7 @@
 """Attachments are found by node and by pod while they hold something: tombstones are not looked at.
 
 The servers of before find theirs without an index until they are replaced. Writes of attachments
-wait while the new ones are made, a second or two for a million.
+wait while the new ones are made: 7 seconds for a million, on two slow and busy cores.
 """
 
 from alembic import op

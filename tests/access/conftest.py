@@ -1,6 +1,7 @@
 """Fixtures of the tests about who may call: an authority, and a server that asks who calls."""
 
 import contextlib
+import functools
 import itertools
 import pathlib
 from collections.abc import Callable, Iterator
@@ -66,18 +67,24 @@ def secured(database: postgres.Database, settings: dict[str, str]) -> Iterator[s
 
 
 @pytest.fixture
-def calling(
-    authority: Authority, secured: serving.Serving
-) -> Iterator[Callable[..., moorage.Client]]:
-    """A client of it, with a certificate of these names."""
+def certified(authority: Authority) -> Iterator[Callable[..., moorage.Client]]:
+    """A client of a server, with a certificate of these names."""
     with contextlib.ExitStack() as until:
 
-        def connect(file: str, **names: object) -> moorage.Client:
+        def connect(server: serving.Serving, file: str, **names: object) -> moorage.Client:
             paper = authority.sign(file, **names)  # type: ignore[arg-type]  # the test's own
             files = paper.trusting(authority.ca)
-            return until.enter_context(moorage.Client(secured.target, tls=files))
+            return until.enter_context(moorage.Client(server.target, tls=files))
 
         yield connect
+
+
+@pytest.fixture
+def calling(
+    certified: Callable[..., moorage.Client], secured: serving.Serving
+) -> Callable[..., moorage.Client]:
+    """A client of the server that asks who calls, with a certificate of these names."""
+    return functools.partial(certified, secured)
 
 
 @pytest.fixture

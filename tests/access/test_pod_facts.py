@@ -1,6 +1,5 @@
 """Where pods are verified, a node has addresses for those alone that its cluster gave it."""
 
-import contextlib
 import pathlib
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +8,6 @@ import pytest
 
 import moorage
 from harness import calls, postgres, serving
-from harness.certificates import Authority
 from harness.kube import api_server, faults
 from harness.kube.api_server import ApiServer
 from moorage.v1 import resources_pb2
@@ -17,7 +15,9 @@ from moorage_server.api import cluster as clusters
 from moorage_server.api.reloading import Unreadable
 
 CLUSTER = "uid-of-kube-system"
+NODE = {"common_name": "system:node:n1", "of": ["system:nodes"]}
 MANUAL = resources_pb2.ASSIGNMENT_MODE_MANUAL
+Certified = Callable[..., moorage.Client]
 
 
 @pytest.fixture
@@ -42,24 +42,21 @@ def verifying(settings: dict[str, str], api: ApiServer) -> dict[str, str]:
 
 
 @pytest.fixture
-def n1(
-    database: postgres.Database, verifying: dict[str, str], authority: Authority
-) -> Iterator[moorage.Client]:
-    """A node's client of such a server, with a pool for everybody and one of the bank."""
-    with contextlib.ExitStack() as until:
-        server = until.enter_context(serving.in_process(database, access=verifying))
+def server(database: postgres.Database, verifying: dict[str, str]) -> Iterator[serving.Serving]:
+    """Such a server."""
+    with serving.in_process(database, access=verifying) as running:
+        yield running
 
-        def connect(file: str, **names: object) -> moorage.Client:
-            paper = authority.sign(file, **names)  # type: ignore[arg-type]  # the test's own
-            files = paper.trusting(authority.ca)
-            return until.enter_context(moorage.Client(server.target, tls=files))
 
-        operator = connect("op", common_name="op")
-        calls.create_pool(operator, "all", "10.0.0.0/24", assignment_mode=MANUAL)
-        calls.create_pool(operator, "banks", "10.0.1.0/24", allowed_namespaces=["bank"])
-        # Whoever names no pool has an address of this one, if of any.
-        calls.create_pool(operator, "fronts", "10.0.2.0/24", namespace_selector="tier == 'front'")
-        yield connect("n1", common_name="system:node:n1", of=["system:nodes"])
+@pytest.fixture
+def n1(server: serving.Serving, certified: Certified) -> moorage.Client:
+    """A node's client of it; there is a pool for everybody, and one of the bank."""
+    operator = certified(server, "op", common_name="op")
+    calls.create_pool(operator, "all", "10.0.0.0/24", assignment_mode=MANUAL)
+    calls.create_pool(operator, "banks", "10.0.1.0/24", allowed_namespaces=["bank"])
+    # Whoever names no pool has an address of this one, if of any.
+    calls.create_pool(operator, "fronts", "10.0.2.0/24", namespace_selector="tier == 'front'")
+    return certified(server, "n1", **NODE)
 
 
 def ask(
@@ -218,14 +215,10 @@ def test_a_tunnel_is_for_the_node_itself(n1: moorage.Client) -> None:
         )
 
 
-def test_others_than_nodes_are_believed(
-    database: postgres.Database, verifying: dict[str, str], authority: Authority
-) -> None:
-    with serving.in_process(database, access=verifying) as server:
-        files = authority.sign("op", common_name="op").trusting(authority.ca)
-        with moorage.Client(server.target, tls=files) as operator:
-            calls.create_pool(operator, "p", "10.0.0.0/24")
-            assert calls.assign(operator, "machine", node="n9")
+def test_others_than_nodes_are_believed(server: serving.Serving, certified: Certified) -> None:
+    operator = certified(server, "op", common_name="op")
+    calls.create_pool(operator, "p", "10.0.0.0/24")
+    assert calls.assign(operator, "machine", node="n9")
 
 
 def test_one_of_the_same_name_is_known_at_once(n1: moorage.Client, api: ApiServer) -> None:
@@ -272,20 +265,15 @@ def test_a_cluster_that_says_nothing_holds_nobody_for_long(
 def test_a_server_starts_without_its_cluster(
     database: postgres.Database,
     verifying: dict[str, str],
-    authority: Authority,
+    certified: Certified,
     api: ApiServer,
     code: int,
 ) -> None:
     api.misbehave = faults.refusing(code)
-    with contextlib.ExitStack() as until:
-        server = until.enter_context(serving.in_process(database, access=verifying))
-
-        def connect(file: str, **names: object) -> moorage.Client:
-            files = authority.sign(file, **names).trusting(authority.ca)  # type: ignore[arg-type]
-            return until.enter_context(moorage.Client(server.target, tls=files))
-
-        calls.create_pool(connect("op", common_name="op"), "all", "10.0.0.0/24")
-        node = connect("n1", common_name="system:node:n1", of=["system:nodes"])
+    with serving.in_process(database, access=verifying) as server:
+        operator = certified(server, "op", common_name="op")
+        calls.create_pool(operator, "all", "10.0.0.0/24")
+        node = certified(server, "n1", **NODE)
         with pytest.raises(moorage.Unavailable) as raised:
             ask(node, timeout=0.5)
         assert raised.value.reason == "KUBERNETES_UNAVAILABLE"

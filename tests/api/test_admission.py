@@ -18,7 +18,7 @@ import moorage
 from harness import calls, exposition, postgres, serving
 from moorage.v1 import allocation_service_pb2 as messages
 from moorage.v1 import allocation_service_pb2_grpc as stubs
-from moorage_server.api import admission, collector, server, tickets
+from moorage_server.api import admission, server, tickets
 from moorage_server.domain import model
 
 
@@ -92,18 +92,14 @@ def test_a_server_whose_queries_are_all_held_up_is_ready(
 
 
 def test_releases_go_before_assigns_that_came_earlier(
-    client: moorage.Client, database: postgres.Database, monkeypatch: pytest.MonkeyPatch
+    client: moorage.Client,
+    database: postgres.Database,
+    submitted: threading.Semaphore,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls.create_pool(client, "a", "10.0.0.0/24")
     calls.assign(client, "c0")
     monkeypatch.setattr(admission, "BATCH_SIZE", 1)
-    submitted, submit = threading.Semaphore(0), collector.Collector.submit
-
-    async def seen(self: collector.Collector, *args: object) -> object:
-        submitted.release()
-        return await submit(self, *args)  # type: ignore[arg-type]  # as they came
-
-    monkeypatch.setattr(collector.Collector, "submit", seen)
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         with database.frozen():
             waiting = []

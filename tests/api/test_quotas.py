@@ -12,7 +12,6 @@ import moorage
 from harness import calls, postgres, serving
 from harness.races import at_once
 from moorage.v1 import error_reason_pb2, resources_pb2
-from moorage_server.api import collector
 from moorage_server.storage import locks, quotas
 
 Quotas, NamespaceQuota = resources_pb2.Quotas, resources_pb2.NamespaceQuota
@@ -146,17 +145,10 @@ def test_what_a_namespace_keeps_counts_as_well(client: moorage.Client) -> None:
 
 @pytest.mark.usefixtures("pool")
 def test_what_is_given_back_and_kept_makes_no_room_for_who_comes_at_the_same_moment(
-    client: moorage.Client, database: postgres.Database, monkeypatch: pytest.MonkeyPatch
+    client: moorage.Client, database: postgres.Database, submitted: threading.Semaphore
 ) -> None:
     limit(client, addresses_per_namespace=1)
     keep(client, "a", "shop/a")
-    submitted, submit = threading.Semaphore(0), collector.Collector.submit
-
-    async def seen(self: collector.Collector, *args: object) -> object:
-        submitted.release()
-        return await submit(self, *args)  # type: ignore[arg-type]  # as they came
-
-    monkeypatch.setattr(collector.Collector, "submit", seen)
     with concurrent.futures.ThreadPoolExecutor(3) as callers:
         with database.frozen():
             # The batch under way: what comes now is the next one.

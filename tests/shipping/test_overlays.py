@@ -67,6 +67,15 @@ def _expanded(text: str, known: Mapping[str, str]) -> str:
     return _VARIABLE.sub(lambda match: known[match[1]], text)
 
 
+def written(folder: pathlib.Path, text: str) -> Objects:
+    """What an overlay comes to that somebody has written beside deploy/."""
+    shutil.copytree(rendering.DEPLOY, folder / "deploy")
+    mine = folder / "mine"
+    mine.mkdir()
+    (mine / "kustomization.yaml").write_text(text)
+    return rendering.rendered(mine)
+
+
 def settings(objects: Objects) -> config.Settings:
     """Those of the servers of an overlay."""
     [container] = rendering.containers(rendering.one(objects, "Deployment", "moorage-server"))
@@ -166,17 +175,14 @@ def test_the_servers_have_no_right_in_the_cluster() -> None:
 def test_servers_that_verify_pods_may_read_one_object_at_a_time_and_nothing_else(
     tmp_path: pathlib.Path,
 ) -> None:
-    shutil.copytree(rendering.DEPLOY, tmp_path / "deploy")
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    (mine / "kustomization.yaml").write_text(
+    objects = written(
+        tmp_path,
         "apiVersion: kustomize.config.k8s.io/v1beta1\n"
         "kind: Kustomization\n"
         f"namespace: {NAMESPACE}\n"
         "resources: [../deploy/overlays/tls]\n"
-        "components: [../deploy/components/verified-pods]\n"
+        "components: [../deploy/components/verified-pods]\n",
     )
-    objects = rendering.rendered(mine)
     for each in objects:
         schemas.require_valid(each)
     assert settings(objects).verifies_pods
@@ -327,12 +333,8 @@ class Guide:
 
 
 def test_the_overlay_of_the_guide_changes_what_it_says(tmp_path: pathlib.Path) -> None:
-    shutil.copytree(rendering.DEPLOY, tmp_path / "deploy")
-    mine = tmp_path / "mine"
-    mine.mkdir()
     text = Guide(GUIDE.read_text()).block("behavior: merge")
-    (mine / "kustomization.yaml").write_text(text)
-    objects = rendering.rendered(mine)
+    objects = written(tmp_path, text)
     data = rendering.one(objects, "ConfigMap", "moorage-settings")["data"]
     wanted = dict(
         each.split("=", 1) for each in yaml.safe_load(text)["configMapGenerator"][0]["literals"]
@@ -354,12 +356,8 @@ def test_the_overlay_of_the_guide_changes_what_it_says(tmp_path: pathlib.Path) -
 def test_the_nodes_of_a_server_elsewhere_have_their_certificates_as_well(
     tmp_path: pathlib.Path,
 ) -> None:
-    shutil.copytree(rendering.DEPLOY, tmp_path / "deploy")
-    mine = tmp_path / "mine"
-    mine.mkdir()
     text = Guide(GUIDE.read_text()).block("deploy/components/shared\n")
-    (mine / "kustomization.yaml").write_text(text)
-    there = [each for each in rendering.rendered(mine) if each["kind"] in rendering.WORKLOADS]
+    there = workloads(written(tmp_path, text))
     alike = {each["metadata"]["name"]: each for each in workloads(rendering.overlay("tls"))}
     assert there == [alike[name] for name in ("moorage-controller", "moorage-node")]
 
