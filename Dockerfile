@@ -1,3 +1,8 @@
+FROM golang:1.27-bookworm AS forwarder
+WORKDIR /src
+COPY client/forwarder .
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /moorage-forwarder .
+
 FROM python:3.11-slim-bookworm AS build
 RUN pip install --no-cache-dir uv==0.13.9
 ENV UV_PROJECT_ENVIRONMENT=/opt/moorage \
@@ -17,6 +22,8 @@ RUN uv sync --locked --no-dev --extra kubernetes --no-editable
 
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/moorage /opt/moorage
+# What nodes start for each call, where they have no Python: `moorage-agent install --forwarder`.
+COPY --from=forwarder /moorage-forwarder /opt/moorage/bin/
 ENV PATH=/opt/moorage/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1
 # A number, so that Kubernetes can tell that it is not root.

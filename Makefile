@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 # The programs are started often, by people and by tests: what they import is compiled once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup serve demo test check audit sbom release format protos man bench profile fuzz properties \
+.PHONY: setup serve demo test check audit sbom release format protos man site forwarder bench profile fuzz properties \
 	history-campaign feed-campaign collector-campaign interleavings chaos chaos-night \
 	seeded-bugs failover overload soak alerts restore-trials e2e-cni e2e-cri e2e-kube
 
@@ -19,7 +19,7 @@ demo: $(UV)         ## the CNI plugin at work on a throw-away server
 	$(RUN) scripts/demo.py
 
 test: $(UV)         ## the whole suite
-	$(RUN) pytest --numprocesses=auto --dist=loadgroup
+	$(RUN) --group forwarder pytest --numprocesses=auto --dist=loadgroup
 
 check: $(UV)        ## lint, types, layers, protos, lock file
 	$(RUN) scripts/check.py
@@ -97,8 +97,14 @@ fuzz: $(UV)         ## five million spoiled inputs for every parser, led by cove
 	MOORAGE_FUZZ_RUNS=$${MOORAGE_FUZZ_RUNS:-5000000} \
 		$(RUN) --group fuzz pytest -q -rP --numprocesses=2 tests/fuzz
 
+forwarder: $(UV)    ## the plugin for nodes without Python: dist/forwarder
+	$(RUN) --group forwarder scripts/build_forwarder.py dist/forwarder
+
 man: $(UV)          ## manual pages of moorctl: dist/man
 	$(RUN) moorctl man dist/man
+
+site: $(UV)         ## the documentation: dist/site/index.html
+	$(RUN) mkdocs build --quiet
 
 bench: $(UV)        ## throughput and latency beside what bounds them
 	$(RUN) python -m bench

@@ -1,8 +1,9 @@
 """What a release consists of, into dist/: `make release`.
 
-Both distributions as wheels and sdists, the manual pages of moorctl, the API as an image of buf,
-the list of all that is installed with it, and the hashes of these files. Nothing is made where the
-version is not the same everywhere, or the changelog does not know it; nothing is uploaded.
+Both distributions as wheels and sdists, the manual pages of moorctl, the plugin for nodes without
+Python, the API as an image of buf, the list of all that is installed with it, and the hashes of
+these files. Nothing is made where the version is not the same everywhere, or the changelog does not
+know it; nothing is uploaded.
 """
 
 import hashlib
@@ -72,6 +73,10 @@ def commands(version: str) -> Iterator[list[str]]:
     yield ["tar", "-C", str(DIST), "-czf", str(DIST / f"moorage-man-{version}.tar.gz"), "man"]
     yield ["rm", "-r", str(DIST / "man")]
     yield ["buf", "build", "proto", "--exclude-source-info", "-o", str(_api(version))]
+    yield ["make", "--silent", "forwarder"]
+    forwarders = DIST / f"moorage-forwarder-{version}.tar.gz"
+    yield ["tar", "-C", str(DIST), "-czf", str(forwarders), "forwarder"]
+    yield ["rm", "-r", str(DIST / "forwarder")]
     yield ["make", "--silent", "sbom"]
 
 

@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 import click
 
@@ -120,6 +121,49 @@ def _places(command: Callable[..., None]) -> Callable[..., None]:
     return with_places
 
 
+class _Started(NamedTuple):
+    """What a runtime starts, and what that needs."""
+
+    python: pathlib.Path
+    socket: pathlib.Path | None
+    forwarder: pathlib.Path | None
+
+
+_STARTED = (
+    click.option(
+        "--python",
+        type=_PATH,
+        default=sys.executable,
+        show_default="the one that runs this",
+        help="The node's Python that runs the plugin; without an agent, it needs the package too.",
+    ),
+    click.option("--socket", type=_PATH, help="Where the node's agent listens, if it has one."),
+    click.option(
+        "--forwarder",
+        type=_PATH,
+        help="A program that passes calls on to the agent, for a node without Python.",
+    ),
+)
+
+
+def _started(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of what is started, which it takes as one."""
+
+    @functools.wraps(command)
+    def with_started(
+        *given: object,
+        python: pathlib.Path,
+        socket: pathlib.Path | None,
+        forwarder: pathlib.Path | None,
+        **rest: object,
+    ) -> None:
+        command(*given, started=_Started(python, socket, forwarder), **rest)
+
+    for option in reversed(_STARTED):
+        with_started = option(with_started)
+    return with_started
+
+
 def _network(source: pathlib.Path, known: Mapping[str, str]) -> network.Network:
     named = (known["tls_ca"], known["tls_cert"], known["tls_key"])
     try:
@@ -159,14 +203,7 @@ def _listed(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command()
 @_places
-@click.option(
-    "--python",
-    type=_PATH,
-    default=sys.executable,
-    show_default="the one that runs this",
-    help="The node's Python that runs the plugin; without an agent, it needs the package too.",
-)
-@click.option("--socket", type=_PATH, help="Where the node's agent listens, if it has one.")
+@_started
 @_listed
 @click.option(
     "--service-account",
@@ -179,8 +216,7 @@ def _listed(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--force", is_flag=True, help="Overwrite what somebody else has put there.")
 def install(
     places: installation.Places,
-    python: pathlib.Path,
-    socket: pathlib.Path | None,
+    started: _Started,
     listed: network.Network | None,
     account: pathlib.Path | None,
     api_server: str | None,
@@ -193,12 +229,12 @@ def install(
     """
     if watch and account is None:
         raise click.UsageError("--watch renews the kubeconfig, which needs --service-account")
+    if started.forwarder is not None and started.socket is None:
+        raise click.UsageError("--forwarder passes calls on to an agent, which needs --socket")
     os.umask(0o022)  # whatever started this: a runtime must be able to read what is put there
     with _explained():
         known = _account(account, api_server)
-        program = launcher.forwarding(python, socket) if socket else launcher.direct(python)
-        if not socket:
-            bytecode.keep()
+        program = _program(started)
         _tell(
             installation.install(places, program=program, listed=listed, account=known, force=force)
         )
@@ -213,6 +249,20 @@ def uninstall(places: installation.Places) -> None:
     """Take from this node what `install` has put there, and nothing else."""
     with _explained():
         _tell(installation.uninstall(places))
+
+
+def _program(started: _Started) -> bytes:
+    python, socket, forwarder = started
+    if socket is None:
+        bytecode.keep()
+        return launcher.direct(python)
+    if forwarder is None:
+        return launcher.forwarding(python, socket)
+    try:
+        return launcher.static(forwarder.read_bytes(), socket, launcher.beside(python))
+    except OSError as error:
+        why = f"cannot be read: {(error.strerror or str(error)).lower()}"
+        raise errors.unusable(forwarder, why, "name what `make forwarder` built") from error
 
 
 def _account(folder: pathlib.Path | None, server: str | None) -> installation.Account | None:

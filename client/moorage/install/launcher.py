@@ -1,12 +1,14 @@
 """The program that a runtime finds as `moorage` in the directory of its CNI plugins.
 
 On a node with an agent it is the forwarder, whole: any Python of the node runs it, no package is
-needed, and what it must know stands in its last line. Without an agent it is a few lines, and the
-package is where its Python finds it.
+needed, and what it must know stands in its last line; where the node has no Python, it is a program
+of its own with such a line. Without an agent it is a few lines, and the package is where its Python
+finds it.
 """
 
 import importlib.util
 import inspect
+import json
 import marshal
 import os
 import pathlib
@@ -86,10 +88,28 @@ def forwarding(
         compiled=_compiled(source),
         name=_NAME,
         socket=str(socket),
-        direct=str(direct or python.with_name("moorage")),
+        direct=str(direct or beside(python)),
         versions=versions.VERSIONS,
         patience=patience,
     ).encode()
+
+
+def beside(python: pathlib.Path) -> pathlib.Path:
+    """The program that needs no agent, where its package is installed for this Python."""
+    return python.with_name("moorage")
+
+
+def static(
+    program: bytes, socket: pathlib.Path, direct: pathlib.Path, *, patience: float = PATIENCE
+) -> bytes:
+    """The launcher that needs no Python: `program` is what `make forwarder` builds."""
+    known = {
+        "agent": str(socket),
+        "direct": str(direct),
+        "versions": versions.VERSIONS,
+        "patience": patience,
+    }
+    return program + f"\n{json.dumps(known)}\n".encode()
 
 
 def _compiled(source: str) -> str:

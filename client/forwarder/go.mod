@@ -1,0 +1,3 @@
+module moorage.dev/forwarder
+
+go 1.21
