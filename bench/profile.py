@@ -10,6 +10,7 @@ import argparse
 import collections
 import contextlib
 import dataclasses
+import functools
 import os
 import pathlib
 import subprocess
@@ -19,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import moorage
-from bench import crew, figures, plan, report, round_trips, server_parts, stage, usage
+from bench import bare_trips, crew, figures, plan, report, round_trips, server_parts, stage, usage
 from bench.work import Ask, Call, Phase, Sample
 
 RESULTS: Final = pathlib.Path(__file__).parent / "results" / "profile.md"
@@ -79,7 +80,12 @@ def main() -> int:
         with moorage.Client(built.target) as client:
             client.create_pool(POOL, plan.POOLS[POOL])
         seen = [_seen(built, hired, options.seconds, *phase) for phase in _PHASES]
-        parts = _page(seen, options.seconds), _waits(built, hired, options.seconds)
+        alone = functools.partial(_run, built, hired, callers=1, seconds=WARM_UP)
+        parts = (
+            _page(seen, options.seconds),
+            _waits(built, hired, options.seconds),
+            bare_trips.chapter(alone, built.owner_conninfo),
+        )
         page = "\n".join([*parts, report.machine(built, load_before)])
     print(page, end="")
     options.output.write_text(page)
