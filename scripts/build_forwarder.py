@@ -25,6 +25,8 @@ def build(program: pathlib.Path, **machine: str) -> None:
     command = [compiler(), "build", "-trimpath", "-ldflags=-s -w", "-buildvcs=false"]
     # Nothing is downloaded: not another compiler either.
     only = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOPROXY": "off"}
+    # Whatever whoever builds prefers otherwise: for every processor of the kind.
+    only |= {"GOFLAGS": "", "GOEXPERIMENT": "", "GOAMD64": "v1", "GOARM64": "v8.0"}
     subprocess.run(
         [*command, "-o", str(program.resolve()), "."],
         cwd=SOURCE,

@@ -48,7 +48,10 @@ func forward(agent string, began moment, stdin []byte, end moment) (int, error) 
 	if err != nil {
 		return 0, err
 	}
-	if !printed(document) {
+	isHeard := printed(document)
+	// However long that took: an agent that is not told takes back what the runtime has.
+	_ = connection.SetDeadline(time.Now().Add(answeredWithin))
+	if !isHeard {
 		// The agent gives back what nobody heard of, and hangs up when it has.
 		if connection.CloseWrite() == nil {
 			_, _ = connection.Read(word)

@@ -8,6 +8,9 @@ import (
 	"unicode/utf8"
 )
 
+// anyVersion is of an error's document where it is not known which ones are spoken.
+const anyVersion = "1.0.0"
+
 // supported is the answer to VERSION.
 type supported struct {
 	CNIVersion        string   `json:"cniVersion"`
@@ -24,31 +27,32 @@ type failed struct {
 
 // versionAskedFor is the version that an answer is in.
 func (node *settings) versionAskedFor(stdin []byte) string {
-	newest := node.Versions[len(node.Versions)-1]
-	var document map[string]any
+	// Only the one value is looked at: what else there is may be beyond what Go has numbers for.
+	var document map[string]json.RawMessage
 	if !utf8.Valid(stdin) || json.Unmarshal(stdin, &document) != nil || document == nil {
-		return newest
+		return node.newest()
 	}
-	switch version := document["cniVersion"].(type) {
-	case nil:
+	var version *string
+	if asked, given := document["cniVersion"]; given && json.Unmarshal(asked, &version) != nil {
+		return node.newest()
+	}
+	if version == nil || *version == "" {
 		return node.Versions[0]
-	case string:
-		if version == "" {
-			return node.Versions[0]
-		}
-		if slices.Contains(node.Versions, version) {
-			return version
-		}
 	}
-	return newest
+	if slices.Contains(node.Versions, *version) {
+		return *version
+	}
+	return node.newest()
 }
+
+func (node *settings) newest() string { return node.Versions[len(node.Versions)-1] }
 
 func fail(version string, code int, msg, details string) int {
 	return tell(failed{version, code, msg, details}, 1)
 }
 
-func tellFault(fault any) int {
-	return fail("1.1.0", 999, "internal error of moorage", fmt.Sprintf("please report it: %v", fault))
+func tellFault(version string, fault any) int {
+	return fail(version, 999, "internal error of moorage", fmt.Sprintf("please report it: %v", fault))
 }
 
 func tell(document any, code int) int {

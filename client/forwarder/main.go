@@ -33,7 +33,6 @@ const (
 // settings are what a node's program is told when it is installed.
 type settings struct {
 	Agent    string   `json:"agent"`    // the socket that the agent listens on
-	Direct   string   `json:"direct"`   // the program that needs no agent, where there is one
 	Versions []string `json:"versions"` // of CNI, the newest is the last
 	Patience float64  `json:"patience"` // seconds
 }
@@ -42,23 +41,27 @@ func main() {
 	// A process of milliseconds collects nothing.
 	debug.SetGCPercent(-1)
 	began := now()
+	node, err := installed()
+	if err != nil {
+		os.Exit(tellFault(anyVersion, err))
+	}
 	code := 1
 	defer func() { os.Exit(code) }()
 	defer func() {
 		if fault := recover(); fault != nil {
-			code = tellFault(fault)
+			code = tellFault(node.newest(), fault)
 		}
 	}()
-	node, err := installed()
-	if err != nil {
-		panic(err)
-	}
 	code = node.answer(began)
 }
 
 // installed reads the last line of this program.
 func installed() (*settings, error) {
-	program, err := os.Open(ownPath())
+	// The very file that runs, also where another has been put in its place meanwhile.
+	program, err := os.Open("/proc/self/exe")
+	if err != nil {
+		program, err = os.Open(os.Args[0])
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +97,6 @@ func (node *settings) answer(began moment) int {
 			return code
 		}
 	}
-	takeOver(node.Direct, stdin, readable)
 	return node.answerAlone(verb, began, stdin, readable)
 }
 
@@ -106,7 +108,7 @@ func endOf(verb string, began moment) moment {
 	return never
 }
 
-// answerAlone answers where there is neither an answer of the agent nor another program.
+// answerAlone answers where the agent gives no answer; no other program is on such a node.
 func (node *settings) answerAlone(verb string, began moment, stdin []byte, readable bool) int {
 	version := node.versionAskedFor(stdin)
 	patience := time.Duration(node.Patience * float64(time.Second))
@@ -130,8 +132,8 @@ func (node *settings) answerAlone(verb string, began moment, stdin []byte, reada
 		failure = 50
 	}
 	return fail(version, failure,
-		fmt.Sprintf("moorage-agent gives no answer at %s within %g seconds (%s), and %s, which needs none, "+
-			"cannot be run", node.Agent, patience.Seconds(), kind(err), node.Direct),
+		fmt.Sprintf("moorage-agent gives no answer at %s within %g seconds (%s)",
+			node.Agent, patience.Seconds(), kind(err)),
 		"the runtime tries again; if this stays, see why moorage-agent does not run on this node, "+
 			"or does not listen there")
 }

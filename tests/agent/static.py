@@ -19,9 +19,9 @@ def built(folder: pathlib.Path) -> bytes:
     return program.read_bytes()
 
 
-def put(agent: agents.Agent, program: bytes, direct: pathlib.Path, patience: float) -> pathlib.Path:
+def put(agent: agents.Agent, program: bytes, patience: float) -> pathlib.Path:
     """The program as it is installed for an agent's node."""
     path = agent.socket.parents[1] / f"static-{patience:g}"
-    path.write_bytes(launcher.static(program, agent.socket, direct, patience=patience))
+    path.write_bytes(launcher.static(program, agent.socket, patience=patience))
     path.chmod(0o755)
     return path

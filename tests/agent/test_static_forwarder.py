@@ -31,7 +31,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture
 def plugin(node: Node, built: bytes) -> pathlib.Path:
     """It is all that the node has."""
-    return static.put(node.agent, built, ABSENT, launcher.PATIENCE)
+    return static.put(node.agent, built, launcher.PATIENCE)
 
 
 def called(path: pathlib.Path, verb: str, stdin: bytes = b"{}") -> program.Outcome:
@@ -53,7 +53,7 @@ def test_it_needs_nothing_of_the_node(node: Node, plugin: pathlib.Path, built: b
         pytest.skip("only root can leave everything else behind")
     root = plugin.parent
     inside = pathlib.Path("/") / node.agent.socket.relative_to(root)
-    plugin.write_bytes(launcher.static(built, inside, ABSENT))
+    plugin.write_bytes(launcher.static(built, inside))
     done = subprocess.run(
         [shutil.which("chroot") or "", root, f"/{plugin.name}"],
         input=node.stdin(),
@@ -101,13 +101,6 @@ def test_a_call_waits_for_an_agent_that_is_replaced(node: Node, plugin: pathlib.
     assert set(node.held().values()) == {"a"}
 
 
-def test_the_program_that_needs_no_agent_takes_over(node: Node, built: bytes) -> None:
-    plugin = static.put(node.agent, built, agents.DIRECT, launcher.PATIENCE)
-    node.agent.stop()
-    assert node.run("ADD", "a", plugin).code == 0
-    assert set(node.held().values()) == {"a"}
-
-
 @pytest.mark.parametrize("patience", [0, 0.2])
 @pytest.mark.parametrize(
     ("verb", "stdin", "code", "version"),
@@ -121,6 +114,8 @@ def test_the_program_that_needs_no_agent_takes_over(node: Node, built: bytes) ->
         ("ADD", b'{"cniVersion": null}', 11, "0.1.0"),
         ("ADD", b"\xff", 11, "1.1.0"),
         ("ADD", b"[]", 11, "1.1.0"),
+        ("ADD", b'{"cniVersion": 1}', 11, "1.1.0"),
+        ("ADD", b'{"cniVersion": "0.4.0", "x": 1e999}', 11, "0.4.0"),
     ],
 )
 def test_without_anybody_it_says_what_the_other_one_says(
@@ -133,7 +128,7 @@ def test_without_anybody_it_says_what_the_other_one_says(
     tmp_path: pathlib.Path,
 ) -> None:
     agent = agents.Agent(tmp_path)
-    own = called(static.put(agent, built, ABSENT, patience), verb, stdin)
+    own = called(static.put(agent, built, patience), verb, stdin)
     assert (own.error["code"], own.error["cniVersion"]) == (code, version)
     other = tmp_path / "other"
     other.write_bytes(
@@ -150,17 +145,18 @@ def test_without_anybody_it_says_what_the_other_one_says(
 
 
 def test_versions_are_told_without_anybody(built: bytes, tmp_path: pathlib.Path) -> None:
-    path = static.put(agents.Agent(tmp_path), built, ABSENT, 0)
+    path = static.put(agents.Agent(tmp_path), built, 0)
     told = called(path, "VERSION", b'{"cniVersion": "1.0.0"}').document
     assert told == {"cniVersion": "1.0.0", "supportedVersions": list(program.VERSIONS)}
 
 
+@pytest.mark.parametrize("redirection", ["<&-", "0>/dev/null"])
 def test_a_standard_input_that_cannot_be_read_is_an_io_failure(
-    built: bytes, tmp_path: pathlib.Path
+    redirection: str, built: bytes, tmp_path: pathlib.Path
 ) -> None:
-    path = static.put(agents.Agent(tmp_path), built, ABSENT, 0)
+    path = static.put(agents.Agent(tmp_path), built, 0)
     done = subprocess.run(
-        ["/bin/sh", "-c", '"$0" 0>/dev/null', path],
+        ["/bin/sh", "-c", f'"$0" {redirection}', path],
         env={"CNI_COMMAND": "ADD"},
         capture_output=True,
         check=False,
@@ -171,7 +167,7 @@ def test_a_standard_input_that_cannot_be_read_is_an_io_failure(
 def test_its_call_is_what_the_agent_reads(built: bytes, tmp_path: pathlib.Path) -> None:
     agent = agents.Agent(tmp_path)
     agent.socket.parent.mkdir()
-    path = static.put(agent, built, ABSENT, 0)
+    path = static.put(agent, built, 0)
     heard: list[bytes] = []
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(os.fspath(agent.socket))

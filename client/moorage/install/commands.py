@@ -259,7 +259,7 @@ def _program(started: _Started) -> bytes:
     if forwarder is None:
         return launcher.forwarding(python, socket)
     try:
-        return launcher.static(forwarder.read_bytes(), socket, launcher.beside(python))
+        return launcher.static(forwarder.read_bytes(), socket)
     except OSError as error:
         why = f"cannot be read: {(error.strerror or str(error)).lower()}"
         raise errors.unusable(forwarder, why, "name what `make forwarder` built") from error

@@ -88,27 +88,18 @@ def forwarding(
         compiled=_compiled(source),
         name=_NAME,
         socket=str(socket),
-        direct=str(direct or beside(python)),
+        direct=str(direct or python.with_name("moorage")),
         versions=versions.VERSIONS,
         patience=patience,
     ).encode()
 
 
-def beside(python: pathlib.Path) -> pathlib.Path:
-    """The program that needs no agent, where its package is installed for this Python."""
-    return python.with_name("moorage")
+def static(program: bytes, socket: pathlib.Path, *, patience: float = PATIENCE) -> bytes:
+    """The launcher that needs no Python: `program` is what `make forwarder` builds.
 
-
-def static(
-    program: bytes, socket: pathlib.Path, direct: pathlib.Path, *, patience: float = PATIENCE
-) -> bytes:
-    """The launcher that needs no Python: `program` is what `make forwarder` builds."""
-    known = {
-        "agent": str(socket),
-        "direct": str(direct),
-        "versions": versions.VERSIONS,
-        "patience": patience,
-    }
+    It waits for the agent: on a node without Python nothing else can answer.
+    """
+    known = {"agent": str(socket), "versions": versions.VERSIONS, "patience": patience}
     return program + f"\n{json.dumps(known)}\n".encode()
 
 
