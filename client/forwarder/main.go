@@ -159,14 +159,10 @@ func (node *settings) forwardLater(
 	return 0, last
 }
 
-// kind says what an error is without what it says.
+// kind says what an error is at its core.
 func kind(err error) string {
-	for err != nil {
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			break
-		}
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
 		err = inner
 	}
-	return fmt.Sprint(err)
+	return err.Error()
 }

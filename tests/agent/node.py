@@ -1,6 +1,7 @@
 """A node with an agent, its runtime, and what the server says it holds."""
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -60,6 +61,21 @@ class Node:
         process.stdin.write(stdin or self.stdin())
         process.stdin.close()
         return process
+
+    def run_unheard(self, verb: str, container: str, path: Path | None = None) -> int:
+        """The exit code of a call whose output is a pipe that nobody reads."""
+        read, write = os.pipe()
+        os.close(read)
+        try:
+            return subprocess.run(
+                [path or self.agent.launcher],
+                input=self.stdin(),
+                env=self.variables(verb, container),
+                stdout=write,
+                check=False,
+            ).returncode
+        finally:
+            os.close(write)
 
     def hang(self, container: str, path: Path | None = None) -> "subprocess.Popen[bytes]":
         """An ADD that has been done, and of which the agent is not told."""

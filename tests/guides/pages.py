@@ -13,7 +13,7 @@ _COMMAND: Final = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 
 
 class Command(NamedTuple):
-    """What is typed, and what is printed: `...` stands for anything, nothing for whatever it is."""
+    """What is typed, and what is printed: `...` stands for anything."""
 
     words: list[str]
     shown: str
