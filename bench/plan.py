@@ -255,7 +255,7 @@ class Watching:
 
 
 # What it takes is little, if anything: it takes long to be told from noise.
-IDLE: Final = Watching(audience=Audience(watches=100), length=3)
+IDLE: Final = Watching(audience=Audience(watches=100), length=8)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

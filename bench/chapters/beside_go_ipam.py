@@ -104,8 +104,15 @@ class BesideGoIpam:
         ]
 
     def _phase(self, row: _Row, call: Call, pool: str) -> Phase:
-        # Twice as long as elsewhere: some of the peer's calls take that long. A crowd's take longer
-        # than any phase, and each of its callers has one.
-        seconds = self._plan.seconds * (2 if row.callers <= self._most else 1)
+        seconds = self._plan.seconds * self._length(row)
         asks = (Ask(ipv4=pool),)
         return Phase(call=call, callers=row.callers, seconds=seconds, asks=asks)
+
+    def _length(self, row: _Row) -> int:
+        """In turns of the plan: of a phase too short for some of the peer's calls little is told.
+
+        A crowd's take longer than any phase, and each of its callers has one.
+        """
+        if row.callers > self._most:
+            return 1
+        return 12 if row.pool == _HELD else 2

@@ -17,17 +17,20 @@ _ASKED: Final = {
     "an assign": plan.ASSIGN,
     f"an {plan.ASSIGN_NODE.title}": plan.ASSIGN_NODE,
     "a release": plan.RELEASE,
+    f"a {plan.RELEASE_NODE.title}": plan.RELEASE_NODE,
 }
 _TEXT: Final = """\
 {callers} callers, unless told otherwise, on a server of one process and on one of several, each on
 a database of its own, by turns. Load, server and PostgreSQL share the same {cores} cores. Cores
 used are what these three take while calls are answered; the machine is busy with whatever else
-runs as well. Were the rest of it used, at the same cost of a call, the rate could grow by the last
-factor: with one process, the most that a second can bring on this machine. The empty call needs no
+runs as well. Were the rest of it used, at the same cost of a call, the rate could grow by the
+factor that is told: with one process, about what a second could bring. Were all {cores} cores
+theirs alone, and always at work, the rate would be the last one. The empty call needs no
 PostgreSQL, and shows the same of gRPC alone.
 
 Which process serves a caller is drawn once, when it connects; with 16 nodes the callers of each
-node are served by either, with 64 each node has one caller. A pair is an assign, which is
+node are served by either, with 64 each node has one caller. What is assigned over one caller's
+connection is released over any, so often by the other process. A pair is an assign, which is
 measured, and a release; to be replaced is a release and an assign, timed as one.
 
 """
@@ -63,7 +66,8 @@ class Processes:
         heads = ["call", "processes", "of the rate of one", "of its CPU", "calls/s"]
         rows = [self._row(*key) for key in itertools.product(plan.OF_PROCESSES, self._labs)]
         text = _TEXT.format(callers=self._callers, cores=os.cpu_count())
-        return text + figures.table([*heads, *figures.TIMES, *figures.SIDES, *figures.CORES], rows)
+        heads += [*figures.TIMES, *figures.SIDES, *figures.CORES, "calls/s of all cores"]
+        return text + figures.table(heads, rows)
 
     def goals(self) -> Sequence[Goal]:
         """Two processes."""
@@ -108,4 +112,5 @@ class Processes:
         first = self._figures[scenario, next(iter(self._labs))]
         ratios = [figures.ratio(field, own, first) for field in (figures.RATE, figures.SERVER_CPU)]
         absolute = [figures.rate(own), *figures.times(own), *figures.sides(own)]
-        return [scenario.title, str(processes), *ratios, *absolute, *figures.cores(own)]
+        most = f"{figures.median(figures.MOST, own):.0f}"
+        return [scenario.title, str(processes), *ratios, *absolute, *figures.cores(own), most]
