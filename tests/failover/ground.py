@@ -10,7 +10,7 @@ import moorage
 from chaos import wants
 from failover.trio import Trio
 from harness import calls, ports, postgres, serving
-from moorage_server.embedded import cluster, roles
+from moorage_server.embedded import cluster
 from moorage_server.storage import schema
 
 SERVERS = 2
@@ -27,13 +27,13 @@ class Ground:
         with contextlib.ExitStack() as until:
             self.trio = Trio(folder, strict=strict)
             until.callback(self.trio.close)
-            self._prepare()
             admin = postgres.Postgres(self._url(cluster.BOOTSTRAP_ROLE, self.trio.password))
             until.callback(admin.close)
             self.database = postgres.Database(admin, cluster.DATABASE)
             until.callback(self.database.close)
             schema.migrate(self.database.owner_url)
-            self.database.set("moorage.strict", "on" if strict else "off")
+            if not strict:
+                self.database.set("moorage.strict", "off")
             self.servers, self.logs = [], [folder / f"server-{at}.log" for at in range(SERVERS)]
             for log in self.logs:
                 server = serving.Process(self.database, ports.free(), log, source=source)
@@ -59,12 +59,6 @@ class Ground:
         """Has something happen that whoever watches is told of."""
         with moorage.Client(self.servers[0].target, timeout=60) as client:
             client.assign(calls.attachment("last"), [calls.want(pools=("wide",))])
-
-    def _prepare(self) -> None:
-        leader = self.trio.leader()
-        assert leader is not None
-        passwords = {role: role for role in (cluster.OWNER_ROLE, cluster.SERVICE_ROLE)}
-        roles.prepare(leader.sockets, leader.port, passwords)
 
     def _url(self, role: str, password: str) -> str:
         """Of whoever leads: the first of the three that takes writes."""

@@ -2,16 +2,20 @@
 
 import base64
 import contextlib
+import copy
 import json
+import os
 import pathlib
+import shlex
 import sys
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import psycopg
+import yaml
 
 from e2e.toolchain import UnavailableError
 from failover.cells import Cell
@@ -19,41 +23,19 @@ from failover.ways import Way
 from harness import ports
 from moorage_server.embedded import binaries, cluster
 
-SCOPE = "moorage"
-REPLICATOR = "replicator"
-TTL = 20  # seconds after which a leader that says nothing has been one
-_CLUSTER = {
-    "ttl": TTL,
-    "loop_wait": 5,
-    "retry_timeout": 5,
-    "postgresql": {
-        "use_pg_rewind": True,
-        "remove_data_directory_on_rewind_failure": True,
-        "remove_data_directory_on_diverged_timelines": True,
-        "parameters": {
-            "max_connections": 200,
-            "client_connection_check_interval": "1s",
-            "timezone": "UTC",
-            "log_timezone": "UTC",
-        },
-    },
-}
-# Nobody may be left with the only copy: then nothing is written at all. A COMMIT waits for both
-# others, where there are two. Were it for one of them, named beforehand, the other might have to
-# forget first what it has and the next leader has not, and meanwhile nothing would be acknowledged.
-# Were it for any of them, a leader without its agent has been seen to acknowledge what the next one
-# did not have.
-_STRICT = {
-    "synchronous_mode": True,
-    "synchronous_mode_strict": True,
-    "synchronous_node_count": 2,
-}
-_INITDB = [{"encoding": "UTF8"}, {"locale": "C.UTF-8"}, "data-checksums"]
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
+SHIPPED: Final[dict[str, Any]] = yaml.safe_load((_ROOT / "docker/ha/patroni.yaml").read_text())
+SCOPE: Final[str] = SHIPPED["scope"]
+# What the containers have elsewhere, and under other rules.
 _MAY_CONNECT = [
     "local all all trust",
     "host all all 127.0.0.1/32 scram-sha-256",
     "host replication all 127.0.0.1/32 scram-sha-256",
 ]
+_SCRIPTS = {
+    "/docker/roles.sql": _ROOT / "docker/initdb/roles.sql",
+    "/docker/strict.sql": _ROOT / "docker/ha/strict.sql",
+}
 _ASKED = 2.0  # seconds for an answer of an agent
 _CANCELS = 20  # COMMITs whose wait an operator ends before he thinks better of it
 _STUCK = """
@@ -78,7 +60,7 @@ class Member:
     ) -> None:
         """Does not run yet. Where it is not `strict`, what it acknowledges may be its own alone."""
         self.name, self._folder, self._password = name, folder, password
-        self._cluster = _CLUSTER | (_STRICT if strict else {})
+        self._strict = strict
         self.port, self._rest = ports.free(), ports.free()
         with contextlib.ExitStack() as until:
             self.front, self._peers, self._agents, self._etcd = (
@@ -180,37 +162,46 @@ class Member:
         """Whether it is the leader, by its own word and that of etcd."""
         return self.ask("primary") is not None
 
-    def _configuration(self) -> dict[str, object]:
-        return {
-            "scope": SCOPE,
-            "name": self.name,
-            "restapi": {
-                "listen": f"127.0.0.1:{self._rest}",
-                "connect_address": self._agents.target,
-                "authentication": {"username": SCOPE, "password": self._password},
-            },
-            # As a proxy, or it would ask etcd for the way to it, and take that one.
-            "etcd3": {"proxy": f"http://{self._etcd.target}"},
-            "bootstrap": {"dcs": self._cluster, "initdb": _INITDB},
-            "watchdog": {"mode": "off"},
-            "postgresql": {
-                "listen": f"127.0.0.1:{self.port}",
-                "connect_address": self._peers.target,
-                "data_dir": str(self._folder / "data"),
-                "bin_dir": str(binaries.find().programs),
-                "pgpass": str(self._folder / "pgpass"),
-                "use_unix_socket": True,
-                "pg_hba": _MAY_CONNECT,
-                "authentication": {
-                    "superuser": {"username": cluster.BOOTSTRAP_ROLE, "password": self._password},
-                    "replication": {"username": REPLICATOR, "password": self._password},
-                },
-                "parameters": {
-                    "unix_socket_directories": str(self.sockets),
-                    "unix_socket_permissions": "0700",
-                },
-            },
+    def _configuration(self) -> dict[str, Any]:
+        """The shipped one, with the places, ports and passwords of here."""
+        made = copy.deepcopy(SHIPPED) | {"name": self.name}
+        # As a proxy, or it would ask etcd for the way to it, and take that one.
+        made["etcd3"] = {"proxy": f"http://{self._etcd.target}"}
+        made["restapi"] |= {
+            "listen": f"127.0.0.1:{self._rest}",
+            "connect_address": self._agents.target,
         }
+        made["restapi"]["authentication"]["password"] = self._password
+        self._change_rules(made["bootstrap"])
+        postgres = made["postgresql"]
+        postgres |= {
+            "listen": f"127.0.0.1:{self.port}",
+            "connect_address": self._peers.target,
+            "data_dir": str(self._folder / "data"),
+            "bin_dir": str(binaries.find().programs),
+            "pgpass": str(self._folder / "pgpass"),
+            "pg_hba": _MAY_CONNECT,
+        }
+        for each in postgres["authentication"].values():
+            each["password"] = self._password
+        postgres["parameters"] |= {
+            "unix_socket_directories": str(self.sockets),
+            "unix_socket_permissions": "0700",
+        }
+        return made
+
+    def _change_rules(self, bootstrap: dict[str, Any]) -> None:
+        if not self._strict:
+            for name in [each for each in bootstrap["dcs"] if each.startswith("synchronous_")]:
+                del bootstrap["dcs"][name]
+        script = bootstrap["post_init"]
+        for there, here in _SCRIPTS.items():
+            script = script.replace(there, str(here))
+        # The password of a role is its name, as everywhere in the tests.
+        roles = (cluster.OWNER_ROLE, cluster.SERVICE_ROLE, cluster.READER_ROLE)
+        given = [f"{role.upper()}_PASSWORD={role}" for role in roles]
+        path = f"PATH={binaries.find().programs}:{os.defpath}"
+        bootstrap["post_init"] = f"{shlex.join(['env', path, *given])} {script}"
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 
+from chaos import wants
 from chaos.lines import heard
 from chaos.papers import Papers, Sandbox
 from chaos.records import Asked, Call, Verb
@@ -98,6 +99,7 @@ class Patient:
                 made = self._papers.pod()
                 del made.request.addresses[:]
                 made.request.addresses.append(calls.want(pools=("wide",)))
+                made.request.workload.namespace = wants.FREE  # an ADD is to be refused by nobody
                 self._add(made)
                 self._remove(made.container)
 

@@ -1,4 +1,4 @@
-"""The compose file, the image's recipe and the examples; no container engine is needed.
+"""The compose files, the recipes of images and the examples; no container engine is needed.
 
 What the containers would run is run as it is written, on PostgreSQL and programs of this machine.
 """
@@ -21,10 +21,15 @@ from moorage_server.embedded import cluster
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = pathlib.Path(sys.executable).parent
 YAML_STYLE = "{extends: default, rules: {document-start: disable, line-length: {max: 100}}}"
+ONE, THREE = "docker-compose.yml", "docker/ha/compose.yaml"
+IMAGES = {
+    "Dockerfile": ".dockerignore",
+    "docker/ha/Dockerfile": "docker/ha/Dockerfile.dockerignore",
+}
 CHECKS = {
-    "compose": ("check-jsonschema", "--builtin-schema=vendor.compose-spec", "docker-compose.yml"),
-    "image": ("hadolint", "Dockerfile"),
-    "yaml": ("yamllint", "--strict", "-d", YAML_STYLE, "deploy", "examples", "docker-compose.yml"),
+    "compose": ("check-jsonschema", "--builtin-schema=vendor.compose-spec", ONE, THREE),
+    "images": ("hadolint", *IMAGES),
+    "yaml": ("yamllint", "--strict", "-d", YAML_STYLE, "deploy", "docker", "examples", ONE),
 }
 # Of the API and of the metrics.
 PORTS = ["127.0.0.1:7711:7711", "127.0.0.1:7712:7712"]
@@ -56,7 +61,7 @@ class Service:
 
     def __init__(self, name: str, *, replaced: dict[str, str] | None = None) -> None:
         """Takes what has other names outside of containers."""
-        text = _VARIABLE.sub(r"\2", (ROOT / "docker-compose.yml").read_text())
+        text = _VARIABLE.sub(r"\2", (ROOT / ONE).read_text())
         for there, here in (replaced or {}).items():
             text = text.replace(there, here)
         self.fields = yaml.safe_load(text)["services"][name]
@@ -82,13 +87,37 @@ def test_only_the_server_is_reachable_and_only_from_this_machine() -> None:
     assert published == {"postgres": None, "migrate": None, "server": PORTS}
 
 
-def test_the_image_is_built_from_files_that_exist_and_are_not_ignored() -> None:
-    recipe = (ROOT / "Dockerfile").read_text()
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_image_is_built_from_files_that_exist_and_are_not_ignored(image: str) -> None:
+    recipe = (ROOT / image).read_text()
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", recipe, re.MULTILINE)
     sources = {source for line in copied for source in line.split()}
-    admitted = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+    admitted = re.findall(r"^!(.+)$", (ROOT / IMAGES[image]).read_text(), re.MULTILINE)
     assert {source for source in sources if not (ROOT / source).exists()} == set()
-    assert {source.partition("/")[0] for source in sources} == set(admitted)
+    needed = {
+        each for each in admitted for source in sources if f"{source}/".startswith(f"{each}/")
+    }
+    assert needed == set(admitted)
+    assert [
+        each for each in sources if not any(f"{each}/".startswith(f"{of}/") for of in needed)
+    ] == []
+
+
+def test_with_three_postgresqls_everybody_knows_the_way_to_all_that_there_are() -> None:
+    services = yaml.safe_load((ROOT / THREE).read_text())["services"]
+    told = {name: each["environment"] for name, each in services.items() if "environment" in each}
+    members = [name for name, given in told.items() if given.get("PATRONI_NAME") == name]
+    voters = [name for name, given in told.items() if given.get("ETCD_NAME") == name]
+    assert (len(members), len(voters)) == (3, 3)
+    ways = "&".join([*(f"host={name}" for name in members), "target_session_attrs=read-write"])
+    [migration] = [each for each in services["migrate"]["command"] if "://" in each]
+    assert {url.partition("?")[2] for url in (migration, told["server"]["DATABASE_URL"])} == {ways}
+    for name in members:
+        assert told[name]["PATRONI_ETCD3_HOSTS"] == ",".join(f"{each}:2379" for each in voters)
+        assert told[name]["PATRONI_POSTGRESQL_CONNECT_ADDRESS"] == f"{name}:5432"
+    peers = ",".join(f"{name}=http://{name}:2380" for name in voters)
+    assert {told[name]["ETCD_INITIAL_CLUSTER"] for name in voters} == {peers}
+    assert not [name for name, each in services.items() if "ports" in each]
 
 
 def test_the_commands_of_the_containers_make_a_healthy_service(tmp_path: pathlib.Path) -> None:
