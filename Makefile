@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup serve demo test check audit sbom release format protos man site forwarder bench profile fuzz properties \
 	history-campaign feed-campaign collector-campaign interleavings chaos chaos-night \
-	seeded-bugs failover overload soak alerts restore-trials e2e-cni e2e-cri e2e-kube
+	seeded-bugs failover overload soak hostile alerts restore-trials e2e-cni e2e-cri e2e-kube
 
 setup: $(UV)        ## everything into .venv
 	$(UV) sync --locked --all-extras --all-packages --quiet
@@ -85,6 +85,10 @@ overload: $(UV)     ## five minutes of three times as many pods as can be served
 soak: $(UV)         ## an hour under a steady load: nothing grows
 	MOORAGE_SOAK_SECONDS=$${MOORAGE_SOAK_SECONDS:-3600} \
 		$(RUN) pytest -q tests/load/test_soak.py
+
+hostile: $(UV)      ## how much longer calls take beside peers that do not speak as they should
+	MOORAGE_HOSTILE_SECONDS=$${MOORAGE_HOSTILE_SECONDS:-6} \
+		$(RUN) pytest -q tests/hostile/test_pace.py
 
 alerts: $(UV)       ## ten minutes of what goes wrong, and what a real Prometheus makes of it
 	MOORAGE_LIVE_ALERTS=1 $(RUN) pytest -q tests/monitoring/test_bad_nights.py
