@@ -20,7 +20,7 @@ import grpc
 from moorage import errors, failures, retries
 from moorage.v1 import history_pb2, resources_pb2
 
-SILENCE = 75.0  # seconds: a server says something every thirty
+SILENCE = 45.0  # seconds: a server says something every thirty
 _NOTHING_SAID = "the watch ended before it said anything; check that the server is one of Moorage"
 
 _LOG = logging.getLogger(__name__)

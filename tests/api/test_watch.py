@@ -132,6 +132,17 @@ def test_a_cursor_goes_on_with_what_came_after_it(
         assert told.revisions == list(range(revision + 1, 6 + revision // 2))
 
 
+def test_who_goes_on_from_a_cursor_hears_at_once_that_it_is_known(
+    server: serving.Serving,
+) -> None:
+    with watching(server.target) as stream:
+        cursor = next(stream.call).cursor
+    began = time.monotonic()
+    with watching(server.target, cursor=cursor) as stream:
+        assert next(stream.call) == messages.WatchAllocationsResponse(cursor=cursor)
+    assert time.monotonic() - began < watched.Rules().heartbeat / 2
+
+
 def test_a_watch_far_behind_catches_up_without_a_gap(
     database: postgres.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,8 @@ from moorage import mirror
 from moorage.v1 import filter_pb2, history_pb2
 
 TAKEN = 4  # updates of one connection at most
+# Seconds without a word of its one server, which may be started anew on a machine that is busy.
+PATIENCE = 180.0
 
 
 @dataclasses.dataclass
@@ -52,7 +54,7 @@ class Consumer:
         while not self.stopping.is_set():
             self.connections += 1
             client, left = chance.choice(clients), chance.randrange(1, TAKEN)
-            with client.watch(self.wanted, cursor=self.copy.cursor, timeout=60) as updates:
+            with client.watch(self.wanted, cursor=self.copy.cursor, timeout=PATIENCE) as updates:
                 for update in updates:
                     self._take(update)
                     left -= 1

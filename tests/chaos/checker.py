@@ -5,15 +5,21 @@ against what is held. A round begins and ends at rest, with nothing in doubt, so
 to be remembered than what is held and when addresses were given back.
 """
 
+import collections
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from chaos import wants
 from chaos.faults.scene import Closed
-from chaos.records import Call, Outcome, Told
+from chaos.records import Call, Told
 from chaos.rounds import NEVER, Event, Held, Holding, Round
 
 # What no fault of its surroundings may make of a server's answer.
 FAULTS = {"INTERNAL", "UNKNOWN", "UNIMPLEMENTED", "DATA_LOSS"}
+# What is untrue of these callers: they ask for what there is, in a database that never goes back.
+UNTRUE = {
+    *("INVALID_REQUEST", "VRF_NOT_FOUND", "NODE_NOT_FOUND", "VRF_QUARANTINED"),
+    *("METHOD_NOT_ALLOWED", "NOT_YOURS", "CREDENTIAL_REFUSED", "NAMESPACE_NOT_GRANTED"),
+}
 
 
 class Checker:
@@ -24,8 +30,7 @@ class Checker:
         self._held: dict[Holding, Held] = {}
         self._last: dict[str, tuple[int, Held]] = {}  # by address, the newest of earlier rounds
         self._capped = 0  # addresses of the namespace that has a quota
-        self.operations = 0
-        self.unknown = 0
+        self.outcomes: collections.Counter[str] = collections.Counter()  # by outcome and reason
 
     def judge(
         self,
@@ -37,8 +42,7 @@ class Checker:
     ) -> list[str]:
         """What is wrong with a round: its calls, its events, what nodes have and what is stored."""
         told = Round(sorted(calls, key=lambda call: call.answered), self._held)
-        self.operations += len(told.calls)
-        self.unknown += sum(call.outcome is Outcome.UNKNOWN for call in told.calls)
+        self.outcomes.update(f"{call.outcome.name} {call.reason}".strip() for call in told.calls)
         wrong = [
             *faults(told.calls),
             *refused(told.calls),
@@ -84,7 +88,7 @@ def _at_rest(has: Mapping[str, Told], table: Mapping[Holding, str]) -> Iterator[
 
 def faults(calls: Iterable[Call]) -> list[str]:
     """No fault of the surroundings is one of the server."""
-    return [f"a fault: {call}" for call in calls if call.reason in FAULTS]
+    return [f"a fault: {call}" for call in calls if call.reason in FAULTS | UNTRUE]
 
 
 def refused(calls: Iterable[Call]) -> list[str]:

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 
 from chaos.lines import Lines
 from chaos.nodes import Node
-from chaos.records import Call, Outcome, Told
+from chaos.records import Call, Outcome, Told, Verb
 
 AT_ONCE = 16  # calls told of in one message
 SETTLED = 180.0  # seconds after which nodes that have not come to rest never will
@@ -96,7 +96,9 @@ class Fleet:
         self._processes = []
         self.calls: list[Call] = []
         self.has: dict[str, Told] = {}
-        self._done: collections.Counter[int] = collections.Counter()
+        self._done = 0  # calls that were acknowledged
+        self._newest = self._mark = 0  # generations: the highest told of, and when it was looked at
+        self._given: collections.Counter[int] = collections.Counter()  # behind that, by server
         self._at_rest: dict[str, str] = {}
         self._news = threading.Condition()
         for at in range(processes):
@@ -128,14 +130,15 @@ class Fleet:
     def progress(self, count: int, *, seconds: float) -> bool:
         """Waits until so many more calls were acknowledged; whether they were in time."""
         with self._news:
-            wanted = self._done.total() + count
-            return self._news.wait_for(lambda: self._done.total() >= wanted, timeout=seconds)
+            wanted = self._done + count
+            return self._news.wait_for(lambda: self._done >= wanted, timeout=seconds)
 
-    def progress_of(self, server: int, count: int, *, seconds: float) -> bool:
-        """The same, by one of the servers."""
+    def assigned_by(self, server: int, count: int, *, seconds: float) -> bool:
+        """Waits until a server has made so many new assignments; whether they were in time."""
         with self._news:
-            wanted = self._done[server] + count
-            return self._news.wait_for(lambda: self._done[server] >= wanted, timeout=seconds)
+            self._mark = self._newest
+            self._given.clear()
+            return self._news.wait_for(lambda: self._given[server] >= count, timeout=seconds)
 
     def close(self) -> None:
         """Ends the processes."""
@@ -164,8 +167,12 @@ class Fleet:
 
     def _take(self, report: Report) -> None:
         self.calls += report.calls
-        done = (each.server for each in report.calls if each.outcome is Outcome.DONE)
-        self._done.update(done)
+        for call in report.calls:
+            self._done += call.outcome is Outcome.DONE
+            if call.asked.verb is Verb.ASSIGN and call.told:
+                generation = call.told[-1][1]
+                self._given[call.server] += generation > self._mark
+                self._newest = max(self._newest, generation)
         if report.has is not None or report.failure:
             self.has |= report.has or {}
             self._at_rest[report.node] = report.failure

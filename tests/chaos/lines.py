@@ -8,7 +8,7 @@ from typing import NamedTuple
 import grpc
 
 from chaos.records import Asked, Call, Outcome, Told, Verb
-from moorage import channel, failures
+from moorage import channel, failures, positions
 from moorage.v1 import allocation_service_pb2 as messages
 from moorage.v1 import allocation_service_pb2_grpc, error_reason_pb2, reconciliation_pb2
 
@@ -35,6 +35,7 @@ class Sent:
     """A try that is under way."""
 
     asked: Asked
+    vrf: str
     server: int
     sent: float
     future: "grpc.Future[Answer]"
@@ -50,6 +51,7 @@ class Lines:
             allocation_service_pb2_grpc.AllocationServiceStub(each) for each in self._channels
         ]
         self._note = note
+        self._seen = positions.Seen()
 
     def __len__(self) -> int:
         """How many servers there may be."""
@@ -63,10 +65,14 @@ class Lines:
     def send(
         self, asked: Asked, request: Request, server: int, *, patience: float = PATIENCE
     ) -> Sent:
-        """Begins a try."""
+        """Begins a try; it shows how far the node has seen the feed come, as all clients do."""
+        known = self._seen.of(request.parent)
+        if known is not None:
+            request.seen.CopyFrom(known)
         method = getattr(self._stubs[server], _METHODS[asked.verb])
         began = time.monotonic()
-        return Sent(asked, server, began, method.future(request, timeout=patience))
+        future = method.future(request, timeout=patience)
+        return Sent(asked, request.parent, server, began, future)
 
     def hear(self, sent: Sent) -> Call:
         """Waits for a try to end."""
@@ -78,6 +84,8 @@ class Lines:
             answered=time.monotonic(),
             **answer._asdict(),
         )
+        if call.outcome is Outcome.DONE:
+            self._seen.note(sent.vrf, sent.future.result().position)
         self._note(call)
         return call
 

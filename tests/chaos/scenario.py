@@ -20,12 +20,13 @@ from chaos.audit import Books
 from chaos.checker import Checker
 from chaos.faults import catalog
 from chaos.faults.scene import Closed, Fault, Scene
+from chaos.records import Outcome
 from chaos.stage import Stage
 from harness import calls
 
-# How many calls every server must answer, and within how many seconds, once a fault is mended.
-# It is a second or two where the machine has nothing else to do.
-PROGRESS, RECOVERY = 20, 45.0
+# How many new assignments every server must make, and within how many seconds, once a fault is
+# mended. It is a second or two where the machine has nothing else to do.
+PROGRESS, RECOVERY = 10, 45.0
 FAULTS_OF_A_ROUND = 13
 _LOG = logging.getLogger(__name__)
 
@@ -36,8 +37,7 @@ class Tally:
 
     seed: int
     rounds: int = 0
-    operations: int = 0
-    unknown: int = 0
+    outcomes: "collections.Counter[str]" = dataclasses.field(default_factory=collections.Counter)
     events: int = 0
     faults: "collections.Counter[str]" = dataclasses.field(default_factory=collections.Counter)
     missed: set[str] = dataclasses.field(default_factory=set)  # for want of a victim, or of rights
@@ -45,9 +45,24 @@ class Tally:
     slowest: float = 0.0  # seconds from the end of a fault until calls went on
     began: float = dataclasses.field(default_factory=time.monotonic)
 
+    @property
+    def operations(self) -> int:
+        """Calls, each try counted."""
+        return self.outcomes.total()
+
+    @property
+    def unknown(self) -> int:
+        """Those of which the caller does not know what became of them."""
+        told = self.outcomes.items()
+        return sum(count for what, count in told if what.startswith(Outcome.UNKNOWN.name))
+
     def __str__(self) -> str:
         """For people."""
-        kinds = "\n".join(f"{count:8} {name}" for name, count in sorted(self.faults.items()))
+        kinds = "\n".join(
+            f"{count:8} {name}"
+            for counted in (self.faults, self.outcomes)
+            for name, count in sorted(counted.items())
+        )
         return (
             f"seed {self.seed}: {self.operations} operations, {self.unknown} of them in doubt,"
             f" {self.events} events, {self.faults.total()} faults of {len(self.faults)} kinds in"
@@ -113,7 +128,7 @@ class Campaign:
         stuck = [
             at
             for at in range(len(self._stage.steady))
-            if not self._callers.progress_of(
+            if not self._callers.assigned_by(
                 at, PROGRESS, seconds=max(1.0, until - time.monotonic())
             )
         ]
@@ -131,8 +146,7 @@ class Campaign:
         self.tally.violations += self._books.broken()
         self.tally.rounds += 1
         self.tally.events += len(written)
-        self.tally.operations = self._checker.operations
-        self.tally.unknown = self._checker.unknown
+        self.tally.outcomes = self._checker.outcomes
 
 
 @contextlib.contextmanager

@@ -147,7 +147,7 @@ class Campaign:
 
     def _progress(self, when: str) -> None:
         for at in range(SERVERS):
-            if not self._callers.progress_of(at, PROGRESS, seconds=scenario.RECOVERY):
+            if not self._callers.assigned_by(at, PROGRESS, seconds=scenario.RECOVERY):
                 raise Stuck(f"server {at} does not go on: {when}")
 
     def _come_to_rest(self, kind: str) -> bool:

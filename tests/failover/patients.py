@@ -10,11 +10,11 @@ from typing import Any
 import grpc
 
 from chaos import wants
-from chaos.lines import heard
+from chaos.lines import Request, heard
 from chaos.papers import Papers, Sandbox
 from chaos.records import Asked, Call, Verb
 from harness import calls
-from moorage import channel, errors, retries
+from moorage import channel, errors, positions, retries
 from moorage.v1 import allocation_service_pb2_grpc
 
 ADD_TIME, DEL_TIME = 60.0, 20.0  # seconds
@@ -57,6 +57,7 @@ class Patient:
             grpc.intercept_channel(self._channel, self._ears)
         )
         self._assign, self._release = stub.AssignAddresses, stub.ReleaseAddresses
+        self._seen = positions.Seen()
         self._doubtful: set[str] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread()
@@ -107,7 +108,7 @@ class Patient:
         self._ears.asked = self._papers.of_assign(made)
         began = time.monotonic()
         try:
-            retries.call(self._assign, made.request, timeout=ADD_TIME)
+            self._call(self._assign, made.request, ADD_TIME)
         except errors.MoorageError as failure:
             self.failed.append(f"{made.container}: {failure!r}")
         self.adds += 1
@@ -118,5 +119,13 @@ class Patient:
         self._ears.asked = self._papers.of_release(container, request)
         self._doubtful.add(container)
         with contextlib.suppress(errors.MoorageError):
-            retries.call(self._release, request, timeout=DEL_TIME)
+            self._call(self._release, request, DEL_TIME)
             self._doubtful.discard(container)
+
+    def _call(self, method: Any, request: Request, timeout: float) -> None:  # noqa: ANN401  # of gRPC
+        """Shows how far the feed had come, as all clients do, and notes how far it has."""
+        known = self._seen.of(request.parent)
+        if known is not None:
+            request.seen.CopyFrom(known)
+        answer = retries.call(method, request, timeout=timeout)
+        self._seen.note(request.parent, answer.position)

@@ -177,15 +177,12 @@ class Database:
             role=cluster.SERVICE_ROLE,
         )
         pids = [int(str(pid)) for (pid,) in backends]
-        status = pathlib.Path(f"/proc/{pids[0]}/stat").read_text()
-        postmaster = int(status.rpartition(")")[2].split()[1])
-        for pid in (postmaster, *pids):
-            os.kill(pid, signal.SIGSTOP)
+        postmaster = int(str(self.scalar("SELECT pg_read_file('postmaster.pid')")).split()[0])
         try:
+            _send(signal.SIGSTOP, postmaster, *pids)
             yield
         finally:
-            for pid in (postmaster, *pids):
-                os.kill(pid, signal.SIGCONT)
+            _send(signal.SIGCONT, postmaster, *pids)
 
     def rows(self, query: str, **parameters: object) -> list[tuple[object, ...]]:
         """The rows of a query."""
@@ -203,6 +200,12 @@ class Database:
         with self.looking() as connection:
             connection.execute(sa.text(statement), parameters)
             connection.commit()
+
+
+def _send(what: signal.Signals, *pids: int) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):  # whoever was connected has left
+            os.kill(pid, what)
 
 
 @contextlib.contextmanager

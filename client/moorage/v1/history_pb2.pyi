@@ -177,8 +177,8 @@ class WatchAllocationsRequest(_message.Message):
     @_builtins.property
     def cursor(self) -> Global___Cursor:
         """Optional. The cursor of the last message that was acted on, with the same
-        filter: the stream goes on with what came after. Absent: it begins with
-        everything that is held.
+        filter: the stream goes on with what came after, and has a first message at
+        once. Absent: it begins with everything that is held.
         """
 
     def __init__(

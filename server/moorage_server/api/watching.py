@@ -245,8 +245,11 @@ class _Watcher:
             yield message
 
     async def _changes(self, cursor: feed.Cursor) -> AsyncIterator[bytes]:
-        now = time.monotonic()
-        end, due = now + self._rules.longest, now + self._rules.heartbeat
+        # Who goes on from a cursor hears at once that it is known; who has had a snapshot, did.
+        now = due = time.monotonic()
+        end = now + self._rules.longest
+        if self._cursor is None:
+            due += self._rules.heartbeat
         while not self._watching.stopping and now < end:
             parts, upto = _fitting(await self._next(cursor, min(end, due)))
             cursor = dataclasses.replace(cursor, revision=upto)

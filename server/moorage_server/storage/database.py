@@ -174,7 +174,8 @@ class Database:
         with self._pulse.felt() as line, self._connect() as connection, _rolled_back(connection):
             made = connection.info["made"]
             try:
-                line.take(statements.driver(connection), connection.info["host"])
+                host = connection.info["host"]
+                line.take(statements.driver(connection), host, limits.deadline)
                 self._begin(connection, limits, snapshot=snapshot)
                 result = work(connection)
             except database_errors.KINDS as error:
@@ -189,6 +190,7 @@ class Database:
                 # The driver would send no COMMIT, or be told of a ROLLBACK, and say neither.
                 raise Fault("the transaction has ended before its COMMIT")
             if self._commits:
+                line.commits()
                 self._commit(connection, only_reads=snapshot)
             return result
 

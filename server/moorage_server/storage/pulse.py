@@ -6,6 +6,8 @@ lead already. So when a transaction takes some time, the database is asked for a
 over a connection of its own that needs neither a role nor a place: one that is slow, full, or
 waits for a lock or for its standby gives it. One that has lost its agent gives it too, and its
 COMMITs wait for ever for a standby that follows another by now: so in the end the others are asked.
+And a single process of PostgreSQL may stand still while all others answer: nothing ends its
+statement then, so a transaction that is over its time is given up, unless its COMMIT was sent.
 
 Connections to one that is given up are shut down; what that means for a transaction depends on
 whether its COMMIT was sent, as it always does.
@@ -31,6 +33,9 @@ PATIENCE = 1.5  # seconds that a transaction may take before it is wondered at
 PERIOD = 0.5  # seconds between two looks
 SILENCE = 3.0  # seconds without a sign of life
 LONG = 5.0  # seconds that a transaction takes before others are asked whether they lead, and again
+# Seconds over its time. A process that is alive ends each statement itself by then, so that a
+# batch of several slow ones is not cut off, and done again as slowly.
+STILL = 5.0
 
 # PostgreSQL's SSLRequest: it is answered with one byte by any server that accepts connections.
 _ARE_YOU_THERE = struct.pack("!ii", 8, 80_877_103)
@@ -47,12 +52,17 @@ class Line:
     wire: socket.socket | None = None
     host: Host = ANY
     since: float = math.inf
+    deadline: float = math.inf  # when nobody waits for it any more, on time.monotonic()'s clock
 
-    def take(self, connection: psycopg.Connection[Any], host: Host) -> None:
+    def take(self, connection: psycopg.Connection[Any], host: Host, deadline: float) -> None:
         """Speaks over this connection from now on."""
         # A descriptor of its own: the connection's may be another one's by the time it is closed.
         self.wire = socket.socket(fileno=os.dup(connection.fileno()))
-        self.host, self.since = host, time.monotonic()
+        self.host, self.since, self.deadline = host, time.monotonic(), deadline
+
+    def commits(self) -> None:
+        """From now on it is waited for: a COMMIT may wait for a standby, and is not sent again."""
+        self.deadline = math.inf
 
     def end(self) -> None:
         """Whoever waits for an answer hears that there will be none."""
@@ -115,6 +125,7 @@ class Pulse:
         for peer in {_peer(line) for line in self._begun_before(now - PATIENCE)}:
             if peer is not None and not answers(peer, SILENCE):
                 self._end(peer, _peer, why="it does not answer")
+        self._end(True, lambda line: line.deadline < now - STILL, why="a process stands still")
         if now - self._asked > LONG:
             self._ask_others({line.host for line in self._begun_before(now - LONG)})
 
@@ -133,7 +144,8 @@ class Pulse:
             lines = [line for line in self._lines if of(line) == lost]
             for each in lines:
                 each.end()
-        _log.warning("the database is given up", why=why, connections=len(lines))
+        if lines:
+            _log.warning("the database is given up", why=why, connections=len(lines))
 
 
 def answers(peer: Peer, within: float) -> bool:

@@ -65,7 +65,7 @@ def following(
         upto = min(at.head, cursor.revision + PAGE)
         return stored.numbered(transaction, at, vrf, after=cursor.revision, upto=upto)
 
-    return store.run(work, limits)
+    return store.run(work, limits, snapshot=True)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

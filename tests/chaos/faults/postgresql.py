@@ -55,7 +55,7 @@ def postgresql_frozen(scene: Scene) -> int:
     if not _backends(scene):
         return 0
     with scene.stage.database.frozen():
-        scene.last(0.3, 2.5)
+        scene.stand_still()
     return 1
 
 
@@ -68,7 +68,7 @@ def backend_frozen(scene: Scene) -> int:
     pid = scene.chance.choice(backends)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGSTOP)
-        scene.last(0.3, 2.5)
+        scene.stand_still()
         os.kill(pid, signal.SIGCONT)
     return 1
 

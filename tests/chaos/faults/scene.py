@@ -37,6 +37,13 @@ class Scene:
         """Lets what was done to them have its effect on those who go on meanwhile."""
         time.sleep(self.chance.uniform(shortest, longest))
 
+    def stand_still(self) -> None:
+        """Mostly for less than anybody's patience, and now and then for more than everybody's."""
+        if self.chance.random() < 1 / 8:
+            self.last(6, 15)
+        else:
+            self.last(0.3, 2.5)
+
     def go_on(self, calls: int) -> None:
         """Lets callers go on, as far as they can."""
         self.fleet.progress(calls, seconds=2.0)

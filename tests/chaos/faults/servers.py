@@ -34,7 +34,7 @@ def server_frozen(scene: Scene) -> int:
     """A server stands still, its transactions open, and then goes on as if nothing were."""
     server = scene.server()
     os.kill(server.pid, signal.SIGSTOP)
-    scene.last(0.3, 2.5)
+    scene.stand_still()
     os.kill(server.pid, signal.SIGCONT)
     return 1
 

@@ -71,7 +71,7 @@ def wire_dead(scene: Scene) -> int:
     """Nothing comes back from PostgreSQL, and nobody is told; then it all does."""
     wire = scene.server().wire
     wire.hold()
-    scene.last(0.3, 2.5)
+    scene.stand_still()
     wire.mend()
     return 1
 
