@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -46,6 +47,19 @@ def wire_to(database: postgres.Database) -> Iterator[int]:
         yield int(wire.target.rpartition(":")[2])
     finally:
         wire.close()
+
+
+def test_whoever_falls_silent_when_he_has_let_us_in_is_not_waited_for(
+    database: postgres.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosts, "ANSWER", 0.3)
+    engine = sa.create_engine(database.service_url, poolclass=sa.NullPool)
+    made = engine.raw_connection()
+    assert made.dbapi_connection is not None
+    assert hosts.start_of(made.dbapi_connection)
+    with database.frozen(), pytest.raises(psycopg.OperationalError):
+        hosts.start_of(made.dbapi_connection)
+    made.invalidate()
 
 
 def limits(seconds: float = 20.0) -> storage.Limits:

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from harness import postgres, restoring
+from moorage_server.domain import errors
 from moorage_server.storage import database as storage
 from moorage_server.storage import fence
 from moorage_server.usecases import number
@@ -203,13 +204,38 @@ def test_while_one_server_numbers_another_does_not(
     assert numbered().vrf_ids == (1,)
 
 
-def test_much_is_numbered_in_several_passes(
-    history: postgres.Database, numbered: Pass, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def little_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(number, "AT_ONCE", 3)
+
+
+def test_much_is_numbered_in_several_passes(
+    little_at_once: None, history: postgres.Database, numbered: Pass
+) -> None:
     with writing(history) as writer:
         for at in range(7):
             tell(writer, str(at))
         writer.commit()
     assert [numbered().more for _ in range(3)] == [True, True, False]
     assert feed_of(history) == [str(at) for at in range(7)]
+
+
+def test_what_takes_too_long_is_numbered_in_smaller_passes(
+    history: postgres.Database, store: storage.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(number, "AT_ONCE", 16)
+    monkeypatch.setattr(number, "FEWEST", 1)
+    history.execute("""
+        CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql
+        AS 'BEGIN PERFORM pg_sleep(0.05); RETURN NEW; END'""")
+    history.execute("""
+        CREATE TRIGGER dawdle BEFORE INSERT ON revisions FOR EACH ROW EXECUTE FUNCTION dawdle()""")
+    with writing(history) as writer:
+        for at in range(16):
+            tell(writer, str(at))
+        writer.commit()
+    numberer = number.Numberer()
+    for _ in range(12):
+        with contextlib.suppress(errors.DeadlineTooShort):
+            numberer.number(store, storage.Limits.until(time.monotonic() + 0.6))
+    assert feed_of(history) == [str(at) for at in range(16)]

@@ -5,8 +5,12 @@ whole time for a connection each time it is asked, and after a failover that is 
 before. So whoever said no at once is asked before whoever took long, and whoever leads before all.
 """
 
+import contextlib
+import os
+import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import psycopg
@@ -30,6 +34,8 @@ class HostsError(Exception):
 
 Connection = sa.engine.interfaces.DBAPIConnection
 Parameters = dict[str, Any]  # of psycopg.connect
+
+ANSWER = 3.0  # seconds for the first answer of whoever has let us in
 
 _LEADS, _LED = -1.0, 3600.0  # costs of asking, as if in seconds
 
@@ -69,7 +75,7 @@ class Hosts:
                 record.info["host"] = host
                 made = self._tried(host, connect)
                 if len(hosts) > 1:
-                    self._starts[host] = _start(made)
+                    self._starts[host] = start_of(made)
                 return made
             except psycopg.OperationalError as error:
                 failure = error
@@ -82,7 +88,7 @@ class Hosts:
         for other in [each for each in self._costs if each != host]:
             try:
                 asked = self._tried(other, self._connect)
-                start = _start(asked)
+                start = start_of(asked)
                 asked.close()
             except psycopg.OperationalError:
                 continue
@@ -103,13 +109,32 @@ class Hosts:
         return made
 
 
-def _start(made: Connection) -> object:
-    """When its PostgreSQL was started, by which it is known from any other."""
-    cursor = made.cursor()
-    cursor.execute("SELECT pg_postmaster_start_time()")
-    found = cursor.fetchone()
-    cursor.close()
-    return found
+def start_of(made: Connection) -> object:
+    """When its PostgreSQL was started, by which it is known from any other.
+
+    Raises psycopg.OperationalError where it falls silent: no transaction watches over it yet.
+    """
+    with _bounded(made.fileno()), contextlib.closing(made.cursor()) as cursor:
+        cursor.execute("SELECT pg_postmaster_start_time()")
+        return cursor.fetchone()
+
+
+@contextlib.contextmanager
+def _bounded(descriptor: int) -> Iterator[None]:
+    """Whoever waits on a connection hears within ANSWER seconds that there will be no answer."""
+    with socket.socket(fileno=os.dup(descriptor)) as wire:
+        guard = threading.Timer(ANSWER, _shut, [wire])
+        guard.start()
+        try:
+            yield
+        finally:
+            guard.cancel()
+            guard.join()
+
+
+def _shut(wire: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it has ended by itself
+        wire.shutdown(socket.SHUT_RDWR)
 
 
 def readable(url: str) -> sa.URL:

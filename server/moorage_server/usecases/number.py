@@ -5,7 +5,8 @@ import time
 
 from moorage_server.storage import database, fence
 
-AT_ONCE = 5000  # events in one transaction
+AT_ONCE = 5000  # events in one transaction, at most
+FEWEST = 50  # of those, where even fewer take too long
 PATIENCE = 1.0  # seconds in one pass; the next goes on where this one was
 FIRST_PAUSE = 0.004  # seconds between two looks, doubled each time
 LONGEST_PAUSE = 0.03
@@ -29,6 +30,7 @@ class Numberer:
     def __init__(self) -> None:
         """Nothing yet."""
         self._reach: tuple[fence.Reach, float] | None = None  # and when it was looked for
+        self._at_once = AT_ONCE
 
     def number(self, store: database.Database, limits: database.Limits) -> Numbered:
         """Numbers what can be.
@@ -41,10 +43,19 @@ class Numberer:
         reach, since = kept or _look(store, limits)
         if reach is None:
             return Numbered(since=since)
-        numbered, done = store.run(lambda transaction: _number(transaction, reach), limits)
+        numbered, done = self._run(store, limits, reach)
         if not done:
             self._reach = reach, since
         return Numbered(vrf_ids=tuple(numbered), more=not done, since=since)
+
+    def _run(
+        self, store: database.Database, limits: database.Limits, reach: fence.Reach
+    ) -> tuple[list[int], bool]:
+        """Takes on half as much after what has failed, as it may have taken too long; then more."""
+        most, self._at_once = self._at_once, max(self._at_once // 2, FEWEST)
+        done = store.run(lambda transaction: _number(transaction, reach, most), limits)
+        self._at_once = min(most + max(most // 4, 1), AT_ONCE)
+        return done
 
 
 def _look(store: database.Database, limits: database.Limits) -> tuple[fence.Reach | None, float]:
@@ -52,12 +63,14 @@ def _look(store: database.Database, limits: database.Limits) -> tuple[fence.Reac
     return store.run(fence.reach, limits), since
 
 
-def _number(transaction: database.Transaction, reach: fence.Reach) -> tuple[list[int], bool]:
+def _number(
+    transaction: database.Transaction, reach: fence.Reach, most: int
+) -> tuple[list[int], bool]:
     if not fence.is_here(transaction, reach):
         return [], True
     if not _settles(transaction, reach) or not fence.take(transaction):
         return [], False
-    return fence.number(transaction, reach, limit=AT_ONCE)
+    return fence.number(transaction, reach, limit=most)
 
 
 def _settles(transaction: database.Transaction, reach: fence.Reach) -> bool:
