@@ -59,6 +59,7 @@ def test_whoever_falls_silent_when_he_has_let_us_in_is_not_waited_for(
     assert hosts.start_of(made.dbapi_connection)
     with database.frozen(), pytest.raises(psycopg.OperationalError):
         hosts.start_of(made.dbapi_connection)
+    assert made.dbapi_connection.closed
     made.invalidate()
 
 

@@ -73,10 +73,7 @@ class Hosts:
         for host in sorted(hosts, key=self._costs.__getitem__):
             try:
                 record.info["host"] = host
-                made = self._tried(host, connect)
-                if len(hosts) > 1:
-                    self._starts[host] = start_of(made)
-                return made
+                return self._tried(host, connect)
             except psycopg.OperationalError as error:
                 failure = error
         raise failure
@@ -87,13 +84,11 @@ class Hosts:
             return False
         for other in [each for each in self._costs if each != host]:
             try:
-                asked = self._tried(other, self._connect)
-                start = start_of(asked)
-                asked.close()
+                self._tried(other, self._connect).close()
             except psycopg.OperationalError:
                 continue
             # Two names may lead to one server, as those of two poolers do.
-            if start != self._starts.get(host):
+            if self._starts[other] != self._starts.get(host):
                 self._costs[host] = _LED
                 return True
         return False
@@ -102,6 +97,8 @@ class Hosts:
         began = time.monotonic()
         try:
             made = connect(host)
+            if len(self._costs) > 1:
+                self._starts[host] = start_of(made)
         except psycopg.OperationalError:
             self._costs[host] = time.monotonic() - began
             raise
@@ -112,11 +109,16 @@ class Hosts:
 def start_of(made: Connection) -> object:
     """When its PostgreSQL was started, by which it is known from any other.
 
-    Raises psycopg.OperationalError where it falls silent: no transaction watches over it yet.
+    Where it falls silent, closes the connection, which no transaction watches over yet, and raises
+    psycopg.OperationalError.
     """
-    with _bounded(made.fileno()), contextlib.closing(made.cursor()) as cursor:
-        cursor.execute("SELECT pg_postmaster_start_time()")
-        return cursor.fetchone()
+    try:
+        with _bounded(made.fileno()), contextlib.closing(made.cursor()) as cursor:
+            cursor.execute("SELECT pg_postmaster_start_time()")
+            return cursor.fetchone()
+    except psycopg.OperationalError:
+        made.close()
+        raise
 
 
 @contextlib.contextmanager
