@@ -143,6 +143,7 @@ GOALS = [
     "rate of an assign, two processes, to one",
     "rate of an assign, node affinity, 16 nodes, two processes, to one",
     "rate of a release, two processes, to one",
+    "rate of a release, node affinity, 16 nodes, two processes, to one",
     "thousands of rows a second, snapshot of a watch of 10,000",
     "seconds of a consistency check for 1,000,000 rows, at the rate of 10,000",
     "most memory of the server where 10,000 are held, to where 1,000 are",
