@@ -48,10 +48,10 @@ def test_calls_take_their_time_beside_peers(capsys: pytest.CaptureFixture[str]) 
         rate = 0.3 * ground.capacity(callers, stage).rate
 
         def turn() -> Turn:
-            used = usage.look(stage.server_pid, stage.postgres_pid)
+            began, used = time.monotonic(), usage.look(stage.server_pid, stage.postgres_pid)
             seen = weather.rain(Weather(rate=rate, seconds=SECONDS, hold=0.1))
             used = usage.look(stage.server_pid, stage.postgres_pid).since(used)
-            return _turn(seen, used.server / SECONDS)
+            return _turn(seen, used.server / (time.monotonic() - began))
 
         for name in WAYS:
             alone, beside = [], []
