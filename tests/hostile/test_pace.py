@@ -23,7 +23,7 @@ from load.storm import ASSIGN, DONE, RELEASE, Seen, Weather
 LONG = float(os.environ.get("MOORAGE_HOSTILE_SECONDS", "0"))
 SECONDS = LONG or 2.0
 TURNS = 3 if LONG else 1
-WAYS = peers.WAYS if LONG else ("garbage", "calls_reset_at_once")
+WAYS = peers.WAYS if LONG else ("garbage", "streams_out_of_order")
 EVERY = 2.0  # seconds
 CALM, CALM_FOR = 0.1, 0.5  # of a processor, and in how many seconds
 ENOUGH = 2.0  # times the p99 of turns without peers
