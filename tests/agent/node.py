@@ -62,6 +62,17 @@ class Node:
         process.stdin.close()
         return process
 
+    def run_closed(self, verb: str, container: str, path: Path | None = None) -> tuple[int, bytes]:
+        """The exit code and complaints of a call that has no standard output."""
+        done = subprocess.run(
+            ["/bin/sh", "-c", '"$0" >&-', path or self.agent.launcher],
+            input=self.stdin(),
+            env=self.variables(verb, container),
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+        return done.returncode, done.stderr
+
     def run_unheard(self, verb: str, container: str, path: Path | None = None) -> int:
         """The exit code of a call whose output is a pipe that nobody reads."""
         read, write = os.pipe()

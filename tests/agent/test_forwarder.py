@@ -281,14 +281,7 @@ def test_an_add_that_failed_unheard_takes_nothing_from_an_earlier_one(node: Node
 
 
 def test_a_closed_standard_output_is_nobody_listening(node: Node) -> None:
-    done = subprocess.run(
-        ["/bin/sh", "-c", '"$0" >&-', node.agent.launcher],
-        input=node.stdin(),
-        env=node.variables("ADD", "a"),
-        stderr=subprocess.PIPE,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (1, b"")
+    assert node.run_closed("ADD", "a") == (1, b"")
     # The forwarder has waited for that.
     assert node.held() == {}
     assert node.agent.taken_over() == 0

@@ -71,14 +71,7 @@ def test_what_a_closed_pipe_hears_of_is_taken_back(node: Node, plugin: pathlib.P
 
 
 def test_what_a_closed_output_hears_of_is_taken_back(node: Node, plugin: pathlib.Path) -> None:
-    done = subprocess.run(
-        ["/bin/sh", "-c", '"$0" >&-', plugin],
-        input=node.stdin(),
-        env=node.variables("ADD", "a"),
-        stderr=subprocess.PIPE,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (1, b"")
+    assert node.run_closed("ADD", "a", plugin) == (1, b"")
     assert node.held() == {}
 
 

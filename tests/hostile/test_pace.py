@@ -15,7 +15,6 @@ from typing import NamedTuple
 import pytest
 
 from bench import crew, usage
-from bench.stage import Stage
 from hostile import peers
 from load import ground, storm
 from load.storm import ASSIGN, DONE, RELEASE, Seen, Weather
@@ -25,7 +24,6 @@ SECONDS = LONG or 2.0
 TURNS = 3 if LONG else 1
 WAYS = peers.WAYS if LONG else ("garbage", "streams_out_of_order")
 EVERY = 2.0  # seconds
-CALM, CALM_FOR = 0.1, 0.5  # of a processor, and in how many seconds
 ENOUGH = 2.0  # times the p99 of turns without peers
 
 
@@ -56,21 +54,12 @@ def test_calls_take_their_time_beside_peers(capsys: pytest.CaptureFixture[str]) 
         for name in WAYS:
             alone, beside = [], []
             for _ in range(TURNS):
-                _await_calm(stage)
+                usage.await_rest(stage.server_pid)  # of what peers left to do
                 alone.append(turn())
                 with peers.spoken_again(stage.target, peers.WAYS[name], every=EVERY):
                     beside.append(turn())
             with capsys.disabled():
                 print(_row(name, rate, alone, beside), flush=True)
-
-
-def _await_calm(of: Stage) -> None:
-    """Until what peers left to do is done."""
-    used = CALM
-    while used >= CALM:
-        before = usage.look(of.server_pid, of.postgres_pid)
-        time.sleep(CALM_FOR)
-        used = usage.look(of.server_pid, of.postgres_pid).since(before).server
 
 
 def _turn(seen: Seen, cpu: float) -> Turn:
