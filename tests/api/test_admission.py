@@ -99,6 +99,7 @@ def test_releases_go_before_assigns_that_came_earlier(
 ) -> None:
     calls.create_pool(client, "a", "10.0.0.0/24")
     calls.assign(client, "c0")
+    assert submitted.acquire(timeout=20)
     monkeypatch.setattr(admission, "BATCH_SIZE", 1)
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         with database.frozen():

@@ -149,6 +149,7 @@ def test_what_is_given_back_and_kept_makes_no_room_for_who_comes_at_the_same_mom
 ) -> None:
     limit(client, addresses_per_namespace=1)
     keep(client, "a", "shop/a")
+    assert submitted.acquire(timeout=20)
     with concurrent.futures.ThreadPoolExecutor(3) as callers:
         with database.frozen():
             # The batch under way: what comes now is the next one.
