@@ -28,8 +28,16 @@ _COMMAND: Final = re.compile(
 def commands() -> Iterator[tuple[str, ...]]:
     """All of them, each once, as the words that a shell makes of them."""
     found: dict[tuple[str, ...], None] = {}
+    for _, block in blocks():
+        for command in _COMMAND.findall(block):
+            found[tuple(word for word in shlex.split(command) if word != "…")] = None
+    yield from found
+
+
+def blocks() -> Iterator[tuple[pathlib.Path, str]]:
+    """The blocks that have any, each with its page; a command is on a line of its own."""
     for page in PAGES:
         for block in _BLOCK.findall(page.read_text()):
-            for command in _COMMAND.findall(block.replace("\\\n", " ")):
-                found[tuple(word for word in shlex.split(command) if word != "…")] = None
-    yield from found
+            joined = block.replace("\\\n", " ")
+            if _COMMAND.search(joined):
+                yield page, joined
