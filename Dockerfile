@@ -13,12 +13,12 @@ WORKDIR /src
 # What changes rarely first: the locked dependencies are a layer of their own.
 COPY pyproject.toml uv.lock README.md LICENSE ./
 COPY client/pyproject.toml client/README.md client/
-RUN uv sync --locked --no-dev --extra kubernetes --no-install-workspace
+RUN uv sync --locked --no-dev --extra kubernetes --extra traces --no-install-workspace
 COPY migrations migrations
 COPY server server
 COPY client/moorage client/moorage
 # Both distributions as wheels: nothing in the image points back into /src.
-RUN uv sync --locked --no-dev --extra kubernetes --no-editable
+RUN uv sync --locked --no-dev --extra kubernetes --extra traces --no-editable
 
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/moorage /opt/moorage

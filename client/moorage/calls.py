@@ -75,11 +75,13 @@ class Calls:
         request: _Request,
         timeout: float | None,
     ) -> Iterator[_Response]:
-        stream = method(request, timeout=self._timeout if timeout is None else timeout)
+        limit = self._timeout if timeout is None else timeout
+        request_id = retries.new_id()
+        stream = method(request, timeout=limit, metadata=((retries.REQUEST_ID, request_id),))
         try:
             yield from stream
         except grpc.RpcError as error:
-            raise failures.from_rpc(error) from error
+            raise failures.from_rpc(error, request_id) from error
         finally:
             stream.cancel()  # whoever has read enough leaves nothing running
 

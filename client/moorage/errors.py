@@ -38,6 +38,7 @@ class MoorageError(Exception):
     elsewhere than a Moorage server; `metadata` the values that the message speaks of.
     `retry_delay` is how many seconds the server asked to be left alone, if it did.
     `in_doubt` says that the call, or an earlier try of it, may have changed something all the same.
+    `request_id` is what the call is known by in the server's log, and its changes in the history.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class MoorageError(Exception):
         super().__init__(code, reason, message, self.metadata, self.violations)
         self.retry_delay: float | None = None
         self.in_doubt = False
+        self.request_id = ""
 
     def __str__(self) -> str:
         """The message."""

@@ -80,8 +80,8 @@ _Detail = TypeVar(
 )
 
 
-def from_rpc(error: grpc.RpcError) -> errors.MoorageError:
-    """Return the exception for a failed call."""
+def from_rpc(error: grpc.RpcError, request_id: str = "") -> errors.MoorageError:
+    """Return the exception for a failed call, that was sent under this id."""
     code = error.code()
     status = _status(error)
     info = _detail(status, error_details_pb2.ErrorInfo())
@@ -94,6 +94,7 @@ def from_rpc(error: grpc.RpcError) -> errors.MoorageError:
         info.metadata if ours else None,
         _violations(status),
     )
+    failure.request_id = request_id
     failure.retry_delay = _retry_delay(status)
     doubted = IN_DOUBT if reason else IN_DOUBT | IN_DOUBT_WITHOUT_REASON
     failure.in_doubt = code in doubted and reason not in NOTHING_CHANGED

@@ -1,7 +1,7 @@
 """Which failed calls are sent again, how soon, and until when.
 
-A call has one deadline for all its tries, and every try sends the same request object. What an
-error is, is decided in `moorage.failures`.
+A call has one deadline for all its tries, and every try sends the same request object under the
+same id. What an error is, is decided in `moorage.failures`.
 
 Everything that `RULES` does not name is final. DEADLINE_EXCEEDED: the time was the caller's, and it
 is used up. POOL_EXHAUSTED: the pool is as full a moment later, and asking at once keeps it busy.
@@ -11,16 +11,22 @@ ETAG_MISMATCH: only the caller can merge. INTERNAL: a fault does not go away by 
 from __future__ import annotations
 
 import logging
+import os
 import time
 from typing import NamedTuple, TypeVar
 
 import grpc
 
-from moorage import errors, failures, jitter
+from moorage import errors, failures, jitter, traces
 from moorage import gate as gates
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 2.0
+
+# What the server calls the request by, in its log and in its history.
+REQUEST_ID = "x-request-id"
+
+Metadata = tuple[tuple[str, str], ...]
 
 _LOG = logging.getLogger(__name__)
 _Request = TypeVar("_Request")
@@ -97,11 +103,38 @@ def call(
     Raises the error of the last try that was told one; its `in_doubt` speaks for all of them.
     """
     deadline = time.monotonic() + timeout
+    request_id = new_id()
+    metadata: Metadata = ((REQUEST_ID, request_id),)
+    try:
+        if traces.spans is None:
+            return _tries(gate, method, request, deadline, metadata=metadata, creates=creates)
+        with traces.spans.call(request, request_id) as carried:
+            metadata += carried
+            return _tries(gate, method, request, deadline, metadata=metadata, creates=creates)
+    except errors.MoorageError as error:
+        error.request_id = request_id
+        raise
+
+
+def new_id() -> str:
+    """Return what a call is to be known by, which nothing else is."""
+    return os.urandom(8).hex()
+
+
+def _tries(
+    gate: gates.Gate | None,
+    method: grpc.UnaryUnaryMultiCallable[_Request, _Response],
+    request: _Request,
+    deadline: float,
+    *,
+    metadata: Metadata,
+    creates: bool,
+) -> _Response:
     step, in_doubt = FIRST_PAUSE, False
     told: errors.MoorageError | None = None
     while True:
         try:
-            return _pass(gate, method, request, deadline)
+            return _pass(gate, method, request, deadline, metadata)
         except errors.MoorageError as error:
             in_doubt = in_doubt or error.in_doubt
             if told is not None and error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -129,13 +162,14 @@ def _pass(
     method: grpc.UnaryUnaryMultiCallable[_Request, _Response],
     request: _Request,
     deadline: float,
+    metadata: Metadata,
 ) -> _Response:
     if gate is None:
-        return _send(method, request, deadline - time.monotonic())
+        return _send(method, request, deadline - time.monotonic(), metadata)
     gate.enter(deadline - time.monotonic())
     failure: errors.MoorageError | None = None
     try:
-        return _send(method, request, deadline - time.monotonic())
+        return _send(method, request, deadline - time.monotonic(), metadata)
     except errors.MoorageError as error:
         failure = error
         raise
@@ -144,10 +178,13 @@ def _pass(
 
 
 def _send(
-    method: grpc.UnaryUnaryMultiCallable[_Request, _Response], request: _Request, timeout: float
+    method: grpc.UnaryUnaryMultiCallable[_Request, _Response],
+    request: _Request,
+    timeout: float,
+    metadata: Metadata,
 ) -> _Response:
     try:
-        return method(request, timeout=timeout)
+        return method(request, timeout=timeout, metadata=metadata)
     except grpc.RpcError as error:
         raise failures.from_rpc(error) from error
 

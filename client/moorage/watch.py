@@ -132,8 +132,10 @@ class Watch:
 
     def _connection(self) -> Iterator[Update]:
         """Yield the updates of one connection, which leaves its cursor for the next."""
+        request_id = retries.new_id()
+        metadata = ((retries.REQUEST_ID, request_id),)
         try:
-            stream = self._stream = self._method(self._request)
+            stream = self._stream = self._method(self._request, metadata=metadata)
         except ValueError:
             if self._stream is None:
                 raise  # it was closed before anything was watched, which nobody means
@@ -142,7 +144,7 @@ class Watch:
         if self._closed.is_set():
             stream.cancel()
         snapshot = None if self._request.HasField("cursor") else _Snapshot()
-        with _Watchdog(stream, SILENCE) as watchdog:
+        with _Watchdog(stream, SILENCE, request_id) as watchdog:
             for message in watchdog.messages():
                 if snapshot is not None:
                     snapshot.held += message.held
@@ -167,9 +169,10 @@ class _Snapshot:
 class _Watchdog:
     """Reads a stream, and ends it when it says nothing for too long while somebody listens."""
 
-    def __init__(self, stream: _Stream, seconds: float) -> None:
+    def __init__(self, stream: _Stream, seconds: float, request_id: str) -> None:
         self._stream = stream
         self._seconds = seconds
+        self._request_id = request_id
         self._listening_since: float | None = None
         self._has_barked = False
         self._done = threading.Event()
@@ -197,7 +200,7 @@ class _Watchdog:
             except grpc.RpcError as error:
                 if self._has_barked:
                     raise self._silent() from error
-                raise failures.from_rpc(error) from error
+                raise failures.from_rpc(error, self._request_id) from error
             self._listening_since = None
             if message is None:
                 return

@@ -60,6 +60,7 @@ _FILE = click.Path(dir_okay=False)
 @click.option("--processes", type=int, help=f"1 to {config.MOST_PROCESSES}, on one port [1].")
 @click.option("--insecure-bind", is_flag=True, help="Serve beyond loopback whoever it is.")
 @click.option("--unsafe-database", is_flag=True, help="Serve from what a crash would lose.")
+@click.option("--traces", is_flag=True, help="Send spans of calls to where OTEL_… variables say.")
 @click.option("--tls-cert", type=_FILE, help="Certificate of the server and its chain, PEM.")
 @click.option("--tls-key", type=_FILE, help="Its key, PEM.")
 @click.option("--tls-client-ca", type=_FILE, help="Authorities of the callers' certificates, PEM.")
@@ -91,6 +92,7 @@ def serve(
     *,
     insecure_bind: bool,
     unsafe_database: bool,
+    traces: bool,
     **chosen: str | int | None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish the calls under way.
@@ -110,6 +112,8 @@ def serve(
         environment["MOORAGE_INSECURE_BIND"] = "true"
     if unsafe_database:
         environment["MOORAGE_UNSAFE_DATABASE"] = "true"
+    if traces:
+        environment["MOORAGE_TRACES"] = "true"
     with _reported(), _database(embedded, database_url) as (url, postgres):
         asyncio.run(_serve(config.Settings.read(environment, database_url=url), postgres))
 

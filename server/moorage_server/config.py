@@ -33,7 +33,8 @@ class Settings(access.Access):
     `metrics_listen` is host:port, or empty for no metrics; of several processes each
     takes a port, one after the other from there. `drain_seconds` is how long a server that is to
     end goes on serving, not ready any more. `insecure_bind` admits beyond loopback what has no TLS,
-    or asks nobody who calls. `unsafe_database` serves from what a crash would lose.
+    or asks nobody who calls. `unsafe_database` serves from what a crash would lose. `traces` has
+    calls traced, as the variables OTEL_… say.
     So often, of all servers of a database, one holds a part of what is stored against its rules,
     or all of it; 0 is never.
     """
@@ -47,6 +48,7 @@ class Settings(access.Access):
     reflection: bool = True
     insecure_bind: bool = False
     unsafe_database: bool = False
+    traces: bool = False
     verify_part_seconds: int = DEFAULT_VERIFY_PART
     verify_whole_seconds: int = DEFAULT_VERIFY_WHOLE
 
@@ -125,6 +127,7 @@ class Settings(access.Access):
             reflection=_flag("MOORAGE_REFLECTION", environment, default=True),
             insecure_bind=_flag("MOORAGE_INSECURE_BIND", environment, default=False),
             unsafe_database=_flag("MOORAGE_UNSAFE_DATABASE", environment, default=False),
+            traces=_flag("MOORAGE_TRACES", environment, default=False),
             verify_part_seconds=_number(
                 "MOORAGE_VERIFY_PART_SECONDS", environment, DEFAULT_VERIFY_PART
             ),

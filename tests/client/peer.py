@@ -34,6 +34,7 @@ class Call:
     request: bytes
     time: float
     time_remaining: float
+    request_id: str
 
 
 @dataclass
@@ -58,6 +59,7 @@ class Peer(grpc.GenericRpcHandler):
                     request=request,
                     time=time.monotonic(),
                     time_remaining=context.time_remaining() or 0.0,
+                    request_id=_request_id(context),
                 )
             )
 
@@ -91,6 +93,11 @@ class Peer(grpc.GenericRpcHandler):
             return b""
 
         return wait
+
+
+def _request_id(context: grpc.ServicerContext) -> str:
+    told = dict(context.invocation_metadata())
+    return str(told.get("x-request-id", ""))
 
 
 def answer(response: message.Message) -> Step:

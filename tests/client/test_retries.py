@@ -130,6 +130,31 @@ def test_every_try_sends_the_same_request_with_the_stamp_of_the_first(
     assert allocation_service_pb2.AssignAddressesRequest.FromString(first).HasField("attempt")
 
 
+def test_all_tries_of_a_call_have_one_id_which_its_error_tells(
+    peer: peers.Peer, caller: moorage.Client
+) -> None:
+    peer.will(
+        peers.refuse(grpc.StatusCode.UNAVAILABLE),
+        peers.refuse(grpc.StatusCode.NOT_FOUND, "POOL_NOT_FOUND"),
+        peers.refuse(grpc.StatusCode.NOT_FOUND, "POOL_NOT_FOUND"),
+    )
+    told = []
+    for _ in range(2):
+        with pytest.raises(moorage.NotFound) as caught:
+            caller.get_pool("web")
+        told.append(caught.value.request_id)
+    first, again, second = (call.request_id for call in peer.calls)
+    assert [first, again, second] == [told[0], *told]
+    assert first != second
+
+
+def test_an_error_in_a_stream_tells_its_id(peer: peers.Peer, caller: moorage.Client) -> None:
+    peer.will(peers.refuse(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"))
+    with pytest.raises(moorage.InvalidRequest) as caught, caller.watch() as updates:
+        next(updates)
+    assert caught.value.request_id == peer.calls[0].request_id != ""
+
+
 def test_pauses_grow_between_tries(peer: peers.Peer, caller: moorage.Client) -> None:
     lost = peers.refuse(grpc.StatusCode.UNAVAILABLE)
     peer.will(lost, lost, lost, RELEASED)

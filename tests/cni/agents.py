@@ -37,6 +37,8 @@ class Agent:
             each.chmod(0o755)
         places = ("--socket", str(self.socket), "--journal", str(self.journal))
         self.command = [str(PROGRAM), "serve", *places, *options]
+        # As a service manager starts it, whose environment says little.
+        self.environment = {"PATH": "/usr/bin:/bin"}
         self.process: subprocess.Popen[bytes] | None = None
 
     def alone(self, patience: float = launcher.PATIENCE) -> Path:
@@ -52,8 +54,7 @@ class Agent:
     def start(self) -> None:
         """Returns when it answers."""
         with self.log.open("ab") as log:
-            # As a service manager starts it, whose environment says little.
-            self.process = subprocess.Popen(self.command, stderr=log, env={"PATH": "/usr/bin:/bin"})
+            self.process = subprocess.Popen(self.command, stderr=log, env=self.environment)
         until = time.monotonic() + 30
         while not self.status():
             assert self.process.poll() is None, self.log.read_text()
@@ -134,9 +135,10 @@ def _exchange(path: Path, request: bytes) -> bytes:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *options: str) -> Iterator[Agent]:
+def running(folder: Path, *options: str, **variables: str) -> Iterator[Agent]:
     """An agent that runs, until the end at the latest."""
     agent = Agent(folder, *options)
+    agent.environment |= variables
     agent.start()
     try:
         yield agent

@@ -37,6 +37,7 @@ class Script(allocation_service_pb2_grpc.AllocationServiceServicer):
     reconciled: list[reconciliation_pb2.ReconcileNodeRequest] = field(default_factory=list)
     listed: list[allocation_service_pb2.ListAllocationsRequest] = field(default_factory=list)
     seconds_left: list[float] = field(default_factory=list)
+    request_ids: list[str] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def AssignAddresses(  # noqa: N802 - the name in the proto
@@ -91,6 +92,8 @@ class Script(allocation_service_pb2_grpc.AllocationServiceServicer):
 
     def _play(self, context: grpc.ServicerContext) -> None:
         self.seconds_left.append(context.time_remaining() or 0.0)
+        told = dict(context.invocation_metadata())
+        self.request_ids.append(str(told.get("x-request-id", "")))
         if self.abort:
             self.abort(context)
 

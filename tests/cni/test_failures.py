@@ -1,5 +1,8 @@
 """What becomes of a failed call to the server: the code, the words, and what must not be said."""
 
+import json
+import re
+
 import grpc
 import pytest
 
@@ -43,6 +46,13 @@ def call(
     previous = {"prevResult": {"ips": [{"address": "10.0.0.7/32"}]}}
     ipam = {"server": script.target, "timeout_seconds": seconds}
     return program.run(verb, program.config(ipam=ipam, rest=previous), installed=installed)
+
+
+def without_request(outcome: program.Outcome) -> str:
+    """The details of a failure but for their end, which names the request."""
+    said, _, request = str(outcome.error["details"]).rpartition("; ")
+    assert re.fullmatch("request_id=[0-9a-f]{16}", request), outcome
+    return said
 
 
 @pytest.mark.parametrize("code", FAILING, ids=lambda code: code.name)
@@ -96,7 +106,7 @@ def test_a_refusal_names_the_annotation_that_asked_for_it(script: scripted.Scrip
         {"cni.projectcalico.org/ipv4pools": '["web"]'}, {"server": script.target}
     )
     outcome = program.run("ADD", config, environment={"CNI_ARGS": program.POD_ARGS})
-    assert outcome.error["details"] == (
+    assert without_request(outcome) == (
         'pool=web; vrf=d; error parsing pool "web": invalid CIDR address: web; '
         "asked for by annotation "
         """"cni.projectcalico.org/ipv4pools" of pod shop/web-0 with value '["web"]'"""
@@ -116,7 +126,7 @@ def test_to_wait_for_a_cooling_address_is_advised_with_its_annotation(
     outcome = program.run("ADD", config)
     assert outcome.error["code"] == 11
     assert outcome.error["msg"] == f"server {script.target} refused with {reason}: ask again"
-    assert outcome.error["details"] == (
+    assert without_request(outcome) == (
         "ready_time=2026-01-01T00:00:00Z; asked for by annotation "
         """"cni.projectcalico.org/ipv4pools" of container c0ffee with value '["web"]'"""
     )
@@ -150,6 +160,19 @@ def test_a_value_is_shown_short_and_without_control_characters(text: str, shown:
     assert errors.quote(text) == shown
 
 
-def test_an_error_document_is_of_bounded_length() -> None:
-    error = errors.CniError(errors.Code.INTERNAL, "m" * 100_000, "d" * 100_000)
-    assert len(errors.document(error, "1.1.0")) < 5000
+def test_an_error_document_is_of_bounded_length_and_names_its_request() -> None:
+    error = errors.CniError(errors.Code.INTERNAL, "m" * 100_000, "d" * 100_000, "0123456789abcdef")
+    document = errors.document(error, "1.1.0")
+    assert len(document) < 5000
+    assert json.loads(document)["details"].endswith("d; request_id=0123456789abcdef")
+
+
+@pytest.mark.parametrize("verb", ["ADD", "DEL", "CHECK", "GC"])
+def test_what_failed_is_named_as_the_server_was_told(verb: str, script: scripted.Script) -> None:
+    script.abort = scripted.refusal(grpc.StatusCode.FAILED_PRECONDITION, "off", "POOL_DISABLED")
+    previous = {"prevResult": {"ips": [{"address": "10.0.0.7/32"}]}}
+    rest: dict[str, object] = {"cni.dev/valid-attachments": []} if verb == "GC" else {**previous}
+    ipam = {"server": script.target, "nodename": "n1"}
+    outcome = program.run(verb, program.config("1.1.0", ipam=ipam, rest=rest))
+    assert str(outcome.error["details"]).endswith(f"request_id={script.request_ids[0]}")
+    assert len(script.request_ids) == 1

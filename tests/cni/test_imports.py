@@ -92,6 +92,7 @@ MODULES = {
     "moorage.retries": "which failures are tried again, and until when",
     "moorage.targets": "a server's address as people write it",
     "moorage.tls": "the names of the files that the configuration has for TLS",
+    "moorage.traces": "whether spans are made, which no process of one call does",
     "moorage.v1": "the package of the messages",
     "moorage.v1.allocation_service_pb2": "the request and its answer",
     "moorage.v1.allocation_service_pb2_grpc": "the path of the method",

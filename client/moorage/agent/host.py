@@ -95,6 +95,7 @@ class Node:
             container=release.container_id,
             interface=release.interface,
             server=release.server,
+            **logs.request(why),
         )
         self.sender.kept(release.server, is_unheard=why is not None)
 

@@ -9,6 +9,8 @@ import logging
 import sys
 import time
 
+from moorage.cni import errors
+
 
 class _Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
@@ -35,6 +37,12 @@ def configure(level: int = logging.INFO) -> None:
 def tell(log: logging.Logger, level: int, event: str, **fields: object) -> None:
     """Say that something happened, with what tells it from others of its kind."""
     log.log(level, "%s", event, extra={"fields": fields})
+
+
+def request(failure: errors.CniError | None) -> dict[str, object]:
+    """What a failure is to be found by in the log of the server that was asked, if one was."""
+    known = failure.request_id if failure else ""
+    return {"request_id": known} if known else {}
 
 
 class Tally(logging.Handler):

@@ -5,11 +5,12 @@ known, the API is asked as the plugin in a process of its own asks it. So nothin
 call: it can only save one a question.
 """
 
+import contextlib
 import logging
 import threading
 import time
 
-from moorage import jitter, kube
+from moorage import jitter, kube, traces
 from moorage.agent import logs, namespace_feed
 from moorage.cni import incident, kubeconfig, kubernetes, settings
 from moorage.cni.deadline import Deadline
@@ -73,7 +74,21 @@ class _Api(kubernetes.Api):
 
     def namespace(self, name: str) -> Metadata:
         # One that is not known may be very new; the API has the last word on that.
-        return self._watch.find(name) or super().namespace(name)
+        if known := self._watch.find(name):
+            return known
+        with _step("namespaces"):
+            return super().namespace(name)
+
+    def pod(self, namespace: str, name: str) -> Metadata:
+        with _step("pods"):
+            return super().pod(namespace, name)
+
+
+def _step(resource: str) -> contextlib.AbstractContextManager[None]:
+    """Have a question to the API told of, where the agent traces."""
+    if traces.spans is None:
+        return contextlib.nullcontext()
+    return traces.spans.step(f"kubernetes get {resource}", {"k8s.resource": resource})
 
 
 class _Watch:

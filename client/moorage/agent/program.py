@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import click
 
+from moorage import traces
 from moorage.agent import logs, places
 from moorage.install import commands
 
@@ -42,7 +43,14 @@ def main() -> None:
     help="Where releases wait for a server that is away.",
 )
 @click.option("--verbose", is_flag=True, help="Tell of every call, not only of those that fail.")
-def serve(path: pathlib.Path, folder: pathlib.Path, verbose: bool) -> None:
+@click.option(
+    "--traces",
+    "is_traced",
+    is_flag=True,
+    envvar="MOORAGE_TRACES",
+    help="Send spans of every call to where the variables OTEL_… say [MOORAGE_TRACES].",
+)
+def serve(path: pathlib.Path, folder: pathlib.Path, verbose: bool, is_traced: bool) -> None:
     """Serve until SIGTERM, which lets what was begun end within seconds; a second one does not."""
     os.umask(0o077)
     # What the C core of gRPC has to say names no call and has no shape.
@@ -50,16 +58,20 @@ def serve(path: pathlib.Path, folder: pathlib.Path, verbose: bool) -> None:
     logs.configure(logging.DEBUG if verbose else logging.INFO)
     try:
         with places.held(folder), places.listening(path) as listeners, _stopping() as stop:
-            _serve(listeners, stop, folder)
+            _serve(listeners, stop, folder, is_traced=is_traced)
     except places.Unfit as error:
         logs.tell(_LOG, logging.ERROR, "cannot start", why=str(error))
         sys.exit(1)
 
 
-def _serve(listeners: places.Listeners, stop: socket.socket, folder: pathlib.Path) -> None:
+def _serve(
+    listeners: places.Listeners, stop: socket.socket, folder: pathlib.Path, *, is_traced: bool
+) -> None:
     # Not before the socket listens: to load gRPC takes as long as some calls can wait.
     from moorage.agent import host, journal, service  # noqa: PLC0415
 
+    if is_traced:
+        _trace()
     node = host.Node(journal.Journal(folder), os.fspath(places.seen_beside(folder)))
     node.start()
     logs.tell(_LOG, logging.INFO, "serves", pid=os.getpid(), releases_waiting=len(node.journal))
@@ -70,7 +82,22 @@ def _serve(listeners: places.Listeners, stop: socket.socket, folder: pathlib.Pat
         # be an answer. The locks go with the process, so nothing goes on beside the next agent.
         os._exit(0)
     node.stop()
+    if traces.spans is not None:
+        traces.spans.close()
     logs.tell(_LOG, logging.INFO, "ends", releases_waiting=len(node.journal))
+
+
+def _trace() -> None:
+    """Have spans made from now on. Raises places.Unfit."""
+    try:
+        from moorage import telemetry  # noqa: PLC0415 - loads what the extra has
+        from moorage.agent import spans  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise places.Unfit(f"no traces without {error.name}; install moorage[traces]") from error
+    try:
+        traces.spans = spans.begun()
+    except telemetry.Unfit as error:
+        raise places.Unfit(str(error)) from error
 
 
 @contextlib.contextmanager

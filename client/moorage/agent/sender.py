@@ -125,6 +125,7 @@ class Sender:
                 interface=release.interface,
                 server=release.server,
                 code=int(error.code),
+                **logs.request(error),
             )
             return error
         except Exception as error:  # whatever it is, it is of this release: the others go on

@@ -9,8 +9,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from moorage import traces
 from moorage.agent import host, logs, places, wire
-from moorage.cni import handler, incident
+from moorage.cni import errors, handler, incident
 
 # A node has 110 pods, and each may have an ADD that waits for a server that is away. A DEL does
 # not, and must find a worker all the same.
@@ -94,7 +95,7 @@ class Service:
             return  # it waited for a worker, and has gone on without an agent
         wire.take(connection)
         began = time.monotonic()
-        reply = self._handle(call)
+        reply = self._traced(call)
         _tell(call, reply, time.monotonic() - began)
         self._answered += 1
         is_heard = wire.answer(connection, reply)
@@ -102,6 +103,13 @@ class Service:
         is_add = call.environment.get("CNI_COMMAND") == "ADD" and not reply.exit_code
         if is_add and not is_heard:
             self._take_back(call)
+
+    def _traced(self, call: wire.Call) -> handler.Reply:
+        if traces.spans is None:
+            return self._handle(call)
+        from moorage.agent import spans  # noqa: PLC0415 - loads OpenTelemetry
+
+        return spans.traced(traces.spans, call, self._handle)
 
     def _handle(self, call: wire.Call) -> handler.Reply:
         try:
@@ -171,10 +179,12 @@ def _tell(call: wire.Call, reply: handler.Reply, seconds: float) -> None:
         "milliseconds": round(seconds * 1e3, 1),
     }
     if reply.exit_code:
-        logs.tell(_LOG, logging.WARNING, "a call failed", code=_code(reply.stdout), **fields)
+        logs.tell(_LOG, logging.WARNING, "a call failed", **_why(reply), **fields)
     else:
         logs.tell(_LOG, logging.DEBUG, "a call", **fields)
 
 
-def _code(document: bytes) -> object:
-    return json.loads(document).get("code")
+def _why(reply: handler.Reply) -> dict[str, object]:
+    if reply.failed is None:
+        return {"code": int(errors.Code.INTERNAL)}
+    return {"code": int(reply.failed.code), **logs.request(reply.failed)}

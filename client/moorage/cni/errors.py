@@ -43,13 +43,17 @@ class Code(enum.IntEnum):
 
 
 class CniError(Exception):
-    """The call fails: `msg` says what, where and why; `details` what to do next."""
+    """The call fails: `msg` says what, where and why; `details` what to do next.
 
-    def __init__(self, code: Code, msg: str, details: str = "") -> None:
+    `request_id` is what a server knows the call by in its log, where one was asked.
+    """
+
+    def __init__(self, code: Code, msg: str, details: str = "", request_id: str = "") -> None:
         super().__init__(msg)
         self.code = code
         self.msg = msg
         self.details = details
+        self.request_id = request_id
 
 
 _TRY_AGAIN = {
@@ -91,7 +95,8 @@ def from_rpc(failure: "client_errors.MoorageError", server: str, asked: str = ""
     facts += [f"{violation.field}: {violation.description}" for violation in failure.violations]
     if reason == "POOL_NOT_FOUND":
         facts.append(unresolved(failure.metadata.get("pool", "")))
-    return CniError(code, msg, "; ".join(filter(None, [*facts, asked])))
+    details = "; ".join(filter(None, [*facts, asked]))
+    return CniError(code, msg, details, failure.request_id)
 
 
 def unresolved(pool: str) -> str:
@@ -108,6 +113,7 @@ def _try_again(failure: "client_errors.MoorageError", server: str, reason: str) 
         f"server {server} gave no answer in time or is busy ({reason}){said}",
         'the runtime tries again; if this stays, check that ipam "server" of the CNI config '
         "names a running moorage-server that this node can reach",
+        failure.request_id,
     )
 
 
@@ -148,8 +154,10 @@ def document(error: CniError, cni_version: str) -> bytes:
     """Renders the error document of the CNI specification, section 5 "Error"."""
     fields: dict[str, str | int] = {"cniVersion": cni_version, "code": int(error.code)}
     fields["msg"] = harmless(error.msg)
-    if error.details:
-        fields["details"] = harmless(error.details)
+    # Last, and whole however long the rest is: the server's log has it in these words.
+    request = error.request_id and f"request_id={error.request_id}"
+    if details := "; ".join(filter(None, [harmless(error.details), request])):
+        fields["details"] = details
     return json.dumps(fields).encode() + b"\n"
 
 

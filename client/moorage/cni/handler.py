@@ -27,10 +27,14 @@ _SINCE |= {Verb.GC: "1.1.0", Verb.STATUS: "1.1.0"}
 
 
 class Reply(NamedTuple):
-    """What the program prints, one JSON document or nothing, and how it ends."""
+    """What the program prints, one JSON document or nothing, and how it ends.
+
+    `failed` is why, where it failed; the document says it to a runtime.
+    """
 
     stdout: bytes
     exit_code: int
+    failed: errors.CniError | None = None
 
 
 def handle(environment: Mapping[str, str], stdin: bytes, host: Host, began: int) -> Reply:
@@ -47,7 +51,7 @@ def handle(environment: Mapping[str, str], stdin: bytes, host: Host, began: int)
 def failure(error: errors.CniError, stdin: bytes = b"") -> Reply:
     """Answers that the call failed, in the version that stdin asks for."""
     document = errors.document(error, versions.answered(stdin))
-    return Reply(stdout=document, exit_code=1)
+    return Reply(stdout=document, exit_code=1, failed=error)
 
 
 def _answer(environment: Mapping[str, str], stdin: bytes, host: Host, began: int) -> bytes:

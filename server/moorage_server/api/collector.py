@@ -17,9 +17,11 @@ import concurrent.futures
 import functools
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import TYPE_CHECKING
 
 import structlog
 
+from moorage_server import traces
 from moorage_server.api import backward, chores, corruption, measures
 from moorage_server.api.admission import CROWDED_BATCH_SIZE, Admission, Class
 from moorage_server.api.desk import Desk
@@ -31,6 +33,9 @@ from moorage_server.storage import catalogs, database
 from moorage_server.usecases import batch
 from moorage_server.usecases.batch import Locking
 from moorage_server.usecases.ledger import Request, Shown
+
+if TYPE_CHECKING:
+    from moorage_server.api.spans import Track
 
 WAITING_CALLS = 4096  # more are refused at once with SERVER_BUSY; of releases twice as many
 BATCH_LOCK_WAIT = 0.1  # seconds; a batch waits for no lock on purpose, this is a backstop
@@ -115,7 +120,8 @@ class Collector:
 
     async def _try(self, request: Request, deadline: float) -> Shown:
         loop = asyncio.get_running_loop()
-        ticket = Ticket(request=request, deadline=deadline, answer=loop.create_future())
+        answer: asyncio.Future[Shown] = loop.create_future()
+        ticket = Ticket(request=request, deadline=deadline, answer=answer, track=_track())
         self._admission.waiting[ticket.of] += 1
         self._queue.add(ticket)
         # A database that is frozen answers nothing, not even that time is up. The loop's clock
@@ -127,6 +133,8 @@ class Collector:
             expiry.cancel()
             if not ticket.begun:
                 self._admission.waiting[ticket.of] -= 1
+            if ticket.track is not None:
+                ticket.track.go_on()
 
     def _require_room(self, of: Class) -> None:
         present = len(self._queue) + len(self._left) + len(self._tasks) + self._vigils.resting
@@ -189,7 +197,7 @@ class Collector:
                 self._leave_alone(ticket)
 
     def _leave_alone(self, ticket: Ticket) -> None:
-        ticket.in_hand = False
+        ticket.wait()
         work = functools.partial(self._run_alone, ticket)
         self._spawn(self._survive(work, [ticket]))
 
@@ -220,7 +228,7 @@ class Collector:
         outcome: batch.Outcome | BaseException = batch.Deferred.DEFERRED
         async with self._alone[ticket.of]:
             while outcome is batch.Deferred.DEFERRED and not ticket.answer.done():
-                ticket.in_hand = True
+                ticket.take()
                 outcome = await self._once(ticket)
         if outcome is not batch.Deferred.DEFERRED:
             self._tell([ticket], [outcome], self._leave_alone)
@@ -263,12 +271,33 @@ class Collector:
             self._batches.decided(replays=ran.replays, empty=ran.empty, deferred=left)
             return ran
 
-        return work
+        return work if traces.spans is None else _traced(work, tickets, locking)
 
     def _spawn(self, work: "collections.abc.Coroutine[None, None, None]") -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _track() -> "Track | None":
+    if traces.spans is None:
+        return None
+    from moorage_server.api import spans  # noqa: PLC0415  # loads OpenTelemetry
+
+    return spans.track()
+
+
+def _traced(
+    work: Callable[[], batch.Ran], tickets: Sequence[Ticket], locking: Locking
+) -> Callable[[], batch.Ran]:
+    from moorage_server.api import spans  # noqa: PLC0415  # loads OpenTelemetry
+
+    tracks = [ticket.track for ticket in tickets if ticket.track is not None]
+    about: traces.Attributes = {
+        "moorage.batch.size": len(tickets),
+        "moorage.locking": locking.name.lower(),
+    }
+    return spans.batch(work, tracks, about)
 
 
 def _unless_of(doubted: Collection[str], outcome: batch.Outcome) -> batch.Outcome:

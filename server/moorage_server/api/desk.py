@@ -15,6 +15,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 import grpc.aio
 
+from moorage_server import traces
 from moorage_server.api import corruption
 from moorage_server.api.admission import Admission, Class
 from moorage_server.domain import errors
@@ -166,7 +167,7 @@ class Desk:
 
         # The type stubs have a class where any function is taken.
         context.add_done_callback(cast("Any", stop))
-        running = loop.run_in_executor(self._streams, work)
+        running = loop.run_in_executor(self._streams, traces.carried(work))
         # Behind everything that it has told; None is the end.
         running.add_done_callback(lambda _: told.put_nowait(None))
         while (each := await _next(told, deadline)) is not None:
@@ -176,7 +177,8 @@ class Desk:
 
     async def call(self, work: Callable[[], T]) -> T:
         """The result of blocking work, done in a database thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, traces.carried(work))
 
     async def probe(self, work: Callable[[], T]) -> T:
         """The result of blocking work that waits behind no call."""

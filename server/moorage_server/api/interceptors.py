@@ -9,6 +9,7 @@ import grpc.aio
 import structlog
 from google.protobuf import message
 
+from moorage_server import traces
 from moorage_server.api import acting, desk, measures
 from moorage_server.api import errors as statuses
 from moorage_server.api.admission import Admission
@@ -66,27 +67,31 @@ class Boundary(grpc.aio.ServerInterceptor):
         if handler is None or "/moorage." not in method:
             return handler
         entry = Entry(method, self._callers) if self._callers else None
-        wrapped = self._wrapped[method] = self._wrap(method.rpartition("/")[2], handler, entry)
+        wrapped = self._wrapped[method] = self._wrap(method, handler, entry)
         return wrapped
 
     def _wrap(
         self,
-        action: str,
+        method: str,
         handler: "grpc.RpcMethodHandler[Question, Answer]",
         entry: Entry | None,
     ) -> "grpc.RpcMethodHandler[Question, Answer]":
         # The type stubs know only synchronous behaviours, and nothing of what is put in
         # a message's place.
         read = cast("Callable[[bytes], Question]", _readable(handler.request_deserializer))
+        action = method.rpartition("/")[2]
         if handler.unary_stream is not None:
             telling = cast("Telling[Question, Answer]", handler.unary_stream)
+            guarded = self._guard_stream(action, telling, entry)
             return grpc.unary_stream_rpc_method_handler(
-                self._guard_stream(action, telling, entry),
+                _traced_stream(method, guarded) if traces.spans else guarded,
                 request_deserializer=read,
                 response_serializer=_written(handler.response_serializer),
             )
+        behaviour = cast("Behaviour[Question, Answer]", handler.unary_unary)
+        guard = self._guard(action, behaviour, entry)
         return grpc.unary_unary_rpc_method_handler(
-            self._guard(action, cast("Behaviour[Question, Answer]", handler.unary_unary), entry),
+            _traced(method, guard) if traces.spans else guard,
             request_deserializer=read,
             response_serializer=handler.response_serializer,
         )
@@ -153,11 +158,31 @@ class Boundary(grpc.aio.ServerInterceptor):
             _log.debug("call", **told, request_id=acting.REQUEST.get())
             return
         told["request_id"] = acting.request_id(context)
+        if traces.spans is not None:
+            _trace(refusal)
         if isinstance(refusal, KINDS):
             self._denials.tell(context.peer(), CURRENT.get().name, refusal, **told)
             return
         log = _log.error if isinstance(refusal, _ERRORS) else _log.info
         log("call", **told, **refusal.metadata)
+
+
+def _traced(method: str, behaviour: Behaviour[Question, Answer]) -> Behaviour[Question, Answer]:
+    from moorage_server.api import spans  # noqa: PLC0415  # loads OpenTelemetry
+
+    return spans.answering(method, behaviour)
+
+
+def _traced_stream(method: str, telling: Telling[Question, Answer]) -> Telling[Question, Answer]:
+    from moorage_server.api import spans  # noqa: PLC0415  # loads OpenTelemetry
+
+    return spans.telling(method, telling)
+
+
+def _trace(refusal: errors.IpamError) -> None:
+    from moorage_server.api import spans  # noqa: PLC0415  # loads OpenTelemetry
+
+    spans.refused(refusal.reason, statuses.CODES[type(refusal)])
 
 
 async def _turn_away(_: object, context: desk.Context) -> NoReturn:

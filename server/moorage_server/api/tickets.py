@@ -5,10 +5,14 @@ import collections
 import dataclasses
 import itertools
 import time
+from typing import TYPE_CHECKING
 
 from moorage_server.api.admission import Admission, Class
 from moorage_server.domain import errors, model
 from moorage_server.usecases.ledger import Request, Shown
+
+if TYPE_CHECKING:
+    from moorage_server.api.spans import Track
 
 _FIRST_FIRST = (Class.RELEASE, Class.ASSIGN)
 
@@ -27,11 +31,24 @@ class Ticket:
     answer: "asyncio.Future[Shown]"
     begun: bool = False  # once a transaction had it
     in_hand: bool = False  # while one has it, which may commit what it makes of it
+    track: "Track | None" = None  # where its call is traced
 
     @property
     def of(self) -> Class:
         """The class of its call."""
         return class_of(self.request)
+
+    def wait(self) -> None:
+        """No transaction has it; nothing of it was written so far."""
+        self.in_hand = False
+        if self.track is not None:
+            self.track.wait()
+
+    def take(self) -> None:
+        """A transaction has it from now on."""
+        self.in_hand = True
+        if self.track is not None:
+            self.track.go_on()
 
     def expire(self) -> None:
         """Its time is up."""
@@ -65,7 +82,7 @@ class Queue:
 
     def add(self, ticket: Ticket) -> None:
         """Behind all others of its class; nothing of it was written so far."""
-        ticket.in_hand = False
+        ticket.wait()
         self._tickets[ticket.of].append(ticket)
         self._arrived.set()
 
@@ -109,7 +126,7 @@ class Queue:
         queue.extendleft(reversed(left))
 
     def _begin(self, ticket: Ticket) -> None:
-        ticket.in_hand = True
+        ticket.take()
         if not ticket.begun:
             ticket.begun = True
             self._admission.waiting[ticket.of] -= 1

@@ -1,6 +1,7 @@
 """One process that serves: alone, or as one of several."""
 
 import asyncio
+import contextlib
 import gc
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ import structlog
 import moorage_server
 from moorage_server.api.server import GRACE, Server
 from moorage_server.config import Settings
+from moorage_server.processes import tracing
 from moorage_server.processes.ending import Ending, give_up_after
 
 LAST_TRANSACTIONS = 10.0  # seconds for what goes on behind calls that were given up
@@ -32,8 +34,13 @@ async def serve(
     """Serves until `ending`, then finishes the calls under way.
 
     Once it serves it tells where, where its metrics are, and the port for tokens alone. Raises
-    BindError.
+    BindError and Unreadable.
     """
+    with tracing.traced() if settings.traces else contextlib.nullcontext():
+        await _serve(settings, ending, tell)
+
+
+async def _serve(settings: Settings, ending: Ending, tell: Callable[[str, str, str], None]) -> None:
     server = Server(settings)
     address = await server.start()
     _relieve_collector()

@@ -20,7 +20,7 @@ import structlog
 
 from moorage_server.domain import errors
 from moorage_server.storage import errors as database_errors
-from moorage_server.storage import hosts, loaders, pulse, statements
+from moorage_server.storage import hosts, loaders, outlines, pulse, statements
 from moorage_server.storage.errors import Verdict
 
 T = TypeVar("T")
@@ -114,6 +114,7 @@ class Database:
                 "prepare_threshold": 2,
             },
         )
+        outlines.listen(self._engine)
         self._losses = _Losses()
         known = hosts.Hosts()
         self._pulse = pulse.Pulse(known.another_leads)
@@ -161,7 +162,8 @@ class Database:
             raise errors.DatabaseUnavailable
         for attempt in range(ATTEMPTS):
             try:
-                return self._once(work, limits, snapshot=snapshot)
+                with outlines.transaction(only_reads=snapshot):
+                    return self._once(work, limits, snapshot=snapshot)
             except _Again as again:
                 pause = FIRST_PAUSE * 2**attempt * _chance.uniform(0.5, 1.5)
                 if attempt + 1 == ATTEMPTS or time.monotonic() + pause >= limits.deadline:
@@ -222,14 +224,16 @@ class Database:
             statement=_milliseconds(limits.statement),
             idle=_milliseconds(IDLE_IN_TRANSACTION),
         )
-        statements.send(connection, begin)
+        with outlines.BEGIN.around():
+            statements.send(connection, begin)
 
     def _commit(self, connection: sa.Connection, *, only_reads: bool) -> None:
         # From here on nothing may be cancelled, and nothing that fails is sent
         # again: the row may be there although we were not told.
         connection.info["warnings"].clear()  # a trigger of somebody's may have given some before
         try:
-            connection.commit()
+            with outlines.COMMIT.around():
+                connection.commit()
         except sa.exc.DBAPIError as error:
             # For SQLAlchemy the transaction is over, and no ROLLBACK is sent; but one whose COMMIT
             # was cancelled early is still open, and would be whoever's has the connection next.
@@ -258,6 +262,7 @@ class _Again(Exception):
     def __init__(self, refusal: errors.IpamError) -> None:
         super().__init__(str(refusal))
         self.refusal = refusal
+        self.reason = refusal.reason
 
 
 @contextlib.contextmanager

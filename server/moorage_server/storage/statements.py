@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from psycopg.pq import TransactionStatus
 from psycopg.rows import RowFactory, namedtuple_row, tuple_row
 
-from moorage_server.storage import interruption
+from moorage_server.storage import interruption, outlines
 
 Parameters = Mapping[str, object]
 T = TypeVar("T")
@@ -38,6 +38,7 @@ class Statement:
         """Takes the statement as it is to be sent, but for its parameters."""
         self.text = text
         self._sent_text = _NAMED.sub(r"%(\1)s", text.replace("%", "%%"))
+        self._outline = outlines.Outline(text)
 
     def rows(self, connection: sa.Connection, parameters: Parameters = _NONE) -> list[Any]:
         """Its rows, with a field for each column."""
@@ -77,7 +78,8 @@ class Statement:
         Who raises something does not wait for rows that are being looked for.
         """
         cursor = driver(connection).cursor("stream", row_factory=lambda _: make)
-        with cursor, concurrent.futures.ThreadPoolExecutor(1, "fetch") as ahead:
+        threads = concurrent.futures.ThreadPoolExecutor(1, "fetch")
+        with self._outline.around(), cursor, threads as ahead:
             cursor.execute(self._sent_text, parameters)
             fetches = _Fetches(cursor, ahead)
             try:
@@ -90,7 +92,8 @@ class Statement:
         self, connection: sa.Connection, parameters: Parameters, row_factory: RowFactory[Any]
     ) -> psycopg.Cursor[Any]:
         cursor = driver(connection).cursor(row_factory=row_factory)
-        return cursor.execute(self._sent_text, parameters)
+        with self._outline.around():
+            return cursor.execute(self._sent_text, parameters)
 
 
 class _Fetches(Generic[T]):
