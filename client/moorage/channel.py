@@ -24,6 +24,10 @@ OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.http2.max_pings_without_data", 0),
+    # The pings by which gRPC measures a connection that carries much come more often than that: a
+    # server ends it for them in the midst of a large answer. So the window is set, not found.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 256 * 1024),
     # gRPC would wait up to two minutes before it connects again, and twenty seconds for a peer
     # that does not answer; a call's retries must find it connected as soon as a server is back.
     ("grpc.initial_reconnect_backoff_ms", 100),

@@ -8,7 +8,13 @@ from collections.abc import Iterable, Iterator
 import grpc
 
 from moorage import calls, names
-from moorage.v1 import admin_service_pb2, admin_service_pb2_grpc, audit_pb2, resources_pb2
+from moorage.v1 import (
+    admin_service_pb2,
+    admin_service_pb2_grpc,
+    audit_pb2,
+    reconciliation_pb2,
+    resources_pb2,
+)
 
 
 class Upkeep(calls.Calls):
@@ -29,19 +35,32 @@ class Upkeep(calls.Calls):
         request = admin_service_pb2.CheckConsistencyRequest(parent=names.vrf(vrf))
         yield from self._stream(self._admin.CheckConsistency, request, timeout)
 
+    def export_vrf(
+        self, *, vrf: str = names.DEFAULT_VRF, timeout: float | None = None
+    ) -> Iterator[admin_service_pb2.ExportVrfResponse]:
+        """Yield everything that a VRF is made of and that is held in it, as it is at one moment.
+
+        One kind after the other, a piece at a time. `timeout` is for the whole of it. An export
+        that breaks off is not tried again: what was read is of a moment that has passed.
+        """
+        request = admin_service_pb2.ExportVrfRequest(parent=names.vrf(vrf))
+        yield from self._stream(self._admin.ExportVrf, request, timeout)
+
     def adopt_block(
         self,
         cidr: str,
         addresses: Iterable[admin_service_pb2.AdoptedAddress] = (),
         *,
         node: str = "",
+        sticky_addresses: Iterable[reconciliation_pb2.StickyAddress] = (),
         validate_only: bool = False,
         vrf: str = names.DEFAULT_VRF,
         timeout: float | None = None,
     ) -> admin_service_pb2.AdoptBlockResponse:
         """Adopt a block with the addresses held in it, all or nothing; see its `conflicts`.
 
-        The same call again changes nothing, whatever was released since. With `validate_only`
+        `sticky_addresses` are those that nobody holds and that are to be kept for their owners. The
+        same call again changes nothing, whatever was released since. With `validate_only`
         nothing is changed at all.
         """
         request = admin_service_pb2.AdoptBlockRequest(
@@ -49,6 +68,7 @@ class Upkeep(calls.Calls):
             cidr=cidr,
             node=node,
             addresses=addresses,
+            sticky_addresses=sticky_addresses,
             validate_only=validate_only,
         )
         return self._call(self._admin.AdoptBlock, request, timeout)

@@ -308,6 +308,11 @@ CELLS: Final[dict[str, Cell]] = {
         make=lambda _, scope: _M.CheckConsistencyRequest(parent=f"vrfs/{scope}"),
         answers=there("VRF_NOT_FOUND"),
     ),
+    "ExportVrf": Cell(
+        who="o",
+        make=lambda _, scope: _M.ExportVrfRequest(parent=f"vrfs/{scope}"),
+        answers=there("VRF_NOT_FOUND"),
+    ),
     "AdoptBlock": Cell(
         who="o",
         make=lambda _, scope: _M.AdoptBlockRequest(parent=f"vrfs/{scope}", cidr="10.0.0.0/26"),

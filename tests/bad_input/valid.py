@@ -253,6 +253,7 @@ _VRFS: dict[str, Sequence[Message]] = {
 
 _ADMIN: dict[str, Sequence[Message]] = {
     "CheckConsistency": [admin_service_pb2.CheckConsistencyRequest(parent=VRF)],
+    "ExportVrf": [admin_service_pb2.ExportVrfRequest(parent=VRF)],
     "GetQuarantine": [admin_service_pb2.GetQuarantineRequest(parent=VRF)],
     "LiftQuarantine": [admin_service_pb2.LiftQuarantineRequest(parent=VRF, reason="repaired")],
     "ListChanges": [
@@ -272,7 +273,20 @@ _ADMIN: dict[str, Sequence[Message]] = {
             node="n1",
             addresses=[
                 admin_service_pb2.AdoptedAddress(
-                    address="10.0.0.129", attachment=ATTACHMENT, workload=WORKLOAD
+                    address="10.0.0.129",
+                    attachment=ATTACHMENT,
+                    workload=WORKLOAD,
+                    owner_key="db-0",
+                    sticky=duration_pb2.Duration(seconds=60),
+                )
+            ],
+            sticky_addresses=[
+                reconciliation_pb2.StickyAddress(
+                    address="10.0.0.130",
+                    owner_key="db-1",
+                    network="pods",
+                    interface="eth0",
+                    expire_time=timestamp_pb2.Timestamp(seconds=4_000_000_000),
                 )
             ],
             validate_only=True,

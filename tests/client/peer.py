@@ -21,6 +21,7 @@ Step = Callable[[grpc.ServicerContext], bytes]
 STREAMING = frozenset(
     {
         "/moorage.v1.AdminService/CheckConsistency",
+        "/moorage.v1.AdminService/ExportVrf",
         "/moorage.v1.AllocationService/WatchAllocations",
     }
 )

@@ -39,6 +39,7 @@ FINDING = admin.CheckConsistencyResponse(
 PROGRESS = admin.CheckConsistencyResponse(
     progress=admin.CheckProgress(rule="address_free_and_held", checked_rule_count=1, rule_count=2)
 )
+EXPORTED = admin.ExportVrfResponse(allocations=[HELD])
 ADOPTED = admin.AdoptedAddress(
     address="10.0.0.7",
     attachment=resources_pb2.Attachment(network="net", container_id="c1", interface="eth0"),
@@ -466,15 +467,28 @@ ROWS = [
         result=[FINDING],
     ),
     Row(
+        rpc="AdminService/ExportVrf",
+        call=lambda client: list(client.export_vrf(vrf="blue")),
+        request=admin.ExportVrfRequest(parent="vrfs/blue"),
+        response=EXPORTED,
+        result=[EXPORTED],
+    ),
+    Row(
         rpc="AdminService/AdoptBlock",
         call=lambda client: client.adopt_block(
-            "10.0.0.0/26", [ADOPTED], node="n1", validate_only=True, vrf="blue"
+            "10.0.0.0/26",
+            [ADOPTED],
+            node="n1",
+            sticky_addresses=[KEPT],
+            validate_only=True,
+            vrf="blue",
         ),
         request=admin.AdoptBlockRequest(
             parent="vrfs/blue",
             cidr="10.0.0.0/26",
             node="n1",
             addresses=[ADOPTED],
+            sticky_addresses=[KEPT],
             validate_only=True,
         ),
         response=admin.AdoptBlockResponse(adopted_count=1),

@@ -22,11 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from moorage.v1 import audit_pb2 as moorage_dot_v1_dot_audit__pb2
+from moorage.v1 import reconciliation_pb2 as moorage_dot_v1_dot_reconciliation__pb2
 from moorage.v1 import resources_pb2 as moorage_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emoorage/v1/admin_service.proto\x12\nmoorage.v1\x1a\x16moorage/v1/audit.proto\x1a\x1amoorage/v1/resources.proto\"&\n\x14GetQuarantineRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\"\xcc\x01\n\x15GetQuarantineResponse\x12+\n\x0bquarantines\x18\x01 \x03(\x0b\x32\x16.moorage.v1.Quarantine\x12(\n\x07\x61waited\x18\x02 \x03(\x0b\x32\x17.moorage.v1.AwaitedList\x12\x15\n\rawaited_count\x18\x03 \x01(\x05\x12.\n\x07unknown\x18\x04 \x03(\x0b\x32\x1d.moorage.v1.UnknownAttachment\x12\x15\n\runknown_count\x18\x05 \x01(\x05\"=\n\x0b\x41waitedList\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0f\n\x07\x63luster\x18\x02 \x01(\t\x12\x0f\n\x07network\x18\x03 \x01(\t\"^\n\x11UnknownAttachment\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0f\n\x07\x63luster\x18\x02 \x01(\t\x12*\n\nattachment\x18\x03 \x01(\x0b\x32\x16.moorage.v1.Attachment\"7\n\x15LiftQuarantineRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"E\n\x16LiftQuarantineResponse\x12+\n\x0bquarantines\x18\x01 \x03(\x0b\x32\x16.moorage.v1.Quarantine\")\n\x17\x43heckConsistencyRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\"z\n\x18\x43heckConsistencyResponse\x12&\n\x07\x66inding\x18\x01 \x01(\x0b\x32\x13.moorage.v1.FindingH\x00\x12-\n\x08progress\x18\x02 \x01(\x0b\x32\x19.moorage.v1.CheckProgressH\x00\x42\x07\n\x05\x65vent\"\\\n\x07\x46inding\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\r\n\x05\x62lock\x18\x04 \x01(\t\x12\x12\n\ngeneration\x18\x05 \x01(\x03\"M\n\rCheckProgress\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x1a\n\x12\x63hecked_rule_count\x18\x02 \x01(\x05\x12\x12\n\nrule_count\x18\x03 \x01(\x05\"\x85\x01\n\x11\x41\x64optBlockRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0c\n\x04\x63idr\x18\x02 \x01(\t\x12\x0c\n\x04node\x18\x03 \x01(\t\x12-\n\taddresses\x18\x04 \x03(\x0b\x32\x1a.moorage.v1.AdoptedAddress\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"\xfa\x01\n\x0e\x41\x64optedAddress\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12*\n\nattachment\x18\x02 \x01(\x0b\x32\x16.moorage.v1.Attachment\x12&\n\x08workload\x18\x03 \x01(\x0b\x32\x14.moorage.v1.Workload\x12\x1c\n\x03use\x18\x04 \x01(\x0e\x32\x0f.moorage.v1.Use\x12\x36\n\x06labels\x18\x05 \x03(\x0b\x32&.moorage.v1.AdoptedAddress.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb8\x01\n\x12\x41\x64optBlockResponse\x12\x15\n\radopted_count\x18\x01 \x01(\x05\x12\x17\n\x0funchanged_count\x18\x02 \x01(\x05\x12\x15\n\rblock_changed\x18\x03 \x01(\x08\x12,\n\tconflicts\x18\x04 \x03(\x0b\x32\x19.moorage.v1.AdoptConflict\x12\x16\n\x0ereleased_count\x18\x05 \x01(\x05\x12\x15\n\rprevious_node\x18\x06 \x01(\t\"1\n\rAdoptConflict\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t2\xbb\x03\n\x0c\x41\x64minService\x12_\n\x10\x43heckConsistency\x12#.moorage.v1.CheckConsistencyRequest\x1a$.moorage.v1.CheckConsistencyResponse0\x01\x12K\n\nAdoptBlock\x12\x1d.moorage.v1.AdoptBlockRequest\x1a\x1e.moorage.v1.AdoptBlockResponse\x12T\n\rGetQuarantine\x12 .moorage.v1.GetQuarantineRequest\x1a!.moorage.v1.GetQuarantineResponse\x12W\n\x0eLiftQuarantine\x12!.moorage.v1.LiftQuarantineRequest\x1a\".moorage.v1.LiftQuarantineResponse\x12N\n\x0bListChanges\x12\x1e.moorage.v1.ListChangesRequest\x1a\x1f.moorage.v1.ListChangesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emoorage/v1/admin_service.proto\x12\nmoorage.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x16moorage/v1/audit.proto\x1a\x1fmoorage/v1/reconciliation.proto\x1a\x1amoorage/v1/resources.proto\"&\n\x14GetQuarantineRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\"\xcc\x01\n\x15GetQuarantineResponse\x12+\n\x0bquarantines\x18\x01 \x03(\x0b\x32\x16.moorage.v1.Quarantine\x12(\n\x07\x61waited\x18\x02 \x03(\x0b\x32\x17.moorage.v1.AwaitedList\x12\x15\n\rawaited_count\x18\x03 \x01(\x05\x12.\n\x07unknown\x18\x04 \x03(\x0b\x32\x1d.moorage.v1.UnknownAttachment\x12\x15\n\runknown_count\x18\x05 \x01(\x05\"=\n\x0b\x41waitedList\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0f\n\x07\x63luster\x18\x02 \x01(\t\x12\x0f\n\x07network\x18\x03 \x01(\t\"^\n\x11UnknownAttachment\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0f\n\x07\x63luster\x18\x02 \x01(\t\x12*\n\nattachment\x18\x03 \x01(\x0b\x32\x16.moorage.v1.Attachment\"7\n\x15LiftQuarantineRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"E\n\x16LiftQuarantineResponse\x12+\n\x0bquarantines\x18\x01 \x03(\x0b\x32\x16.moorage.v1.Quarantine\")\n\x17\x43heckConsistencyRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\"z\n\x18\x43heckConsistencyResponse\x12&\n\x07\x66inding\x18\x01 \x01(\x0b\x32\x13.moorage.v1.FindingH\x00\x12-\n\x08progress\x18\x02 \x01(\x0b\x32\x19.moorage.v1.CheckProgressH\x00\x42\x07\n\x05\x65vent\"\\\n\x07\x46inding\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\r\n\x05\x62lock\x18\x04 \x01(\t\x12\x12\n\ngeneration\x18\x05 \x01(\x03\"M\n\rCheckProgress\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x1a\n\x12\x63hecked_rule_count\x18\x02 \x01(\x05\x12\x12\n\nrule_count\x18\x03 \x01(\x05\"\"\n\x10\x45xportVrfRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\"\xd3\x02\n\x11\x45xportVrfResponse\x12*\n\x08position\x18\x01 \x01(\x0b\x32\x18.moorage.v1.FeedPosition\x12\x1c\n\x03vrf\x18\x02 \x01(\x0b\x32\x0f.moorage.v1.Vrf\x12\x1f\n\x05nodes\x18\x03 \x03(\x0b\x32\x10.moorage.v1.Node\x12\x1f\n\x05pools\x18\x04 \x03(\x0b\x32\x10.moorage.v1.Pool\x12-\n\x0creservations\x18\x05 \x03(\x0b\x32\x17.moorage.v1.Reservation\x12!\n\x06\x62locks\x18\x06 \x03(\x0b\x32\x11.moorage.v1.Block\x12\x33\n\x10sticky_addresses\x18\x07 \x03(\x0b\x32\x19.moorage.v1.StickyAddress\x12+\n\x0b\x61llocations\x18\x08 \x03(\x0b\x32\x16.moorage.v1.Allocation\"\xba\x01\n\x11\x41\x64optBlockRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0c\n\x04\x63idr\x18\x02 \x01(\t\x12\x0c\n\x04node\x18\x03 \x01(\t\x12-\n\taddresses\x18\x04 \x03(\x0b\x32\x1a.moorage.v1.AdoptedAddress\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x33\n\x10sticky_addresses\x18\x06 \x03(\x0b\x32\x19.moorage.v1.StickyAddress\"\xb8\x02\n\x0e\x41\x64optedAddress\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12*\n\nattachment\x18\x02 \x01(\x0b\x32\x16.moorage.v1.Attachment\x12&\n\x08workload\x18\x03 \x01(\x0b\x32\x14.moorage.v1.Workload\x12\x1c\n\x03use\x18\x04 \x01(\x0e\x32\x0f.moorage.v1.Use\x12\x36\n\x06labels\x18\x05 \x03(\x0b\x32&.moorage.v1.AdoptedAddress.LabelsEntry\x12\x11\n\towner_key\x18\x06 \x01(\t\x12)\n\x06sticky\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xcc\x01\n\x12\x41\x64optBlockResponse\x12\x15\n\radopted_count\x18\x01 \x01(\x05\x12\x17\n\x0funchanged_count\x18\x02 \x01(\x05\x12\x15\n\rblock_changed\x18\x03 \x01(\x08\x12,\n\tconflicts\x18\x04 \x03(\x0b\x32\x19.moorage.v1.AdoptConflict\x12\x16\n\x0ereleased_count\x18\x05 \x01(\x05\x12\x15\n\rprevious_node\x18\x06 \x01(\t\x12\x12\n\nkept_count\x18\x07 \x01(\x05\"1\n\rAdoptConflict\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t2\x87\x04\n\x0c\x41\x64minService\x12_\n\x10\x43heckConsistency\x12#.moorage.v1.CheckConsistencyRequest\x1a$.moorage.v1.CheckConsistencyResponse0\x01\x12K\n\nAdoptBlock\x12\x1d.moorage.v1.AdoptBlockRequest\x1a\x1e.moorage.v1.AdoptBlockResponse\x12J\n\tExportVrf\x12\x1c.moorage.v1.ExportVrfRequest\x1a\x1d.moorage.v1.ExportVrfResponse0\x01\x12T\n\rGetQuarantine\x12 .moorage.v1.GetQuarantineRequest\x1a!.moorage.v1.GetQuarantineResponse\x12W\n\x0eLiftQuarantine\x12!.moorage.v1.LiftQuarantineRequest\x1a\".moorage.v1.LiftQuarantineResponse\x12N\n\x0bListChanges\x12\x1e.moorage.v1.ListChangesRequest\x1a\x1f.moorage.v1.ListChangesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,36 +37,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ADOPTEDADDRESS_LABELSENTRY']._loaded_options = None
   _globals['_ADOPTEDADDRESS_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_GETQUARANTINEREQUEST']._serialized_start=98
-  _globals['_GETQUARANTINEREQUEST']._serialized_end=136
-  _globals['_GETQUARANTINERESPONSE']._serialized_start=139
-  _globals['_GETQUARANTINERESPONSE']._serialized_end=343
-  _globals['_AWAITEDLIST']._serialized_start=345
-  _globals['_AWAITEDLIST']._serialized_end=406
-  _globals['_UNKNOWNATTACHMENT']._serialized_start=408
-  _globals['_UNKNOWNATTACHMENT']._serialized_end=502
-  _globals['_LIFTQUARANTINEREQUEST']._serialized_start=504
-  _globals['_LIFTQUARANTINEREQUEST']._serialized_end=559
-  _globals['_LIFTQUARANTINERESPONSE']._serialized_start=561
-  _globals['_LIFTQUARANTINERESPONSE']._serialized_end=630
-  _globals['_CHECKCONSISTENCYREQUEST']._serialized_start=632
-  _globals['_CHECKCONSISTENCYREQUEST']._serialized_end=673
-  _globals['_CHECKCONSISTENCYRESPONSE']._serialized_start=675
-  _globals['_CHECKCONSISTENCYRESPONSE']._serialized_end=797
-  _globals['_FINDING']._serialized_start=799
-  _globals['_FINDING']._serialized_end=891
-  _globals['_CHECKPROGRESS']._serialized_start=893
-  _globals['_CHECKPROGRESS']._serialized_end=970
-  _globals['_ADOPTBLOCKREQUEST']._serialized_start=973
-  _globals['_ADOPTBLOCKREQUEST']._serialized_end=1106
-  _globals['_ADOPTEDADDRESS']._serialized_start=1109
-  _globals['_ADOPTEDADDRESS']._serialized_end=1359
-  _globals['_ADOPTEDADDRESS_LABELSENTRY']._serialized_start=1314
-  _globals['_ADOPTEDADDRESS_LABELSENTRY']._serialized_end=1359
-  _globals['_ADOPTBLOCKRESPONSE']._serialized_start=1362
-  _globals['_ADOPTBLOCKRESPONSE']._serialized_end=1546
-  _globals['_ADOPTCONFLICT']._serialized_start=1548
-  _globals['_ADOPTCONFLICT']._serialized_end=1597
-  _globals['_ADMINSERVICE']._serialized_start=1600
-  _globals['_ADMINSERVICE']._serialized_end=2043
+  _globals['_GETQUARANTINEREQUEST']._serialized_start=163
+  _globals['_GETQUARANTINEREQUEST']._serialized_end=201
+  _globals['_GETQUARANTINERESPONSE']._serialized_start=204
+  _globals['_GETQUARANTINERESPONSE']._serialized_end=408
+  _globals['_AWAITEDLIST']._serialized_start=410
+  _globals['_AWAITEDLIST']._serialized_end=471
+  _globals['_UNKNOWNATTACHMENT']._serialized_start=473
+  _globals['_UNKNOWNATTACHMENT']._serialized_end=567
+  _globals['_LIFTQUARANTINEREQUEST']._serialized_start=569
+  _globals['_LIFTQUARANTINEREQUEST']._serialized_end=624
+  _globals['_LIFTQUARANTINERESPONSE']._serialized_start=626
+  _globals['_LIFTQUARANTINERESPONSE']._serialized_end=695
+  _globals['_CHECKCONSISTENCYREQUEST']._serialized_start=697
+  _globals['_CHECKCONSISTENCYREQUEST']._serialized_end=738
+  _globals['_CHECKCONSISTENCYRESPONSE']._serialized_start=740
+  _globals['_CHECKCONSISTENCYRESPONSE']._serialized_end=862
+  _globals['_FINDING']._serialized_start=864
+  _globals['_FINDING']._serialized_end=956
+  _globals['_CHECKPROGRESS']._serialized_start=958
+  _globals['_CHECKPROGRESS']._serialized_end=1035
+  _globals['_EXPORTVRFREQUEST']._serialized_start=1037
+  _globals['_EXPORTVRFREQUEST']._serialized_end=1071
+  _globals['_EXPORTVRFRESPONSE']._serialized_start=1074
+  _globals['_EXPORTVRFRESPONSE']._serialized_end=1413
+  _globals['_ADOPTBLOCKREQUEST']._serialized_start=1416
+  _globals['_ADOPTBLOCKREQUEST']._serialized_end=1602
+  _globals['_ADOPTEDADDRESS']._serialized_start=1605
+  _globals['_ADOPTEDADDRESS']._serialized_end=1917
+  _globals['_ADOPTEDADDRESS_LABELSENTRY']._serialized_start=1872
+  _globals['_ADOPTEDADDRESS_LABELSENTRY']._serialized_end=1917
+  _globals['_ADOPTBLOCKRESPONSE']._serialized_start=1920
+  _globals['_ADOPTBLOCKRESPONSE']._serialized_end=2124
+  _globals['_ADOPTCONFLICT']._serialized_start=2126
+  _globals['_ADOPTCONFLICT']._serialized_end=2175
+  _globals['_ADMINSERVICE']._serialized_start=2178
+  _globals['_ADMINSERVICE']._serialized_end=2697
 # @@protoc_insertion_point(module_scope)

@@ -5,8 +5,10 @@ Administration: looking after the whole of a VRF."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from moorage.v1 import reconciliation_pb2 as _reconciliation_pb2
 from moorage.v1 import resources_pb2 as _resources_pb2
 import builtins as _builtins
 import sys
@@ -327,6 +329,96 @@ class CheckProgress(_message.Message):
 Global___CheckProgress: _TypeAlias = CheckProgress  # noqa: Y015
 
 @_typing.final
+class ExportVrfRequest(_message.Message):
+    """Request of ExportVrf."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Optional. The VRF, "vrfs/{vrf}"; absent: "vrfs/default"."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportVrfRequest: _TypeAlias = ExportVrfRequest  # noqa: Y015
+
+@_typing.final
+class ExportVrfResponse(_message.Message):
+    """Response of ExportVrf. One kind follows the other, in the order of these fields, each
+    in the order of its listing and in as many messages as it takes.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    VRF_FIELD_NUMBER: _builtins.int
+    NODES_FIELD_NUMBER: _builtins.int
+    POOLS_FIELD_NUMBER: _builtins.int
+    RESERVATIONS_FIELD_NUMBER: _builtins.int
+    BLOCKS_FIELD_NUMBER: _builtins.int
+    STICKY_ADDRESSES_FIELD_NUMBER: _builtins.int
+    ALLOCATIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def position(self) -> _resources_pb2.FeedPosition:
+        """Of the first message: how far the VRF's feed had come, at least."""
+
+    @_builtins.property
+    def vrf(self) -> _resources_pb2.Vrf:
+        """Of the first message."""
+
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Node]:
+        """The nodes that are known."""
+
+    @_builtins.property
+    def pools(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Pool]:
+        """The pools."""
+
+    @_builtins.property
+    def reservations(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Reservation]:
+        """The reservations."""
+
+    @_builtins.property
+    def blocks(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Block]:
+        """The open blocks: their assigned_count together is how many allocations follow."""
+
+    @_builtins.property
+    def sticky_addresses(self) -> _containers.RepeatedCompositeFieldContainer[_reconciliation_pb2.StickyAddress]:
+        """The addresses that are kept for owners."""
+
+    @_builtins.property
+    def allocations(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Allocation]:
+        """What is held; without prefix_length, gateway, routes and dns."""
+
+    def __init__(
+        self,
+        *,
+        position: _resources_pb2.FeedPosition | None = ...,
+        vrf: _resources_pb2.Vrf | None = ...,
+        nodes: _abc.Iterable[_resources_pb2.Node] | None = ...,
+        pools: _abc.Iterable[_resources_pb2.Pool] | None = ...,
+        reservations: _abc.Iterable[_resources_pb2.Reservation] | None = ...,
+        blocks: _abc.Iterable[_resources_pb2.Block] | None = ...,
+        sticky_addresses: _abc.Iterable[_reconciliation_pb2.StickyAddress] | None = ...,
+        allocations: _abc.Iterable[_resources_pb2.Allocation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "vrf", b"vrf"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocations", b"allocations", "blocks", b"blocks", "nodes", b"nodes", "pools", b"pools", "position", b"position", "reservations", b"reservations", "sticky_addresses", b"sticky_addresses", "vrf", b"vrf"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportVrfResponse: _TypeAlias = ExportVrfResponse  # noqa: Y015
+
+@_typing.final
 class AdoptBlockRequest(_message.Message):
     """Request of AdoptBlock."""
 
@@ -337,6 +429,7 @@ class AdoptBlockRequest(_message.Message):
     NODE_FIELD_NUMBER: _builtins.int
     ADDRESSES_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    STICKY_ADDRESSES_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Optional. The VRF, "vrfs/{vrf}"; absent: "vrfs/default"."""
     cidr: _builtins.str
@@ -353,6 +446,14 @@ class AdoptBlockRequest(_message.Message):
         block go in several calls, each of which adds to what is there.
         """
 
+    @_builtins.property
+    def sticky_addresses(self) -> _containers.RepeatedCompositeFieldContainer[_reconciliation_pb2.StickyAddress]:
+        """Optional. Addresses of it that nobody holds, each to be kept for its owner_key,
+        network and interface until expire_time, or for 90 days if that is sooner; these
+        five fields are required, the others ignored. At most 1024. What its owner holds,
+        what is kept for it already and what has expired is left as it is.
+        """
+
     def __init__(
         self,
         *,
@@ -361,10 +462,11 @@ class AdoptBlockRequest(_message.Message):
         node: _builtins.str = ...,
         addresses: _abc.Iterable[Global___AdoptedAddress] | None = ...,
         validate_only: _builtins.bool = ...,
+        sticky_addresses: _abc.Iterable[_reconciliation_pb2.StickyAddress] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "cidr", b"cidr", "node", b"node", "parent", b"parent", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "cidr", b"cidr", "node", b"node", "parent", b"parent", "sticky_addresses", b"sticky_addresses", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -401,10 +503,14 @@ class AdoptedAddress(_message.Message):
     WORKLOAD_FIELD_NUMBER: _builtins.int
     USE_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    OWNER_KEY_FIELD_NUMBER: _builtins.int
+    STICKY_FIELD_NUMBER: _builtins.int
     address: _builtins.str
     """Required. The address, inside the block."""
     use: _resources_pb2.Use.ValueType
     """Optional. Absent: WORKLOAD."""
+    owner_key: _builtins.str
+    """Optional. As in AssignAddresses."""
     @_builtins.property
     def attachment(self) -> _resources_pb2.Attachment:
         """Required. Who holds it."""
@@ -417,6 +523,10 @@ class AdoptedAddress(_message.Message):
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Optional. At most 32 labels; keys up to 63, values up to 256 characters."""
 
+    @_builtins.property
+    def sticky(self) -> _duration_pb2.Duration:
+        """Optional. As in AssignAddresses."""
+
     def __init__(
         self,
         *,
@@ -425,10 +535,12 @@ class AdoptedAddress(_message.Message):
         workload: _resources_pb2.Workload | None = ...,
         use: _resources_pb2.Use.ValueType = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        owner_key: _builtins.str = ...,
+        sticky: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "workload", b"workload"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "sticky", b"sticky", "workload", b"workload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "attachment", b"attachment", "labels", b"labels", "use", b"use", "workload", b"workload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "attachment", b"attachment", "labels", b"labels", "owner_key", b"owner_key", "sticky", b"sticky", "use", b"use", "workload", b"workload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -446,6 +558,7 @@ class AdoptBlockResponse(_message.Message):
     CONFLICTS_FIELD_NUMBER: _builtins.int
     RELEASED_COUNT_FIELD_NUMBER: _builtins.int
     PREVIOUS_NODE_FIELD_NUMBER: _builtins.int
+    KEPT_COUNT_FIELD_NUMBER: _builtins.int
     adopted_count: _builtins.int
     """How many addresses became held, or would become."""
     unchanged_count: _builtins.int
@@ -456,6 +569,8 @@ class AdoptBlockResponse(_message.Message):
     """How many were released since they were adopted, and are left alone."""
     previous_node: _builtins.str
     """The node that the block is taken from, or would be; empty where there is none."""
+    kept_count: _builtins.int
+    """How many addresses became kept for their owners, or would become."""
     @_builtins.property
     def conflicts(self) -> _containers.RepeatedCompositeFieldContainer[Global___AdoptConflict]:
         """Why nothing was changed; empty where there is no reason."""
@@ -469,10 +584,11 @@ class AdoptBlockResponse(_message.Message):
         conflicts: _abc.Iterable[Global___AdoptConflict] | None = ...,
         released_count: _builtins.int = ...,
         previous_node: _builtins.str = ...,
+        kept_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adopted_count", b"adopted_count", "block_changed", b"block_changed", "conflicts", b"conflicts", "previous_node", b"previous_node", "released_count", b"released_count", "unchanged_count", b"unchanged_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adopted_count", b"adopted_count", "block_changed", b"block_changed", "conflicts", b"conflicts", "kept_count", b"kept_count", "previous_node", b"previous_node", "released_count", b"released_count", "unchanged_count", b"unchanged_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -46,6 +46,11 @@ class AdminServiceStub(object):
                 request_serializer=moorage_dot_v1_dot_admin__service__pb2.AdoptBlockRequest.SerializeToString,
                 response_deserializer=moorage_dot_v1_dot_admin__service__pb2.AdoptBlockResponse.FromString,
                 _registered_method=True)
+        self.ExportVrf = channel.unary_stream(
+                '/moorage.v1.AdminService/ExportVrf',
+                request_serializer=moorage_dot_v1_dot_admin__service__pb2.ExportVrfRequest.SerializeToString,
+                response_deserializer=moorage_dot_v1_dot_admin__service__pb2.ExportVrfResponse.FromString,
+                _registered_method=True)
         self.GetQuarantine = channel.unary_unary(
                 '/moorage.v1.AdminService/GetQuarantine',
                 request_serializer=moorage_dot_v1_dot_admin__service__pb2.GetQuarantineRequest.SerializeToString,
@@ -96,6 +101,23 @@ class AdminServiceServicer(object):
         CONTENTION (ABORTED), DATABASE_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE):
         send the same call again.
         DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportVrf(self, request, context):
+        """Tells everything that a VRF is made of and that is held in it, as it is at one
+        moment: reads one snapshot, and is told as fast as it is taken. What was is not
+        told: history, changes, tombstones, cool-downs.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+        VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+        CONSUMER_TOO_SLOW (RESOURCE_EXHAUSTED): nothing was taken for several seconds;
+        export again.
+        CONTENTION (ABORTED), DATABASE_UNAVAILABLE (UNAVAILABLE): export again.
+        DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): allow more time; at most ten minutes
+        are taken. A server does one export or check at a time, and others wait.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -154,6 +176,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.AdoptBlock,
                     request_deserializer=moorage_dot_v1_dot_admin__service__pb2.AdoptBlockRequest.FromString,
                     response_serializer=moorage_dot_v1_dot_admin__service__pb2.AdoptBlockResponse.SerializeToString,
+            ),
+            'ExportVrf': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportVrf,
+                    request_deserializer=moorage_dot_v1_dot_admin__service__pb2.ExportVrfRequest.FromString,
+                    response_serializer=moorage_dot_v1_dot_admin__service__pb2.ExportVrfResponse.SerializeToString,
             ),
             'GetQuarantine': grpc.unary_unary_rpc_method_handler(
                     servicer.GetQuarantine,
@@ -226,6 +253,33 @@ class AdminService(object):
             '/moorage.v1.AdminService/AdoptBlock',
             moorage_dot_v1_dot_admin__service__pb2.AdoptBlockRequest.SerializeToString,
             moorage_dot_v1_dot_admin__service__pb2.AdoptBlockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportVrf(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/moorage.v1.AdminService/ExportVrf',
+            moorage_dot_v1_dot_admin__service__pb2.ExportVrfRequest.SerializeToString,
+            moorage_dot_v1_dot_admin__service__pb2.ExportVrfResponse.FromString,
             options,
             channel_credentials,
             insecure,

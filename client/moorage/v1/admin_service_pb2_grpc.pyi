@@ -60,6 +60,19 @@ class AdminServiceStub:
     send the same call again.
     DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
     """
+    ExportVrf: _grpc.UnaryStreamMultiCallable[_admin_service_pb2.ExportVrfRequest, _admin_service_pb2.ExportVrfResponse]
+    """Tells everything that a VRF is made of and that is held in it, as it is at one
+    moment: reads one snapshot, and is told as fast as it is taken. What was is not
+    told: history, changes, tombstones, cool-downs.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+    VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+    CONSUMER_TOO_SLOW (RESOURCE_EXHAUSTED): nothing was taken for several seconds;
+    export again.
+    CONTENTION (ABORTED), DATABASE_UNAVAILABLE (UNAVAILABLE): export again.
+    DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): allow more time; at most ten minutes
+    are taken. A server does one export or check at a time, and others wait.
+    """
     GetQuarantine: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetQuarantineRequest, _admin_service_pb2.GetQuarantineResponse]
     """Tells why a VRF assigns nothing new, and what it waits for.
 
@@ -120,6 +133,19 @@ class AdminServiceAsyncStub(AdminServiceStub):
     CONTENTION (ABORTED), DATABASE_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE):
     send the same call again.
     DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+    """
+    ExportVrf: _aio.UnaryStreamMultiCallable[_admin_service_pb2.ExportVrfRequest, _admin_service_pb2.ExportVrfResponse]  # type: ignore[assignment]
+    """Tells everything that a VRF is made of and that is held in it, as it is at one
+    moment: reads one snapshot, and is told as fast as it is taken. What was is not
+    told: history, changes, tombstones, cool-downs.
+
+    INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+    VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+    CONSUMER_TOO_SLOW (RESOURCE_EXHAUSTED): nothing was taken for several seconds;
+    export again.
+    CONTENTION (ABORTED), DATABASE_UNAVAILABLE (UNAVAILABLE): export again.
+    DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): allow more time; at most ten minutes
+    are taken. A server does one export or check at a time, and others wait.
     """
     GetQuarantine: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetQuarantineRequest, _admin_service_pb2.GetQuarantineResponse]  # type: ignore[assignment]
     """Tells why a VRF assigns nothing new, and what it waits for.
@@ -190,6 +216,25 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         CONTENTION (ABORTED), DATABASE_UNAVAILABLE, OUTCOME_UNKNOWN (UNAVAILABLE):
         send the same call again.
         DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): nothing was changed in the time given.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportVrf(
+        self,
+        request: _admin_service_pb2.ExportVrfRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_admin_service_pb2.ExportVrfResponse], _abc.AsyncIterator[_admin_service_pb2.ExportVrfResponse]]:
+        """Tells everything that a VRF is made of and that is held in it, as it is at one
+        moment: reads one snapshot, and is told as fast as it is taken. What was is not
+        told: history, changes, tombstones, cool-downs.
+
+        INVALID_REQUEST (INVALID_ARGUMENT): the name is malformed.
+        VRF_NOT_FOUND (NOT_FOUND): the VRF is not there.
+        CONSUMER_TOO_SLOW (RESOURCE_EXHAUSTED): nothing was taken for several seconds;
+        export again.
+        CONTENTION (ABORTED), DATABASE_UNAVAILABLE (UNAVAILABLE): export again.
+        DEADLINE_TOO_SHORT (DEADLINE_EXCEEDED): allow more time; at most ten minutes
+        are taken. A server does one export or check at a time, and others wait.
         """
 
     @_abc_1.abstractmethod

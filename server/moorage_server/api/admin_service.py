@@ -1,5 +1,6 @@
 """AdminService: looking after the whole of a VRF."""
 
+import contextlib
 import dataclasses
 from collections.abc import AsyncIterator
 
@@ -13,13 +14,16 @@ from moorage_server.api import (
     decode_audit,
     encode_admin,
     encode_audit,
+    encode_export,
     encode_resources,
+    handover,
     page_tokens,
 )
 from moorage_server.api.desk import Context, Desk
 from moorage_server.api.numbering import Numbering
+from moorage_server.domain import errors
 from moorage_server.storage import catalogs
-from moorage_server.usecases import adopt, audit, consistency, quarantine
+from moorage_server.usecases import adopt, audit, consistency, export, quarantine
 
 _log = structlog.get_logger()
 
@@ -41,6 +45,21 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
         async for checked in self._desk.stream(context, consistency.check, vrf=vrf):
             for each in encode_admin.checked(checked):
                 yield each
+
+    async def ExportVrf(
+        self, request: messages.ExportVrfRequest, context: Context
+    ) -> AsyncIterator[messages.ExportVrfResponse]:
+        """Tells everything of a VRF, as it is at one moment."""
+        vrf = decode_admin.vrf(request)
+        told = self._desk.hand_over(context, export.export, self._compiled, vrf=vrf)
+        try:
+            async with contextlib.aclosing(told) as parts:
+                async for part in parts:
+                    for each in encode_export.part(part):
+                        yield each
+        except handover.NotTaken:
+            text = f'nothing of the export of VRF "{vrf}" was taken for seconds; export again'
+            raise errors.ConsumerTooSlow(vrf, text) from None
 
     async def AdoptBlock(
         self, request: messages.AdoptBlockRequest, context: Context

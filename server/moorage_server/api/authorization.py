@@ -115,6 +115,8 @@ TABLE: Final[Mapping[str, Row]] = {
     # Looks at whole tables.
     "/moorage.v1.AdminService/CheckConsistency": _OPERATORS,
     "/moorage.v1.AdminService/AdoptBlock": _OPERATORS,
+    # All there is, and long in reading it.
+    "/moorage.v1.AdminService/ExportVrf": _OPERATORS,
     "/moorage.v1.AdminService/GetQuarantine": _READERS,
     "/moorage.v1.AdminService/LiftQuarantine": _OPERATORS,
     "/moorage.v1.AdminService/ListChanges": _READERS,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from google.protobuf import duration_pb2
 
+from moorage.v1 import admin_service_pb2 as admin_messages
 from moorage.v1 import allocation_service_pb2 as allocation_messages
 from moorage.v1 import filter_pb2, reconciliation_pb2
 from moorage.v1 import resources_pb2 as messages
@@ -28,7 +29,7 @@ def assign_request(message: allocation_messages.AssignAddressesRequest) -> model
             workload=workload(found, "workload", message.workload),
             use=enums.USES.decode(found, "use", message.use, model.Use.WORKLOAD),
             owner_key=found.text("owner_key", message.owner_key, limits.TEXT_LENGTH),
-            sticky=_sticky(found, message),
+            sticky=sticky(found, "", message),
             labels=found.labels("labels", message.labels),
         ),
         attempt=attempt(found, message),
@@ -96,16 +97,19 @@ def attachment(
     """The attachment of a VRF that a message names."""
     network(found, f"{field}.network", message.network)
     _cni_name(found, f"{field}.container_id", message.container_id, limits.CONTAINER_ID_LENGTH)
-    interface = message.interface
-    found.text(f"{field}.interface", interface, limits.INTERFACE_LENGTH, required=True)
-    expected = "an interface name: no /, : or white space, not . or .."
-    found.matching(f"{field}.interface", interface, _INTERFACE, expected)
     return model.AttachmentKey(
         vrf=vrf,
         network=message.network,
         container_id=message.container_id,
-        interface=interface,
+        interface=interface(found, f"{field}.interface", message.interface),
     )
+
+
+def interface(found: Violations, field: str, value: str) -> str:
+    """The name of an interface."""
+    found.text(field, value, limits.INTERFACE_LENGTH, required=True)
+    expected = "an interface name: no /, : or white space, not . or .."
+    return found.matching(field, value, _INTERFACE, expected)
 
 
 def network(found: Violations, field: str, value: str) -> str:
@@ -118,11 +122,16 @@ def _cni_name(found: Violations, field: str, value: str, longest: int) -> str:
     return found.matching(field, value, _CNI_NAME, _CNI_NAME_EXPECTED)
 
 
-def _sticky(found: Violations, message: allocation_messages.AssignAddressesRequest) -> int:
-    """For how many seconds, begun ones included."""
-    seconds = math.ceil(_seconds(found, "sticky", message.sticky, limits.STICKY_SECONDS))
+def sticky(
+    found: Violations,
+    inside: str,
+    message: allocation_messages.AssignAddressesRequest | admin_messages.AdoptedAddress,
+) -> int:
+    """For how many seconds, begun ones included; `inside` stands before the field's name."""
+    field = f"{inside}sticky"
+    seconds = math.ceil(_seconds(found, field, message.sticky, limits.STICKY_SECONDS))
     if seconds and not message.owner_key:
-        found.add("sticky", "keeps addresses for an owner; give owner_key, or leave it out")
+        found.add(field, "keeps addresses for an owner; give owner_key, or leave it out")
     return seconds
 
 

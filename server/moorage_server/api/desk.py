@@ -10,13 +10,13 @@ import asyncio
 import concurrent.futures
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 import grpc.aio
 
 from moorage_server import traces
-from moorage_server.api import corruption
+from moorage_server.api import corruption, handover
 from moorage_server.api.admission import Admission, Class
 from moorage_server.domain import errors
 from moorage_server.storage import database
@@ -174,6 +174,47 @@ class Desk:
             yield each
         async with self._heeding():
             running.result()
+
+    async def hand_over(
+        self,
+        context: Context,
+        use_case: Callable[
+            Concatenate[database.Database, database.Limits, Callable[[T], None], Interruption, P],
+            None,
+        ],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> AsyncGenerator[T, None]:
+        """Like `stream`, of what is too much to pile up: the query waits until it is taken.
+
+        Raises handover.NotTaken where nobody does.
+        """
+        deadline = deadline_of(context, default=STREAM_TIMEOUT, longest=STREAM_TIMEOUT)
+        loop, taken, interruption = (
+            asyncio.get_running_loop(),
+            handover.Handover[T | None](),
+            Interruption(),
+        )
+
+        def stop(_: object) -> None:
+            # In a thread of its own, since it blocks.
+            loop.run_in_executor(None, interruption.interrupt)
+
+        def work() -> None:
+            limits = database.Limits.until(deadline)
+            use_case(self.store, limits, taken.put, interruption, *args, **kwargs)
+
+        # The type stubs have a class where any function is taken.
+        context.add_done_callback(cast("Any", stop))
+        left = deadline - time.monotonic()
+        pieces = taken.taken(
+            self._streams, traces.carried(work), idle=None, every=left, interrupt=interruption.interrupt
+        )
+        async with contextlib.aclosing(pieces), self._heeding():
+            async for piece in pieces:
+                if piece is None:
+                    raise errors.DeadlineTooShort
+                yield piece
 
     async def call(self, work: Callable[[], T]) -> T:
         """The result of blocking work, done in a database thread."""

@@ -23,6 +23,7 @@ def adopted(decision: adoption.Decision) -> messages.AdoptBlockResponse:
     """What became of a block."""
     return messages.AdoptBlockResponse(
         adopted_count=len(decision.adopted),
+        kept_count=len(decision.kept),
         unchanged_count=decision.unchanged_count,
         block_changed=decision.block_changed,
         previous_node=decision.previous_node,

@@ -6,10 +6,13 @@ asked; that an address is withheld, or held by another, is.
 
 import dataclasses
 import datetime
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Collection, Iterable, Mapping
 
 from moorage_server.domain import actors, addresses, blocks, catalog, errors, model, resources
 from moorage_server.domain.offers import Offer
+
+LONGEST_KEPT = datetime.timedelta(days=90)  # as long as any address may be kept
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +25,20 @@ class Adoption:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """An address that nobody holds, and that is to be kept for its owner; see `blocks.Sticky`."""
+
+    address: addresses.Address
+    owner_key: str
+    network: str
+    interface: str
+    expire_time: datetime.datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AdoptRequest:
-    """A block with what is held of it; `node` is empty where it belongs to none. `by`: whoever
-    asks for it.
+    """A block with what is held of it, and what is kept for owners; `node` is empty where it
+    belongs to none. `by`: whoever asks for it.
     """
 
     vrf: str
@@ -32,7 +46,13 @@ class AdoptRequest:
     node: str
     adoptions: tuple[Adoption, ...]
     validate_only: bool
+    keepings: tuple[Keeping, ...] = ()
     by: actors.Act = actors.NOBODY
+
+    def current(self, now: datetime.datetime) -> "AdoptRequest":
+        """The request without what has expired."""
+        left = tuple(each for each in self.keepings if each.expire_time > now)
+        return dataclasses.replace(self, keepings=left)
 
     def without(self, released: Collection[addresses.Address]) -> "AdoptRequest":
         """The request for the other addresses alone."""
@@ -59,6 +79,7 @@ class Decision:
     """
 
     adopted: tuple[Adoption, ...] = ()
+    kept: tuple[Keeping, ...] = ()
     unchanged_count: int = 0
     released_count: int = 0
     block: blocks.Block | None = None
@@ -103,7 +124,7 @@ def _block_wanted(request: AdoptRequest, pool: resources.Pool) -> str:
 
 def opens(request: AdoptRequest, offer: Offer) -> bool:
     """Whether there is anything to adopt for which the block must be open."""
-    return bool(request.adoptions or _owner(request, offer))
+    return bool(request.adoptions or request.keepings or _owner(request, offer))
 
 
 def decide(
@@ -113,6 +134,7 @@ def decide(
     block: blocks.Block | None,
     held: Mapping[addresses.Address, model.Allocation],
     now: datetime.datetime,
+    tick: int,
 ) -> Decision:
     """What is adopted into a block, which is None where it is not open."""
     owner = _owner(request, offer)
@@ -120,13 +142,19 @@ def decide(
     for each in request.adoptions:
         conflicts += _conflicts(each, offer, held.get(each.address))
         conflicts += [] if block is None else _kept_for_another(each, block)
+    for kept in request.keepings:
+        conflicts += _in_the_way(kept, offer, block, held.get(kept.address))
     if conflicts:
         return Decision(conflicts=tuple(conflicts))
     new = tuple(each for each in request.adoptions if each.address not in held)
     owned = _owned(request, offer, block, owner, now)
-    after = owned and owned.without(*(owned.ordinal(each.address) for each in new))
+    keepings = tuple(
+        each for each in request.keepings if each.address not in held and not _is_kept(each, block)
+    )
+    after = owned and _with(owned, new, keepings, now, tick)
     return Decision(
         adopted=new,
+        kept=keepings,
         unchanged_count=len(request.adoptions) - len(new),
         block=None if after == block else after,
         block_changed=owned != block,
@@ -179,16 +207,73 @@ def _conflicts(adoption: Adoption, offer: Offer, holder: model.Allocation | None
     address = adoption.address
     if holder is not None and holder.attachment == adoption.attachment:
         return []
+    text = _taken(address, offer, holder)
+    return [Conflict(address=address, message=text)] if text else []
+
+
+def _taken(address: addresses.Address, offer: Offer, holder: model.Allocation | None) -> str:
+    """Why nobody can be given an address; empty where somebody can."""
     if holder is not None:
-        text = f"{address} is held by {_described(holder)}; release it there, or leave it out"
-        return [Conflict(address=address, message=text)]
+        return f"{address} is held by {_described(holder)}; release it there, or leave it out"
     if int(address) in offer.withheld:
-        text = (
+        return (
             f"{address} is excluded from pool {offer.name}, or its gateway; change the pool, or "
             "leave the address out"
         )
-        return [Conflict(address=address, message=text)]
-    return []
+    return ""
+
+
+def _with(
+    block: blocks.Block,
+    adoptions: Iterable[Adoption],
+    keepings: Iterable[Keeping],
+    now: datetime.datetime,
+    tick: int,
+) -> blocks.Block:
+    """The block with all of these in it."""
+    block = block.without(*(block.ordinal(each.address) for each in adoptions))
+    for each in keepings:
+        sticky = _sticky(each, block, now, tick)
+        block = block.without(sticky.ordinal).with_sticky(sticky)
+    return block
+
+
+def _sticky(
+    keeping: Keeping, block: blocks.Block, now: datetime.datetime, tick: int
+) -> blocks.Sticky:
+    left = min(keeping.expire_time - now, LONGEST_KEPT)
+    return blocks.Sticky(
+        ordinal=block.ordinal(keeping.address),
+        ready_tick=tick + math.ceil(left.total_seconds()),
+        owner_key=keeping.owner_key,
+        network=keeping.network,
+        interface=keeping.interface,
+        # Who held it did so elsewhere: given up, it is free at once.
+        cooled_tick=tick,
+    )
+
+
+def _is_kept(keeping: Keeping, block: blocks.Block | None) -> bool:
+    sticky = block.sticky_at(block.ordinal(keeping.address)) if block else None
+    return sticky is not None and sticky.is_for(
+        keeping.owner_key, keeping.network, keeping.interface
+    )
+
+
+def _in_the_way(
+    keeping: Keeping, offer: Offer, block: blocks.Block | None, holder: model.Allocation | None
+) -> list[Conflict]:
+    """What keeps an address from being kept; an owner who has taken it back is not in the way."""
+    if holder is not None and holder.facts.owner_key == keeping.owner_key:
+        return []
+    text = _taken(keeping.address, offer, holder)
+    sticky = block.sticky_at(block.ordinal(keeping.address)) if block else None
+    if not text and sticky is not None and not _is_kept(keeping, block):
+        text = (
+            f"{keeping.address} is kept for owner {sticky.owner_key} on network {sticky.network} "
+            f"({sticky.interface}); delete the sticky address, or leave it out"
+        )
+    return [Conflict(address=keeping.address, message=text)] if text else []
 
 
 def _kept_for_another(adoption: Adoption, block: blocks.Block) -> list[Conflict]:

@@ -61,15 +61,16 @@ def _adopt(
     if isinstance(offer, adoption.Conflict):
         return Decision(conflicts=(offer,))
     released = _released(transaction, vrf_id, request, records)
-    left = request.without(released)
-    if released and not left.adoptions:
+    left = request.without(released).current(scope.now)
+    if released and not (left.adoptions or left.keepings):
         return Decision(released_count=len(released))
     adopting = _Adopting(transaction, vrf_id, left, offer, Shelf(scope.now, scope.tick))
     decision = adopting.run(records)
     if not request.validate_only:
         # Whatever was written without it goes with the transaction.
         actors.require_known([request.by] if decision.adopted else [], scope.unknown_actors)
-    if decision.block is not None and decision.block_changed and not request.validate_only:
+    is_noted = decision.block_changed or decision.kept
+    if decision.block is not None and is_noted and not request.validate_only:
         changes.add(transaction, request.by, _note(request, decision, decision.block))
     return dataclasses.replace(decision, released_count=len(released))
 
@@ -81,7 +82,11 @@ def _note(request: AdoptRequest, decision: Decision, block: Block) -> Note:
         vrf=request.vrf,
         name=str(request.cidr),
         before={"node": decision.previous_node},
-        after={"node": block.node or "", "adopted_count": len(decision.adopted)},
+        after={
+            "node": block.node or "",
+            "adopted_count": len(decision.adopted),
+            **({"kept_count": len(decision.kept)} if decision.kept else {}),
+        },
     )
 
 
@@ -148,9 +153,15 @@ class _Adopting:
         if self._shelf.block(cidr) is None and adoption.opens(request, self._offer):
             self._lock_frontier()
         asked = [each.address for each in request.adoptions]
+        asked += [each.address for each in request.keepings]
         held = allocations.among(self._transaction, self._vrf_id, request.vrf, asked)
         return adoption.decide(
-            request, self._offer, block=self._shelf.block(cidr), held=held, now=self._shelf.now
+            request,
+            self._offer,
+            block=self._shelf.block(cidr),
+            held=held,
+            now=self._shelf.now,
+            tick=self._shelf.tick,
         )
 
     def _write(self, decision: Decision) -> None:

@@ -37,14 +37,15 @@ class CursorUnknown(IpamError):
 
 
 class ConsumerTooSlow(IpamError):
-    """More has piled up for a watch than is kept for it."""
+    """More has piled up for a watch than is kept for it, or of an export nothing is taken."""
 
     reason = "CONSUMER_TOO_SLOW"
 
-    def __init__(self, vrf: str) -> None:
-        """Names the VRF."""
+    def __init__(self, vrf: str, told: str = "") -> None:
+        """Names the VRF; `told` says it where it is of no watch."""
         super().__init__(
-            f'more changes of VRF "{vrf}" have piled up than are kept for one watch; '
+            told
+            or f'more changes of VRF "{vrf}" have piled up than are kept for one watch; '
             "come back with the last cursor, take messages faster, or watch less with a filter",
             vrf=vrf,
         )
