@@ -11,6 +11,7 @@ from moorage.ctl import exits, inputs, manifests, mentions, node_lists, specs
 from moorage.ctl.import_ import (
     dump,
     estate,
+    export_file,
     go_ipam,
     holders,
     host_local,
@@ -106,10 +107,17 @@ def _of_netbox(sources: Sequence[str]) -> None:
     _left(netbox.read(sources, "default"))
 
 
+def _of_moorage(sources: Sequence[str]) -> None:
+    for section in export_file.read(sources[0], into="blue"):
+        assert section.vrf == "blue"
+        _left(section.estate())
+
+
 def _left(found: estate.Estate) -> None:
     """What another IPAM left can be told, and sent."""
     for note in found.notes:
         exits.printable(note).encode(errors="backslashreplace")
+    assert all(kept.SerializeToString() for block in found.blocks for kept in block.sticky)
     for each in (*found.addresses, *(held for block in found.blocks for held in block.addresses)):
         assert each.SerializeToString()
     for manifest in found.manifests:
@@ -169,6 +177,13 @@ TARGETS = (
         feed=_reading(_of_netbox),
         declared=(exits.Failed,),
         longest=4096,
+        seconds=0.05,
+    ),
+    Target(
+        name="exports",
+        feed=_reading(_of_moorage),
+        declared=(exits.Failed,),
+        longest=8192,
         seconds=0.05,
     ),
     Target(

@@ -29,6 +29,8 @@ BEHIND = r"\1 & trap 'kill $!; wait' EXIT; "
 ELSEWHERE = {
     ("client/README.md", "moorctl assign"): "tests/client/test_readme.py",
     ("docs/deploying.md", "moorage-server migrate"): "a machine with systemd; tests/shipping",
+    ("docs/operations.md", "moorage-server db dump"): "an embedded PostgreSQL; tests/embedded",
+    ("docs/operations.md", "moorage-server restore-check"): "a restored one; tests/restore",
     ("docs/deploying.md", "moorage-agent install"): "a node of a cluster; tests/install",
 }
 
@@ -131,6 +133,18 @@ def netbox(reader: Reader) -> Fitted:
     return Fitted()
 
 
+def exports(reader: Reader) -> Fitted:
+    """A VRF, and one server for the old and the new."""
+    reader.client.create_vrf("blue")
+    return Fitted()
+
+
+def two_servers(reader: Reader) -> Fitted:
+    """The same server under two names."""
+    exports(reader)
+    return Fitted({"--server old:7711 ": "", "--server new:7711 ": ""})
+
+
 def manifests(reader: Reader) -> Fitted:
     """A copy of the examples."""
     shutil.copytree(shown.ROOT / "examples", reader.folder / "examples")
@@ -175,6 +189,8 @@ PAGES: Mapping[tuple[str, str], Callable[[Reader], Fitted]] = {
     ("docs/migrating.md", "moorctl import host-local"): host_local,
     ("docs/migrating.md", "moorctl import go-ipam"): go_ipam,
     ("docs/migrating.md", "moorctl import netbox"): netbox,
+    ("docs/migrating.md", "moorctl --server old:7711"): two_servers,
+    ("docs/operations.md", "moorctl export"): exports,
     ("docs/security.md", "moorctl pki init"): certificates,
 }
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "diff": "Say what apply would create or configure.",
     "drain": "Take pools out of service, to delete them later.",
     "explain": "Say what `moorctl assign` would do now, and why, without doing it.",
+    "export": "Write everything of a VRF into a file: what is configured, and what is held.",
     "get": "Show resources of a kind, or one by name.",
     "history": "Say who held addresses, and when.",
     "import": "Take over the addresses of another IPAM.",

@@ -42,6 +42,20 @@ def findings(
             bar.update(response.progress.checked_rule_count - bar.pos)
 
 
+def exported(
+    parts: Iterable[admin_service_pb2.ExportVrfResponse], what: str
+) -> Iterator[admin_service_pb2.ExportVrfResponse]:
+    """Yield the parts of an export, and show how many of its allocations have come."""
+    # How many there are is told with the blocks, which come before.
+    with click.progressbar(
+        length=0, label=what, show_pos=True, hidden=not _is_seen(), file=sys.stderr
+    ) as bar:
+        for part in parts:
+            bar.length = (bar.length or 0) + sum(each.counts.assigned_count for each in part.blocks)
+            yield part
+            bar.update(len(part.allocations))
+
+
 def _is_seen() -> bool:
     """Whether a line can be written over and over; a dumb terminal is not told either."""
     return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"

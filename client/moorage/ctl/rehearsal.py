@@ -57,9 +57,16 @@ def outcomes(
         yield answer
 
 
-def refusal(client: moorage.Client, change: changes.Change, server: str) -> exits.Report | None:
-    """Return why the server would refuse a change; None where it would make it."""
-    answer = _asked(client, change, server, ())
+def refusal(
+    client: moorage.Client,
+    change: changes.Change,
+    server: str,
+    made: Sequence[changes.Change] = (),
+) -> exits.Report | None:
+    """Return why the server would refuse a change after those that are `made` before it; None
+    where it would make it.
+    """
+    answer = _asked(client, change, server, made)
     return answer if isinstance(answer, exits.Report) else None
 
 

@@ -8,12 +8,20 @@ their prefix. Which message a spec belongs to is known to `moorage.ctl.manifests
 import datetime
 import difflib
 from dataclasses import dataclass, field, replace
-from typing import TypeGuard
+from typing import TypeAlias, TypeGuard
 
 from google.protobuf import descriptor, json_format, timestamp_pb2
 
 import moorage
 from moorage.ctl import kinds
+from moorage.v1 import admin_service_pb2, reconciliation_pb2, resources_pb2
+
+Readable: TypeAlias = (
+    kinds.Resource
+    | resources_pb2.Block
+    | reconciliation_pb2.StickyAddress
+    | admin_service_pb2.AdoptedAddress
+)
 
 # Chosen by the server, or written in the metadata of a manifest.
 NOT_IN_SPEC = frozenset(
@@ -89,7 +97,7 @@ def shown(value: object) -> str:
     return f"{value!r:.60}"
 
 
-def fill(resource: kinds.Resource, spec: object, place: Place) -> bool:
+def fill(resource: Readable, spec: object, place: Place) -> bool:
     """Set the fields of `resource` that `spec` gives; return whether all of them were right."""
     known_problems = len(place.problems)
     values = _message(resource.DESCRIPTOR, spec, place, NOT_IN_SPEC)
@@ -103,7 +111,7 @@ def fill(resource: kinds.Resource, spec: object, place: Place) -> bool:
 
 def spec_of(resource: kinds.Resource) -> dict[str, object]:
     """Return the spec that stands for a resource; `fill` reads it back."""
-    return _short(resource.DESCRIPTOR, json_format.MessageToDict(resource), NOT_IN_SPEC)
+    return short(resource.DESCRIPTOR, json_format.MessageToDict(resource), NOT_IN_SPEC)
 
 
 def short_name(kind: descriptor.EnumDescriptor, number: int) -> str:
@@ -166,7 +174,7 @@ def _prefix(kind: descriptor.EnumDescriptor) -> str:
     return kind.values_by_number[0].name.removesuffix("UNSPECIFIED")
 
 
-def _short(
+def short(
     kind: descriptor.Descriptor, values: dict[str, object], hidden: frozenset[str] = frozenset()
 ) -> dict[str, object]:
     """Return the JSON form of a message without its hidden fields, enumerations shortened."""
@@ -178,5 +186,5 @@ def _shortened(known: _Field, value: object) -> object:
     if isinstance(value, list):
         return [_shortened(known, item) for item in value]
     if known.message_type and isinstance(value, dict):
-        return _short(known.message_type, value)
+        return short(known.message_type, value)
     return str(value).removeprefix(_prefix(known.enum_type)) if known.enum_type else value

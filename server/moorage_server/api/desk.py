@@ -208,7 +208,11 @@ class Desk:
         context.add_done_callback(cast("Any", stop))
         left = deadline - time.monotonic()
         pieces = taken.taken(
-            self._streams, traces.carried(work), idle=None, every=left, interrupt=interruption.interrupt
+            self._streams,
+            traces.carried(work),
+            idle=None,
+            every=left,
+            interrupt=interruption.interrupt,
         )
         async with contextlib.aclosing(pieces), self._heeding():
             async for piece in pieces:

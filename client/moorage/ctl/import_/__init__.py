@@ -2,10 +2,11 @@
 
 Each command is named for what it reads: `calico`, of which `dump` reads what it left and `holders`
 says who holds each address here; `whereabouts` with `whereabouts_dump`; `host_local` with
-`host_local_files`; `go_ipam`; `netbox`. What they find is an `estate`, read from `values` and put
-together by `making`, and `takeover` runs the import of it: `importer` compares it with the server,
-whose pools are `ranges`, `plan` is what comes of that, `report` prints it. `doubles` are
-attachments that would hold one address too many, `keeping` is what nobody may hold here.
+`host_local_files`; `go_ipam`; `moorage` with `export_file`; `netbox`. What they find is an
+`estate`, read from `values` and put together by `making`, and `takeover` runs the import of it:
+`importer` compares it with the server, whose pools are `ranges`, `plan` is what comes of that,
+`report` prints it. `doubles` are attachments that would hold one address too many, `keeping` is
+what nobody may hold here.
 """
 
 import click
@@ -18,6 +19,7 @@ COMMANDS = {
     "host-local": (
         "Take over the ranges and addresses of a network of host-local's; nobody is renumbered."
     ),
+    "moorage": "Take over what `moorctl export` has written, on this server or another.",
     "netbox": "Take over prefixes as pools, and IP addresses as reservations.",
     "whereabouts": "Take over ranges and addresses as whereabouts left them; nobody is renumbered.",
 }
@@ -37,5 +39,6 @@ def command() -> None:
       moorctl import whereabouts dump.yaml
       moorctl import host-local --node worker-1 10-pods.conflist
       moorctl import go-ipam dump.json
+      moorctl import moorage blue.jsonl
       moorctl import netbox prefixes.csv addresses.csv
     """

@@ -10,18 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from moorage.ctl import exits, manifests, specs
-from moorage.v1 import admin_service_pb2
+from moorage.v1 import admin_service_pb2, reconciliation_pb2
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A block with all that is held of it; `node` is empty where it belongs to none."""
+    """A block with all that is held of it; `node` is empty where it belongs to none. `sticky` is
+    what nobody holds and is kept for owners.
+    """
 
     cidr: Network
     node: str
     addresses: tuple[admin_service_pb2.AdoptedAddress, ...]
+    sticky: tuple[reconciliation_pb2.StickyAddress, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,7 @@ class Estate:
     manifests do not go together. `blocks` are as they are cut there; `addresses` are held, of
     `node`, where nothing is cut, and go into the blocks of the pools here. `kept` are the names
     of reservations for addresses that somebody holds elsewhere: nobody may hold them here.
+    `is_exact`: every field of a pool is as it was there, so whatever is another here is told.
     """
 
     source: str
@@ -42,6 +46,7 @@ class Estate:
     node: str = ""
     kept: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    is_exact: bool = False
 
 
 def refuse_problems(sheet: specs.Place) -> None:

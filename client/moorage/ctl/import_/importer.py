@@ -10,16 +10,20 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import moorage
 from moorage import names
 from moorage.ctl import changes, exits, kinds, manifests, progress, rehearsal
 from moorage.ctl.import_ import doubles, estate, keeping, plan, ranges
-from moorage.v1 import admin_service_pb2, resources_pb2
+from moorage.v1 import admin_service_pb2, reconciliation_pb2, resources_pb2
 
 # One call takes 1 MiB, and locks every attachment in it.
 _CALL_BYTES = 128 * 1024
 _CALL_ADDRESSES = 256
+
+
+_Listed = TypeVar("_Listed", admin_service_pb2.AdoptedAddress, reconciliation_pb2.StickyAddress)
 
 
 class Importer:
@@ -41,11 +45,13 @@ class Importer:
         self._orphans = orphans
         self._makers: dict[str, manifests.Manifest] = {}
         self._orphan = f"{found.source.lower()}-orphan-"
-        self._ranges = [ranges.of(pool, exists=True) for pool in client.pools(vrf=vrf)]
+        self._missing: list[changes.Change] = []
+        self._there = {names.id_of(pool.name): pool for pool in self._pools()}
+        self._ranges = [ranges.of(pool, exists=True) for pool in self._there.values()]
 
     def survey(self) -> plan.Plan:
         """Return what is to be done, and what is in the way; changes nothing."""
-        held = list(self._client.allocations(vrf=self._vrf, page_size=1000))
+        held = list(self._held())
         self._keeping = keeping.Keeping(self._found, held)
         asked = progress.through(self._found.manifests, "resources checked")
         steps = [self._step(manifest) for manifest in asked]
@@ -58,6 +64,24 @@ class Importer:
         looked_at = progress.through(found, "blocks checked")
         surveyed = (self._surveyed(block, beside) for block in looked_at)
         return plan.Plan(steps=tuple(steps), blocks=tuple(filter(_says_something, surveyed)))
+
+    def _pools(self) -> Iterator[resources_pb2.Pool]:
+        """Yield the pools that are there; notes where not even their VRF is, but is to be made."""
+        try:
+            yield from self._client.pools(vrf=self._vrf)
+        except moorage.NotFound:
+            self._missing = [
+                changes.Change(manifest=each, current=None, paths=())
+                for each in self._found.manifests
+                if each.kind is kinds.Kind.VRF
+            ]
+            if not self._missing:
+                raise
+
+    def _held(self) -> Iterator[resources_pb2.Allocation]:
+        return (
+            iter(()) if self._missing else self._client.allocations(vrf=self._vrf, page_size=1000)
+        )
 
     def carry_out(self, surveyed: plan.Plan) -> plan.Plan:
         """Return what became of a plan without conflicts; stops at the first new one.
@@ -130,16 +154,19 @@ class Importer:
 
     def _refused(self, change: changes.Change) -> str:
         """Return why the server would refuse a change; empty where it would make it."""
-        report = rehearsal.refusal(self._client, change, self._server)
+        report = rehearsal.refusal(self._client, change, self._server, made=self._missing)
         return "" if report is None else report.message
 
     def _kept(self, there: ranges.Range, manifest: manifests.Manifest) -> plan.Step:
         """Return the step for a pool that is there; one of the same name is drained as Calico's."""
         label = f"pool/{there.name}"
+        differing: tuple[str, ...] = ()
+        if self._found.is_exact and there.name in self._there:
+            differing = changes.differences(self._there[there.name], manifest.resource)
         if not manifest.withdrawn or there.draining or label != manifest.label:
-            return plan.Step(label=label)
+            return plan.Step(label=label, differing=differing)
         pool = resources_pb2.Pool(name=manifest.resource.name)
-        return plan.Step(label=label, drained=pool, result=changes.CONFIGURED)
+        return plan.Step(label=label, drained=pool, result=changes.CONFIGURED, differing=differing)
 
     def _in_the_way(self, wanted: ranges.Range) -> str:
         for each in self._ranges:
@@ -226,10 +253,13 @@ class Importer:
             conflict = admin_service_pb2.AdoptConflict(message=text)
             return dataclasses.replace(step, conflicts=(conflict,))
         # The server knows of no such pool yet, and says all the same what it would never take.
-        self._adopted(step, validate_only=True)
+        if not self._missing:
+            self._adopted(step, validate_only=True)
         if conflicts := tuple(ranges.withheld(block, pool)):
             return dataclasses.replace(step, conflicts=conflicts)
-        return dataclasses.replace(step, adopted=len(step.addresses), changed=True)
+        return dataclasses.replace(
+            step, adopted=len(step.addresses), kept=len(block.sticky), changed=True
+        )
 
     def _adopted(self, step: plan.BlockStep, *, validate_only: bool) -> plan.BlockStep:
         what = f"{'check' if validate_only else 'adopt'} block {step.block.cidr}"
@@ -237,20 +267,22 @@ class Importer:
             return self._answered(step, validate_only=validate_only)
 
     def _answered(self, step: plan.BlockStep, *, validate_only: bool) -> plan.BlockStep:
-        adopted = unchanged = released = 0
+        adopted = unchanged = released = kept = 0
         changed, previous = False, ""
         conflicts: list[admin_service_pb2.AdoptConflict] = []
-        for chunk in _chunks(step.addresses):
+        for addresses, sticky in _calls(step):
             answer = self._client.adopt_block(
                 str(step.block.cidr),
-                chunk,
+                addresses,
                 node=step.block.node,
+                sticky_addresses=sticky,
                 validate_only=validate_only,
                 vrf=self._vrf,
             )
             adopted += answer.adopted_count
             unchanged += answer.unchanged_count
             released += answer.released_count
+            kept += answer.kept_count
             changed = changed or answer.block_changed
             previous = previous or answer.previous_node
             conflicts += [each for each in answer.conflicts if each not in conflicts]
@@ -261,6 +293,7 @@ class Importer:
             adopted=adopted,
             unchanged=unchanged,
             released=released,
+            kept=kept,
             changed=changed,
             previous_node=previous,
             conflicts=tuple(conflicts),
@@ -269,7 +302,7 @@ class Importer:
 
 def _is_occupied(block: estate.Block) -> bool:
     """Whether something is held of a block, or it belongs to a node."""
-    return bool(block.addresses or block.node)
+    return bool(block.addresses or block.sticky or block.node)
 
 
 def _says_something(step: plan.BlockStep) -> bool:
@@ -290,13 +323,22 @@ def _to_be_continued(failed: exits.Failed) -> exits.Failed:
     return exits.Failed(dataclasses.replace(failed.report, message=message))
 
 
-def _chunks(
-    addresses: Sequence[admin_service_pb2.AdoptedAddress],
-) -> Iterator[list[admin_service_pb2.AdoptedAddress]]:
-    """Yield the addresses in groups that one call can carry; one group where there are none."""
-    chunk: list[admin_service_pb2.AdoptedAddress] = []
+def _calls(
+    step: plan.BlockStep,
+) -> Iterator[
+    tuple[list[admin_service_pb2.AdoptedAddress], list[reconciliation_pb2.StickyAddress]]
+]:
+    """Yield what each call for a block carries: at least one, for whom it belongs to."""
+    chunks = list(_chunks(step.addresses)) if step.addresses or not step.block.sticky else []
+    yield from ((chunk, []) for chunk in chunks)
+    yield from (([], chunk) for chunk in _chunks(step.block.sticky) if chunk)
+
+
+def _chunks(listed: Sequence[_Listed]) -> Iterator[list[_Listed]]:
+    """Yield addresses in groups that one call can carry; one group where there are none."""
+    chunk: list[_Listed] = []
     size = 0
-    for each in addresses:
+    for each in listed:
         if len(chunk) == _CALL_ADDRESSES or (chunk and size + each.ByteSize() > _CALL_BYTES):
             yield chunk
             chunk, size = [], 0

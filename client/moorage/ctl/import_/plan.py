@@ -14,6 +14,7 @@ class Step:
     """A pool, a reservation or the configuration of the VRF: what is to be done about it.
 
     `drained` is a pool that is to be drained, and created before that where it is not there.
+    `differing`: in which fields a pool that is there, and stays as it is, is another.
     `result` is as `changes.make` says it, or the conflict that keeps it from being done.
     """
 
@@ -22,6 +23,7 @@ class Step:
     drained: resources_pb2.Pool | None = None
     result: str = changes.UNCHANGED
     conflict: str = ""
+    differing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class BlockStep:
     """A block: what of it is to be adopted, or was.
 
     `pool` is empty for an orphan, which no pool holds and which is left alone. `previous_node`:
-    whose it was until then.
+    whose it was until then. `kept`: how many addresses come to be kept for owners.
     """
 
     block: estate.Block
@@ -38,6 +40,7 @@ class BlockStep:
     adopted: int = 0
     unchanged: int = 0
     released: int = 0
+    kept: int = 0
     changed: bool = False
     previous_node: str = ""
     conflicts: tuple[admin_service_pb2.AdoptConflict, ...] = ()
@@ -74,8 +77,13 @@ class Plan:
         return sum(each.released for each in self.blocks)
 
     @property
+    def kept_count(self) -> int:
+        """How many addresses come to be kept for their owners."""
+        return sum(each.kept for each in self.blocks)
+
+    @property
     def changes_anything(self) -> bool:
         """Whether anything is not as it is to be."""
         return any(step.result != changes.UNCHANGED for step in self.steps) or any(
-            each.adopted or each.changed for each in self.blocks
+            each.adopted or each.kept or each.changed for each in self.blocks
         )

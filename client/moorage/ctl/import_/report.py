@@ -19,11 +19,17 @@ _WOULD = {
 _MOST_CONFLICTS = 50
 
 
-def show(made: plan.Plan, notes: Sequence[str], output: str, *, applied: bool) -> None:
-    """Print a plan, or what became of it."""
+def show(
+    made: plan.Plan, notes: Sequence[str], output: str, *, applied: bool, vrf: str = ""
+) -> None:
+    """Print a plan, or what became of it; `vrf` is said where it is one of several."""
+    of_vrf = {"vrf": vrf} if vrf else {}
     if output == "json":
-        click.echo(json.dumps(_document(made, notes, applied=applied), indent=2))
+        document = {**of_vrf, **_document(made, notes, applied=applied)}
+        click.echo(json.dumps(document, indent=2))
         return
+    if vrf:
+        click.echo(f"vrf/{vrf}:")
     for note in notes:
         exits.note(note)
     for line in (*_steps(made, applied=applied), *_blocks(made, applied=applied)):
@@ -31,9 +37,8 @@ def show(made: plan.Plan, notes: Sequence[str], output: str, *, applied: bool) -
     click.echo(_summary(made, applied=applied))
 
 
-def refused(made: plan.Plan, *, applied: bool) -> exits.Failed:
-    """Return the failure that conflicts are."""
-    count = made.conflict_count
+def refused(count: int, *, applied: bool) -> exits.Failed:
+    """Return the failure that so many conflicts are."""
     text = f"{_counted(count, 'conflict')}; "
     text += "the import stopped there" if applied else "nothing was changed"
     return exits.Failed(
@@ -53,7 +58,8 @@ def _steps(made: plan.Plan, *, applied: bool) -> Iterator[str]:
         if step.conflict:
             yield f"{step.label} conflict: {step.conflict}"
         else:
-            yield f"{step.label} {step.result if applied else _WOULD[step.result]}"
+            done = step.result if applied else _WOULD[step.result]
+            yield f"{step.label} {done}{_differing(step.differing)}"
 
 
 def _blocks(made: plan.Plan, *, applied: bool) -> Iterator[str]:
@@ -66,7 +72,8 @@ def _blocks(made: plan.Plan, *, applied: bool) -> Iterator[str]:
             continue
         yield (
             f"block {each.block.cidr} of pool {each.pool}{node}: {each.adopted} {verb}, "
-            f"{each.unchanged} held already{_left_alone(each.released)}{_taken(each.previous_node)}"
+            f"{each.unchanged} held already{_kept(each.kept)}{_left_alone(each.released)}"
+            f"{_taken(each.previous_node)}"
         )
         for conflict in each.conflicts[:_MOST_CONFLICTS]:
             yield f"  conflict: {conflict.message}"
@@ -80,8 +87,8 @@ def _summary(made: plan.Plan, *, applied: bool) -> str:
     counts = (
         f"{_counted(made.adopted_count, 'address', 'addresses')} "
         f"{'adopted' if applied else 'to adopt'}, {made.unchanged_count} held already"
-        f"{_left_alone(made.released_count)}, {_counted(orphans, 'block')} in no pool, "
-        f"{_counted(made.conflict_count, 'conflict')}"
+        f"{_kept(made.kept_count)}{_left_alone(made.released_count)}, "
+        f"{_counted(orphans, 'block')} in no pool, {_counted(made.conflict_count, 'conflict')}"
     )
     if made.failure or (applied and made.conflict_count):
         return f"{counts}; the import stopped before its end"
@@ -91,6 +98,14 @@ def _summary(made: plan.Plan, *, applied: bool) -> str:
     if not made.changes_anything:
         return f"{counts}; nothing to change"
     return counts if applied else f"{counts}; nothing was changed, --apply does it"
+
+
+def _differing(fields: Sequence[str]) -> str:
+    return f", with another {', '.join(fields)}; it stays as it is" if fields else ""
+
+
+def _kept(count: int) -> str:
+    return f", {count} kept for owners" if count else ""
 
 
 def _left_alone(released: int) -> str:
@@ -110,10 +125,16 @@ def _document(made: plan.Plan, notes: Sequence[str], *, applied: bool) -> dict[s
         "applied": applied,
         "adoptedCount": made.adopted_count,
         "unchangedCount": made.unchanged_count,
+        "keptCount": made.kept_count,
         "releasedCount": made.released_count,
         "conflictCount": made.conflict_count,
         "resources": [
-            {"resource": step.label, "result": step.result, "conflict": step.conflict}
+            {
+                "resource": step.label,
+                "result": step.result,
+                "conflict": step.conflict,
+                **({"differing": list(step.differing)} if step.differing else {}),
+            }
             for step in made.steps
         ],
         "blocks": [
@@ -124,6 +145,7 @@ def _document(made: plan.Plan, notes: Sequence[str], *, applied: bool) -> dict[s
                 "heldCount": len(each.addresses),
                 "adoptedCount": each.adopted,
                 "unchangedCount": each.unchanged,
+                "keptCount": each.kept,
                 "releasedCount": each.released,
                 "blockChanged": each.changed,
                 "previousNode": each.previous_node,
