@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup serve demo test check audit sbom release format protos man site forwarder bench profile fuzz properties \
 	history-campaign feed-campaign collector-campaign interleavings chaos chaos-night \
-	seeded-bugs failover overload soak hostile alerts restore-trials e2e-cni e2e-cri e2e-kube
+	seeded-bugs failover overload soak hostile newcomer alerts restore-trials e2e-cni e2e-cri e2e-kube
 
 setup: $(UV)        ## everything into .venv
 	$(UV) sync --locked --all-extras --all-packages --quiet
@@ -17,6 +17,9 @@ serve: $(UV)        ## a server with sample pools, until Ctrl-C; keeps its data 
 
 demo: $(UV)         ## the CNI plugin at work on a throw-away server
 	$(RUN) scripts/demo.py
+
+newcomer: $(UV)     ## how long from a clone, with nothing installed, to a pod's first address
+	MOORAGE_NEWCOMER=1 $(RUN) pytest -q tests/packaging/test_serve.py -k newcomer
 
 test: $(UV)         ## the whole suite
 	$(RUN) --group forwarder pytest --numprocesses=auto --dist=loadgroup

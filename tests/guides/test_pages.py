@@ -29,8 +29,6 @@ BEHIND = r"\1 & trap 'kill $!; wait' EXIT; "
 ELSEWHERE = {
     ("client/README.md", "moorctl assign"): "tests/client/test_readme.py",
     ("docs/deploying.md", "moorage-server migrate"): "a machine with systemd; tests/shipping",
-    ("docs/operations.md", "moorage-server db dump"): "an embedded PostgreSQL; tests/embedded",
-    ("docs/operations.md", "moorage-server restore-check"): "a restored one; tests/restore",
     ("docs/deploying.md", "moorage-agent install"): "a node of a cluster; tests/install",
 }
 
@@ -85,9 +83,10 @@ def reader(
 
 
 class Fitted(NamedTuple):
-    """What stands for names of elsewhere; and what is typed at the end, to see that it worked."""
+    """What stands for names of elsewhere; and what is typed before, and to see that it worked."""
 
     names: Mapping[str, str] = {}
+    first: str = ""
     then: str = ""
 
 
@@ -155,16 +154,34 @@ def production(reader: Reader) -> Fitted:
     """A database of one's own."""
     address = f"127.0.0.1:{ports.free()}"
     served = f"'{reader.database.service_url}'"
+    doctor = "moorage-server doctor  --database-url postgresql+psycopg://moorage_service@db/moorage"
     return Fitted(
         {
+            # The database of the tests is on no disk, as it says.
+            doctor: f"moorage-server doctor --database-url {served} > told || [ $? = 1 ]",
             "postgresql+psycopg://moorage_owner@db/moorage": f"'{reader.database.owner_url}'",
             "postgresql+psycopg://moorage_service@db/moorage": served,
             "moorage-server serve": f"moorage-server serve --listen {address}",
-            # The database of the tests is on no disk, as it says.
-            "moorage-server doctor": "! moorage-server doctor",
         },
-        then=f"moorctl --server {address} get vrfs\n",
+        then=f"moorctl --server {address} get vrfs\ngrep 'WRONG  fsync' told\n",
     )
+
+
+def embedded(_: Reader) -> Fitted:
+    """A PostgreSQL of one's own, beside a server."""
+    address = f"127.0.0.1:{ports.free()}"
+    served = f"moorage-server serve --embedded ./state --listen {address}\n"
+    return Fitted(
+        {"/var/lib/moorage": "./state"},
+        first=f"{served}moorctl --server {address} get vrfs\n",
+        then="test -s moorage.dump\n",
+    )
+
+
+def restored(reader: Reader) -> Fitted:
+    """The same, and nobody serves from it."""
+    serving = embedded(reader).first
+    return Fitted({"/var/lib/moorage": "./state"}, first=f"(\n{serving})\n")
 
 
 def certificates(reader: Reader) -> Fitted:
@@ -190,6 +207,8 @@ PAGES: Mapping[tuple[str, str], Callable[[Reader], Fitted]] = {
     ("docs/migrating.md", "moorctl import go-ipam"): go_ipam,
     ("docs/migrating.md", "moorctl import netbox"): netbox,
     ("docs/migrating.md", "moorctl --server old:7711"): two_servers,
+    ("docs/operations.md", "moorage-server db dump"): embedded,
+    ("docs/operations.md", "moorage-server restore-check"): restored,
     ("docs/operations.md", "moorctl export"): exports,
     ("docs/security.md", "moorctl pki init"): certificates,
 }
@@ -198,11 +217,11 @@ PAGES: Mapping[tuple[str, str], Callable[[Reader], Fitted]] = {
 @pytest.mark.parametrize("where", PAGES, ids=" ".join)
 def test_a_block_of_commands_works(where: tuple[str, str], reader: Reader) -> None:
     (script,) = (text for at, text in _blocks() if _is(where, at, text))
-    names, then = PAGES[where](reader)
+    names, first, then = PAGES[where](reader)
     for name, own in names.items():
         assert name in script, name
         script = script.replace(name, own)
-    reader.type(ENDLESS.sub(BEHIND, script) + then)
+    reader.type(ENDLESS.sub(BEHIND, first + script + then))
 
 
 def test_every_block_of_commands_is_tried() -> None:

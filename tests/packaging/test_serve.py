@@ -8,11 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+SOON = 120.0  # seconds, from nothing to the first address
 
 
 class Serve:
@@ -68,10 +70,10 @@ def serving(state: pathlib.Path, listen: str = "127.0.0.1:0") -> Iterator[Serve]
             process.terminate()
 
 
-def typed(command: str) -> str:
+def typed(command: str, checkout: pathlib.Path = ROOT) -> str:
     """What a command prints that is pasted into a shell in the checkout."""
     done = subprocess.run(
-        ["sh", "-ec", command], cwd=ROOT, capture_output=True, text=True, check=False
+        ["sh", "-ec", command], cwd=checkout, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, ""), done
     return done.stdout
@@ -129,3 +131,41 @@ def test_however_it_ends_no_server_stays_behind(
         finally:
             os.close(server)
     assert ended == [server]
+
+
+@pytest.mark.skipif(
+    "MOORAGE_NEWCOMER" not in os.environ,
+    reason="fetches all there is to fetch, and serves on the usual port: `make newcomer`",
+)
+@pytest.mark.timeout(600)
+def test_a_newcomer_soon_has_an_address(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    began, checkout = time.monotonic(), tmp_path / "moorage"
+    subprocess.run(["git", "clone", "--quiet", ROOT, checkout], check=True)
+    with subprocess.Popen(
+        ["make", "serve"],
+        cwd=checkout,
+        env=_of_a_newcomer(tmp_path),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            serve = Serve(process)
+            serve.wait_ready()
+            assert '"address": "10.65.0.0/32"' in typed(serve.commands()[1], checkout)
+            seconds = time.monotonic() - began
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+    with capsys.disabled():
+        print(f"\nan address after {seconds:.0f} s")
+    assert seconds < SOON
+
+
+def _of_a_newcomer(home: pathlib.Path) -> dict[str, str]:
+    """Nothing that was installed for this checkout, nor kept by those who fetched it."""
+    path = [each for each in os.environ["PATH"].split(":") if not each.startswith(str(ROOT))]
+    own = ("MOORAGE_", "UV", "VIRTUAL_ENV", "XDG_")
+    left = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+    return {**left, "HOME": str(home), "PATH": ":".join(path)}
