@@ -28,7 +28,7 @@ from moorage_server.api import authorization
 
 VRF: Final = "vrfs/default"
 # These change nothing; a method that is neither here nor below fails the test.
-READING: Final = ("Get", "List", "Explain", "Watch", "Forecast", "Check")
+READING: Final = ("Get", "List", "Explain", "Watch", "Forecast", "Check", "Export")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

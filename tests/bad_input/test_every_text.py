@@ -16,6 +16,7 @@ IGNORED = {
     *(f"CreateReservation reservation.{field}" for field in ("name", "uid", "etag")),
     *(f"CreateVrf vrf.{field}" for field in ("name", "uid", "etag")),
     *("UpdatePool pool.uid", "UpdateReservation reservation.uid", "UpdateVrf vrf.uid"),
+    *("AdoptBlock sticky_addresses.name", "AdoptBlock sticky_addresses.pool"),
     "UpsertNode node.etag",
 }
 

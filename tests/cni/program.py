@@ -5,6 +5,7 @@ is an agent, its launcher, or words with the agent itself.
 """
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Mapping
@@ -57,6 +58,12 @@ class Outcome:
         assert self.code == 1, self
         assert self.document.keys() <= {"cniVersion", "code", "msg", "details"}, self
         return self.document
+
+    @property
+    def unnamed(self) -> dict[str, object]:
+        """The error document but for the id of the request, if there was one: no two are alike."""
+        details = str(self.error.get("details", ""))
+        return self.error | {"details": re.sub("(^|; )request_id=[0-9a-f]{16}$", "", details)}
 
     @property
     def text(self) -> str:

@@ -193,8 +193,19 @@ def test_what_is_only_shown_without_apply_is_so_with_dry_run(
 
 # What changes nothing on a server.
 HARMLESS = {
-    *("audit", "completion", "config", "describe", "diff", "explain", "get", "history", "man"),
-    *("pki", "show", "top", "watch", "ipam check", "ipam show", "quarantine show", "sticky list"),
+    *("audit", "completion", "config", "describe", "diff", "explain", "export", "get"),
+    *(
+        "history",
+        "man",
+        "pki",
+        "show",
+        "top",
+        "watch",
+        "ipam check",
+        "ipam show",
+        "quarantine show",
+        "sticky list",
+    ),
 }
 
 

@@ -19,8 +19,8 @@ from moorage.v1 import (
 
 COMMANDS = [
     *("activate", "apply", "assign", "audit", "completion", "config", "delete", "describe"),
-    *("diff", "drain", "explain", "get", "history", "import", "ipam", "man", "pki", "quarantine"),
-    *("reconcile", "release", "show", "sticky", "top", "watch"),
+    *("diff", "drain", "explain", "export", "get", "history", "import", "ipam", "man", "pki"),
+    *("quarantine", "reconcile", "release", "show", "sticky", "top", "watch"),
 ]
 NO_POOLS = peers.answer(pool_service_pb2.ListPoolsResponse())
 
