@@ -55,6 +55,12 @@ class Ground:
         lines = [line for log in self.logs for line in log.read_text().splitlines()]
         return {json.loads(line)["mode"] for line in lines if "durability in force" in line}
 
+    def quarantined(self) -> set[str]:
+        """Why nothing new is assigned, if so."""
+        self.database.close()  # what was connected to another leader is of no use
+        shut = self.database.rows("SELECT cause FROM quarantines WHERE end_time IS NULL")
+        return {str(cause) for (cause,) in shut}
+
     def tell(self) -> None:
         """Has something happen that whoever watches is told of."""
         with moorage.Client(self.servers[0].target, timeout=60) as client:
