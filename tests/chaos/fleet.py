@@ -121,11 +121,10 @@ class Fleet:
         self._tell()
         with self._news:
             rested = self._news.wait_for(
-                lambda: len(self._at_rest) == len(self._names), timeout=SETTLED
+                lambda: self._failed or len(self._at_rest) == len(self._names), timeout=SETTLED
             )
-        failed = {node: why for node, why in self._at_rest.items() if why}
-        if failed or not rested:
-            raise NeverAtRest(failed or f"only {sorted(self._at_rest)} have come to rest")
+        if self._failed or not rested:
+            raise NeverAtRest(self._failed or f"only {sorted(self._at_rest)} have come to rest")
 
     def progress(self, count: int, *, seconds: float) -> bool:
         """Waits until so many more calls were acknowledged; whether they were in time."""
@@ -152,6 +151,11 @@ class Fleet:
             if process.is_alive():
                 process.kill()
                 process.join()
+
+    @property
+    def _failed(self) -> dict[str, str]:
+        """Who will never come to rest, and why."""
+        return {node: why for node, why in self._at_rest.items() if why}
 
     def _tell(self) -> None:
         for each in self._pipes:

@@ -18,7 +18,7 @@ from moorage.v1 import reconciliation_pb2
 MOST = 14  # sandboxes of a node
 TRIES = 6
 PAUSE = 0.05  # seconds before the third try, and so much more before each one after it
-SETTLING = 45.0  # seconds in which what is in doubt must be resolved once nothing is wrong
+SETTLING = 30.0  # seconds in which what is in doubt must be resolved once nothing is wrong
 
 
 class Node:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 
 import moorage
 from campaigns.consumers import Consumer
-from chaos import checker, fleet, scenario
+from chaos import checker, fleet
 from chaos.audit import Books
 from chaos.checker import Checker
 from chaos.records import Call, Outcome, Verb
@@ -26,6 +26,7 @@ from failover.trio import NeverWhole
 
 NODES, PATIENTS = 6, 4
 PROGRESS = 20  # calls that every server must answer before anything goes on
+GOES_ON = 45.0  # seconds until they do, or never will
 FOUND = 90.0  # seconds until another leads, for failovers that take far too long to be seen
 WHOLE = 180.0  # seconds until the three are three again
 _LOG = logging.getLogger(__name__)
@@ -147,7 +148,7 @@ class Campaign:
 
     def _progress(self, when: str) -> None:
         for at in range(SERVERS):
-            if not self._callers.assigned_by(at, PROGRESS, seconds=scenario.RECOVERY):
+            if not self._callers.assigned_by(at, PROGRESS, seconds=GOES_ON):
                 raise Stuck(f"server {at} does not go on: {when}")
 
     def _come_to_rest(self, kind: str) -> bool:

@@ -24,6 +24,12 @@ _COMMAND: Final = re.compile(
     re.MULTILINE | re.VERBOSE,
 )
 
+_OTHERS: Final = re.compile(
+    r"""^(?:[A-Z_]+=\S+\s|.*\|\s)*
+    (?:make|kubectl|docker|pytest|python|curl|pip|nft|systemctl)\s""",
+    re.MULTILINE | re.VERBOSE,
+)
+
 
 def commands() -> Iterator[tuple[str, ...]]:
     """All of them, each once, as the words that a shell makes of them."""
@@ -36,8 +42,15 @@ def commands() -> Iterator[tuple[str, ...]]:
 
 def blocks() -> Iterator[tuple[pathlib.Path, str]]:
     """The blocks that have any, each with its page; a command is on a line of its own."""
+    return (each for each in _all() if _COMMAND.search(each[1]))
+
+
+def others() -> Iterator[tuple[pathlib.Path, str]]:
+    """The blocks that have commands of others' programs, and none of ours."""
+    return (each for each in _all() if _OTHERS.search(each[1]) and not _COMMAND.search(each[1]))
+
+
+def _all() -> Iterator[tuple[pathlib.Path, str]]:
     for page in PAGES:
         for block in _BLOCK.findall(page.read_text()):
-            joined = block.replace("\\\n", " ")
-            if _COMMAND.search(joined):
-                yield page, joined
+            yield page, block.replace("\\\n", " ")
