@@ -22,6 +22,8 @@ DEFAULT_TIMEOUT = 10.0
 class Client(allocations.Allocations, administration.Administration):
     """A connection to a Moorage server, safe to share between threads.
 
+    A server answers 100 calls of it at a time, watches among them; others wait here.
+
         with moorage.Client("ipam.example:7711") as client:
             for allocation in client.allocations():
                 print(allocation.address)

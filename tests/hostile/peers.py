@@ -23,6 +23,13 @@ def way(speak: Way) -> Way:
     return speak
 
 
+def saying(spell: Callable[[], bytes]) -> Callable[[], bytes]:
+    """Enters a way of speaking that is spelled out once: peers have processors of their own."""
+    spelled = functools.cache(spell)
+    WAYS[spell.__name__] = lambda peer: peer.sendall(spelled())
+    return spell
+
+
 @way
 def garbage(peer: socket.socket) -> None:
     peer.sendall(random.Random(7).randbytes(1 << 20))
@@ -55,49 +62,50 @@ def settings_without_end(peer: socket.socket) -> None:
     peer.sendall(frames.opening() + frames.frame(frames.SETTINGS, 0, 0, entry * 100) * 5000)
 
 
-@way
-def pings_without_end(peer: socket.socket) -> None:
-    peer.sendall(frames.opening() + frames.frame(frames.PING, 0, 0, bytes(8)) * 50_000)
+@saying
+def pings_without_end() -> bytes:
+    return frames.opening() + frames.frame(frames.PING, 0, 0, bytes(8)) * 50_000
 
 
-@way
-def calls_reset_at_once(peer: socket.socket) -> None:
-    peer.sendall(frames.opening())
-    for stream in range(1, 40_000, 2):
-        peer.sendall(
-            frames.frame(frames.HEADERS, frames.END_HEADERS, stream, frames.call_headers())
-            + frames.frame(frames.RST_STREAM, 0, stream, b"\x00\x00\x00\x08")
-        )
+@saying
+def calls_reset_at_once() -> bytes:
+    headers = frames.call_headers()
+    resets = (
+        frames.frame(frames.HEADERS, frames.END_HEADERS, stream, headers)
+        + frames.frame(frames.RST_STREAM, 0, stream, b"\x00\x00\x00\x08")
+        for stream in range(1, 40_000, 2)
+    )
+    return frames.opening() + b"".join(resets)
 
 
 @way
 def headers_without_end(peer: socket.socket) -> None:
-    part = frames.header(b"a", b"x" * 8000)
+    part = frames.frame(frames.CONTINUATION, 0, 1, frames.header(b"a", b"x" * 8000))
     peer.sendall(frames.opening() + frames.frame(frames.HEADERS, 0, 1, frames.call_headers()))
     for _ in range(2000):
-        peer.sendall(frames.frame(frames.CONTINUATION, 0, 1, part))
+        peer.sendall(part)
 
 
-@way
-def large_headers(peer: socket.socket) -> None:
+@saying
+def large_headers() -> bytes:
     headers = frames.call_headers(*[frames.header(b"a", b"x" * 1000)] * 15)
     streams = (
         frames.frame(frames.HEADERS, frames.END_HEADERS, stream, headers)
         for stream in range(1, 2000, 2)
     )
-    peer.sendall(frames.opening() + b"".join(streams))
+    return frames.opening() + b"".join(streams)
 
 
-@way
-def a_header_that_expands(peer: socket.socket) -> None:
+@saying
+def a_header_that_expands() -> bytes:
     """Indexed once, and then named hundreds of times in a byte each."""
     indexed = b"\x40" + frames.header(b"a", b"x" * 3000)[1:]
     headers = frames.call_headers(indexed, b"\xbe" * 1500)
-    for stream in range(1, 200, 2):
-        peer.sendall(
-            (frames.opening() if stream == 1 else b"")
-            + frames.frame(frames.HEADERS, frames.END_HEADERS, stream, headers)
-        )
+    streams = (
+        frames.frame(frames.HEADERS, frames.END_HEADERS, stream, headers)
+        for stream in range(1, 200, 2)
+    )
+    return frames.opening() + b"".join(streams)
 
 
 @way
@@ -120,15 +128,15 @@ def a_message_that_expands(peer: socket.socket) -> None:
     peer.sendall(frames.frame(frames.DATA, frames.END_STREAM, 1))
 
 
-@way
-def messages_that_never_end(peer: socket.socket) -> None:
-    """As many calls as are let in, each of one byte of a message."""
+@saying
+def messages_that_never_end() -> bytes:
+    """More calls than are let in, each of one byte of a message."""
     heads = (
         frames.frame(frames.HEADERS, frames.END_HEADERS, stream, frames.call_headers())
         + frames.frame(frames.DATA, 0, stream, b"\x00\x00\x00\xff\xff")
         for stream in range(1, 2000, 2)
     )
-    peer.sendall(frames.opening() + b"".join(heads))
+    return frames.opening() + b"".join(heads)
 
 
 @way
@@ -150,20 +158,24 @@ def unknown_frames(peer: socket.socket) -> None:
     peer.sendall(frames.opening() + unknown * 20)
 
 
-@way
-def messages_that_are_none(peer: socket.socket) -> None:
+@saying
+def messages_that_are_none() -> bytes:
     chance = random.Random(7)
     bodies = (chance.randbytes(chance.randrange(200)) for _ in range(500))
     sent = (frames.call(stream, body) for stream, body in zip(itertools.count(1, 2), bodies))
-    peer.sendall(frames.opening() + b"".join(sent))
+    return frames.opening() + b"".join(sent)
 
 
 @way
 def answers_unread(peer: socket.socket) -> None:
     """Asks on, and reads nothing of what it is told."""
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    for stream in range(1, 4000, 2):
-        peer.sendall((frames.opening() if stream == 1 else b"") + frames.call(stream, b"\xff"))
+    peer.sendall(_asked())
+
+
+@functools.cache
+def _asked() -> bytes:
+    return frames.opening() + b"".join(frames.call(at, b"\xff") for at in range(1, 4000, 2))
 
 
 @functools.cache
