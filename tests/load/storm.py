@@ -28,7 +28,8 @@ from load.doors import Door
 from moorage import gate, jitter
 
 PROCESSES: Final = 2
-NODES: Final = 16  # of each process, each with a connection of its own
+# Of each process. Each has a connection of its own, on which fewer calls wait than are let in.
+NODES: Final = 64
 LEAD: Final = 0.1  # seconds from the word to the start
 TIMEOUT: Final = 30.0  # seconds of one call
 
