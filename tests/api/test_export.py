@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import ipaddress
 import threading
+import time
 from collections.abc import Iterator
 
 import grpc
@@ -15,6 +16,10 @@ from harness import calls, eventually, large_vrfs, postgres, serving
 from moorage import channel as channels
 from moorage.v1 import admin_service_pb2 as messages
 from moorage.v1 import admin_service_pb2_grpc, resources_pb2
+from moorage_server.api import desk
+from moorage_server.storage import catalogs, interruption
+from moorage_server.storage import database as storage
+from moorage_server.usecases import export
 
 SNAPSHOTS = """
 SELECT count(*) FROM pg_stat_activity
@@ -128,6 +133,51 @@ def test_who_takes_nothing_keeps_no_transaction_open(large: serving.Serving) -> 
         refused = refusals.of(lambda _: list(parts), messages.ExportVrfRequest())
     assert refused.reason == "CONSUMER_TOO_SLOW"
     assert refused.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_who_takes_slowly_ends_with_the_time_that_an_export_may_take(
+    large: serving.Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "STREAM_TIMEOUT", 2.0)
+
+    def read(request: messages.ExportVrfRequest) -> None:
+        # Each piece is taken in time, and nobody has said how long all of it may take.
+        for _ in stub.ExportVrf(request):
+            time.sleep(0.02)
+
+    with channels.open_channel(large.target) as channel:
+        stub = admin_service_pb2_grpc.AdminServiceStub(channel)
+        refused = refusals.of(read, messages.ExportVrfRequest())
+    assert refused.reason == "DEADLINE_TOO_SHORT"
+    eventually.until(lambda: large.database.scalar(SNAPSHOTS) == 0, seconds=5)
+
+
+class Enough(Exception):
+    """Enough was told."""
+
+
+def test_who_takes_each_piece_in_time_is_told_all(
+    large: serving.Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "IDLE_IN_TRANSACTION", 1.0)
+    told = 0
+
+    def take(part: export.Part) -> None:
+        nonlocal told
+        if isinstance(part, export.query.Page):
+            told += 1
+            if told > 12:
+                raise Enough
+            time.sleep(0.4)
+
+    store = storage.Database(large.database.service_url, threads=1)
+    limits = storage.Limits.until(time.monotonic() + 60)
+    asked, compiled = interruption.Interruption(), catalogs.Catalogs()
+    try:
+        with pytest.raises(Enough):
+            export.export(store, limits, take, asked, compiled, vrf="default")
+    finally:
+        store.close()
 
 
 def test_an_export_that_nobody_waits_for_ends(large: serving.Serving) -> None:

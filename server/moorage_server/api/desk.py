@@ -216,7 +216,8 @@ class Desk:
         )
         async with contextlib.aclosing(pieces), self._heeding():
             async for piece in pieces:
-                if piece is None:
+                # Also where each piece was taken in time: a transaction is open for all of it.
+                if piece is None or time.monotonic() > deadline:
                     raise errors.DeadlineTooShort
                 yield piece
 

@@ -74,12 +74,16 @@ def page(
 
 
 def everything(
-    connection: sa.Connection, vrf_id: int, wanted: model.AllocationFilter
+    connection: sa.Connection,
+    vrf_id: int,
+    wanted: model.AllocationFilter,
+    *,
+    fetched: int | None = None,
 ) -> contextlib.AbstractContextManager[Iterator[Held]]:
     """Lends all, like `Statement.stream`."""
     of = filters.held(vrf_id, wanted)
     statement = statements.Statement(_ROWS.format(condition=of.text, bound=""))
-    return statement.stream(connection, of.parameters, _made)
+    return statement.stream(connection, of.parameters, _made, fetched=fetched)
 
 
 def _made(row: Sequence[Any]) -> Held:

@@ -69,9 +69,14 @@ class Statement:
 
     @contextlib.contextmanager
     def stream(
-        self, connection: sa.Connection, parameters: Parameters, make: Callable[[Sequence[Any]], T]
+        self,
+        connection: sa.Connection,
+        parameters: Parameters,
+        make: Callable[[Sequence[Any]], T],
+        *,
+        fetched: int | None = None,
     ) -> Iterator[Iterator[T]]:
-        """Lends what is made of each of its rows; so many at once come from the database.
+        """Lends what is made of each of its rows; `fetched` at once come from the database.
 
         Between two fetches the transaction stands idle, as between any two statements: so it
         ends by itself where nobody goes on taking them. No other statement may be sent meanwhile.
@@ -81,7 +86,7 @@ class Statement:
         threads = concurrent.futures.ThreadPoolExecutor(1, "fetch")
         with self._outline.around(), cursor, threads as ahead:
             cursor.execute(self._sent_text, parameters)
-            fetches = _Fetches(cursor, ahead)
+            fetches = _Fetches(cursor, ahead, fetched or FETCHED)
             try:
                 yield fetches.rows()
             except BaseException:
@@ -103,9 +108,9 @@ class _Fetches(Generic[T]):
     """
 
     def __init__(
-        self, cursor: "psycopg.ServerCursor[T]", ahead: concurrent.futures.Executor
+        self, cursor: "psycopg.ServerCursor[T]", ahead: concurrent.futures.Executor, count: int
     ) -> None:
-        self._cursor, self._ahead = cursor, ahead
+        self._cursor, self._ahead, self._count = cursor, ahead, count
         self._coming = self._fetch()
 
     def rows(self) -> Iterator[T]:
@@ -120,7 +125,7 @@ class _Fetches(Generic[T]):
             concurrent.futures.wait([self._coming], interruption.AGAIN)
 
     def _fetch(self) -> "concurrent.futures.Future[list[T]]":
-        return self._ahead.submit(self._cursor.fetchmany, FETCHED)
+        return self._ahead.submit(self._cursor.fetchmany, self._count)
 
 
 def send(connection: sa.Connection, text: str) -> None:

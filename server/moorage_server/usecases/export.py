@@ -74,7 +74,8 @@ def export(
                 begun = True
                 tell(part)
             wanted = model.AllocationFilter(vrf=vrf)
-            with held.everything(transaction, scope.catalog.vrf_id, wanted) as rows:
+            # A page of each fetch: the transaction stands idle while one is taken, not several.
+            with held.everything(transaction, scope.catalog.vrf_id, wanted, fetched=PAGE) as rows:
                 while page := list(itertools.islice(rows, PAGE)):
                     interruption.require_none()
                     tell(query.Page.of(scope.catalog, page))
