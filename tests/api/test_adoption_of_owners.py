@@ -6,7 +6,7 @@ import pytest
 
 import moorage
 from harness import calls
-from moorage.v1 import admin_service_pb2, reconciliation_pb2
+from moorage.v1 import admin_service_pb2, reconciliation_pb2, resources_pb2
 
 CIDR = "10.0.0.0/26"
 DAY = datetime.timedelta(days=1)
@@ -76,6 +76,25 @@ def test_it_is_kept_for_ninety_days_at_most(client: moorage.Client) -> None:
     (found,) = client.sticky_addresses()
     left = found.expire_time.ToDatetime(datetime.UTC) - datetime.datetime.now(datetime.UTC)
     assert left < 90 * DAY + datetime.timedelta(minutes=1)
+
+
+def test_what_cools_down_here_goes_on_doing_so_where_it_is_given_up(
+    client: moorage.Client,
+) -> None:
+    client.update_pool(
+        resources_pb2.Pool(name="vrfs/default/pools/web", cooldown_seconds=1200),
+        update_mask=["cooldown_seconds"],
+    )
+    client.assign(calls.attachment("c1"), [calls.fixed("10.0.0.5")])
+    calls.release(client, "c1")
+    # Kept for less than it would have cooled down.
+    adopt(client, kept(left=datetime.timedelta(seconds=90)))
+    (found,) = client.sticky_addresses()
+    left = found.expire_time.ToDatetime(datetime.UTC) - datetime.datetime.now(datetime.UTC)
+    assert left > datetime.timedelta(minutes=15)
+    client.delete_sticky_address(found.name)
+    (block,) = client.blocks()
+    assert block.counts.cooling_count == 1
 
 
 def test_what_another_has_is_a_conflict(client: moorage.Client) -> None:

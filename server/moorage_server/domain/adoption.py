@@ -242,14 +242,17 @@ def _sticky(
     keeping: Keeping, block: blocks.Block, now: datetime.datetime, tick: int
 ) -> blocks.Sticky:
     left = min(keeping.expire_time - now, LONGEST_KEPT)
+    ordinal = block.ordinal(keeping.address)
+    # Who held it did so elsewhere: given up, it is free at once, unless it cools down here.
+    cooling = block.cooling_at(ordinal)
+    cooled_tick = cooling.ready_tick if cooling else tick
     return blocks.Sticky(
-        ordinal=block.ordinal(keeping.address),
-        ready_tick=tick + math.ceil(left.total_seconds()),
+        ordinal=ordinal,
+        ready_tick=max(tick + math.ceil(left.total_seconds()), cooled_tick),
         owner_key=keeping.owner_key,
         network=keeping.network,
         interface=keeping.interface,
-        # Who held it did so elsewhere: given up, it is free at once.
-        cooled_tick=tick,
+        cooled_tick=cooled_tick,
     )
 
 
