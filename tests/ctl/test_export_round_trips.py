@@ -148,6 +148,34 @@ def test_every_conflict_is_told_and_nothing_is_changed(
     assert "nothing was changed" in ended.err
 
 
+def test_what_a_pool_does_not_give_is_a_conflict_before_anything_is_changed(
+    moorctl: program.Moorctl,
+    client: moorage.Client,
+    there: program.Moorctl,
+    other: serving.Serving,
+    tmp_path: pathlib.Path,
+) -> None:
+    client.create_vrf("blue")
+    client.create_pool("web", resources_pb2.Pool(cidr="10.0.0.0/24", block_size=26), vrf="blue")
+    client.assign(
+        calls.attachment("c1"),
+        [calls.fixed("10.0.0.5")],
+        owner_key="db-0",
+        sticky=estates.HOUR,
+        vrf="blue",
+    )
+    client.release(calls.attachment("c1"), vrf="blue")
+    pool = resources_pb2.Pool(name="vrfs/blue/pools/web", excluded_ranges=["10.0.0.5"])
+    client.update_pool(pool, update_mask=["excluded_ranges"])
+    path = tmp_path / "blue.jsonl"
+    moorctl.must("--vrf", "blue", "export", str(path))
+    before = digest.of(other.database)
+    ended = there("--vrf", "blue", "import", "moorage", str(path), "--apply")
+    assert ended.code == exits.Exit.CONFLICT
+    assert "  conflict: 10.0.0.5 is excluded from pool web, or its gateway" in ended.out
+    assert digest.of(other.database) == before
+
+
 def test_all_vrfs_go_into_one_file_and_come_back(
     exported: pathlib.Path,
     moorctl: program.Moorctl,

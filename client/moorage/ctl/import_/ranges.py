@@ -70,13 +70,14 @@ def cut(found: estate.Estate, among: Sequence[Range]) -> list[estate.Block]:
 
 def withheld(block: estate.Block, pool: Range) -> Iterator[admin_service_pb2.AdoptConflict]:
     """Yield the addresses that a pool which is still to be made would not have."""
-    for each in block.addresses:
-        if pool.withholds(each.address):
+    held = [each.address for each in block.addresses]
+    for address in held + [each.address for each in block.sticky]:
+        if pool.withholds(address):
             text = (
-                f"{each.address} is excluded from pool {pool.name}, or its gateway; create the "
+                f"{address} is excluded from pool {pool.name}, or its gateway; create the "
                 "pool first, otherwise, or leave the address out"
             )
-            yield admin_service_pb2.AdoptConflict(address=each.address, message=text)
+            yield admin_service_pb2.AdoptConflict(address=address, message=text)
 
 
 def _withheld(pool: resources_pb2.Pool) -> Iterator[tuple[int, int]]:
