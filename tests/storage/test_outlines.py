@@ -2,6 +2,7 @@
 
 import pytest
 
+from moorage_server.storage import outlines, statements
 from moorage_server.storage.outlines import Outline
 
 STATEMENTS = [
@@ -40,3 +41,15 @@ STATEMENTS = [
 def test_the_outline_of_a_statement(text: str, summary: str, waits: bool) -> None:
     outline = Outline(text)
     assert (outline.summary, outline.waits) == (summary, waits)
+
+
+def test_no_outline_is_made_where_nothing_is_traced(monkeypatch: pytest.MonkeyPatch) -> None:
+    def made(text: str) -> Outline:
+        raise AssertionError(text)
+
+    monkeypatch.setattr(outlines, "Outline", made)
+    monkeypatch.setattr(outlines, "_outline", made)
+    # Listings and watches make theirs anew, each time.
+    statement = statements.Statement("SELECT 1 FROM outlines_are_of_traces")
+    with outlines.around(statement.text):
+        pass

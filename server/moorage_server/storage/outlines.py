@@ -36,7 +36,7 @@ class Outline:
     """What is told of one statement."""
 
     def __init__(self, text: str) -> None:
-        """Read from its text, once."""
+        """Read from its text."""
         operation = text.split(maxsplit=1)[0]
         if operation == "WITH":
             writes = _WRITES.search(text)
@@ -68,6 +68,14 @@ class Outline:
             yield
 
 
+_outline = functools.lru_cache(1024)(Outline)
+
+
+def around(text: str) -> AbstractContextManager[None]:
+    """The time that a statement takes; where nothing is traced, its text is not read."""
+    return traces.UNTRACED if traces.spans is None else _outline(text).around()
+
+
 BEGIN: Final = Outline("BEGIN")
 COMMIT: Final = Outline("COMMIT")
 
@@ -85,9 +93,6 @@ def listen(engine: sa.Engine) -> None:
         sa.event.listen(engine, "do_execute", _execute)
 
 
-_outline = functools.lru_cache(1024)(Outline)
-
-
 def _execute(
     cursor: "psycopg.Cursor[Any]",
     statement: str,
@@ -95,6 +100,6 @@ def _execute(
     _: object,
 ) -> Literal[True]:
     """Sends a statement in SQLAlchemy's place."""
-    with _outline(statement).around():
+    with around(statement):
         cursor.execute(statement, parameters)
     return True

@@ -38,7 +38,6 @@ class Statement:
         """Takes the statement as it is to be sent, but for its parameters."""
         self.text = text
         self._sent_text = _NAMED.sub(r"%(\1)s", text.replace("%", "%%"))
-        self._outline = outlines.Outline(text)
 
     def rows(self, connection: sa.Connection, parameters: Parameters = _NONE) -> list[Any]:
         """Its rows, with a field for each column."""
@@ -84,7 +83,7 @@ class Statement:
         """
         cursor = driver(connection).cursor("stream", row_factory=lambda _: make)
         threads = concurrent.futures.ThreadPoolExecutor(1, "fetch")
-        with self._outline.around(), cursor, threads as ahead:
+        with outlines.around(self.text), cursor, threads as ahead:
             cursor.execute(self._sent_text, parameters)
             fetches = _Fetches(cursor, ahead, fetched or FETCHED)
             try:
@@ -97,7 +96,7 @@ class Statement:
         self, connection: sa.Connection, parameters: Parameters, row_factory: RowFactory[Any]
     ) -> psycopg.Cursor[Any]:
         cursor = driver(connection).cursor(row_factory=row_factory)
-        with self._outline.around():
+        with outlines.around(self.text):
             return cursor.execute(self._sent_text, parameters)
 
 
