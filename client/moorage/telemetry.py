@@ -79,12 +79,7 @@ class Spans:
         """
         _require_protocol()
         _have_told(complain)
-        # Ours alone, and not OpenTelemetry's for the whole process: what a library makes of spans
-        # by itself is not ours to send.
-        self._provider = TracerProvider(
-            resource=_resource(service, version), shutdown_on_exit=False
-        )
-        self._provider.add_span_processor(BatchSpanProcessor(_exporter()))
+        self._provider = _provider(service, version)
         self.tracer = self._provider.get_tracer("moorage", version)
 
     def step(self, name: str, attributes: Attributes = _NONE) -> AbstractContextManager[None]:
@@ -168,16 +163,22 @@ def _have_told(complain: Callable[[logging.LogRecord], None]) -> None:
 
 
 def _require_protocol() -> None:
-    for name in _PROTOCOLS:
-        if (chosen := os.environ.get(name, PROTOCOL)) != PROTOCOL:
-            raise Unfit(f"{name} is {chosen}: spans are sent by {PROTOCOL}; give that, or nothing")
+    # That of traces counts before that of all signals, and an empty one is none.
+    given = ((name, os.environ.get(name)) for name in _PROTOCOLS)
+    name, chosen = next((each for each in given if each[1]), ("", PROTOCOL))
+    if chosen != PROTOCOL:
+        raise Unfit(f"{name} is {chosen}: spans are sent by {PROTOCOL}; give that, or nothing")
 
 
-def _exporter() -> OTLPSpanExporter:
+def _provider(service: str, version: str) -> TracerProvider:
     try:
-        return OTLPSpanExporter()
+        # Ours alone, and not OpenTelemetry's for the whole process: what a library makes of spans
+        # by itself is not ours to send.
+        made = TracerProvider(resource=_resource(service, version), shutdown_on_exit=False)
+        made.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     except (ValueError, RuntimeError, InvalidCompressionValueException) as error:
-        raise Unfit(f"a variable OTEL_EXPORTER_OTLP_… is wrong: {error}") from error
+        raise Unfit(f"a variable OTEL_… is wrong: {error}") from error
+    return made
 
 
 def _resource(service: str, version: str) -> resources.Resource:

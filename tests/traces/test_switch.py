@@ -13,6 +13,7 @@ import pytest
 import moorage
 from cni import agents, program
 from harness import calls, eventually, ports, postgres, serving
+from moorage import telemetry
 from traces import collector as collectors
 
 # Every module that a program loads is told on its standard error, whenever it does so.
@@ -137,6 +138,40 @@ def test_another_protocol_is_refused(tmp_path: Path) -> None:
         "moorage-server: OTEL_EXPORTER_OTLP_PROTOCOL is http/json: spans are sent by grpc; give "
         "that, or nothing"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "99999"),
+    ],
+)
+def test_a_limit_that_is_none_is_refused(name: str, value: str, tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.argv[1:] = ['serve', '--traces']\n"
+        "import moorage.agent.program as program; program.main()"
+    )
+    said = _refused(code, "moorage.agent.program", tmp_path, **{name: value})
+    assert said.startswith("a variable OTEL_\\u2026 is wrong: ")
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"OTEL_EXPORTER_OTLP_PROTOCOL": ""},
+        {
+            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc",
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        },
+    ],
+)
+def test_the_protocol_of_traces_is_what_counts(
+    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    telemetry.Spans("moorage-server", "1", lambda _: None).close()
 
 
 def _refused(code: str, module: str, folder: Path, **variables: str) -> str:
