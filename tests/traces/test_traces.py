@@ -14,7 +14,7 @@ import moorage
 from cni import agents, program
 from harness import calls, postgres, races, serving
 from harness.kube import api_server
-from moorage.v1 import allocation_service_pb2, allocation_service_pb2_grpc
+from moorage.v1 import allocation_service_pb2, allocation_service_pb2_grpc, history_pb2
 from moorage_server.domain import model
 from moorage_server.storage import attachments, locks
 from traces import collector as collectors
@@ -179,6 +179,26 @@ def test_a_refusal_tells_its_reason_and_is_found_by_its_id(
     lines = map(json.loads, (tmp_path / "server.log").read_text().splitlines())
     (told,) = (each for each in lines if each.get("request_id") == caught.value.request_id)
     assert told["outcome"] == "POOL_NOT_FOUND"
+
+
+def test_a_call_that_its_caller_gives_up_is_told_as_that(
+    server: serving.Process, collector: collectors.Collector, client: moorage.Client
+) -> None:
+    with grpc.insecure_channel(server.target) as channel:
+        stub = allocation_service_pb2_grpc.AllocationServiceStub(channel)
+        watched = stub.WatchAllocations(history_pb2.WatchAllocationsRequest())
+        next(watched)
+        watched.cancel()
+        span = collector.called("moorage.v1.AllocationService/WatchAllocations")
+    assert span.attributes["rpc.grpc.status_code"] == grpc.StatusCode.CANCELLED.value[0]
+
+
+@pytest.mark.usefixtures("agent")
+def test_what_a_runtime_says_is_told_though_it_is_no_text(
+    server: serving.Process, collector: collectors.Collector
+) -> None:
+    assert add(server, "c\udcff1").code != 0
+    assert collector.called("cni ADD").attributes["container.id"] == "c?1"
 
 
 def test_a_batch_is_linked_with_every_call_that_it_serves(

@@ -65,7 +65,12 @@ def _about(call: wire.Call) -> dict[str, str]:
         "k8s.pod.name": args.get("K8S_POD_NAME", ""),
         "k8s.pod.uid": args.get("K8S_POD_UID", ""),
     }
-    return {name: value[:_LONGEST] for name, value in known.items() if value}
+    return {name: _text(value) for name, value in known.items() if value}
+
+
+def _text(value: str) -> str:
+    """Return so much of a value that was bytes, and may be no UTF-8."""
+    return value[:_LONGEST].encode(errors="replace").decode()
 
 
 def _complain(record: logging.LogRecord) -> None:

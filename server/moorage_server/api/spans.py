@@ -3,6 +3,7 @@
 Loads OpenTelemetry; nobody imports it where traces are switched off.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Final, TypeVar, cast
@@ -149,6 +150,9 @@ def _call(path: str, context: desk.Context) -> Iterator[None]:
     try:
         yield
         span.set_attribute(_STATUS, grpc.StatusCode.OK.value[0])
+    except (asyncio.CancelledError, GeneratorExit):
+        span.set_attribute(_STATUS, grpc.StatusCode.CANCELLED.value[0])
+        raise
     finally:
         span.end()
 
