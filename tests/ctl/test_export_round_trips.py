@@ -1,5 +1,6 @@
 """moorctl export and import moorage: what one server has, another has as well."""
 
+import os
 import pathlib
 import subprocess
 from collections.abc import Iterator
@@ -203,6 +204,26 @@ def test_standard_output_and_input_will_do(
     assert (ended.code, ended.err[:14]) == (0, "exported 1 VRF")
     told = there.must("--vrf", "blue", "import", "moorage", "-", "--apply", stdin=ended.out)
     assert "6 addresses adopted" in told
+
+
+def test_what_is_no_file_is_written_to_and_stays(
+    moorctl: program.Moorctl, tmp_path: pathlib.Path
+) -> None:
+    pipe, link, linked = (tmp_path / name for name in ("pipe", "link", "linked"))
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        try:
+            moorctl.must("export", str(pipe))
+            assert pipe.is_fifo()
+            said, _ = reader.communicate(timeout=30)
+        finally:
+            reader.kill()
+    assert b'"kind":"End"' in said
+    linked.write_text("of before")
+    link.symlink_to(linked)
+    moorctl.must("export", str(link))
+    assert link.is_symlink()
+    assert estates.lines_of(linked)[-1]["kind"] == "End"
 
 
 def test_a_failed_export_leaves_no_file(moorctl: program.Moorctl, tmp_path: pathlib.Path) -> None:

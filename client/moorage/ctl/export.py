@@ -70,24 +70,33 @@ def _export(
 
 @contextlib.contextmanager
 def _opened(target: str) -> Iterator[IO[bytes]]:
-    """Give what is written to: a file is in its place when all is written, or not at all."""
+    """Give what is written to."""
     if target == "-":
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
     path = pathlib.Path(target)
+    # A pipe or a device is there to be written to, and nothing may take its place.
+    is_replaced = path.is_file() or not path.exists()
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            written = pathlib.Path(file.name)
-            with _removed_unless_done(written):
-                yield file.file
-                file.flush()
-                os.fsync(file.fileno())
-                written.replace(path)
+        with _replaced(path.resolve()) if is_replaced else path.open("wb") as file:
+            yield file
     except OSError as error:
         raise exits.refused(f"cannot write {target}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _replaced(path: pathlib.Path) -> Iterator[IO[bytes]]:
+    """Give a file that is in its place when all is written, or not at all."""
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as file:
+        written = pathlib.Path(file.name)
+        with _removed_unless_done(written):
+            yield file.file
+            file.flush()
+            os.fsync(file.fileno())
+            written.replace(path)
 
 
 @contextlib.contextmanager
