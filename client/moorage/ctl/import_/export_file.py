@@ -13,7 +13,7 @@ import pathlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import IO, TypeAlias
 
 import moorage
 from moorage import names
@@ -147,11 +147,19 @@ def read(source: str, into: str) -> list[Section]:
     name = "standard input" if source == "-" else source
     try:
         if source == "-":
-            return _Reading(name, into).whole(sys.stdin.buffer)
+            return _Reading(name, into).whole(_lines(sys.stdin.buffer))
         with pathlib.Path(source).open("rb") as file:
-            return _Reading(name, into).whole(file)
+            return _Reading(name, into).whole(_lines(file))
     except OSError as error:
         raise exits.refused(f"cannot read {name}: {error.strerror}") from error
+
+
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield each line; of one that is too long, so much that this is seen, and no more."""
+    while line := file.readline(_LONGEST_LINE + 1):
+        yield line
+        if len(line) > _LONGEST_LINE:
+            return
 
 
 class _Reading:
