@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from ctl import program
-from moorage.ctl import exits
+from moorage.ctl import exits, export_lines
+from moorage.v1 import admin_service_pb2, resources_pb2
 
 Lines = list[bytes]
 
@@ -102,6 +103,20 @@ def test_a_spoiled_file_is_refused_with_its_line(
     assert ended.code == exits.Exit.USAGE
     assert f"standard input, {expected}" in ended.err, ended.err
     assert "nothing was changed" in ended.err
+
+
+def test_the_same_is_written_the_same() -> None:
+    labels = {key: key for key in "hgfedcba"}
+    part = admin_service_pb2.ExportVrfResponse(
+        vrf=resources_pb2.Vrf(name="vrfs/blue", labels=labels),
+        nodes=[resources_pb2.Node(name="vrfs/blue/nodes/n1", labels=labels)],
+        pools=[resources_pb2.Pool(name="vrfs/blue/pools/web", labels=labels)],
+        allocations=[resources_pb2.Allocation(address="10.0.0.1", labels=labels)],
+    )
+    for line in export_lines.Sheet().lines(part):
+        # Protobuf lists a map otherwise in each process.
+        told = json.loads(line)
+        assert list(told.get("metadata", told)["labels"]) == sorted(labels)
 
 
 def test_what_is_told_of_a_file_stays_short(offline: program.Moorctl, lines: Lines) -> None:

@@ -89,7 +89,8 @@ def _objects(part: admin_service_pb2.ExportVrfResponse) -> Iterator[dict[str, ob
 def _manifest(resource: kinds.Resource) -> dict[str, object]:
     """Return a manifest without what is only of this server."""
     written = manifests.write(resource)
-    metadata = {"name": resource.name.rpartition("/")[2], "labels": dict(resource.labels)}
+    labels = dict(sorted(resource.labels.items()))
+    metadata = {"name": resource.name.rpartition("/")[2], "labels": labels}
     told = {
         "kind": written["kind"],
         "metadata": {key: value for key, value in metadata.items() if value},
