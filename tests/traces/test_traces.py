@@ -238,3 +238,21 @@ def test_a_call_is_traced_as_its_caller_says(
     server.close()
     assert span.said.trace_id.hex() == parent
     assert unsampled not in {each.said.trace_id.hex() for each in collector.spans}
+
+
+def test_no_caller_makes_spans_large(
+    server: serving.Process, collector: collectors.Collector, client: moorage.Client
+) -> None:
+    long = ",".join(f"k{at}={'v' * 250}" for at in range(30))
+    with grpc.insecure_channel(server.target) as channel:
+        stub = allocation_service_pb2_grpc.AllocationServiceStub(channel)
+        for number, state in enumerate(("k=v", long), start=1):
+            request = allocation_service_pb2.AssignAddressesRequest(
+                attachment=calls.attachment(f"c{number}"), addresses=[calls.want()]
+            )
+            parent = f"00-{number:032x}-b7ad6b7169203331-01"
+            stub.AssignAddresses(request, metadata=(("traceparent", parent), ("tracestate", state)))
+    for number, state in ((1, "k=v"), (2, "")):
+        trace = number.to_bytes(16, "big")
+        span = collector.wait(lambda each, trace=trace: each.said.trace_id == trace)  # type: ignore[misc]
+        assert span.said.trace_state == state

@@ -32,6 +32,9 @@ _FAULTS: Final = frozenset(
     }
 )
 _STATUS: Final = "rpc.grpc.status_code"
+# Characters of a header: as many as W3C wants passed on. A longer `tracestate` would be in every
+# span of the call, and a batch with it more than a collector takes, the spans of others included.
+_LONGEST: Final = 512
 
 
 class Track:
@@ -159,7 +162,8 @@ def _call(path: str, context: desk.Context) -> Iterator[None]:
 
 def _texts(context: desk.Context) -> dict[str, str]:
     metadata = context.invocation_metadata() or ()
-    return {key: value for key, value in metadata if isinstance(value, str)}
+    texts = ((key, value) for key, value in metadata if isinstance(value, str))
+    return {key: value for key, value in texts if len(value) <= _LONGEST}
 
 
 def _tracer() -> trace.Tracer:
