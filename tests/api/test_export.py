@@ -19,7 +19,7 @@ from moorage.v1 import admin_service_pb2_grpc, resources_pb2
 from moorage_server.api import desk
 from moorage_server.storage import catalogs, interruption
 from moorage_server.storage import database as storage
-from moorage_server.usecases import export
+from moorage_server.usecases import export, query
 
 SNAPSHOTS = """
 SELECT count(*) FROM pg_stat_activity
@@ -164,7 +164,7 @@ def test_who_takes_each_piece_in_time_is_told_all(
 
     def take(part: export.Part) -> None:
         nonlocal told
-        if isinstance(part, export.query.Page):
+        if isinstance(part, query.Page):
             told += 1
             if told > 12:
                 raise Enough
