@@ -50,7 +50,13 @@ REFUSED = [
     ("a: !!timestamp x", "line 1, column 4: not a value of timestamp"),
     (manifest("{cidr: 0x" + "f" * 4000 + "}"), "a number that is too large"),
     ('{"a": ' + "9" * 5000 + "}", "standard input, line 1, column 7: not a value of int"),
-    (bomb("<<: [", "]"), "more than 1000 keys are merged"),
+    (bomb("<<: [", "]"), "more than 10000 keys are merged"),
+    (
+        f"a: &a {{{', '.join(f'k{at}: {at}' for at in range(500))}}}\n"
+        f"b: [{', '.join(['{<<: *a}'] * 21)}]",
+        "more than 10000 keys are merged",
+    ),
+    ("a: &a {<<: *a}", "line 1, column 4: a mapping that is merged into itself"),
     (f"{bomb('x: [', ']')}kind: *j", "kind: must be one of Vrf, Node, Pool, Reservation"),
     ("", "there is no document in -"),
     ("---\n---\n", "there is no document in -"),

@@ -4,8 +4,9 @@ import yaml
 
 # Numbers: of as many bits as any that is meant. What is much larger cannot even be shown.
 LARGEST_NUMBER = 64
-# How many keys a mapping may take over from others, with "<<": each level multiplies them.
-MOST_MERGED = 1000
+# How many keys the mappings of a document may take over from others, with "<<": each level
+# multiplies them.
+MOST_MERGED = 10_000
 
 _MERGE = "tag:yaml.org,2002:merge"
 # What the constructors raise for "!!int x", "2020-13-99" and the like.
@@ -14,6 +15,9 @@ _NO_VALUE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError
 
 class Bounded(yaml.constructor.SafeConstructor):
     """Builds values of which every one that cannot be is refused where it stands."""
+
+    _merged = 0  # keys, in this document
+    _flat: "dict[yaml.Node, bool]"  # mappings: whether they are flat, or are being made so
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
         """Return the value of a node; raises YAMLError."""
@@ -27,6 +31,7 @@ class Bounded(yaml.constructor.SafeConstructor):
 
     def construct_document(self, node: yaml.Node) -> object:
         """Return the value of a document; raises YAMLError."""
+        self._merged, self._flat = 0, {}
         try:
             value: object = super().construct_document(node)
         except _NO_VALUE as error:  # of what is built last, such as a set
@@ -34,19 +39,26 @@ class Bounded(yaml.constructor.SafeConstructor):
         return value
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Take over what "<<" names; raises YAMLError where that is out of all proportion."""
+        """Take over what "<<" names, once; raises YAMLError where that is out of all proportion."""
+        if node in self._flat:
+            if not self._flat[node]:
+                raise _refusal("a mapping that is merged into itself", node)
+            return
+        self._flat[node] = False
         for key, value in node.value:
             if key.tag == _MERGE:
                 self._bound_merge(value)
         super().flatten_mapping(node)
+        self._flat[node] = True
 
     def _bound_merge(self, value: yaml.Node) -> None:
         merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
-        mappings = [each for each in merged if isinstance(each, yaml.MappingNode)]
-        for each in mappings:
-            self.flatten_mapping(each)
-        if sum(len(each.value) for each in mappings) > MOST_MERGED:
-            raise _refusal(f"more than {MOST_MERGED} keys are merged", value)
+        for each in merged:
+            if isinstance(each, yaml.MappingNode):
+                self.flatten_mapping(each)
+                self._merged += len(each.value)
+                if self._merged > MOST_MERGED:
+                    raise _refusal(f"more than {MOST_MERGED} keys are merged", value)
 
 
 class _Loader(Bounded, yaml.SafeLoader):
